@@ -1,0 +1,91 @@
+"""Per-sample affine augmentation of a whole batch at once, on any device.
+
+Each image of a batch gets an angle, a shift and a scale of its own; torchvision's transforms draw one set for a whole
+batch. The same parameters give the same image as torchvision's: bit for bit as on PIL images (`on="image"`), to
+rounding as on tensors (`on="tensor"`).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.recipe import RandomAffine
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Parameters for N images: angle in degrees (N,), shift in whole pixels (N, 2) as (x, y), scale (N,)."""
+
+    angle: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def inverse(self) -> tuple[Tensor, Tensor]:
+        """The maps from output to input coordinates about the image centre: linear (N, 2, 2) and offset (N, 2).
+
+        A forward map is: scale, rotate (counter-clockwise as seen, y pointing down), then shift.
+        """
+        radians = self.angle * (math.pi / 180)
+        cos, sin = torch.cos(radians) / self.scale, torch.sin(radians) / self.scale
+        linear = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+        return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
+
+
+def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator) -> Affine:
+    """Parameters for n square images of the given side, in float64, from the generator (and on its device)."""
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        unit = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float64)
+        return low + (high - low) * unit
+
+    reach = transform.translate * side
+    return Affine(
+        # torchvision's angles turn a PIL image and a tensor the same way, counter-clockwise
+        angle=uniform(-transform.degrees, transform.degrees, n),
+        shift=uniform(-reach, reach, n, 2).round(),
+        scale=uniform(*transform.scale, n),
+    )
+
+
+def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
+    """Nearest-neighbour warp of uint8 images (N, H, W), bit for bit as PIL's `Image.transform(..., AFFINE)`.
+
+    PIL walks the output in 16.16 fixed point: coefficients are rounded to 1/65536 and the source pixel is the integer
+    part of the sum, so the same integers give the same pixels.
+    """
+    n, height, width = images.shape
+    linear, offset = affine.inverse()
+    centre = torch.tensor([width / 2, height / 2], dtype=linear.dtype, device=images.device)
+    # input = linear @ (output - centre) + offset + centre, at the middle (+ 1/2) of each output pixel
+    origin = offset + centre - (linear @ centre) + linear.sum(-1) / 2
+    step, start = _fixed_point(linear), _fixed_point(origin)
+    rows = torch.arange(height, device=images.device)[None, :, None]
+    columns = torch.arange(width, device=images.device)[None, None, :]
+
+    def source(axis: int) -> Tensor:
+        along_x, along_y = step[:, axis, 0, None, None], step[:, axis, 1, None, None]
+        return (start[:, axis, None, None] + columns * along_x + rows * along_y) >> 16
+
+    x, y = source(0), source(1)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = torch.where(inside, y * width + x, 0).view(n, -1)
+    warped = images.reshape(n, -1).gather(1, index).view_as(images)
+    return torch.where(inside, warped, torch.tensor(fill, dtype=images.dtype, device=images.device))
+
+
+def _fixed_point(coefficients: Tensor) -> Tensor:
+    return torch.floor(coefficients * 65536.0 + 0.5).to(torch.int64)
+
+
+def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str) -> Tensor:
+    """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision does for tensors; `fill` beyond the edge."""
+    height, width = images.shape[-2:]
+    linear, offset = affine.inverse()
+    half = torch.tensor([width / 2, height / 2], dtype=linear.dtype, device=images.device)
+    # affine_grid works in units of half a side
+    theta = torch.cat([linear * half[None, None, :] / half[None, :, None], (offset / half)[:, :, None]], -1)
+    grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
+    return F.grid_sample(images - fill, grid, mode=interpolation, padding_mode="zeros", align_corners=False) + fill

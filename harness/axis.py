@@ -1,0 +1,274 @@
+"""Exact arithmetic along one axis: which indices of the input each unit reads.
+
+The recurrences for size, stride and padding of a chain of convolutions, and the alignment of paths, are those of
+Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019. They follow one
+interval. Here whole sets are followed, so that dilation, gaps between windows, fractional strides and borders stay
+exact, and the interval is read off at the end. All numbers are integers; a stride is a Fraction of two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, reduce
+from math import ceil, floor, gcd, lcm
+
+Reach = tuple[int, int]
+"""A set of integers of any sign, as (smallest, bits above it); the empty set is (0, 0)."""
+
+NOTHING: Reach = (0, 0)
+
+
+def shifted(reach: Reach, by: int) -> Reach:
+    """The same set, moved; the empty set stays where it is."""
+    return (reach[0] + by, reach[1]) if reach[1] else NOTHING
+
+
+def union(one: Reach, other: Reach) -> Reach:
+    """All members of both sets."""
+    if not one[1] or not other[1]:
+        return other if other[1] else one
+    low = min(one[0], other[0])
+    return low, one[1] << (one[0] - low) | other[1] << (other[0] - low)
+
+
+def contains(outer: Reach, inner: Reach) -> bool:
+    """Whether every member of `inner` is one of `outer`."""
+    return not inner[1] or union(outer, inner) == outer
+
+
+def members(mask: int) -> list[int]:
+    """The positions of the set bits, in order."""
+    return [i for i, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which inputs each output of one operation reads, along one axis, on an axis without ends.
+
+    Output `o` reads `taps[o]`, and output `o + period` reads the same inputs moved by `advance`. `edges`, where given,
+    replaces this on the real axis, for operations that look back inside at the border (reflection, wrapping).
+    `kernel`, `padding` and `stride` are what a table shows.
+    """
+
+    taps: tuple[tuple[int, ...], ...]
+    advance: int
+    kernel: int = 1
+    padding: int = 0
+    stride: Fraction = Fraction(1)
+    edges: tuple[tuple[int, ...], ...] | None = None
+
+    def at(self, output: int) -> tuple[int, ...]:
+        """The inputs of one output, not clipped."""
+        turns, phase = divmod(output, len(self.taps))
+        return tuple(tap + turns * self.advance for tap in self.taps[phase])
+
+    def inside(self, output: int) -> tuple[int, ...]:
+        """The inputs of one output on the real axis, of which some may still lie outside and read nothing."""
+        return self.at(output) if self.edges is None else self.edges[output]
+
+
+def sliding(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Window:
+    """Convolution and pooling: output o reads o * stride - padding + t * dilation for t < kernel (Distill, eq. 1)."""
+    taps = tuple(t * dilation - padding for t in range(kernel))
+    return Window((taps,), stride, kernel, padding, Fraction(stride))
+
+
+def transposed(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Window:
+    """Transposed convolution: input i writes to i * stride - padding + t * dilation, so an output reads the inverse."""
+
+    def sources(output: int) -> tuple[int, ...]:
+        places = (output + padding - t * dilation for t in range(kernel))
+        return tuple(sorted({place // stride for place in places if place % stride == 0}))
+
+    return Window(tuple(sources(o) for o in range(stride)), 1, kernel, padding, Fraction(1, stride))
+
+
+def whole(length: int) -> Window:
+    """Global pooling over a known map, counted as a kernel as long as the map."""
+    return Window((tuple(range(length)),), length, length, 0, Fraction(length))
+
+
+def bins(length: int, outputs: int) -> Window:
+    """Adaptive pooling: output o reads floor(o * n / m) up to, not with, ceil((o + 1) * n / m)."""
+    ratio = Fraction(length, outputs)
+    taps = tuple(tuple(range(floor(o * ratio), ceil((o + 1) * ratio))) for o in range(ratio.denominator))
+    return Window(taps, ratio.numerator, max(map(len, taps)), 0, ratio)
+
+
+def strided(start: int, step: int) -> Window:
+    """Slicing and cropping: output o reads start + o * step."""
+    return Window(((start,),), step, 1, -start, Fraction(step))
+
+
+def resampled(scale: Fraction, offset: Fraction, reach: int, length: int, outputs: int) -> Window:
+    """Interpolation: output o stands at x = (o + offset) * scale - offset on the input.
+
+    It reads the `reach` inputs on either side of x, and only x itself where x is an input. Past the ends the nearest
+    input is read. With reach 0 it reads floor((o + offset) * scale): the nearest neighbour.
+    """
+
+    def around(output: int) -> tuple[int, ...]:
+        if reach == 0:
+            return (floor((output + offset) * scale),)
+        place = (output + offset) * scale - offset
+        if place.denominator == 1:
+            return (int(place),)
+        return tuple(range(floor(place) - reach + 1, floor(place) + reach + 1))
+
+    def kept(output: int) -> tuple[int, ...]:
+        place = (output + offset) * scale - offset
+        if reach == 1 and place < 0:
+            return (0,)
+        return tuple(sorted({min(max(tap, 0), length - 1) for tap in around(output)}))
+
+    taps = tuple(around(o) for o in range(scale.denominator))
+    edges = tuple(kept(o) for o in range(outputs))
+    return Window(taps, scale.numerator, max(map(len, taps)), 0, scale, edges)
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """What each unit of one axis reads from one axis of the input.
+
+    `clipped[i]` holds the pixels that unit i really reads, as the bits of an integer. `reaches` describes the same
+    units on an input without ends, as one period: unit `i + period` reads what unit i reads, moved by `advance`.
+    A plain chain has period 1; transposed convolution, upsampling and uneven pooling have longer ones.
+    """
+
+    clipped: tuple[int, ...]
+    reaches: tuple[Reach, ...]
+    advance: int
+
+    @property
+    def jump(self) -> Fraction:
+        """Input pixels from one unit to the next, on average over a period."""
+        return Fraction(self.advance, len(self.reaches))
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether no unit reads anything."""
+        return not any(self.clipped) and not any(mask for _, mask in self.reaches)
+
+    def reach(self, unit: int) -> Reach:
+        """What a unit reads on an input without ends; `unit` may be any integer."""
+        turns, phase = divmod(unit, len(self.reaches))
+        return shifted(self.reaches[phase], turns * self.advance)
+
+    def through(self, window: Window, outputs: int) -> Lattice:
+        """The lattice of `outputs` units that read this one through a window."""
+        length = len(self.clipped)
+        clipped = tuple(
+            reduce(int.__or__, (self.clipped[t] for t in window.inside(o) if 0 <= t < length), 0)
+            for o in range(outputs)
+        )
+        turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
+        reaches = tuple(
+            reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps))
+        )
+        advance = self.advance * turns * window.advance // len(self.reaches)
+        return _shortest(clipped, reaches, advance)
+
+    def picked(self, sources: Sequence[tuple[int, ...]]) -> Lattice:
+        """The lattice whose unit o reads the units `sources[o]` of this one: any rearrangement.
+
+        Evenly spaced sources, wrapped ones and copies of a single unit keep their meaning on an input without ends.
+        Anything else is taken as a pattern that repeats.
+        """
+        outputs, length = len(sources), len(self.clipped)
+        window = _even(sources, length)
+        if window is not None:
+            return self.through(window, outputs)
+        clipped = tuple(
+            reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0) for group in sources
+        )
+        units = [reduce(union, map(self.reach, group), NOTHING) for group in sources]
+        for period in range(1, outputs // 2 + 1):
+            moves = {b[0] - a[0] for a, b in zip(units, units[period:], strict=False) if a[1]}
+            even = all(a[1] == b[1] for a, b in zip(units, units[period:], strict=False))
+            if even and len(moves) == 1 and moves != {0}:
+                return Lattice(clipped, tuple(units[:period]), moves.pop())
+        return _repeated(clipped, units, self.jump)
+
+    def spread(self, unit: int, outputs: int, jump: Fraction) -> Lattice:
+        """The lattice whose units all read one unit of this one, beside others that have the given jump."""
+        return _repeated((self.clipped[unit],) * outputs, [self.reach(unit)] * outputs, jump)
+
+    def joined(self, other: Lattice) -> Lattice:
+        """The union, unit by unit; both must have as many units and the same jump."""
+        if self is other:
+            return self
+        period = lcm(len(self.reaches), len(other.reaches))
+        clipped = tuple(a | b for a, b in zip(self.clipped, other.clipped, strict=True))
+        reaches = tuple(union(self.reach(i), other.reach(i)) for i in range(period))
+        return _shortest(clipped, reaches, int(self.jump * period))
+
+    def equals(self, other: Lattice) -> bool:
+        """Whether all units of both read the same."""
+        return self is other or (
+            self.clipped == other.clipped and self.reaches == other.reaches and self.advance == other.advance
+        )
+
+    def covers(self, other: Lattice) -> bool:
+        """Whether each unit reads all that the same unit of `other` reads."""
+        if self is other:
+            return True
+        if self.jump != other.jump or any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True)):
+            return False
+        period = lcm(len(self.reaches), len(other.reaches))
+        return all(contains(self.reach(i), other.reach(i)) for i in range(period))
+
+
+def pixels(length: int) -> Lattice:
+    """The input itself: unit i reads pixel i."""
+    return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1)
+
+
+def _repeated(clipped: tuple[int, ...], units: Sequence[Reach], jump: Fraction) -> Lattice:
+    """Units that repeat after the last of them, as far on as the jump says."""
+    advance = len(units) * jump
+    turns = advance.denominator
+    repeated = tuple(shifted(unit, floor(turn * advance)) for turn in range(turns) for unit in units)
+    return _shortest(clipped, repeated, int(advance * turns))
+
+
+def _shortest(clipped: tuple[int, ...], reaches: tuple[Reach, ...], advance: int) -> Lattice:
+    """The same lattice with the shortest period that describes it."""
+    length = len(reaches)
+    for period in _divisors(gcd(length, advance)):
+        turns = gcd(length, advance) // period
+        size, step = length // turns, advance // turns
+        if all(reaches[i] == shifted(reaches[i - size], step) for i in range(size, length)):
+            return Lattice(clipped, reaches[:size], step)
+    raise AssertionError("a pattern repeats at least after its own length")
+
+
+def _divisors(number: int) -> Iterable[int]:
+    return (d for d in range(1, number + 1) if number % d == 0)
+
+
+def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
+    """The window behind sources of which every one is an earlier one moved on, or that walk on past the end and wrap."""
+    if len(sources) == 1:
+        return whole(length) if sources[0] == tuple(range(length)) else Window((sources[0],), 1)
+    for period in range(1, len(sources) // 2 + 1):
+        if not sources[0] or not sources[period]:
+            continue
+        step = sources[period][0] - sources[0][0]
+        pairs = zip(sources, sources[period:], strict=False)
+        if step and all(tuple(i + step for i in one) == other for one, other in pairs):
+            return Window(tuple(sources[:period]), step, 1, -sources[0][0], Fraction(step, period))
+    if len(set(sources)) == 1:
+        return Window((sources[0],) * len(sources), 1, stride=Fraction(1, len(sources)))
+    return _wrapped([group[0] for group in sources], length) if all(len(g) == 1 for g in sources) else None
+
+
+def _wrapped(places: list[int], length: int) -> Window | None:
+    """The window behind sources that walk evenly and start again at the other end: rolling and circular padding."""
+    middle = len(places) // 2
+    step = places[middle] - places[middle - 1]
+    start = places[middle] - middle * step
+    if step == 0 or any((place - start - i * step) % length for i, place in enumerate(places)):
+        return None
+    return Window(((start,),), step, 1, -start, Fraction(step), tuple((place,) for place in places))

@@ -1,0 +1,65 @@
+"""The prose of a specification: a title, then Target, Result and Analysis, read so that tests can check it."""
+
+import inspect
+import re
+from dataclasses import dataclass
+
+from harness.errors import HarnessError
+
+SECTIONS = ("Target", "Result", "Analysis")
+
+
+@dataclass(frozen=True)
+class Docstring:
+    """A parsed specification: the text of each section, dedented."""
+
+    target: str
+    result: str
+    analysis: str
+
+    @property
+    def parameters(self) -> int | None:
+        """The parameter count under Result, if it is stated there."""
+        found = re.search(r"Parameters:\s*([\d,]+)", self.result)
+        return int(found[1].replace(",", "")) if found else None
+
+    @property
+    def receptive_field(self) -> int | None:
+        """The receptive field under Result, in pixels, if it is stated there."""
+        found = re.search(r"receptive field:\s*(\d+)", self.result)
+        return int(found[1]) if found else None
+
+    @property
+    def published(self) -> dict[str, float]:
+        """The published figures under Result in percent, by name ("best train", "best test"); empty if there are none."""
+        line = entry(self.result, "Published") or ""
+        return {name: float(value) for name, value in re.findall(r"(best train|best test) (\d+\.\d+)", line)}
+
+    @property
+    def measured(self) -> str | None:
+        """The text after "Measured:" under Result, on one line."""
+        return entry(self.result, "Measured")
+
+
+def parse(text: str | None, name: str) -> Docstring:
+    """Read a specification's docstring; `name` is what an error calls it.
+
+    Raises HarnessError when a section is missing, empty, or not in the order Target, Result, Analysis.
+    """
+    title, *rest = inspect.cleandoc(text or "").split("\n", 1)
+    if not title:
+        raise HarnessError(f"{name}: the spec has no docstring; it needs a title and {', '.join(SECTIONS)}")
+    pieces = re.split(r"^(\w+):[ ]*$", rest[0] if rest else "", flags=re.MULTILINE)
+    found = {head: inspect.cleandoc("\n" + body) for head, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+    for section in SECTIONS:
+        if not found.get(section):
+            raise HarnessError(f"{name}: the docstring has no {section} section; write '{section}:' and text under it")
+    if tuple(found) != SECTIONS:
+        raise HarnessError(f"{name}: the sections are {', '.join(found)}; they must be {', '.join(SECTIONS)}")
+    return Docstring(*(found[section] for section in SECTIONS))
+
+
+def entry(section: str, label: str) -> str | None:
+    """The text after "label:" in a section, up to the next label, on one line; None if the label is not there."""
+    found = re.search(rf"^{label}:\s*(.*?)(?=^\w+:|\Z)", section, re.MULTILINE | re.DOTALL)
+    return " ".join(found[1].split()) if found else None

@@ -1,0 +1,265 @@
+"""The operations that a model runs, as a graph, with the paths of its modules as names.
+
+The model runs once on tensors without data (the meta device) while every basic operation is written down. That follows
+functional calls, modules used several times and Python control flow, and it takes milliseconds. What is computed from
+constants alone (masks, tables of indices) is computed for real, so that rules can read it.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class Ref:
+    """One of the tensors that a node gives."""
+
+    node: int
+    output: int
+
+
+@dataclass
+class Node:
+    """One basic operation.
+
+    `function` is what the model called (such as conv2d), `op` the basic operation behind it, `arguments` its arguments
+    by name with a `Ref` for each tensor that depends on the input, and `outputs` the shapes of what it gives, of which
+    operations that give a single tensor have one.
+    """
+
+    function: str
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    name: str
+    outputs: list[Tensor] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments by name, defaults included."""
+        schema = self.op._schema.arguments
+        named = {a.name: a.default_value for a in schema if a.has_default_value()}
+        return named | dict(zip((a.name for a in schema), self.args, strict=False)) | self.kwargs
+
+    @property
+    def reads(self) -> list[Ref]:
+        """The tensors that it reads."""
+        leaves = tree_flatten((self.args, self.kwargs))[0]
+        return [leaf for leaf in leaves if isinstance(leaf, Ref)]
+
+
+@dataclass
+class Graph:
+    """The nodes in the order in which they ran, the first of which is the input, and names of their tensors."""
+
+    nodes: list[Node]
+    names: dict[str, Ref]
+    outputs: dict[str, Ref]
+
+    def live(self, target: Ref) -> list[int]:
+        """The nodes on a path to `target`, in order: the rest is dead and does not count."""
+        found, waiting = set(), [target.node]
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting += [ref.node for ref in self.nodes[node].reads]
+        return sorted(found)
+
+
+class _Functions(TorchFunctionMode):
+    """Remembers which function of torch the model is calling."""
+
+    name = ""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        self.name = getattr(func, "__name__", str(func)).strip("_")
+        return func(*args, **(kwargs or {}))
+
+
+class _Recorder(TorchDispatchMode):
+    """Writes down every basic operation that depends on the input, and runs the others."""
+
+    def __init__(self, functions: _Functions) -> None:
+        super().__init__()
+        self.functions = functions
+        self.nodes: list[Node] = []
+        self.scope: list[str] = []
+        self.tensors: dict[int, Ref] = {}
+        self.marked: list[Ref | None] | None = None
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if self.marked is not None and func is torch.ops.aten.clone.default:
+            self.marked.append(self.tensors.get(id(args[0])))
+            return func(*args, **kwargs)
+        leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        traced = any(id(leaf) in self.tensors for leaf in leaves)
+        if not traced and all(leaf.device.type != "meta" for leaf in leaves):
+            return func(*args, **(kwargs | {"device": "cpu"} if kwargs.get("device") is not None else kwargs))
+        result = self._without_data(func, *tree_map(_meta, (args, kwargs)))
+        if traced:
+            self._write(func, args, kwargs, result)
+        return result
+
+    def _without_data(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return func(*args, **kwargs)
+        except NotImplementedError as error:
+            raise HarnessError(
+                f"{self.functions.name or func} ({func}) in {self._place()} cannot run without data: {error}. The"
+                " analysis needs a model whose shapes do not depend on the values of its input."
+            ) from error
+
+    def _write(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        refs = tree_map(lambda leaf: self.tensors.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf, (args, kwargs))
+        name = self.functions.name or func.overloadpacket.__name__
+        node = Node(name, func, *refs, name=".".join([*self.scope[-1:], name]))
+        for output, tensor in enumerate(leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)):
+            node.outputs.append(tensor)
+            self.tensors[id(tensor)] = Ref(len(self.nodes), output)
+        self.nodes.append(node)
+
+    def _place(self) -> str:
+        return self.scope[-1] if self.scope and self.scope[-1] else "the model"
+
+    def find(self, tensor: Tensor) -> Ref | None:
+        """Where a tensor that the model handles was made.
+
+        What the model handles wraps what is written down, so the question is asked by an operation on it: the copy
+        that reaches the recorder has the tensor itself as its argument.
+        """
+        self.marked = []
+        tensor.clone()
+        (ref,), self.marked = self.marked, None
+        return ref
+
+
+def _meta(leaf: Any) -> Any:
+    if isinstance(leaf, Tensor) and leaf.device.type != "meta":
+        return leaf.to("meta")
+    return leaf
+
+
+def without_data(model: nn.Module) -> nn.Module:
+    """A copy of the model in eval mode, whose parameters have shapes and no data; the model itself stays untouched."""
+    memo: dict[int, Any] = {}
+    for parameter in model.parameters():
+        memo[id(parameter)] = nn.Parameter(
+            torch.empty_like(parameter, device="meta", requires_grad=False), requires_grad=False
+        )
+    return copy.deepcopy(model, memo).eval()
+
+
+def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
+    """Run the model on one input of `input_size` (channels first, no batch) and write down what it does.
+
+    Raises:
+        HarnessError: the model cannot run on this size, or needs data to choose its path.
+    """
+    functions = _Functions()
+    recorder = _Recorder(functions)
+    names = _Names(recorder)
+    shadow = without_data(model)
+    for path, module in shadow.named_modules():
+        if path:
+            names.watch(path, module)
+    image = torch.empty(1, *input_size, device="meta")
+    returned: dict[str, Ref] = {}
+
+
+    def entered(wrapped: Tensor) -> Any:
+        outputs = shadow(wrapped)
+        returned.update(names.outputs("output", outputs))
+        return outputs
+
+    recorder.nodes.append(Node("input", None, (), {}, "input", [image]))
+    recorder.tensors[id(image)] = Ref(0, 0)
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), recorder, functions:
+            warnings.simplefilter("ignore")  # what torch advises about speed is of no interest here
+            torch.func.functionalize(entered)(image)
+    except HarnessError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError) as error:
+        raise HarnessError(
+            f"{type(model).__name__} does not run on an input of {input_size}: {str(error).strip().splitlines()[0]}"
+        ) from error
+    return Graph(recorder.nodes, names.found(), returned)
+
+
+class _Names:
+    """Gives every tensor that a module returns the path of that module, and a second call the suffix _1, and so on."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self.recorder = recorder
+        self.refs: dict[str, Ref] = {}
+        self.starts: list[int] = []
+
+    def watch(self, path: str, module: nn.Module) -> None:
+        """Follow the calls of one module."""
+
+        def enter(*_: Any) -> None:
+            self.recorder.scope.append(path)
+            self.starts.append(len(self.recorder.nodes))
+
+        def leave(_: nn.Module, __: Any, outputs: Any) -> None:
+            self.recorder.scope.pop()
+            start, name = self.starts.pop(), numbered(path, self.refs)
+            self.outputs(name, outputs)
+            ref = self.refs.get(name)
+            if ref is not None and ref.node >= start and not any(module.children()):
+                self.recorder.nodes[ref.node].name = name
+
+        module.register_forward_pre_hook(enter)
+        module.register_forward_hook(leave)
+
+    def outputs(self, name: str, outputs: Any) -> dict[str, Ref]:
+        """Name what a module returned: a tensor by `name`, the parts of a dict or tuple by `name` and their key."""
+        refs = {key: self.recorder.find(tensor) for key, tensor in _parts(name, outputs)}
+        found = {key: ref for key, ref in refs.items() if ref is not None}
+        self.refs.update(found)
+        return found
+
+    def found(self) -> dict[str, Ref]:
+        """All names: those of modules first, then those of single operations."""
+        taken = dict(self.refs)
+        for index, node in enumerate(self.recorder.nodes):
+            if self.refs.get(node.name) != Ref(index, 0):
+                node.name = numbered(node.name, taken)
+                taken[node.name] = Ref(index, 0)
+        return taken
+
+
+def numbered(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, or the first of name_1, name_2, ... that is free."""
+    candidates = (name if k == 0 else f"{name}_{k}" for k in range(len(taken) + 1))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _parts(name: str, outputs: Any) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(outputs, Tensor):
+        yield name, outputs
+    elif isinstance(outputs, Mapping):
+        for key, part in outputs.items():
+            yield from _parts(f"{name}.{key}".strip("."), part)
+    elif isinstance(outputs, (tuple, list)):
+        fields = getattr(outputs, "_fields", range(len(outputs)))
+        for key, part in zip(fields, outputs, strict=True):
+            yield from _parts(f"{name}.{key}".strip("."), part)

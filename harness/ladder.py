@@ -1,0 +1,17 @@
+"""What holds for a ladder as a whole: the rules it sets itself, declared in spec/<ladder>/__init__.py."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules of a ladder: at least so many steps, at most so many parameters and epochs in its last step.
+
+    `broken` names the rules that a published ladder sets itself and does not keep; a rule named there must in fact be
+    broken, and any other must hold.
+    """
+
+    steps: int
+    parameters: int
+    epochs: int
+    broken: frozenset[str] = frozenset()

@@ -1,0 +1,72 @@
+"""What a figure was made with: versions, processor, commit, and a fingerprint of network and recipe."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import fx
+
+from harness import data
+from harness.step import StepSpec
+
+
+def fingerprint(step: type[StepSpec]) -> str:
+    """Sixteen hexadecimal digits that change when the network or the recipe does, and not with names or comments.
+
+    Over the traced graph (the operations in order with their arguments), the settings of each layer, the shapes of the
+    weights and the recipe.
+    """
+    model = step.model()
+    graph = fx.symbolic_trace(model).graph
+    layers = dict(model.named_modules())
+    lines = [
+        f"{node.op} {layers[str(node.target)]!r}" if node.op == "call_module" else f"{node.op} {node.name} {node.kwargs}"
+        for node in graph.nodes
+    ]
+    lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
+    return hashlib.sha256("\n".join([*lines, repr(step.recipe)]).encode()).hexdigest()[:16]
+
+
+def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:
+    """Everything about where and with what a run is made that its figures may depend on."""
+    return {
+        "fingerprint": fingerprint(step),
+        "data": data.digest(),
+        "device": device.type,
+        "hardware": hardware(device),
+        "threads": torch.get_num_threads() if device.type == "cpu" else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__.partition("+")[0],
+        "torchvision": torchvision.__version__.partition("+")[0],
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def hardware(device: torch.device) -> str:
+    """The name of the GPU or of the processor, as its maker gives it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def commit() -> dict[str, Any]:
+    """The git commit of the working folder and whether it has changes; both None outside a repository."""
+    git = ["git", "-C", os.fspath(Path(__file__).parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        status = subprocess.run(
+            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}

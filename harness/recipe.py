@@ -1,0 +1,115 @@
+"""What a step trains with: one frozen value that says everything that is not the network.
+
+Free of torch, so that a specification can be read without loading it.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Pixel statistics in units of [0, 1]; images enter the network as (x / 255 - mean) / std."""
+
+    mean: float = 0.1307
+    std: float = 0.3081
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomAffine:
+    """A random rotation, shift and scale, drawn anew for every image and epoch; see `harness.augment`.
+
+    `degrees`: the angle is uniform in [-degrees, degrees], counter-clockwise about the image centre.
+    `translate`: largest shift on each axis as a fraction of the side, rounded to whole pixels.
+    `scale`: range of a uniform factor.
+    `on`: "image" acts on the 8-bit image before normalization, with the arithmetic of PIL, and `fill` is a grey level
+    (0 to 255); "tensor" acts on the normalized float image, as torchvision does on tensors, and `fill` is in
+    normalized units.
+    """
+
+    degrees: float = 0.0
+    translate: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
+    on: Literal["image", "tensor"] = "image"
+    fill: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.on == "image" and self.interpolation != "nearest":
+            raise ValueError("RandomAffine on 8-bit images interpolates by nearest neighbour only; use on='tensor'")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The learning rate never changes."""
+
+    def factor(self, epoch: int, step: int, steps: int) -> float:
+        """1, whatever the epoch."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class StepLR:
+    """The rate is multiplied by `gamma` after every `step_size` epochs, as `torch.optim.lr_scheduler.StepLR` does."""
+
+    step_size: int
+    gamma: float
+
+    def factor(self, epoch: int, step: int, steps: int) -> float:
+        """The factor on the base rate in the 0-based `epoch`."""
+        return self.gamma ** (epoch // self.step_size)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """A cosine rise to the base rate over the first `warmup` share of all steps, then a cosine fall to nothing.
+
+    The rate of `torch.optim.lr_scheduler.OneCycleLR` (Smith and Topin, arXiv 1708.07120), without the cycling of
+    momentum: it starts at 1 / `start_divisor` of the base rate and ends at 1 / `final_divisor` of the start.
+    """
+
+    warmup: float = 0.3
+    start_divisor: float = 25.0
+    final_divisor: float = 1e4
+
+    def factor(self, epoch: int, step: int, steps: int) -> float:
+        """The factor on the base rate at a 0-based `step` of all the `steps` of the recipe."""
+        start = 1 / self.start_divisor
+        peak, last = self.warmup * steps - 1, steps - 1
+        if step <= peak:
+            return _cosine(start, 1.0, step / peak)
+        return _cosine(1.0, start / self.final_divisor, (step - peak) / (last - peak))
+
+
+def _cosine(begin: float, end: float, share: float) -> float:
+    return end + (begin - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a step is trained: stochastic gradient descent on shuffled batches, the last partial batch kept.
+
+    `average`: decay per step of an exponential moving average of weights and buffers, which is then the network that
+    is evaluated; None evaluates the trained weights themselves.
+
+    Raises ValueError for values that cannot be trained with.
+    """
+
+    lr: float
+    batch_size: int
+    epochs: int
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Constant | StepLR | OneCycle = Constant()
+    augmentation: RandomAffine | None = None
+    normalize: Normalize = Normalize()
+    average: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("lr", 0.0), ("batch_size", 0), ("epochs", 0)):
+            if getattr(self, name) <= least:
+                raise ValueError(f"Recipe.{name} must be more than {least}, not {getattr(self, name)}")
+        if self.average is not None and not 0 < self.average < 1:
+            raise ValueError(f"Recipe.average is a decay between 0 and 1, not {self.average}")

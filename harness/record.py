@@ -1,0 +1,101 @@
+"""Records: the committed evidence of a step, spec/<ladder>/records/<step>.json, made of complete runs only."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from harness import stats
+from harness.errors import HarnessError
+from harness.step import StepSpec
+from harness.train import History
+
+
+def run_of(history: History) -> dict[str, Any]:
+    """The run of a history as records hold it: the seed and its epochs."""
+    return {"seed": history.seed, "epochs": [asdict(epoch) for epoch in history.epochs]}
+
+
+def path_of(step: type[StepSpec]) -> Path:
+    """Where the record of a step is, whether it exists or not."""
+    return step.source.parent / "records" / f"{step.id.partition('/')[2]}.json"
+
+
+def read(step: type[StepSpec]) -> dict[str, Any] | None:
+    """The record of a step, or None if it has none; HarnessError if the file is no record of this step."""
+    path = path_of(step)
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["step"] != step.id or not record["runs"] or not all(run["epochs"] for run in record["runs"]):
+            raise ValueError(f"it is of {record['step']}, with {len(record['runs'])} runs")
+    except (ValueError, KeyError, TypeError) as error:
+        raise HarnessError(f"{path} is not a record of {step.id}: {error}") from error
+    return dict(record)
+
+
+def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any]) -> None:
+    """Put one complete run into the record of its step, under a lock, and replace the file in one move.
+
+    Raises HarnessError if the seed is there already or the record was made with something else.
+    """
+    path = path_of(step)
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        record = read(step) or {"step": step.id, "parameters": step.parameters, "provenance": provenance, "runs": []}
+        if run["seed"] in [there["seed"] for there in record["runs"]]:
+            raise HarnessError(f"{path} has seed {run['seed']} already; delete the file to start it anew")
+        other = [key for key, value in provenance.items() if record["provenance"].get(key) != value]
+        if other:
+            raise HarnessError(f"{path} was made with another {', '.join(other)}; delete the file to start it anew")
+        record["runs"] = sorted([*record["runs"], run], key=lambda there: int(there["seed"]))
+        _replace(path, _text(record))
+
+
+def final_accuracies(step: type[StepSpec]) -> list[list[float]]:
+    """Test accuracy of the final epochs, a list a run; empty without a record."""
+    record = read(step) or {"runs": []}
+    return [[epoch["test_accuracy"] for epoch in run["epochs"][-step.final_epochs :]] for run in record["runs"]]
+
+
+def measured(step: type[StepSpec]) -> str | None:
+    """The sentence that a docstring carries after "Measured:", made from the record; None without a record."""
+    record = read(step)
+    if record is None:
+        return None
+    final = final_accuracies(step)
+    epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
+    mean, low, high = stats.mean_interval([sum(run) / len(run) for run in final])
+    interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
+    made = record["provenance"]
+    return (
+        f"{mean:.2f}{interval} over the final {step.final_epochs} epochs of {len(final)} "
+        f"seed{'s' if len(final) > 1 else ''}, worst {min(map(min, final)):.2f}; "
+        f"held by {sum(map(stats.holds, final))} of {len(final)}; "
+        f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
+        f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
+        f"({made['hardware']}, torch {made['torch']})"
+    )
+
+
+def _text(record: dict[str, Any]) -> str:
+    """JSON with one line an epoch, so that a difference shows the epochs that came and went."""
+    head = json.dumps({key: value for key, value in record.items() if key != "runs"}, indent=1)
+    runs = []
+    for run in record["runs"]:
+        epochs = ",\n".join("   " + json.dumps(epoch) for epoch in run["epochs"])
+        runs.append(f'  {{"seed": {run["seed"]}, "epochs": [\n{epochs}\n  ]}}')
+    return head.removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, path)

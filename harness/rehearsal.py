@@ -1,0 +1,43 @@
+"""A rehearsal of a step without data: does its recipe lower the loss of its network at all?"""
+
+import torch
+from torch.nn import functional as F
+
+from harness.data import MNIST
+from harness.step import StepSpec
+from harness.train import Run, check_output, normalized
+
+
+def rehearse(step: type[StepSpec], steps: int = 3, batch: int = 32) -> tuple[float, float]:
+    """The loss on one synthetic batch before and after a few steps of the recipe's optimizer on it.
+
+    The batch is seeded noise with a bright square whose place tells the class, so that there is something to learn.
+    Dropout is off, augmentation is left out and the rate is the recipe's at the start of training.
+    """
+    data = synthetic(batch)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = step.model()
+        check_output(step, model, torch.device("cpu"))
+        run = Run(model, step.recipe, data, seed=0)
+        run.set_rate(0)
+        model.train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.eval()
+        images = normalized(data.train_images, step.recipe.normalize)
+        losses = [run.train_step(images, data.train_labels)[0].item() for _ in range(steps)]
+        with torch.no_grad():
+            after = F.nll_loss(model(images), data.train_labels).item()
+    return losses[0], after
+
+
+def synthetic(n: int, seed: int = 0) -> MNIST:
+    """An MNIST of n training and n test images, made here: noise with a bright square whose place is the label."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(n) % 10
+    images = torch.randint(0, 64, (n, 28, 28), generator=generator, dtype=torch.uint8)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        row, column = divmod(label, 4)
+        image[2 + 8 * row : 9 + 8 * row, 1 + 7 * column : 7 + 7 * column] = 255
+    return MNIST(images, labels, images.clone(), labels.clone())

@@ -1,0 +1,160 @@
+"""Train a step with some seeds and say whether it held the goal."""
+
+import argparse
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.errors import HarnessError
+from harness.step import StepSpec, find
+
+if TYPE_CHECKING:
+    from harness.train import Epoch, History, OnEpoch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `train`."""
+    parser.add_argument("id", metavar="ID", help="a step, such as five_steps/step5")
+    parser.add_argument("--seeds", nargs="+", type=_seed, default=[0], metavar="N", help="default: 0")
+    parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
+    parser.add_argument("--epochs", type=_epochs, metavar="N", help="stop after N epochs; such a run is no verdict")
+    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
+    parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a seed on standard output")
+    parser.add_argument("--record", action="store_true", help="add the complete runs to the step's committed record")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; give whole numbers of 0 or more")
+    return int(text)
+
+
+def _epochs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train; 0 when every seed held the goal or the step claims none, 1 when not."""
+    step = find(arguments.id)
+    if len(set(arguments.seeds)) < len(arguments.seeds):
+        raise HarnessError("a seed is given twice; each seed counts once")
+    if arguments.epochs and arguments.epochs > step.recipe.epochs:
+        raise HarnessError(f"--epochs {arguments.epochs} is more than the {step.recipe.epochs} of the recipe")
+    if arguments.record and arguments.epochs:
+        raise HarnessError("--record keeps complete runs only; leave out --epochs")
+
+    from harness import record
+    from harness.data import load
+    from harness.device import device_of
+    from harness.provenance import provenance
+    from harness.runs import recorded
+
+    device = device_of(arguments.device)
+    data = load(arguments.data)
+    histories = []
+    with display(step, len(arguments.seeds), arguments.epochs or step.recipe.epochs) as on_epoch:
+        for seed in arguments.seeds:
+            [history] = recorded(
+                step, [seed], device, folder=Path(arguments.out), epochs=arguments.epochs, data=data, on_epoch=on_epoch
+            )
+            histories.append(history)
+            if arguments.record:
+                record.add(step, provenance(step, device), record.run_of(history))
+            if arguments.json:
+                print(json.dumps(as_json(history)), flush=True)
+    if not arguments.json:
+        Console().print(table(histories))
+        print(verdict(histories))
+    return 0 if not step.goal or all(history.held for history in histories) else 1
+
+
+def as_json(history: "History") -> dict[str, object]:
+    """A run as the command line gives it; `complete` tells a verdict from a shortened run."""
+    from harness.record import run_of
+
+    return {"step": history.step.id, "held": history.held, "complete": history.complete, **run_of(history)}
+
+
+def display(step: type[StepSpec], seeds: int, epochs: int) -> "AbstractContextManager[OnEpoch]":
+    """Something that shows each epoch on standard error: live on a terminal, plain lines elsewhere."""
+    console = Console(stderr=True)
+    return _Live(console, seeds * epochs) if console.is_terminal else nullcontext(plain)
+
+
+def plain(step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
+    """One line an epoch."""
+    print(
+        f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
+        f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+class _Live(Progress):
+    """A bar over all epochs of all seeds, with the last epoch's figures and the time left."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        super().__init__(*columns, TimeRemainingColumn(), console=console)
+        self._all = self.add_task("training", total=total)
+
+    def __enter__(self) -> "OnEpoch":  # type: ignore[override]  # what it shows is told through a function
+        super().__enter__()
+        return self._tell
+
+    def _tell(self, step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
+        text = (
+            f"{step.id} seed {seed} epoch {epoch.epoch}: train {epoch.train_accuracy:.2f} "
+            f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
+        )
+        self.update(self._all, advance=1, description=text)
+        self.console.print(text, highlight=False)
+
+
+def table(histories: "list[History]") -> Table:
+    """The result, a line a seed: parameters, receptive field, final epochs, held or not, seconds."""
+    step = histories[0].step
+    result = Table(title=f"{step.id}: {step.title}", title_justify="left")
+    final = max(len(history.final) for history in histories)
+    last = len(histories[0].epochs)
+    for name in ("step", "seed", "parameters", "RF", *(f"epoch {last - final + 1 + k}" for k in range(final))):
+        result.add_column(name, justify="left" if name == "step" else "right")
+    for name in ("held", "seconds"):
+        result.add_column(name, justify="right")
+    for history in histories:
+        result.add_row(
+            step.id,
+            str(history.seed),
+            f"{step.parameters:,}",
+            str(step.receptive_field),
+            *(f"{accuracy:.2f}" for accuracy in history.final),
+            ("yes" if history.held else "no") if history.complete else "-",
+            f"{sum(epoch.seconds for epoch in history.epochs):.0f}",
+        )
+    return result
+
+
+def verdict(histories: "list[History]") -> str:
+    """The sentence under the table."""
+    from harness.stats import GOAL, binomial_interval
+
+    step, n = histories[0].step, len(histories)
+    if not all(history.complete for history in histories):
+        return f"No verdict: shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs."
+    held = sum(history.held for history in histories)
+    low, high = binomial_interval(held, n)
+    claim = "" if step.goal else f" The step does not claim to hold {GOAL:.2f} %."
+    return (
+        f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {held} of {n} seed{'s' if n > 1 else ''} "
+        f"(95 % interval for a seed to hold: {100 * low:.0f} to {100 * high:.0f} %).{claim}"
+    )

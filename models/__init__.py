@@ -1,0 +1,1 @@
+"""The networks: one module a ladder, one class a step."""

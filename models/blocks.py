@@ -1,0 +1,61 @@
+"""The vocabulary of the ladders: the few blocks that their networks are spelled in.
+
+A network reads top to bottom as in its paper or notebook: channels in, channels out, and what follows the convolution
+in the order in which it is applied.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Stage = Literal["relu", "bn"] | float
+
+
+class Conv(nn.Sequential):
+    """A convolution and what follows it: "relu", "bn", or a number for element-wise dropout at that rate.
+
+    `Conv(8, 16, 3, "relu", "bn", 0.01)` is a 3x3 convolution, a ReLU, a batch normalization and a dropout of 1 %.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        *stages: Stage,
+        padding: int = 0,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.append(
+            nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
+        )
+        for stage in stages:
+            self.append(follow(stage, channels_out))
+
+
+def follow(stage: Stage, channels: int) -> nn.Module:
+    """The module for one stage after a convolution with that many output channels."""
+    if stage == "relu":
+        return nn.ReLU()
+    if stage == "bn":
+        return nn.BatchNorm2d(channels)
+    return nn.Dropout(float(stage))
+
+
+class LogProbabilities(nn.Module):
+    """Class maps (N, 10, 1, 1) to log-probabilities (N, 10)."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Flatten and take the log-softmax over the ten classes."""
+        return F.log_softmax(maps.flatten(1), dim=1)
+
+
+class GlobalAverage(nn.AdaptiveAvgPool2d):
+    """The mean of each channel over the whole map: (N, C, H, W) to (N, C, 1, 1)."""
+
+    def __init__(self) -> None:
+        super().__init__(1)

@@ -1,0 +1,49 @@
+"""The networks of `spec/frontier`: two convolutions at full size, a max-pool, three more, and ten averaged class maps."""
+
+from torch import nn
+
+from models.blocks import Conv, GlobalAverage, LogProbabilities, Stage
+
+
+class Trunk(nn.Sequential):
+    """Five 3x3 convolutions without padding, around one max-pool, then a 1x1 convolution and the global average.
+
+    `widths` are the channels of the five; `stages` is what follows each of them. A convolution that is normalized has
+    no bias, since the normalization would take it out again.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int, int], *stages: Stage) -> None:
+        bias = "bn" not in stages
+        a, b, c, d, e = widths
+        super().__init__(
+            Conv(1, a, 3, *stages, bias=bias),  # 28 -> 26
+            Conv(a, b, 3, *stages, bias=bias),  # 24
+            nn.MaxPool2d(2),  # 12
+            Conv(b, c, 3, *stages, bias=bias),
+            Conv(c, d, 3, *stages, bias=bias),
+            Conv(d, e, 3, *stages, bias=bias),  # 6
+            Conv(e, 10, 1),
+            GlobalAverage(),
+            LogProbabilities(),
+        )
+
+
+class Plain(Trunk):
+    """Eight channels before the pool and sixteen after it, with ReLU alone."""
+
+    def __init__(self) -> None:
+        super().__init__((8, 8, 16, 16, 16), "relu")
+
+
+class Normalized(Trunk):
+    """The same with batch normalization before each ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__((8, 8, 16, 16, 16), "bn", "relu")
+
+
+class Funnel(Trunk):
+    """Channels that grow with every convolution."""
+
+    def __init__(self) -> None:
+        super().__init__((8, 10, 14, 16, 18), "bn", "relu")

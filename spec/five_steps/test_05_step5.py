@@ -1,0 +1,40 @@
+"""five_steps, the fifth step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import RandomAffine, StepLR
+from models import five_steps
+
+
+class TestDropoutAndRotation(StepSpec):
+    """Step 5: a little dropout and small rotations.
+
+    Target:
+        Hold 99.4 by regularizing: dropout in every block, and training images turned by a few degrees.
+
+    Result:
+        Parameters: 9,142 · receptive field: 28
+        Published: best train 99.11, best test 99.46 (one run, best of 15 epochs on the test set)
+
+    Analysis:
+        - 99.46 is reached after ten epochs, in the published epochs 10 and 11.
+        - It under-fits on purpose: training accuracy, counted with dropout and rotation on, stays below that of step 4
+          and below the test accuracy.
+        - It is said to fluctuate less than step 4. The standard deviation of the last five published epochs is 0.027
+          against 0.031, of one run each: no evidence either way.
+        - 99.4 is said to be reached and kept; the published epoch 13 has 99.38.
+        - Two things change at once, dropout and rotation, so that neither can be credited with the result.
+        - Text and code differ: a rotation by 7 degrees is a uniform one within 6; its fill of 1 is a grey level of 255,
+          nearly black, and not white. The dropout of 1 % is element by element and acts on the class maps as well.
+    """
+
+    model = five_steps.Step5
+    follows = "five_steps/step4"
+    parameters = 9_142
+    receptive_field = 28
+    recipe = Recipe(
+        lr=0.01,
+        batch_size=64,
+        epochs=15,
+        schedule=StepLR(5, gamma=0.15),
+        augmentation=RandomAffine(degrees=6, fill=1),
+    )

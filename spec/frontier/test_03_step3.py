@@ -1,0 +1,27 @@
+"""frontier, the third step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import OneCycle
+from models import frontier
+
+
+class TestOneCycle(StepSpec):
+    """Step 3: one cycle of the learning rate.
+
+    Target:
+        End quietly: let the rate rise over the first third of the epochs and fall to nothing over the rest, so that the
+        final epochs agree.
+
+    Result:
+        Parameters: 6,706 · receptive field: 28
+
+    Analysis:
+        - The final epochs agree to a few images and lie above those of step 2.
+        - It over-fits: training accuracy ends far above test accuracy, and more of the same will not help.
+    """
+
+    model = frontier.Normalized
+    follows = "frontier/step2"
+    parameters = 6_706
+    receptive_field = 28
+    recipe = Recipe(lr=0.05, batch_size=64, epochs=15, nesterov=True, schedule=OneCycle())

@@ -1,0 +1,113 @@
+"""Augmentation: the same parameters give torchvision's image, and every image gets parameters of its own."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import kstest
+from torch import Tensor
+from torchvision.transforms import InterpolationMode  # type: ignore[import-untyped]
+from torchvision.transforms import functional as vision
+
+from harness.augment import Affine, draw, warp_image, warp_tensor
+from harness.recipe import Normalize, RandomAffine, Recipe
+from harness.train import prepare
+
+N = 200
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """Noise, in which every pixel that is off by one shows."""
+    return torch.randint(0, 256, (N, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def affine() -> Affine:
+    """Angles to 25 degrees, shifts to 3 pixels and scales to 15 %."""
+    transform = RandomAffine(degrees=25, translate=3 / 28, scale=(0.85, 1.15))
+    return draw(transform, N, 28, torch.Generator().manual_seed(1))
+
+
+def turned(affine: Affine) -> Affine:
+    """The same angles without shift and scale."""
+    return Affine(affine.angle, torch.zeros_like(affine.shift), torch.ones_like(affine.scale))
+
+
+def test_rotation_of_8_bit_images_is_that_of_pil_bit_for_bit(images: Tensor, affine: Affine) -> None:
+    ours = warp_image(images, turned(affine), fill=1)
+    for image, angle, turned_image in zip(images, affine.angle.tolist(), ours, strict=True):
+        expected = vision.rotate(Image.fromarray(image.numpy()), angle, fill=1)
+        assert np.array_equal(np.asarray(expected), turned_image.numpy())
+
+
+def test_affine_of_8_bit_images_is_that_of_pil_bit_for_bit(images: Tensor, affine: Affine) -> None:
+    ours = warp_image(images, affine, fill=9)
+    for k in range(N):
+        # torchvision turns clockwise in `affine` and counter-clockwise in `rotate`
+        expected = vision.affine(
+            Image.fromarray(images[k].numpy()),
+            -affine.angle[k].item(),
+            [int(shift) for shift in affine.shift[k]],
+            affine.scale[k].item(),
+            [0.0, 0.0],
+            fill=9,
+        )
+        assert np.array_equal(np.asarray(expected), ours[k].numpy())
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_affine_of_tensors_is_that_of_torchvision(interpolation: str, affine: Affine) -> None:
+    floats = torch.randn(N, 1, 28, 28, generator=torch.Generator().manual_seed(2))
+    ours = warp_tensor(floats, affine, 0.0, interpolation)
+    expected = torch.stack(
+        [
+            vision.affine(
+                floats[k],
+                -affine.angle[k].item(),
+                [int(shift) for shift in affine.shift[k]],
+                affine.scale[k].item(),
+                [0.0, 0.0],
+                InterpolationMode(interpolation),
+            )
+            for k in range(N)
+        ]
+    )
+    # A nearest neighbour may flip where a source falls within rounding of the border of two pixels: 2 in 100,000.
+    differing = (ours - expected).abs() > 1e-4
+    assert differing.float().mean() <= (2e-5 if interpolation == "nearest" else 0)
+
+
+def test_beyond_the_edge_is_the_fill() -> None:
+    shift = Affine(torch.zeros(1), torch.tensor([[30.0, 0.0]]), torch.ones(1))
+    assert warp_image(torch.full((1, 28, 28), 200, dtype=torch.uint8), shift, fill=7).eq(7).all()
+    away = warp_tensor(torch.ones(1, 1, 28, 28), shift, -0.5, "bilinear")
+    torch.testing.assert_close(away, torch.full_like(away, -0.5))
+
+
+def test_the_same_image_twice_in_a_batch_comes_out_different() -> None:
+    image = torch.randint(0, 256, (1, 28, 28), dtype=torch.uint8).expand(2, 28, 28)
+    recipe = Recipe(lr=1, batch_size=2, epochs=1, augmentation=RandomAffine(degrees=20))
+    first, second = prepare(image, recipe, torch.Generator().manual_seed(0))
+    assert not torch.equal(first, second)
+
+
+def test_parameters_are_uniform_in_their_ranges_and_independent() -> None:
+    drawn = draw(RandomAffine(degrees=7, translate=0.1, scale=(0.9, 1.1)), 20_000, 28, torch.Generator().manual_seed(0))
+    assert kstest(drawn.angle.numpy(), "uniform", (-7, 14)).pvalue > 1e-3
+    assert kstest(drawn.scale.numpy(), "uniform", (0.9, 0.2)).pvalue > 1e-3
+    assert drawn.shift.unique().tolist() == [-3, -2, -1, 0, 1, 2, 3]
+    together = torch.stack([drawn.angle, drawn.scale, *drawn.shift.T])
+    assert torch.corrcoef(together).fill_diagonal_(0).abs().max() < 0.03
+
+
+def test_the_same_generator_gives_the_same_batch(images: Tensor) -> None:
+    recipe = Recipe(lr=1, batch_size=2, epochs=1, augmentation=RandomAffine(degrees=20))
+    first, second = (prepare(images, recipe, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_normalization_is_that_of_the_recipe(images: Tensor) -> None:
+    recipe = Recipe(lr=1, batch_size=2, epochs=1, normalize=Normalize(0.1309, 0.3084))
+    prepared = prepare(images[:1], recipe, torch.Generator())
+    assert prepared[0, 0, 3, 5].item() == pytest.approx((images[0, 3, 5].item() / 255 - 0.1309) / 0.3084, abs=1e-6)

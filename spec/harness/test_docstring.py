@@ -1,0 +1,63 @@
+"""A specification's prose, read as its author meant it."""
+
+import pytest
+
+from harness.docstring import parse
+from harness.errors import HarnessError
+
+WHOLE = """Step 3: a title.
+
+    Target:
+        Raise the accuracy.
+
+    Result:
+        Parameters: 9,142 · receptive field: 28
+        Published: best train 99.38, best test 99.35 (one run,
+            best of 15 epochs)
+        Measured: 99.30 [99.28, 99.33] over the final 3 epochs of 5 seeds,
+            worst 99.20; held by 0 of 5 (a processor, torch 2.15.0)
+
+    Analysis:
+        - Better than step 2.
+          Published: nothing of the kind.
+    """
+
+
+def test_every_part_is_found() -> None:
+    document = parse(WHOLE, "five_steps/step3")
+    assert document.target == "Raise the accuracy."
+    assert document.parameters == 9142
+    assert document.receptive_field == 28
+    assert document.published == {"best train": 99.38, "best test": 99.35}
+    assert document.measured == (
+        "99.30 [99.28, 99.33] over the final 3 epochs of 5 seeds, worst 99.20; held by 0 of 5 (a processor, torch 2.15.0)"
+    )
+    assert document.analysis.startswith("- Better than step 2.")
+
+
+def test_what_is_not_said_is_none() -> None:
+    document = parse("A title.\n\nTarget:\n    x\n\nResult:\n    y\n\nAnalysis:\n    z\n", "mine/tiny")
+    assert (document.parameters, document.receptive_field, document.measured) == (None, None, None)
+    assert document.published == {}
+
+
+@pytest.mark.parametrize("section", ["Target", "Result", "Analysis"])
+def test_a_missing_section_is_named(section: str) -> None:
+    with pytest.raises(HarnessError, match=f"mine/tiny: the docstring has no {section} section"):
+        parse(WHOLE.replace(f"{section}:\n", f"{section}, that is:\n"), "mine/tiny")
+
+
+@pytest.mark.parametrize("text", [None, "", "   \n"])
+def test_no_docstring_at_all(text: str | None) -> None:
+    with pytest.raises(HarnessError, match="mine/tiny: the spec has no docstring"):
+        parse(text, "mine/tiny")
+
+
+def test_an_empty_section_is_missing() -> None:
+    with pytest.raises(HarnessError, match="no Analysis section"):
+        parse("A title.\n\nTarget:\n    x\n\nResult:\n    y\n\nAnalysis:\n", "mine/tiny")
+
+
+def test_sections_have_an_order() -> None:
+    with pytest.raises(HarnessError, match="Target, Analysis, Result; they must be Target, Result, Analysis"):
+        parse("A title.\n\nTarget:\n    x\n\nAnalysis:\n    z\n\nResult:\n    y\n", "mine/tiny")

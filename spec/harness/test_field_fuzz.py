@@ -1,0 +1,261 @@
+"""Random networks: the analysis against the gradient, which shares no arithmetic with it.
+
+A network is a tuple of small descriptions, drawn without looking at shapes: what does not fit the map is skipped when
+the network is built, so that a counterexample shrinks to a few of them and prints as what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from harness.axis import members, pixels, sliding, transposed
+from harness.gradient_field import gradient_field
+from harness.receptive_field import ReceptiveField, receptive_field
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
+CHANNELS = 4
+LARGEST = 40
+
+Step = tuple[Any, ...]
+
+
+def pair(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+def quad(low: int, high: int) -> st.SearchStrategy[tuple[int, int, int, int]]:
+    return st.tuples(*[st.integers(low, high)] * 4)
+
+
+CONVOLUTION = st.tuples(st.just("conv"), pair(1, 4), pair(1, 3), pair(0, 5), pair(1, 3), st.sampled_from([1, 2, CHANNELS]))
+SAME = st.tuples(st.just("same"), pair(1, 4), pair(1, 2))
+POOL = st.tuples(st.sampled_from(["max", "average"]), pair(1, 4), pair(1, 4), pair(0, 2), pair(1, 2), st.booleans())
+TRANSPOSED = st.tuples(st.just("transposed"), pair(1, 4), pair(1, 3), pair(0, 2), pair(0, 1), pair(1, 2))
+PAD = st.tuples(st.sampled_from(["zeros", "reflect", "replicate", "circular"]), quad(0, 2))
+CROP = st.tuples(st.just("slice"), pair(0, 3), pair(1, 2))
+RESIZE = st.tuples(st.sampled_from(["nearest", "bilinear", "corners"]), pair(2, 2))
+ADAPTIVE = st.tuples(st.just("adaptive"), pair(1, 6))
+ONE_WORD = st.sampled_from([("relu",), ("norm",), ("shuffle",), ("deshuffle",), ("flip",), ("roll",), ("half",), ("mixed",)])
+SIMPLE = st.one_of(CONVOLUTION, SAME, POOL, TRANSPOSED, PAD, CROP, RESIZE, ADAPTIVE, ONE_WORD)
+BRANCH = st.lists(SIMPLE, max_size=3).map(tuple)
+BRANCHES = st.tuples(st.sampled_from(["add", "cat", "dead", "rows"]), BRANCH, BRANCH)
+NETWORK = st.lists(st.one_of(SIMPLE, SIMPLE, BRANCHES), min_size=1, max_size=6).map(tuple)
+
+
+class Network(nn.Module):
+    """A network that does what its steps describe, as far as they fit."""
+
+    def __init__(self, steps: tuple[Step, ...], input_size: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict()
+        self.calls: list[Callable[[Tensor], Tensor]] = []
+        example = torch.zeros(1, *input_size)
+        for step in steps:
+            example = self.add(step, example)
+
+    def add(self, step: Step, example: Tensor) -> Tensor:
+        """Append a step if it gives a map of a reasonable size."""
+        call = branches(step) if step[0] in ("add", "cat", "dead", "rows") else single(step, example.shape[1])
+        try:
+            with torch.no_grad():
+                output = call(example)
+        except (RuntimeError, ValueError):
+            return example
+        if min(output.shape) < 1 or max(output.shape) > LARGEST or output.shape[1] > 64:
+            return example
+        if isinstance(call, nn.Module):
+            self.parts[str(len(self.calls))] = call
+        self.calls.append(call)
+        return output
+
+    def forward(self, x: Tensor) -> Tensor:
+        for call in self.calls:
+            x = call(x)
+        return x
+
+
+def single(step: Step, channels: int) -> Callable[[Tensor], Tensor]:
+    """The operation of a description."""
+    match step:
+        case ("conv", kernel, stride, padding, dilation, groups):
+            groups = groups if channels % groups == 0 else 1
+            return nn.Conv2d(channels, CHANNELS, kernel, stride, padding, dilation, groups)
+        case ("same", kernel, dilation):
+            return nn.Conv2d(channels, CHANNELS, kernel, padding="same", dilation=dilation)
+        case ("max", kernel, stride, padding, dilation, ceil_mode):
+            return nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=ceil_mode)
+        case ("average", kernel, stride, padding, _, ceil_mode):
+            return lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil_mode)
+        case ("transposed", kernel, stride, padding, extra, dilation):
+            return nn.ConvTranspose2d(channels, CHANNELS, kernel, stride, padding, extra, 1, True, dilation)
+        case ("zeros", pad):
+            return nn.ZeroPad2d(pad)
+        case ("reflect" | "replicate" | "circular" as mode, pad):
+            return lambda x: F.pad(x, pad, mode=mode)
+        case ("slice", start, step_):
+            return lambda x: x[:, :, start[0] :: step_[0], start[1] :: step_[1]]
+        case ("nearest", factor):
+            return nn.Upsample(scale_factor=factor)
+        case ("bilinear", factor):
+            return lambda x: F.interpolate(x, scale_factor=factor, mode="bilinear")
+        case ("corners", _):
+            return lambda x: F.interpolate(x, (2 * x.shape[2] - 1, 2 * x.shape[3] - 1), mode="bilinear", align_corners=True)
+        case ("adaptive", outputs):
+            return nn.AdaptiveAvgPool2d(outputs)
+        case ("relu",):
+            return nn.ReLU(inplace=channels == CHANNELS)
+        case ("norm",):
+            return nn.BatchNorm2d(channels)
+        case ("shuffle",):
+            return nn.PixelShuffle(2)
+        case ("deshuffle",):
+            return nn.PixelUnshuffle(2)
+        case ("flip",):
+            return lambda x: x.flip(3)
+        case ("roll",):
+            return lambda x: x.roll((1, -2), (2, 3))
+        case ("half",):
+            return lambda x: x.chunk(2, dim=1)[0]
+        case ("mixed",):
+            return lambda x: x.view(1, 2, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
+    raise AssertionError(step)
+
+
+def branches(step: Step) -> Callable[[Tensor], Tensor]:
+    """Two paths from one map, cropped to the smaller of their sizes where they meet."""
+    how, *described = step
+    paths: list[nn.Module] = []
+
+    class Branches(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            if not paths:
+                paths.extend(Network(steps, tuple(x.shape[1:])) for steps in described)
+                self.paths = nn.ModuleList(paths)
+            # Branches may work in place, and each starts from the map as it was.
+            one, other = (path(x.clone()) for path in self.paths)
+            if how == "dead":
+                return one
+            if how == "rows":
+                columns, channels = min(one.shape[3], other.shape[3]), min(one.shape[1], other.shape[1])
+                return torch.cat([one[:, :channels, :, :columns], other[:, :channels, :, :columns]], dim=2)
+            rows, columns = (min(one.shape[d], other.shape[d]) for d in (2, 3))
+            one, other = (path[:, :, :rows, :columns] for path in (one, other))
+            return one + other[:, :1] if how == "add" else torch.cat([one, other], dim=1)
+
+    return Branches()
+
+
+def check(steps: tuple[Step, ...], input_size: tuple[int, int], where: tuple[int, int]) -> None:
+    """The region of one unit, and the extent of the field where the gradient shows an interior unit."""
+    network = Network(steps, (CHANNELS, *input_size))
+    if not network.calls:
+        return
+    analysed = receptive_field(network, (CHANNELS, *input_size), strict=False)
+    oracle = gradient_field(network, (CHANNELS, *input_size))
+    assert oracle.output.shape[2:] == analysed.shape or 1 in oracle.output.shape[2:]
+    unit = tuple(w % n for w, n in zip(where, oracle.shape, strict=True))
+    assert analysed.region(unit) == oracle.region(unit)
+    check_interior(analysed, oracle, input_size)
+
+
+def check_interior(analysed: ReceptiveField, oracle: Any, input_size: tuple[int, int]) -> None:
+    """Size, stride, padding, used and holes at a unit that, by the gradient, is like both its neighbours."""
+    if analysed.shift_variant or None in analysed.stride:
+        return
+    middle = [n // 2 for n in oracle.shape]
+    if any(not 0 < m < n - 1 for m, n in zip(middle, oracle.shape, strict=True)):
+        return
+    mask = oracle.mask(middle)
+    for axis, (length, stride) in enumerate(zip(input_size, analysed.stride, strict=True)):
+        for by in (-1, 1):
+            unit = [m + by * (a == axis) for a, m in enumerate(middle)]
+            moved = oracle.mask(unit)
+            seen = moved.nonzero()
+            if not len(seen) or seen[:, axis].min() == 0 or seen[:, axis].max() == length - 1:
+                return
+            if not torch.equal(seen - by * stride * torch.eye(2, dtype=torch.int64)[axis], mask.nonzero()):
+                return
+    region = oracle.region(middle)
+    assert analysed.size == tuple(lines[-1] - lines[0] + 1 for lines in region)
+    assert analysed.used == tuple(map(len, region))
+    assert analysed.holes == analysed.size[0] * analysed.size[1] - int(mask.sum())
+    assert analysed.padding == tuple(
+        m * s - lines[0] for m, s, lines in zip(middle, analysed.stride, region, strict=True)
+    )
+
+
+SIZES = pair(5, 24)
+UNITS = pair(0, 1000)
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUICK
+@given(NETWORK, SIZES, UNITS)
+def test_agrees_with_the_gradient(steps: tuple[Step, ...], size: tuple[int, int], unit: tuple[int, int]) -> None:
+    check(steps, size, unit)
+
+
+@pytest.mark.slow
+@seed(20)
+@settings(QUICK, max_examples=10_000, database=None)
+@given(NETWORK, SIZES, UNITS)
+def test_agrees_with_the_gradient_ten_thousand_times(
+    steps: tuple[Step, ...], size: tuple[int, int], unit: tuple[int, int]
+) -> None:
+    check(steps, size, unit)
+
+
+KERNELS = st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(0, 4), st.integers(1, 4))
+
+
+@settings(QUICK, max_examples=200)
+@given(st.lists(KERNELS, min_size=1, max_size=5), st.integers(0, 50))
+def test_the_three_formulas_count_what_brute_force_counts(
+    layers: list[tuple[int, int, int, int]], unit: int
+) -> None:
+    """Size, stride and padding of a chain, against walking every tap of every layer back to the input."""
+    lattice = pixels(1)
+    for layer in layers:
+        lattice = lattice.through(sliding(*layer), 1)
+    reached = {unit}
+    for kernel, stride, padding, dilation in reversed(layers):
+        reached = {i * stride - padding + t * dilation for i in reached for t in range(kernel)}
+    size, stride, padding = 1, 1, 0
+    for k, s, p, d in layers:
+        size, stride, padding = size + d * (k - 1) * stride, stride * s, padding + p * stride
+    assert max(reached) - min(reached) + 1 == size == lattice.reach(unit)[1].bit_length()
+    assert lattice.jump == stride
+    assert min(reached) == unit * stride - padding == lattice.reach(unit)[0]
+    low, mask = lattice.reach(unit)
+    assert sorted(reached) == [low + i for i in members(mask)]
+
+
+@settings(QUICK, max_examples=200)
+@given(KERNELS, st.integers(1, 12))
+def test_transposed_convolution_reads_whoever_writes(layer: tuple[int, int, int, int], length: int) -> None:
+    kernel, stride, padding, dilation = layer
+    outputs = (length - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
+    if outputs < 1:
+        return
+    lattice = pixels(length).through(transposed(*layer), outputs)
+    for output in range(outputs):
+        writers = {i for i in range(length) for t in range(kernel) if i * stride - padding + t * dilation == output}
+        assert set(members(lattice.clipped[output])) == writers
+
+
+@QUICK
+@given(st.one_of(CONVOLUTION, POOL, TRANSPOSED), SIZES)
+def test_the_number_of_units_is_the_layer_s_own(step: Step, size: tuple[int, int]) -> None:
+    network = Network((step,), (CHANNELS, *size))
+    if network.calls:
+        (row,) = receptive_field(network, (CHANNELS, *size)).layers
+        assert row.n_out == tuple(network(torch.zeros(1, CHANNELS, *size)).shape[2:])

@@ -1,0 +1,123 @@
+"""Records: whole, small, and the source of every measured figure."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Recipe, StepSpec, record, steps
+from harness.errors import HarnessError
+from harness.provenance import fingerprint
+from harness.tables import ladder_table
+
+README = Path(__file__).parents[2] / "README.md"
+MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
+RECORDED = [step for step in steps().values() if record.read(step)]
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> type[StepSpec]:
+    """A step of four epochs whose spec lies in a temporary folder."""
+    recipe = Recipe(lr=0.1, batch_size=64, epochs=4)
+    spec: type[StepSpec] = type("TestTiny", (StepSpec,), {"__module__": __name__, "parameters": 7, "recipe": recipe})
+    spec.id, spec.source = "mine/tiny", tmp_path / "test_01_tiny.py"
+    return spec
+
+
+def run(seed: int, *accuracies: float) -> dict[str, Any]:
+    """A run whose training accuracy is 99 throughout."""
+    return {
+        "seed": seed,
+        "epochs": [
+            {"epoch": number, "train_accuracy": 99.0, "test_accuracy": accuracy, "seconds": 1.5}
+            for number, accuracy in enumerate(accuracies, 1)
+        ],
+    }
+
+
+def test_seeds_are_merged_in_order_whatever_came_first(step: type[StepSpec]) -> None:
+    record.add(step, MADE, run(1, 98.0, 99.5, 99.5, 99.5))
+    record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
+    kept = json.loads(record.path_of(step).read_text())
+    assert (kept["step"], kept["parameters"], kept["provenance"]) == ("mine/tiny", 7, MADE)
+    assert kept["runs"] == [run(0, 98.0, 99.4, 99.4, 99.3), run(1, 98.0, 99.5, 99.5, 99.5)]
+
+
+def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type[StepSpec]) -> None:
+    record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
+    lines = record.path_of(step).read_text().splitlines()
+    assert [line.count('"epoch":') for line in lines if '"epoch":' in line] == [1, 1, 1, 1]
+    assert {path.suffix for path in record.path_of(step).parent.iterdir()} <= {".json", ".lock"}
+
+
+def test_a_seed_counts_once(step: type[StepSpec]) -> None:
+    record.add(step, MADE, run(0, 99.4))
+    before = record.path_of(step).read_bytes()
+    with pytest.raises(HarnessError, match="has seed 0 already"):
+        record.add(step, MADE, run(0, 99.9))
+    assert record.path_of(step).read_bytes() == before
+
+
+@pytest.mark.parametrize("key", ["torch", "fingerprint", "hardware"])
+def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None:
+    record.add(step, MADE, run(0, 99.4))
+    with pytest.raises(HarnessError, match=f"was made with another {key}"):
+        record.add(step, {**MADE, key: "other"}, run(1, 99.4))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"step": "mine/other", "runs": [1]}', '{"step": "mine/tiny"}'])
+def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> None:
+    path = record.path_of(step)
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(HarnessError, match=r"tiny.json is not a record of mine/tiny"):
+        record.read(step)
+
+
+def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[StepSpec]) -> None:
+    assert record.measured(step) is None
+    record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
+    assert record.measured(step) == (
+        "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1; best train 99.00, best test 99.90 "
+        "(a processor, torch 2.15.0)"
+    )
+    record.add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
+    # two means, 99.42 and 99.38: 99.40 +- 12.706 x 0.02 (Student, one degree of freedom)
+    assert record.measured(step) == (
+        "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2; best train 99.00, "
+        "best test 99.90 (a processor, torch 2.15.0)"
+    )
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda step: step.id)
+def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[StepSpec]) -> None:
+    kept = record.read(recorded)
+    assert kept is not None
+    assert kept["provenance"]["fingerprint"] == fingerprint(recorded), (
+        f"{record.path_of(recorded)} is stale: delete it and train again with "
+        f"python -m harness train {recorded.id} --seeds ... --record"
+    )
+    assert kept["parameters"] == recorded.parameters
+    assert [[epoch["epoch"] for epoch in one["epochs"]] for one in kept["runs"]] == [
+        list(range(1, recorded.recipe.epochs + 1)) for _ in kept["runs"]
+    ]
+
+
+@pytest.mark.parametrize("ladder", sorted({step.ladder for step in steps().values()}))
+def test_the_readme_shows_the_ladder_as_recorded(ladder: str) -> None:
+    found = re.search(rf"<!-- {ladder} -->\n\n(.*?)\n<!-- /{ladder} -->", README.read_text(), re.DOTALL)
+    assert found, f"README.md has no table between <!-- {ladder} --> and <!-- /{ladder} -->"
+    assert found[1] == ladder_table(ladder), f"README.md is out of date; the table is now:\n{ladder_table(ladder)}"
+
+
+def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
+    known = steps()
+    third, fourth = known["five_steps/step3"], known["five_steps/step4"]
+    renamed = type("Other", (StepSpec,), {"__module__": __name__, "model": third.model, "recipe": third.recipe})
+    assert fingerprint(renamed) == fingerprint(third)
+    assert fingerprint(third) != fingerprint(fourth)
+    renamed.model = fourth.model
+    renamed.recipe = fourth.recipe
+    assert fingerprint(renamed) == fingerprint(fourth)

@@ -1,0 +1,144 @@
+"""The unit: ids from files, specs that are not whole, and what runs say against a claim."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Recipe, StepSpec, steps
+from harness.errors import HarnessError
+from harness.step import find, judge
+from harness.train import Epoch, History
+
+FIVE_STEPS = [f"five_steps/step{n}" for n in range(1, 6)]
+
+SPEC = '''
+from harness import Recipe, StepSpec
+
+
+class TestTiny(StepSpec):
+    """A title.
+
+    Target:
+        x
+
+    Result:
+        Parameters: 1 · receptive field: 1
+
+    Analysis:
+        z
+    """
+
+    parameters = 1
+    receptive_field = 1
+    recipe = Recipe(lr=0.1, batch_size=64, epochs=1)
+'''
+
+
+def test_steps_have_the_published_ids_in_order() -> None:
+    assert [step_id for step_id in steps() if step_id.startswith("five_steps/")] == FIVE_STEPS
+
+
+def test_an_unknown_step_names_the_nearest() -> None:
+    with pytest.raises(HarnessError, match=r"unknown step 'five_step/step3'; nearest: .*five_steps/step3"):
+        find("five_step/step3")
+
+
+def test_a_step_knows_its_file_and_title() -> None:
+    step = steps()["five_steps/step3"]
+    assert (step.id, step.ladder, step.title) == ("five_steps/step3", "five_steps", "Step 3: batch normalization")
+    assert step.follows == "five_steps/step2"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a package `spec` of its own, seen in place of this one."""
+    (tmp_path / "spec" / "mine").mkdir(parents=True)
+    (tmp_path / "spec" / "__init__.py").touch()
+    (tmp_path / "spec" / "mine" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name == "spec" or name.startswith("spec.")]:
+        monkeypatch.delitem(sys.modules, name)
+    return tmp_path / "spec" / "mine"
+
+
+def forget_spec() -> None:
+    """Drop the modules of the folder of the fixture above, which monkeypatch does not know of."""
+    for name in [name for name in sys.modules if name == "spec" or name.startswith("spec.")]:
+        del sys.modules[name]
+
+
+def test_adding_a_file_adds_a_step(elsewhere: Path) -> None:
+    (elsewhere / "test_02_second.py").write_text(SPEC)
+    (elsewhere / "test_01_first.py").write_text(SPEC)
+    try:
+        assert list(steps()) == ["mine/first", "mine/second"]
+    finally:
+        forget_spec()
+
+
+def test_two_specs_with_one_id_are_refused(elsewhere: Path) -> None:
+    (elsewhere / "test_01_tiny.py").write_text(SPEC)
+    (elsewhere / "test_02_tiny.py").write_text(SPEC)
+    try:
+        with pytest.raises(HarnessError, match=r"two specs have the id mine/tiny: .*test_01_tiny and .*test_02_tiny"):
+            steps()
+    finally:
+        forget_spec()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("tiny.py", SPEC, "name its file test_<nn>_<step>.py"),
+        ("test_01_tiny.py", "import nowhere_to_be_found", "cannot be imported: ModuleNotFoundError"),
+        ("test_01_tiny.py", SPEC.replace("epochs=1", "epochs=0"), "cannot be imported: ValueError: Recipe.epochs"),
+    ],
+)
+def test_a_spec_that_cannot_be_used_is_named(elsewhere: Path, name: str, text: str, message: str) -> None:
+    (elsewhere / name).write_text(text)
+    try:
+        with pytest.raises(HarnessError, match=f"spec.mine.{Path(name).stem}.*{message}"):
+            steps()
+    finally:
+        forget_spec()
+
+
+def step_of(**attributes: Any) -> type[StepSpec]:
+    """A step with four epochs, of which nothing but the docstring and the goal will be looked at."""
+    document = "T.\n\nTarget:\n    x\n\nResult:\n    Published: best test 99.35\n\nAnalysis:\n    z\n"
+    recipe = Recipe(lr=0.1, batch_size=64, epochs=4)
+    return type("Step", (StepSpec,), {"__doc__": document, "__module__": __name__, "recipe": recipe, **attributes})
+
+
+def histories(step: type[StepSpec], *finals: float) -> list[History]:
+    """A run for each accuracy, which is that of every epoch."""
+    return [
+        History(step, seed, tuple(Epoch(number, 99.0, accuracy, 0.1, 1.0) for number in range(1, 5)))
+        for seed, accuracy in enumerate(finals)
+    ]
+
+
+def test_a_claimed_goal_must_be_held_by_every_seed() -> None:
+    step = step_of(goal=True, __doc__="T.\n\nTarget:\n  x\n\nResult:\n  y\n\nAnalysis:\n  z\n")
+    judge(step, histories(step, 99.45, 99.41))
+    with pytest.raises(AssertionError, match="claims 99.40 %, but 1 of 2 runs held it"):
+        judge(step, histories(step, 99.45, 99.39))
+
+
+def test_a_miss_is_contradicted_by_five_of_five_and_not_by_a_lucky_run() -> None:
+    step = step_of(__doc__="T.\n\nTarget:\n  x\n\nResult:\n  y\n\nAnalysis:\n  z\n")
+    judge(step, histories(step, 99.45))
+    judge(step, histories(step, 99.45, 99.45, 99.45, 99.45, 99.30))
+    with pytest.raises(AssertionError, match="says it misses 99.40 %, but 5 of 5 runs held it"):
+        judge(step, histories(step, 99.45, 99.45, 99.45, 99.45, 99.45))
+
+
+def test_a_published_accuracy_must_lie_where_one_more_run_would() -> None:
+    step = step_of()
+    judge(step, histories(step, 99.33, 99.28, 99.36))
+    with pytest.raises(AssertionError, match="published best test accuracy 99.35 is outside"):
+        judge(step, histories(step, 98.50, 98.53, 98.51))
+
+

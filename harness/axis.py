@@ -164,9 +164,7 @@ class Lattice:
             for o in range(outputs)
         )
         turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
-        reaches = tuple(
-            reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps))
-        )
+        reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps)))
         advance = self.advance * turns * window.advance // len(self.reaches)
         return _shortest(clipped, reaches, advance)
 
@@ -180,9 +178,7 @@ class Lattice:
         window = _even(sources, length)
         if window is not None:
             return self.through(window, outputs)
-        clipped = tuple(
-            reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0) for group in sources
-        )
+        clipped = tuple(reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0) for group in sources)
         units = [reduce(union, map(self.reach, group), NOTHING) for group in sources]
         for period in range(1, outputs // 2 + 1):
             moves = {b[0] - a[0] for a, b in zip(units, units[period:], strict=False) if a[1]}

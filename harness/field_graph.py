@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,19 @@ class _Functions(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         self.name = getattr(func, "__name__", str(func)).strip("_")
+        named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
+        if self.name == "pad" and named.get("mode") == "circular":
+            return _wrapped(named["input"], named["pad"])
         return func(*args, **(kwargs or {}))
+
+
+def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
+    """Circular padding as a choice of indices; torch itself writes it piece by piece into an empty tensor."""
+    for i in range(len(pad) // 2):
+        length = source.shape[-1 - i]
+        places = torch.arange(-pad[2 * i], length + pad[2 * i + 1]) % length
+        source = source.index_select(source.ndim - 1 - i, places)
+    return source
 
 
 class _Recorder(TorchDispatchMode):
@@ -101,11 +113,14 @@ class _Recorder(TorchDispatchMode):
         self.scope: list[str] = []
         self.tensors: dict[int, Ref] = {}
         self.marked: list[Ref | None] | None = None
+        self.closed = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if self.closed:
+            return func(*args, **kwargs)
         if self.marked is not None and func is torch.ops.aten.clone.default:
             self.marked.append(self.tensors.get(id(args[0])))
             return func(*args, **kwargs)
@@ -128,8 +143,14 @@ class _Recorder(TorchDispatchMode):
             ) from error
 
     def _write(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        refs = tree_map(lambda leaf: self.tensors.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf, (args, kwargs))
+        refs = tree_map(
+            lambda leaf: self.tensors.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf, (args, kwargs)
+        )
         name = self.functions.name or func.overloadpacket.__name__
+        if func._schema.is_mutable and torch.Tag.inplace_view not in func.tags:
+            raise HarnessError(
+                f"{name} ({func}) in {self._place()} writes into a tensor in a way that cannot be followed"
+            )
         node = Node(name, func, *refs, name=".".join([*self.scope[-1:], name]))
         for output, tensor in enumerate(leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)):
             node.outputs.append(tensor)
@@ -183,10 +204,10 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     image = torch.empty(1, *input_size, device="meta")
     returned: dict[str, Ref] = {}
 
-
     def entered(wrapped: Tensor) -> Any:
         outputs = shadow(wrapped)
         returned.update(names.outputs("output", outputs))
+        recorder.closed = True
         return outputs
 
     recorder.nodes.append(Node("input", None, (), {}, "input", [image]))

@@ -86,7 +86,9 @@ def rule_of(op: Any) -> Rule | None:
     return pointwise if found is None and torch.Tag.pointwise in op.tags else found
 
 
-@register(aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill)
+@register(
+    aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill
+)
 def pointwise(call: Call) -> Value:
     """Elementwise with broadcasting: the union of what the operands read, never the larger of the two."""
     return merged(call.values, call.shapes[0])
@@ -140,9 +142,7 @@ def pool(call: Call) -> Value:
     strides = _spread(call["stride"] or kernel, count)
     dilation = _spread(call.arguments.get("dilation", 1), count)
     first = len(source.shape) - count
-    windows = {
-        first + i: axis.sliding(kernels[i], strides[i], padding[i], dilation[i]) for i in range(count)
-    }
+    windows = {first + i: axis.sliding(kernels[i], strides[i], padding[i], dilation[i]) for i in range(count)}
     return _pooled(source, windows, call.shapes[0])
 
 
@@ -246,7 +246,12 @@ def group_norm(call: Call) -> Value:
 @register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm)
 def matrix_product(call: Call) -> Value:
     """A linear layer sums over the last dimension; two factors that depend on the input are attention."""
-    names = {"mm": ("self", "mat2"), "bmm": ("self", "mat2"), "addmm": ("mat1", "mat2"), "baddbmm": ("batch1", "batch2")}
+    names = {
+        "mm": ("self", "mat2"),
+        "bmm": ("self", "mat2"),
+        "addmm": ("mat1", "mat2"),
+        "baddbmm": ("batch1", "batch2"),
+    }
     names |= {"mv": ("self", "vec"), "addmv": ("mat", "vec"), "addbmm": ("batch1", "batch2")}
     left, right = (call[name] for name in names[call.op.overloadpacket.__name__])
     if isinstance(left, Value) and isinstance(right, Value):
@@ -341,7 +346,10 @@ def same(call: Call) -> Value:
 def blank(call: Call) -> Value:
     """A tensor of the same shape that does not depend on the elements."""
     filling = call.arguments.get("value")
-    return merged([_part(filling, call.axes) if isinstance(filling, Value) else nothing(call.shapes[0], call.axes)], call.shapes[0])
+    return merged(
+        [_part(filling, call.axes) if isinstance(filling, Value) else nothing(call.shapes[0], call.axes)],
+        call.shapes[0],
+    )
 
 
 @register(aten.cat, aten.stack)
@@ -393,8 +401,12 @@ def constant_pad(call: Call) -> Value:
         before, after = pads[dim]
         if min(before, after) < 0:
             raise NoMeaning(f"{call.function} that crops channels")
-        blanks = [nothing(torch.Size(n if d == dim else m for d, m in enumerate(result.shape)), call.axes) for n in pads[dim]]
-        result = assembled([blanks[0], result, blanks[1]], lambda labels, dim=dim: torch.cat(list(labels), dim), along=dim)
+        blanks = [
+            nothing(torch.Size(n if d == dim else m for d, m in enumerate(result.shape)), call.axes) for n in pads[dim]
+        ]
+        result = assembled(
+            [blanks[0], result, blanks[1]], lambda labels, dim=dim: torch.cat(list(labels), dim), along=dim
+        )
     return result
 
 

@@ -164,9 +164,7 @@ def _pruned(value: Value) -> Value:
     return replace(value, fields=tuple(value.fields[kind] for kind in used.tolist()), kinds=kinds)
 
 
-def assembled(
-    values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor], along: int | None = None
-) -> Value:
+def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor], along: int | None = None) -> Value:
     """The value of a tensor put together from several: concatenation, stacking, writing into a slice.
 
     Args:
@@ -182,6 +180,8 @@ def assembled(
             shapes = [torch.Size([*common[:along], shape[along], *common[along:]]) for shape in shapes]
         return compressed(move([part.expand(shape) for part, shape in zip(labels, shapes, strict=True)]))
 
+    if any(not _same(values[0].fields[0], boxes) for value in values for boxes in value.fields):
+        values = [finished(value) for value in values]
     kinds: list[Field] = []
     renamed = []
     for value in values:
@@ -194,7 +194,12 @@ def assembled(
     shape = move([torch.zeros((), dtype=torch.int64).expand(value.shape) for value in values]).shape
     whole_aligned = all(value.aligned for value in values) and centred(kinds)
     is_global = any(value.is_global for value in values)
-    return _pruned(Value(shape, tuple(kinds), put(renamed), places, is_global, whole_aligned, {}))
+    together = _pruned(Value(shape, tuple(kinds), put(renamed), places, is_global, whole_aligned, {}))
+    for axis in together.axes:
+        home = _home(together, axis)
+        if home is not None and home in varying(together.kinds):
+            together = settled(together, axis, home)
+    return together
 
 
 def _same(one: Field, other: Field) -> bool:
@@ -263,7 +268,8 @@ def _pair(one: Value, other: Value) -> Value:
             left, right = (left, spread) if same is other else (spread, right)
             places.append(many.places[axis])
             continue
-        labels, sources = _joint(one.places[axis], other.places[axis])
+        lengths = {len(box[axis].clipped) for boxes in (*left, *right) for box in boxes}
+        labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
             left = [_picked(boxes, axis, sources[0]) for boxes in left]
@@ -294,9 +300,9 @@ def _spread(boxes: Field, axis: int, same: Value, many: Value) -> Field:
 Sources = list[tuple[int, ...]]
 
 
-def _joint(one: Tensor, other: Tensor) -> tuple[Tensor, tuple[Sources, Sources] | None]:
-    """Labels for every pair of labels that meets, and the labels of each pair; None where both were equal."""
-    if torch.equal(one, other):
+def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tuple[Sources, Sources] | None]:
+    """Labels for every pair of labels that meets, and the labels of each pair; None for labels that are equal and alike."""
+    if alike and torch.equal(one, other):
         return one, None
     both = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
     pairs, labels = both.reshape(-1, 2).unique(dim=0, return_inverse=True)
@@ -381,34 +387,55 @@ def _stretched(labels: Tensor, dim: int, length: int) -> Tensor:
 
 
 def settled(value: Value, axis: int, dim: int) -> Value:
-    """The value with units 0, 1, 2, ... of an axis along one dimension and along no other."""
-    labels = value.places[axis]
-    length = value.shape[dim]
+    """The value with units 0, 1, 2, ... of an axis along one dimension and along no other.
+
+    What differed between positions in other dimensions, such as channels, becomes a difference of kinds, and what
+    differed in kind along this dimension becomes one kind that reads different fields at different units.
+    """
+    labels, length = value.places[axis], value.shape[dim]
     order = _along(torch.arange(length), dim, labels.ndim)
-    if torch.equal(labels, order) and dim not in varying(value.kinds):
+    if torch.equal(labels, order) and dim not in varying(value.kinds) and length == _length(value, axis):
         return value
-    both = [_stretched(part, dim, length) for part in torch.broadcast_tensors(labels, value.kinds)]
-    rows, kinds = (part.movedim(dim, 0).reshape(length, -1) for part in both)
+    both = [_stretched(part, dim, length).movedim(dim, -1) for part in torch.broadcast_tensors(labels, value.kinds)]
+    rest = both[0].shape[:-1]
+    rows, kinds = torch.cat(both, dim=-1).reshape(-1, 2 * length).unique(dim=0, return_inverse=True)
     fields = []
-    for kind, boxes in enumerate(value.fields):
-        sources = [tuple(row[kinds[o] == kind].unique().tolist()) for o, row in enumerate(rows)]
-        fields.append(_picked(boxes, axis, sources))
-    value = replace(value, fields=tuple(fields), places=(*value.places[:axis], order, *value.places[axis + 1 :]))
-    return kinds_mixed(value, [dim])
+    for row in rows.tolist():
+        units, owners = row[:length], row[length:]
+        boxes: list[Box] = []
+        for kind in sorted(set(owners)):
+            sources = [(unit,) if owner == kind else () for unit, owner in zip(units, owners, strict=True)]
+            boxes += _picked(value.fields[kind], axis, sources)
+        fields.append(field(boxes))
+    places = (*value.places[:axis], order, *value.places[axis + 1 :])
+    return replace(value, fields=tuple(fields), kinds=compressed(kinds.reshape(rest).unsqueeze(dim)), places=places)
+
+
+def _length(value: Value, axis: int) -> int:
+    return max((len(box[axis].clipped) for boxes in value.fields for box in boxes), default=0)
 
 
 def finished(value: Value) -> Value:
     """The value with its units in order along every axis, to be read; a flattened map keeps the units that it had."""
     for axis in value.axes:
-        dims = value.dims(axis)
-        if not dims and any(len(box[axis].clipped) > 1 for boxes in value.fields for box in boxes):
+        home = _home(value, axis)
+        if home is not None:
+            value = settled(value, axis, home)
+        elif not value.dims(axis) and _length(value, axis) > 1:
             only = [(int(value.places[axis].flatten()[0]),)]
             fields = tuple(_picked(boxes, axis, only) for boxes in value.fields)
             places = (*value.places[:axis], torch.zeros_like(value.places[axis]), *value.places[axis + 1 :])
             value = replace(value, fields=fields, places=places)
-        elif len(dims) == 1 and all(dims[0] not in value.dims(other) for other in value.axes if other != axis):
-            value = settled(value, axis, dims[0])
     return value
+
+
+def _home(value: Value, axis: int) -> int | None:
+    """The dimension along which an axis runs, if it has one to itself."""
+    dims, usual = value.dims(axis), _usual(value, axis)
+    others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
+    if usual is not None and usual not in others and not set(dims) - {1, usual}:
+        return usual
+    return dims[0] if len(dims) == 1 and dims[0] not in others else None
 
 
 def _along(labels: Tensor, dim: int, ndim: int) -> Tensor:
@@ -425,11 +452,11 @@ def windowed(value: Value, windows: Mapping[int, Window], shape: torch.Size) -> 
     """
     value = replace(value, windows=None)
     done: dict[int, Window] = {}
-    free = [dim for dim in windows if all(dim not in value.dims(axis) for axis in value.axes)]
+    free = [dim for dim in sorted(windows) if all(dim not in value.dims(axis) for axis in value.axes)]
     for axis in value.axes:
         dims = [dim for dim in windows if dim in value.dims(axis)]
-        if not value.dims(axis):
-            dims = [dim for dim in free if value.shape[dim] == 1][:1]
+        if not set(value.dims(axis)) - {1} - set(windows):
+            dims = dims or [dim for dim in free if value.shape[dim] == 1 or dim == _usual(value, axis)][:1]
             free = [dim for dim in free if dim not in dims]
         if len(dims) > 1:
             raise NoMeaning("a window slides along two dimensions that both run along one axis of the input")
@@ -441,6 +468,11 @@ def windowed(value: Value, windows: Mapping[int, Window], shape: torch.Size) -> 
     return replace(value, shape=shape, windows=done)
 
 
+def _usual(value: Value, axis: int) -> int | None:
+    """The dimension of an axis in a tensor of samples, channels and all axes, if it is one."""
+    return 2 + axis if len(value.shape) == 2 + len(value.axes) else None
+
+
 def _slid(value: Value, axis: int, dim: int, window: Window, outputs: int) -> Value:
     known: dict[Lattice, Lattice] = {}
 
@@ -449,9 +481,7 @@ def _slid(value: Value, axis: int, dim: int, window: Window, outputs: int) -> Va
             known[lattice] = lattice.through(window, outputs)
         return known[lattice]
 
-    fields = tuple(
-        field([(*box[:axis], slid(box[axis]), *box[axis + 1 :]) for box in boxes]) for boxes in value.fields
-    )
+    fields = tuple(field([(*box[:axis], slid(box[axis]), *box[axis + 1 :]) for box in boxes]) for boxes in value.fields)
     places = list(value.places)
     places[axis] = _along(torch.arange(outputs), dim, value.places[axis].ndim)
     shape = torch.Size(outputs if d == dim else length for d, length in enumerate(value.shape))

@@ -25,7 +25,9 @@ def fingerprint(step: type[StepSpec]) -> str:
     graph = fx.symbolic_trace(model).graph
     layers = dict(model.named_modules())
     lines = [
-        f"{node.op} {layers[str(node.target)]!r}" if node.op == "call_module" else f"{node.op} {node.name} {node.kwargs}"
+        f"{node.op} {layers[str(node.target)]!r}"
+        if node.op == "call_module"
+        else f"{node.op} {node.name} {node.kwargs}"
         for node in graph.nodes
     ]
     lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
@@ -64,9 +66,7 @@ def commit() -> dict[str, Any]:
     git = ["git", "-C", os.fspath(Path(__file__).parent)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        status = subprocess.run(
-            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=10
-        )
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "dirty": None}
     return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}

@@ -138,9 +138,7 @@ class Run:
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
-            self.averaged = AveragedModel(
-                model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
-            )
+            self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
 
     @property
     def evaluated(self) -> nn.Module:

@@ -18,7 +18,7 @@ class TestAveraging(StepSpec):
     Analysis:
         - It does most for the epochs in the middle, while the rate is high; once the rate has fallen to nothing the
           average and the weights are nearly the same, and so are the final epochs.
-        """
+    """
 
     model = frontier.Normalized
     follows = "frontier/step4"

@@ -18,7 +18,7 @@ class TestFunnel(StepSpec):
     Analysis:
         - The goal is held by every seed, in each of the final epochs, with fewer than 8,000 parameters.
         - The width was chosen on held-out training images, among wider and narrower ones, and not on the test set.
-        """
+    """
 
     model = frontier.Funnel
     follows = "frontier/step5"

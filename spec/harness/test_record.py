@@ -67,7 +67,9 @@ def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None
         record.add(step, {**MADE, key: "other"}, run(1, 99.4))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"step": "mine/other", "runs": [1]}', '{"step": "mine/tiny"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"step": "mine/other", "runs": [1]}', '{"step": "mine/tiny"}']
+)
 def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> None:
     path = record.path_of(step)
     path.parent.mkdir()

@@ -140,5 +140,3 @@ def test_a_published_accuracy_must_lie_where_one_more_run_would() -> None:
     judge(step, histories(step, 99.33, 99.28, 99.36))
     with pytest.raises(AssertionError, match="published best test accuracy 99.35 is outside"):
         judge(step, histories(step, 98.50, 98.53, 98.51))
-
-

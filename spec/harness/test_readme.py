@@ -1,0 +1,62 @@
+"""What the README tells people to type works."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from harness import steps
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_example_of_a_ladder_of_ones_own_runs(pytester: pytest.Pytester) -> None:
+    example = re.search(r"<!-- example -->\n```python\n(.*?)```\n<!-- /example -->", README, re.DOTALL)
+    assert example
+    folder = pytester.mkpydir("mine")
+    (folder / "test_01_tiny.py").write_text(example[1])
+    pytester.makeini("[pytest]\nstrict = true\n")
+    result = pytester.runpytest_inprocess("-p", "harness.plugin", "mine", "-m", "not slow", "-v")
+    result.assert_outcomes(passed=5, deselected=1)
+    result.stdout.fnmatch_lines(["*TestTiny::test_receptive_field PASSED*"])
+
+
+def test_every_verb_and_step_that_is_named_exists() -> None:
+    from harness.__main__ import VERBS
+
+    named = re.findall(r"python -m harness (\w+)(?: (\w+/\w+))?", README)
+    assert len(named) > 5
+    for verb, step_id in named:
+        assert verb in VERBS
+        assert not step_id or step_id == "mine/tiny" or step_id in steps()
+
+
+def test_every_tox_environment_that_is_named_exists() -> None:
+    sections = (ROOT / "tox.ini").read_text()
+    for name in re.findall(r"tox -e (\w+)", README):
+        assert f"[testenv:{name}]" in sections
+
+
+def test_the_main_job_trains_the_last_step_of_frontier() -> None:
+    last = [step_id for step_id in steps() if step_id.startswith("frontier/")][-1]
+    assert f"python -m harness train {last} " in (ROOT / "tox.ini").read_text()
+
+
+def test_every_file_that_is_linked_exists() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists()
+
+
+def test_the_pair_that_is_recommended_is_the_one_that_ci_installs() -> None:
+    constraints = (ROOT / ".ci" / "constraints.txt").read_text().splitlines()
+    pair = re.search(r"pip install (torch==\S+) (torchvision==[\d.]+)", README)
+    assert pair
+    assert set(pair.groups()) <= set(constraints)
+
+
+def test_the_markers_that_are_used_are_registered() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]
+    registered = {marker.partition(":")[0] for marker in settings["markers"]}
+    assert set(re.findall(r'pytest -m "?(?:not )?(\w+)', README)) <= registered

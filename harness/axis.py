@@ -245,7 +245,7 @@ def _divisors(number: int) -> Iterable[int]:
 
 
 def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
-    """The window behind sources of which every one is an earlier one moved on, or that walk on past the end and wrap."""
+    """The window behind sources that repeat as they move on, that are all alike, or that wrap around the end."""
     if len(sources) == 1:
         return whole(length) if sources[0] == tuple(range(length)) else Window((sources[0],), 1)
     for period in range(1, len(sources) // 2 + 1):

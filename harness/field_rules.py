@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from torch import Tensor
 from harness import axis
 from harness.axis import Window
 from harness.field_value import (
-    NoMeaning,
+    NoRuleError,
     Value,
     assembled,
     kinds_mixed,
@@ -58,7 +59,7 @@ class Call:
             return found
         if isinstance(found, Tensor):
             return nothing(found.shape, self.axes)
-        raise NoMeaning(f"{self.function} has no tensor argument {' or '.join(names)}")
+        raise NoRuleError(f"{self.function} has no tensor argument {' or '.join(names)}")
 
     @property
     def values(self) -> list[Value]:
@@ -66,14 +67,15 @@ class Call:
         return [argument for argument in self.arguments.values() if isinstance(argument, Value)]
 
 
-Rule = Callable[[Call], "Value | tuple[Value, ...]"]
+Rule = Callable[[Call], Value | tuple[Value, ...]]
+Given = TypeVar("Given", bound=Rule)
 _rules: dict[Any, Rule] = {}
 
 
-def register(*operations: Any) -> Callable[[Rule], Rule]:
+def register(*operations: Any) -> Callable[[Given], Given]:
     """Make the decorated function the rule of operations, such as torch.ops.aten.cumsum."""
 
-    def decorate(rule: Rule) -> Rule:
+    def decorate(rule: Given) -> Given:
         _rules.update(dict.fromkeys(operations, rule))
         return rule
 
@@ -111,14 +113,13 @@ def convolution(call: Call) -> Value:
     """A window over space and the sum over the channels of a group; transposed where the operation says so."""
     weight = call["weight"]
     if isinstance(weight, Value):
-        raise NoMeaning(f"{call.function} with weights computed from the input")
+        raise NoRuleError(f"{call.function} with weights computed from the input")
     source, groups = call.value("input"), call["groups"]
     dims = range(2, len(source.shape))
-    outputs = call.shapes[0][1]
     steps = [_spread(call[name], len(dims)) for name in ("stride", "padding", "dilation")]
     make = axis.transposed if call["transposed"] else axis.sliding
     windows = {dim: make(weight.shape[dim], *(s[dim - 2] for s in steps)) for dim in dims}
-    return windowed(mixed(source, [1], groups, outputs), windows, call.shapes[0])
+    return windowed(source, windows, call.shapes[0], mixing=(groups, call.shapes[0][1]))
 
 
 def _spread(numbers: int | Sequence[int], count: int) -> list[int]:
@@ -296,7 +297,7 @@ def attention(call: Call) -> Value:
 def rearrange(call: Call) -> Value | tuple[Value, ...]:
     """Elements move and none is computed: the same is done to what they read."""
     if len(call.values) != 1:
-        raise NoMeaning(f"{call.function} with indices computed from the input")
+        raise NoRuleError(f"{call.function} with indices computed from the input")
     (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, Value))
 
     def moves(output: int) -> Callable[[Tensor], Tensor]:
@@ -307,7 +308,7 @@ def rearrange(call: Call) -> Value | tuple[Value, ...]:
         return move
 
     source = call.value(name)
-    if len(call.shapes) == 1 and not call.op._schema.returns[0].type.kind() == "ListType":
+    if len(call.shapes) == 1 and call.op._schema.returns[0].type.kind() != "ListType":
         return rearranged(source, moves(0))
     return tuple(rearranged(source, moves(output)) for output in range(len(call.shapes)))
 
@@ -326,10 +327,10 @@ def reshape(call: Call) -> Value:
 
 @register(aten.as_strided, aten.as_strided_)
 def restride(call: Call) -> Value:
-    """Another layout in memory, where it is the same elements in the same order because one dimension holds them all."""
+    """Another layout in memory, which keeps the order of elements where one dimension holds them all."""
     source = call.value("self")
     if call.shapes[0] != source.shape or sum(length > 1 for length in source.shape) > 1:
-        raise NoMeaning(f"{call.function} ({call.op}) reads memory, not elements")
+        raise NoRuleError(f"{call.function} ({call.op}) reads memory, not elements")
     return replace(source, windows=None)
 
 
@@ -359,7 +360,11 @@ def concatenate(call: Call) -> Value:
     dim = call.arguments.get("dim", 0) % len(call.shapes[0])
     if call.op.overloadpacket is aten.stack:
         parts = [rearranged(part, lambda labels: labels.unsqueeze(dim)) for part in parts]
-    return assembled(parts, lambda labels: torch.cat(list(labels), dim), along=dim)
+    return assembled(parts, _side_by_side(dim), along=dim)
+
+
+def _side_by_side(dim: int) -> Callable[[Sequence[Tensor]], Tensor]:
+    return lambda parts: torch.cat(list(parts), dim)
 
 
 def _part(part: Value | Tensor, axes: int) -> Value:
@@ -378,7 +383,7 @@ def index_put(call: Call) -> Value:
     """Chosen elements of one tensor replaced by those of another."""
     parts = [_part(call[name], call.axes) for name in ("self", "values")]
     if call["accumulate"] or any(isinstance(index, Value) for index in call["indices"]):
-        raise NoMeaning(f"{call.function} that adds, or with indices computed from the input")
+        raise NoRuleError(f"{call.function} that adds, or with indices computed from the input")
     return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "values": labels[1]})))
 
 
@@ -400,13 +405,11 @@ def constant_pad(call: Call) -> Value:
     for dim in (dim for dim in pads if dim not in spatial):
         before, after = pads[dim]
         if min(before, after) < 0:
-            raise NoMeaning(f"{call.function} that crops channels")
+            raise NoRuleError(f"{call.function} that crops channels")
         blanks = [
             nothing(torch.Size(n if d == dim else m for d, m in enumerate(result.shape)), call.axes) for n in pads[dim]
         ]
-        result = assembled(
-            [blanks[0], result, blanks[1]], lambda labels, dim=dim: torch.cat(list(labels), dim), along=dim
-        )
+        result = assembled([blanks[0], result, blanks[1]], _side_by_side(dim), along=dim)
     return result
 
 
@@ -486,5 +489,9 @@ def gated_linear_unit(call: Call) -> Value:
     """The first half of the channels times a function of the second."""
     source = call.value("self")
     dim = _dims(call["dim"], source)[0]
-    halves = [rearranged(source, lambda labels, k=k: labels.chunk(2, dim)[k]) for k in range(2)]
+    halves = [rearranged(source, partial(_half, dim, which)) for which in range(2)]
     return merged(halves, call.shapes[0])
+
+
+def _half(dim: int, which: int, labels: Tensor) -> Tensor:
+    return labels.chunk(2, dim)[which]

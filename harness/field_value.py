@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 
 import torch
@@ -24,26 +25,29 @@ Box = tuple[Lattice, ...]
 Field = tuple[Box, ...]
 
 
-class JumpMismatch(HarnessError):
+class JumpMismatchError(HarnessError):
     """Paths of different stride meet, so that no single receptive field describes all units."""
 
 
-class NoMeaning(HarnessError):
+class NoRuleError(HarnessError):
     """An operation has no rule, or uses the tensor in a way for which there is no receptive field."""
 
 
 def field(boxes: Sequence[Box]) -> Field:
-    """The union of boxes, without empty boxes and without those that another covers; boxes that differ in one axis melt."""
+    """The union of boxes: empty and covered ones are left out, and those that differ in one axis melt into one."""
     kept: list[Box] = []
-    for box in boxes:
+    waiting = list(reversed(boxes))
+    while waiting:
+        box = waiting.pop()
         if any(lattice.is_empty for lattice in box) or any(_covers(other, box) for other in kept):
             continue
         kept = [other for other in kept if not _covers(box, other)]
-        for at, other in enumerate(kept):
-            melted = _melted(other, box)
-            if melted is not None:
-                return field([*kept[:at], *kept[at + 1 :], melted])
-        kept.append(box)
+        melted = [(other, both) for other in kept if (both := _melted(other, box)) is not None]
+        if melted:
+            kept.remove(melted[0][0])
+            waiting.append(melted[0][1])
+        else:
+            kept.append(box)
     return tuple(kept)
 
 
@@ -171,6 +175,7 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
         values: the parts.
         move: what puts tensors of the shapes of the parts together.
         along: the one dimension in which they are put side by side, if it is one; labels then stay small in others.
+
     """
 
     def put(labels: Sequence[Tensor]) -> Tensor:
@@ -218,7 +223,7 @@ def nothing(shape: torch.Size, axes: int) -> Value:
 def centred(fields: Sequence[Field]) -> bool:
     """Whether the fields that meet have the same centres, unit by unit (Distill, "alignment issues")."""
     present = [boxes for boxes in fields if boxes]
-    for one, other in zip(present, present[1:], strict=False):
+    for one, other in pairwise(present):
         for axis in range(len(one[0])):
             jumps = {box[axis].jump for box in (*one, *other)}
             if len(jumps) > 1:
@@ -275,10 +280,8 @@ def _pair(one: Value, other: Value) -> Value:
             left = [_picked(boxes, axis, sources[0]) for boxes in left]
             right = [_picked(boxes, axis, sources[1]) for boxes in right]
     kinds, pairs = _joint(one.kinds, other.kinds)
-    if pairs is None:
-        number = min(len(left), len(right))
-        pairs = ([(k,) for k in range(number)],) * 2
-    together = [(left[a[0]], right[b[0]]) for a, b in zip(*pairs, strict=True)]
+    owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
+    together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
     return Value(
         one.shape,
         tuple(field((*a, *b)) for a, b in together),
@@ -297,11 +300,11 @@ def _spread(boxes: Field, axis: int, same: Value, many: Value) -> Field:
     return tuple((*box[:axis], box[axis].spread(unit, outputs, jump), *box[axis + 1 :]) for box in boxes)
 
 
-Sources = list[tuple[int, ...]]
+Sources = Sequence[tuple[int, ...]]
 
 
 def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tuple[Sources, Sources] | None]:
-    """Labels for every pair of labels that meets, and the labels of each pair; None for labels that are equal and alike."""
+    """Labels for all pairs of labels that meet, and the labels of each pair; None where both are the same already."""
     if alike and torch.equal(one, other):
         return one, None
     both = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
@@ -417,7 +420,7 @@ def _length(value: Value, axis: int) -> int:
 
 def finished(value: Value) -> Value:
     """The value with its units in order along every axis, to be read; a flattened map keeps the units that it had."""
-    for axis in value.axes:
+    for axis in (*value.axes, *value.axes):  # twice, because one axis may make room for another
         home = _home(value, axis)
         if home is not None:
             value = settled(value, axis, home)
@@ -433,7 +436,7 @@ def _home(value: Value, axis: int) -> int | None:
     """The dimension along which an axis runs, if it has one to itself."""
     dims, usual = value.dims(axis), _usual(value, axis)
     others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
-    if usual is not None and usual not in others and not set(dims) - {1, usual}:
+    if usual is not None and usual not in others and (usual in dims or not set(dims) - {1}):
         return usual
     return dims[0] if len(dims) == 1 and dims[0] not in others else None
 
@@ -442,30 +445,48 @@ def _along(labels: Tensor, dim: int, ndim: int) -> Tensor:
     return labels.reshape([-1 if d == dim else 1 for d in range(ndim)])
 
 
-def windowed(value: Value, windows: Mapping[int, Window], shape: torch.Size) -> Value:
+def windowed(
+    value: Value, windows: Mapping[int, Window], shape: torch.Size, mixing: tuple[int, int] | None = None
+) -> Value:
     """The value of an operation that slides a window along dimensions of the tensor.
 
     Args:
         value: what the operation reads.
         windows: the window of each dimension; one that does not carry an axis of the input is a dimension of channels.
         shape: the shape of what comes out.
+        mixing: the groups and the number of channels that come out, where channels are summed.
+
     """
-    value = replace(value, windows=None)
-    done: dict[int, Window] = {}
-    free = [dim for dim in sorted(windows) if all(dim not in value.dims(axis) for axis in value.axes)]
-    for axis in value.axes:
-        dims = [dim for dim in windows if dim in value.dims(axis)]
-        if not set(value.dims(axis)) - {1} - set(windows):
-            dims = dims or [dim for dim in free if value.shape[dim] == 1 or dim == _usual(value, axis)][:1]
-            free = [dim for dim in free if dim not in dims]
-        if len(dims) > 1:
-            raise NoMeaning("a window slides along two dimensions that both run along one axis of the input")
-        for dim in dims:
-            value = _slid(settled(value, axis, dim), axis, dim, windows[dim], shape[dim])
-            done[axis] = windows[dim]
-    channels = [dim for dim, window in windows.items() if window not in done.values() and window.kernel > 1]
+    places = _assigned(value, sorted(windows))
+    for axis, dim in (*places.items(), *places.items()):  # twice, because one axis may make room for another
+        value = settled(value, axis, dim)
+    if mixing is not None:
+        value = mixed(value, [1], *mixing)
+    for axis, dim in places.items():
+        value = _slid(value, axis, dim, windows[dim], shape[dim])
+    channels = [dim for dim in windows if dim not in places.values() and windows[dim].kernel > 1]
     value = kinds_mixed(value, channels) if channels else value
-    return replace(value, shape=shape, windows=done)
+    return replace(value, shape=shape, windows={axis: windows[dim] for axis, dim in places.items()})
+
+
+def _assigned(value: Value, dims: Sequence[int]) -> dict[int, int]:
+    """Which axis of the input runs along which of the dimensions of an operation; what is left over are channels."""
+    found: dict[int, int] = {}
+    for axis in value.axes:
+        own = [dim for dim in dims if dim in value.dims(axis)]
+        if len(own) > 1 and _usual(value, axis) not in own:
+            raise NoRuleError("a window slides along two dimensions that both run along one axis of the input")
+        if own:
+            found[axis] = own[0] if len(own) == 1 else 2 + axis
+    taken = {dim for axis in value.axes for dim in value.dims(axis)}
+    free = [dim for dim in dims if dim not in taken]
+    single = [axis for axis in value.axes if axis not in found and not set(value.dims(axis)) - {1}]
+    found |= {axis: 2 + axis for axis in single if _usual(value, axis) in free}
+    for axis in single:
+        rest = [dim for dim in free if dim not in found.values() and value.shape[dim] == 1]
+        if axis not in found and rest and _usual(value, axis) in {None, *taken}:
+            found[axis] = rest[0]
+    return dict(sorted(found.items()))
 
 
 def _usual(value: Value, axis: int) -> int | None:

@@ -25,15 +25,18 @@ from torch.overrides import TorchFunctionMode
 SEED = 1e150
 
 IDENTITIES = frozenset(
-    "relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh sigmoid tanh softplus"
-    " logsigmoid softsign tanhshrink threshold batch_norm layer_norm group_norm instance_norm local_response_norm rms_norm"
-    " softmax log_softmax dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout".split()
+    [
+        *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "threshold"),
+        *("hardswish", "hardsigmoid", "hardtanh", "sigmoid", "tanh", "softplus", "logsigmoid", "softsign"),
+        *("batch_norm", "layer_norm", "group_norm", "instance_norm", "local_response_norm", "rms_norm"),
+        *("softmax", "log_softmax", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"),
+    ]
 )
-SUMS = frozenset("sub subtract isub rsub maximum minimum".split())
-PRODUCTS = frozenset("mul multiply imul".split())
+SUMS = frozenset(["sub", "subtract", "isub", "rsub", "maximum", "minimum"])
+PRODUCTS = frozenset(["mul", "multiply", "imul"])
 
 
-class _Reached(Exception):
+class _Reached(Exception):  # noqa: N818 - it ends the pass and is no error
     """The forward pass has come to the tensor that was asked for."""
 
 
@@ -107,8 +110,9 @@ class GradientField:
 
     def mask(self, unit: Sequence[int]) -> Tensor:
         """The pixels (rows x columns, bool) on which a unit depends, all its channels together."""
+        place: list[int | slice] = [slice(None), slice(None), *unit]
         seed = torch.zeros_like(self.output)
-        seed[(slice(None), slice(None), *unit)] = SEED
+        seed[tuple(place)] = SEED
         (gradient,) = torch.autograd.grad(self.output, self.image, seed, retain_graph=True, allow_unused=True)
         if gradient is None:
             return torch.zeros(self.image.shape[2:], dtype=torch.bool)
@@ -144,6 +148,7 @@ def gradient_field(
         input_size: channels, rows and columns.
         at: the path of the module whose output is asked for, by default the model itself.
         gates: whether factors for a whole map count as paths.
+
     """
     positive = positive_copy(model)
     image = torch.ones(1, *input_size, dtype=torch.float64, requires_grad=True)

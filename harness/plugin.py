@@ -3,13 +3,17 @@
 Nothing here imports torch before a test runs, so that `pytest --help` answers at once.
 """
 
+import json
 import os
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness import device
 from harness.errors import HarnessError
 from harness.step import StepSpec
 
@@ -18,14 +22,20 @@ if TYPE_CHECKING:
 
     from harness.train import Epoch, History
 
-EVIDENCE = "accuracy"  # the key under which a test's runs travel in its user_properties
+EVIDENCE = "accuracy"  # the key under which a test's runs travel in its user_properties, as JSON
+LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
 MARKERS = {"test_accuracy": ("slow", "gpu")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the accuracy specs."""
     group = parser.getgroup("ladder", "ladders of small networks")
-    group.addoption("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
+    group.addoption(
+        "--device",
+        default="auto",
+        type=device_word,
+        help="auto (default: CUDA if there is one; gpu tests are skipped where there is none), cpu, cuda or cuda:N",
+    )
     group.addoption("--seeds", default=5, type=positive("--seeds"), help="seeds a step: 0 to SEEDS - 1 (default: 5)")
     group.addoption(
         "--epochs",
@@ -49,33 +59,37 @@ def positive(option: str) -> Callable[[str], int]:
     return convert
 
 
+def device_word(text: str) -> str:
+    """A converter for --device, which does not yet ask whether there is such a device."""
+    try:
+        return device.known(text)
+    except HarnessError as error:
+        raise pytest.UsageError(f"--device: {error}") from error
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, so that `pytest --markers` is their manual in any project."""
+    if config.getoption("--require-gpu") and config.getoption("--device") == "cpu":
+        raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that a spec inherits."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that a spec inherits, before -m selects by the marks."""
     for item in items:
         if is_spec(item):
             for marker in MARKERS.get(name_of(item), ()):
                 item.add_marker(marker)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse --reruns with an accuracy spec: repeating a statistical test until it passes proves nothing."""
-    statistical = [item for item in session.items if is_spec(item) and "slow" in item.keywords]
-    if statistical and session.config.getoption("reruns", default=None):
-        raise pytest.UsageError(
-            f"--reruns repeats {len(statistical)} accuracy specs until they pass, which proves nothing; "
-            "leave it out, or select other tests with -m 'not slow'"
-        )
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a gpu test where there is no GPU, with a reason, unless the CPU was asked for by name."""
+    """Refuse an accuracy spec that would be repeated until it passes; skip a gpu test where there is no GPU."""
+    if is_spec(item) and "slow" in item.keywords and reruns(item):
+        pytest.fail(
+            "--reruns repeats an accuracy spec until it passes, which proves nothing; leave it out", pytrace=False
+        )
     if item.get_closest_marker("gpu") is None or item.config.getoption("--device") != "auto":
         return
     import torch
@@ -87,15 +101,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+def reruns(item: pytest.Item) -> int:
+    """How often pytest-rerunfailures, where it is installed, would repeat a test: by option, setting or marker."""
+    rerunfailures: Any = item.config.pluginmanager.get_plugin("rerunfailures")
+    return (rerunfailures.get_reruns_count(item) or 0) if rerunfailures else 0
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Show an error meant for people, or what a spec found wrong, by its message and not by the way it came."""
     try:
         return (yield)
     except (HarnessError, AssertionError) as error:
-        if isinstance(error, HarnessError) or (is_spec(item) and str(error)):
-            pytest.fail(str(error), pytrace=False)
-        raise
+        if not isinstance(error, HarnessError) and module_of(error) != StepSpec.__module__:
+            raise
+        message = str(error)
+    # Not in the except clause: pytest would show the error twice, the second time as what came of the first.
+    pytest.fail(message, pytrace=False)
+
+
+def module_of(error: BaseException) -> str:
+    """The name of the module that raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__"))
 
 
 @pytest.fixture
@@ -105,23 +133,22 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
     A run shortened by --epochs is evidence of nothing: the test is skipped after it, with that reason.
     """
     config = request.config
+    epochs: int | None = config.getoption("--epochs")
 
     def run(step: type[StepSpec]) -> "list[History]":
         from harness.data import load
-        from harness.device import device_of
         from harness.runs import recorded
 
-        device = device_of(config.getoption("--device"))
         histories = recorded(
             step,
             range(config.getoption("--seeds")),
-            device,
+            device.device_of(config.getoption("--device")),
             folder=Path(config.getoption("--records")),
-            epochs=config.getoption("--epochs"),
+            epochs=min(epochs, step.recipe.epochs) if epochs else None,
             data=load(config.getoption("--data")),
             on_epoch=progress(config),
         )
-        request.node.user_properties.append((EVIDENCE, summary(histories)))
+        request.node.user_properties.append((EVIDENCE, json.dumps(summary(histories))))
         if not all(history.complete for history in histories):
             pytest.skip(f"shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
         return histories
@@ -130,7 +157,7 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
 
 
 def summary(histories: "list[History]") -> dict[str, Any]:
-    """What the table at the end shows of a step's runs, in types that survive xdist and junit."""
+    """What the table at the end shows of a step's runs."""
     step = histories[0].step
     seconds = [epoch.seconds for history in histories for epoch in history.epochs]
     return {
@@ -145,22 +172,22 @@ def summary(histories: "list[History]") -> dict[str, Any]:
 
 
 def progress(config: pytest.Config) -> "Callable[[type[StepSpec], int, Epoch], None]":
-    """A function that tells of each epoch: on the terminal, past pytest's capture, or on an xdist worker's stderr."""
+    """A function that tells of each epoch, past pytest's capture: on the terminal, or on a worker's standard error."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
     def tell(step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
-        line = (
-            f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: "
-            f"train {epoch.train_accuracy:.2f} test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
-        )
-        if reporter is not None and capture is not None and "PYTEST_XDIST_WORKER" not in os.environ:
-            with capture.global_and_fixture_disabled():
+        from harness.runs import told
+
+        line = told(step, seed, epoch)
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            if reporter is not None:
                 reporter.ensure_newline()
                 reporter.write_line(line)
-        else:
-            # A worker's standard error is the terminal of the controller; file descriptor 2 is not captured there.
-            os.write(2, f"{line}\n".encode())
+                reporter.flush()
+            else:
+                # A worker of xdist has no terminal of its own, but its standard error is that of its controller.
+                os.write(2, f"{line}\n".encode())
 
     return tell
 
@@ -178,9 +205,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
-    """The table of the ladder: a line a step that was trained."""
+    """The table of the ladder: a line a step that was trained, in the order of the files."""
     rows = [
-        value
+        (report.nodeid, json.loads(value))
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport) and report.when == "call"
@@ -190,14 +217,19 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     if not rows:
         return
     terminalreporter.section("ladder")
-    header = ("step", "parameters", "RF", "final epochs", "worst", "held", "s/epoch")
-    terminalreporter.write_line("{:<28}{:>12}{:>5}{:>14}{:>8}{:>9}{:>9}".format(*header))
-    for row in sorted(rows, key=lambda row: str(row["step"])):
+    terminalreporter.write_line(LINE.format("step", "parameters", "RF", "final mean", "worst", "held", "s/epoch"))
+    for _, row in sorted(rows, key=lambda pair: str(pair[0])):
         final = [accuracy for run in row["final"] for accuracy in run]
-        held = f"{row['held']} of {len(row['final'])}" if row["complete"] else "no verdict"
         terminalreporter.write_line(
-            f"{row['step']:<28}{row['parameters']:>12,}{row['receptive_field']:>5}"
-            f"{sum(final) / len(final):>14.2f}{min(final):>8.2f}{held:>11}{row['seconds']:>9.1f}"
+            LINE.format(
+                row["step"],
+                f"{row['parameters']:,}",
+                row["receptive_field"],
+                f"{sum(final) / len(final):.2f}",
+                f"{min(final):.2f}",
+                f"{row['held']} of {len(row['final'])}" if row["complete"] else "no verdict",
+                f"{row['seconds']:.1f}",
+            )
         )
 
 

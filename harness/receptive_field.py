@@ -18,7 +18,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -32,8 +32,8 @@ from harness.field_graph import Graph, Node, Ref, trace
 from harness.field_rules import Call, register, rule_of
 from harness.field_value import (
     Field,
-    JumpMismatch,
-    NoMeaning,
+    JumpMismatchError,
+    NoRuleError,
     Value,
     centred,
     extents,
@@ -42,7 +42,7 @@ from harness.field_value import (
     image,
 )
 
-__all__ = ["JumpMismatch", "Layer", "NoMeaning", "ReceptiveField", "receptive_field", "register"]
+__all__ = ["JumpMismatchError", "Layer", "NoRuleError", "ReceptiveField", "receptive_field", "register"]
 
 Pair = tuple[Any, ...]
 
@@ -82,6 +82,7 @@ class ReceptiveField:
         shift_variant: units differ by more than a shift.
         layers: the operations on the paths to the tensor, in order.
         shape: how many units there are along each axis.
+
     """
 
     size: tuple[int, ...]
@@ -104,6 +105,7 @@ class ReceptiveField:
 
         Raises:
             HarnessError: there is no such unit.
+
         """
         if len(unit) != len(self.shape) or any(not -n <= i < n for i, n in zip(unit, self.shape, strict=True)):
             raise HarnessError(f"there is no unit {tuple(unit)} in a map of {' x '.join(map(str, self.shape))} units")
@@ -128,9 +130,10 @@ def receptive_field(
         strict: whether paths of different strides that meet are an error.
 
     Raises:
-        JumpMismatch: paths of different strides meet and `strict` is true.
-        NoMeaning: an operation has no rule; the message names it and says how to register one.
+        JumpMismatchError: paths of different strides meet and `strict` is true.
+        NoRuleError: an operation has no rule; the message names it and says how to register one.
         HarnessError: the model does not run on this size, or `at` names nothing.
+
     """
     size = tuple(input_size)
     if len(size) < 2 or any(not isinstance(n, int) or n < 1 for n in size):
@@ -172,16 +175,16 @@ def _evaluated(node: Node, known: dict[Ref, Value], size: tuple[int, ...]) -> tu
         return (image(node.outputs[0].shape, 2),)
     rule = rule_of(node.op)
     if rule is None:
-        raise NoMeaning(
+        raise NoRuleError(
             f"{node.function} ({node.op}) at {node.name} has no receptive-field rule; write one and make it known with"
-            f" harness.receptive_field.register(torch.ops.{str(node.op.overloadpacket)})"
+            f" harness.receptive_field.register(torch.ops.{node.op.overloadpacket!s})"
         )
     arguments = tree_map(lambda leaf: known[leaf] if isinstance(leaf, Ref) else leaf, node.arguments)
     shapes = [tensor.shape for tensor in node.outputs]
     try:
         result = rule(Call(node.function, node.op, arguments, shapes, len(size) - 1))
-    except NoMeaning as error:
-        raise NoMeaning(f"{error} (at {node.name}); register(...) takes a rule of your own") from error
+    except NoRuleError as error:
+        raise NoRuleError(f"{error} (at {node.name}); register(...) takes a rule of your own") from error
     return result if isinstance(result, tuple) else (result,)
 
 
@@ -189,7 +192,7 @@ def _check_jumps(value: Value, node: Node) -> None:
     for axis in value.axes:
         if value.jump(axis) is None and value.units(axis) > 1 and any(value.fields):
             jumps = sorted({box[axis].jump for boxes in value.fields for box in boxes})
-            raise JumpMismatch(
+            raise JumpMismatchError(
                 f"paths with strides of {' and '.join(map(str, jumps))} input pixels meet at {node.name}: no single"
                 " receptive field describes all units; strict=False still gives the region of each"
             )

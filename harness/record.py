@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,20 +40,31 @@ def read(step: type[StepSpec]) -> dict[str, Any] | None:
     return dict(record)
 
 
+def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]) -> None:
+    """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already."""
+    record = read(step)
+    if record is None:
+        return
+    twice = {run["seed"] for run in record["runs"]} & set(seeds)
+    if twice:
+        raise HarnessError(f"{path_of(step)} has seed {min(twice)} already; delete the file to start it anew")
+    other = [key for key, value in provenance.items() if record["provenance"].get(key) != value]
+    if other:
+        raise HarnessError(
+            f"{path_of(step)} was made with another {', '.join(other)}; delete the file to start it anew"
+        )
+
+
 def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any]) -> None:
     """Put one complete run into the record of its step, under a lock, and replace the file in one move.
 
-    Raises HarnessError if the seed is there already or the record was made with something else.
+    Raises HarnessError as `check` does.
     """
     path = path_of(step)
     path.parent.mkdir(exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
+        check(step, provenance, [run["seed"]])
         record = read(step) or {"step": step.id, "parameters": step.parameters, "provenance": provenance, "runs": []}
-        if run["seed"] in [there["seed"] for there in record["runs"]]:
-            raise HarnessError(f"{path} has seed {run['seed']} already; delete the file to start it anew")
-        other = [key for key, value in provenance.items() if record["provenance"].get(key) != value]
-        if other:
-            raise HarnessError(f"{path} was made with another {', '.join(other)}; delete the file to start it anew")
         record["runs"] = sorted([*record["runs"], run], key=lambda there: int(there["seed"]))
         _replace(path, _text(record))
 

@@ -13,7 +13,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.provenance import commit, provenance
 from harness.step import StepSpec
-from harness.train import Epoch, History, OnEpoch, train
+from harness.train import Epoch, History, OnEpoch, check_output, train
 
 
 class RunFile:
@@ -55,7 +55,11 @@ def recorded(
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> list[History]:
-    """Train as `harness.train.train` does, with a run file for each seed under `folder`."""
+    """Train as `harness.train.train` does, with a run file for each seed under `folder`.
+
+    A step that cannot be trained at all is refused before any file is opened.
+    """
+    check_output(step, step.model().to(device), device)
     header = {**provenance(step, device), **commit()}
     histories = []
     for seed in seeds:
@@ -68,3 +72,11 @@ def recorded(
 
             histories += train(step, [seed], device, epochs=epochs, data=data, on_epoch=keep)
     return histories
+
+
+def told(step: type[StepSpec], seed: int, epoch: Epoch) -> str:
+    """One line that tells of an epoch, wherever it is shown."""
+    return (
+        f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
+        f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
+    )

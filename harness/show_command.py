@@ -1,13 +1,16 @@
 """Print the specification of a step, or list the steps."""
 
 import argparse
+import sys
 from dataclasses import fields
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from harness import field_command
 from harness.step import StepSpec, find, steps
+
+WIDTH = 120  # of what is printed to a file or a pipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one specification, or one line a step."""
-    console = Console(highlight=False)
     if arguments.id is None:
         for step in steps().values():
             print(f"{step.id:<28}{step.parameters:>10,}  {step.title}")
     else:
-        show(find(arguments.id), console)
+        show(find(arguments.id), Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
     return 0
 
 
@@ -44,7 +46,9 @@ def show(step: type[StepSpec], console: Console) -> None:
         for line in difference(find(step.follows), step):
             console.print(escape(line))
     console.print()
-    console.print(layers(step, receptive_field))
+    field = receptive_field(step.model())
+    console.print(field_command.table(field))
+    console.print(field_command.summary(field))
 
 
 def goal(step: type[StepSpec]) -> str:

@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -16,6 +18,8 @@ from harness.step import StepSpec, find
 
 if TYPE_CHECKING:
     from harness.train import Epoch, History, OnEpoch
+
+WIDTH = 120  # of a table in a log
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,20 @@ def _epochs(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Train; 0 when every seed held the goal or the step claims none, 1 when not."""
     step = find(arguments.id)
+    check(step, arguments)
+    histories = []
+    for history in trained(step, arguments):
+        histories.append(history)
+        if arguments.json:
+            print(json.dumps(as_json(history)), flush=True)
+    if not arguments.json:
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(table(histories))
+        print(verdict(histories))
+    return 0 if not step.goal or all(history.held for history in histories) else 1
+
+
+def check(step: type[StepSpec], arguments: argparse.Namespace) -> None:
+    """Raise HarnessError for arguments that are each well-formed and make no sense together."""
     if len(set(arguments.seeds)) < len(arguments.seeds):
         raise HarnessError("a seed is given twice; each seed counts once")
     if arguments.epochs and arguments.epochs > step.recipe.epochs:
@@ -52,6 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.record and arguments.epochs:
         raise HarnessError("--record keeps complete runs only; leave out --epochs")
 
+
+def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[History]":
+    """Train the seeds one after the other, shown and kept as the arguments say; what can be refused is so at once."""
     from harness import record
     from harness.data import load
     from harness.device import device_of
@@ -59,22 +80,17 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.runs import recorded
 
     device = device_of(arguments.device)
+    if arguments.record:
+        record.check(step, provenance(step, device), arguments.seeds)
     data = load(arguments.data)
-    histories = []
-    with display(step, len(arguments.seeds), arguments.epochs or step.recipe.epochs) as on_epoch:
+    with display(len(arguments.seeds) * (arguments.epochs or step.recipe.epochs)) as on_epoch:
         for seed in arguments.seeds:
             [history] = recorded(
                 step, [seed], device, folder=Path(arguments.out), epochs=arguments.epochs, data=data, on_epoch=on_epoch
             )
-            histories.append(history)
             if arguments.record:
                 record.add(step, provenance(step, device), record.run_of(history))
-            if arguments.json:
-                print(json.dumps(as_json(history)), flush=True)
-    if not arguments.json:
-        Console().print(table(histories))
-        print(verdict(histories))
-    return 0 if not step.goal or all(history.held for history in histories) else 1
+            yield history
 
 
 def as_json(history: "History") -> dict[str, object]:
@@ -84,28 +100,32 @@ def as_json(history: "History") -> dict[str, object]:
     return {"step": history.step.id, "held": history.held, "complete": history.complete, **run_of(history)}
 
 
-def display(step: type[StepSpec], seeds: int, epochs: int) -> "AbstractContextManager[OnEpoch]":
+def display(epochs: int) -> "AbstractContextManager[OnEpoch]":
     """Something that shows each epoch on standard error: live on a terminal, plain lines elsewhere."""
-    console = Console(stderr=True)
-    return _Live(console, seeds * epochs) if console.is_terminal else nullcontext(plain)
+    return _Live(epochs) if sys.stderr.isatty() else nullcontext(plain)
 
 
 def plain(step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
     """One line an epoch."""
-    print(
-        f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
-        f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)",
-        file=sys.stderr,
-        flush=True,
-    )
+    from harness.runs import told
+
+    print(told(step, seed, epoch), file=sys.stderr, flush=True)
 
 
 class _Live(Progress):
-    """A bar over all epochs of all seeds, with the last epoch's figures and the time left."""
+    """A line an epoch, and under them a bar over all epochs of all seeds with the time left."""
 
-    def __init__(self, console: Console, total: int) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        super().__init__(*columns, TimeRemainingColumn(), console=console)
+    def __init__(self, total: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} epochs"))
+        # Unless told otherwise, rich would take what is printed to a file or a pipe and send it to the terminal.
+        redirect = sys.stdout.isatty()
+        super().__init__(
+            *columns,
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            redirect_stdout=redirect,
+            redirect_stderr=False,
+        )
         self._all = self.add_task("training", total=total)
 
     def __enter__(self) -> "OnEpoch":  # type: ignore[override]  # what it shows is told through a function
@@ -113,24 +133,22 @@ class _Live(Progress):
         return self._tell
 
     def _tell(self, step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
-        text = (
-            f"{step.id} seed {seed} epoch {epoch.epoch}: train {epoch.train_accuracy:.2f} "
-            f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
-        )
-        self.update(self._all, advance=1, description=text)
-        self.console.print(text, highlight=False)
+        from harness.runs import told
+
+        self.update(self._all, advance=1)
+        self.console.print(told(step, seed, epoch), highlight=False)
 
 
 def table(histories: "list[History]") -> Table:
     """The result, a line a seed: parameters, receptive field, final epochs, held or not, seconds."""
     step = histories[0].step
-    result = Table(title=f"{step.id}: {step.title}", title_justify="left")
-    final = max(len(history.final) for history in histories)
-    last = len(histories[0].epochs)
-    for name in ("step", "seed", "parameters", "RF", *(f"epoch {last - final + 1 + k}" for k in range(final))):
-        result.add_column(name, justify="left" if name == "step" else "right")
-    for name in ("held", "seconds"):
-        result.add_column(name, justify="right")
+    title = f"{step.id}: {step.title}"
+    result = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    result.add_column("step", no_wrap=True)
+    last, final = len(histories[0].epochs), len(histories[0].final)
+    epochs = [f"epoch\n{number}" for number in range(last - final + 1, last + 1)]
+    for name in ("seed", "parameters", "RF", *epochs, "held", "seconds"):
+        result.add_column(name, justify="right", no_wrap=True)
     for history in histories:
         result.add_row(
             step.id,

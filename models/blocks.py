@@ -37,6 +37,13 @@ class Conv(nn.Sequential):
             self.append(follow(stage, channels_out))
 
 
+class Unbiased(Conv):
+    """The same without a bias."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, *stages: Stage, padding: int = 0) -> None:
+        super().__init__(channels_in, channels_out, kernel, *stages, padding=padding, bias=False)
+
+
 def follow(stage: Stage, channels: int) -> nn.Module:
     """The module for one stage after a convolution with that many output channels."""
     if stage == "relu":

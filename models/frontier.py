@@ -1,4 +1,4 @@
-"""The networks of `spec/frontier`: two convolutions at full size, a max-pool, three more, and ten averaged class maps."""
+"""The networks of `spec/frontier`: convolutions around one max-pool, and ten averaged class maps."""
 
 from torch import nn
 

@@ -16,11 +16,11 @@ class TestLearningRateSteps(StepSpec):
         Published: best train 99.41, best test 99.45 (one run, best of 15 epochs on the test set)
 
     Analysis:
-        - The reason given is that the accuracy of step 3 went down after its fifth epoch. Its own log differs: 99.18 and
-          99.05 in epochs 4 and 5, and then a rise through 99.10 and 99.13 to 99.30 and 99.33.
+        - The reason given is that the accuracy of step 3 went down after its fifth epoch. Its own log differs: 99.18
+          and 99.05 in epochs 4 and 5, and then a rise through 99.10 and 99.13 to 99.30 and 99.33.
         - The goal is reached, and the accuracy drops soon after: 99.45 in epoch 9, then 99.42, 99.37, 99.35.
-        - 99.4 is not held: the last five published epochs run from 99.35 to 99.44, though the last three happen to be at
-          99.40 or above.
+        - 99.4 is not held: the last five published epochs run from 99.35 to 99.44, though the last three happen to be
+          at 99.40 or above.
         - The published text names the step of five epochs but not the factor; the code has 0.15.
     """
 

@@ -8,8 +8,8 @@ class TestBatchNorm(StepSpec):
     """Step 2: batch normalization.
 
     Target:
-        Train faster and further at the same rate, with batch normalization between convolution and ReLU. Its shift takes
-        the place of the bias.
+        Train faster and further at the same rate, with batch normalization between convolution and ReLU. Its shift
+        takes the place of the bias.
 
     Result:
         Parameters: 6,706 · receptive field: 28

@@ -15,8 +15,8 @@ class TestAugmentation(StepSpec):
         Parameters: 6,706 · receptive field: 28
 
     Analysis:
-        - Test accuracy rises over step 3, and training accuracy, counted on augmented images, falls below it: what limits
-          the network now is its capacity.
+        - Test accuracy rises over step 3, and training accuracy, counted on augmented images, falls below it: what
+          limits the network now is its capacity.
         - The goal is near, and not held by every seed.
     """
 

@@ -1,4 +1,4 @@
 """Loads what cannot be loaded twice: pytester forgets the modules that its inner run imports, and torch starts once."""
 
 import torch  # noqa: F401
-import torchvision  # type: ignore[import-untyped]  # noqa: F401
+import torchvision  # noqa: F401

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from scipy.stats import kstest
 from torch import Tensor
-from torchvision.transforms import InterpolationMode  # type: ignore[import-untyped]
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as vision
 
 from harness.augment import Affine, draw, warp_image, warp_tensor

@@ -30,7 +30,8 @@ def test_every_part_is_found() -> None:
     assert document.receptive_field == 28
     assert document.published == {"best train": 99.38, "best test": 99.35}
     assert document.measured == (
-        "99.30 [99.28, 99.33] over the final 3 epochs of 5 seeds, worst 99.20; held by 0 of 5 (a processor, torch 2.15.0)"
+        "99.30 [99.28, 99.33] over the final 3 epochs of 5 seeds, worst 99.20; "
+        "held by 0 of 5 (a processor, torch 2.15.0)"
     )
     assert document.analysis.startswith("- Better than step 2.")
 

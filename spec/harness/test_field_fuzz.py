@@ -144,18 +144,19 @@ def branches(step: Step) -> Callable[[Tensor], Tensor]:
     class Branches(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             if not paths:
-                paths.extend(Network(steps, tuple(x.shape[1:])) for steps in described)
+                channels, rows, columns = x.shape[1:]
+                paths.extend(Network(steps, (channels, rows, columns)) for steps in described)
                 self.paths = nn.ModuleList(paths)
             # Branches may work in place, and each starts from the map as it was.
             one, other = (path(x.clone()) for path in self.paths)
             if how == "dead":
                 return one
             if how == "rows":
-                columns, channels = min(one.shape[3], other.shape[3]), min(one.shape[1], other.shape[1])
-                return torch.cat([one[:, :channels, :, :columns], other[:, :channels, :, :columns]], dim=2)
+                channels, columns = (min(one.shape[d], other.shape[d]) for d in (1, 3))
+                return torch.cat([path[:, :channels, :, :columns] for path in (one, other)], dim=2)
             rows, columns = (min(one.shape[d], other.shape[d]) for d in (2, 3))
             one, other = (path[:, :, :rows, :columns] for path in (one, other))
-            return one + other[:, :1] if how == "add" else torch.cat([one, other], dim=1)
+            return torch.cat([one, other], dim=1) if how == "cat" else torch.add(one, other[:, :1])
 
     return Branches()
 
@@ -174,7 +175,11 @@ def check(steps: tuple[Step, ...], input_size: tuple[int, int], where: tuple[int
 
 
 def check_interior(analysed: ReceptiveField, oracle: Any, input_size: tuple[int, int]) -> None:
-    """Size, stride, padding, used and holes at a unit that, by the gradient, is like both its neighbours."""
+    """Size, stride, padding, used and holes at a unit that, by the gradient, is like both its neighbours.
+
+    The gradient alone may take a unit for an interior one when a whole branch falls into the padding there, and so
+    the extent that is claimed must also lie inside the input.
+    """
     if analysed.shift_variant or None in analysed.stride:
         return
     middle = [n // 2 for n in oracle.shape]
@@ -182,6 +187,9 @@ def check_interior(analysed: ReceptiveField, oracle: Any, input_size: tuple[int,
         return
     mask = oracle.mask(middle)
     for axis, (length, stride) in enumerate(zip(input_size, analysed.stride, strict=True)):
+        first = middle[axis] * stride - analysed.padding[axis]
+        if first < 0 or first + analysed.size[axis] > length:
+            return
         for by in (-1, 1):
             unit = [m + by * (a == axis) for a, m in enumerate(middle)]
             moved = oracle.mask(unit)

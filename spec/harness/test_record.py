@@ -117,7 +117,9 @@ def test_the_readme_shows_the_ladder_as_recorded(ladder: str) -> None:
 def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
     known = steps()
     third, fourth = known["five_steps/step3"], known["five_steps/step4"]
-    renamed = type("Other", (StepSpec,), {"__module__": __name__, "model": third.model, "recipe": third.recipe})
+    renamed: type[StepSpec] = type(
+        "Other", (StepSpec,), {"__module__": __name__, "model": third.model, "recipe": third.recipe}
+    )
     assert fingerprint(renamed) == fingerprint(third)
     assert fingerprint(third) != fingerprint(fourth)
     renamed.model = fourth.model

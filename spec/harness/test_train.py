@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.transforms import functional as vision  # type: ignore[import-untyped]
+from torchvision.transforms import functional as vision
 
 from harness import Recipe, StepSpec, augment
 from harness.data import MNIST
@@ -92,14 +92,15 @@ def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: 
     optimizer = sgd(model, recipe)
     order = torch.randperm(500, generator=torch.Generator().manual_seed(2))
     draws = torch.Generator().manual_seed(2)
-    angles = {}
+    angles: dict[int, float] = {}
     assert recipe.augmentation is not None
     for batch in order.split(32):
         angle = augment.draw(recipe.augmentation, len(batch), 28, draws).angle
         angles.update(zip(batch.tolist(), angle.tolist(), strict=True))
 
     def rotate(image: Image.Image, index: int) -> Image.Image:
-        return vision.rotate(image, angles[index], fill=1)
+        turned: Image.Image = vision.rotate(image, angles[index], fill=1)
+        return turned
 
     losses, _ = reference.train_one_epoch(model, optimizer, data, recipe, order.tolist(), rotate)
     run.model.train()

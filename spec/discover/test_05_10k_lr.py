@@ -1,0 +1,37 @@
+"""discover, the branch under 10,000 parameters, the last step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import RandomAffine, StepLR
+from models import discover
+
+
+class TestLearningRateSteps(StepSpec):
+    """Under 10k, 4: a learning rate that falls in steps.
+
+    Target:
+        A steady 99.4 with a learning rate that falls to a tenth after every sixth epoch.
+
+    Result:
+        Parameters: 9,060 · receptive field: 32
+        Published: best train 99.12, best test 99.47 (one run, best of 14 epochs on the test set)
+
+    Analysis:
+        - The falling rate steadies training: the last five test accuracies lie between 99.43 and 99.47, with a standard
+          deviation of 0.013 points, where the step before had 0.114.
+        - Why six epochs: the loss was seen to go up and down from the sixth or seventh epoch on. In the log of the step
+          before, the test loss goes 0.0283, 0.0258, 0.0296, 0.0250 from epoch 6 to 9.
+        - 99.4 is held: the published epochs 9 to 14 have 99.42 or more; 99.39 in epoch 7 is the first after the fall.
+        - The rate is 0.1 for epochs 1 to 6, 0.01 for 7 to 12, 0.001 for 13 and 14.
+    """
+
+    model = discover.Under10kDropout
+    follows = "discover/10k_augment"
+    parameters = 9_060
+    receptive_field = 32
+    recipe = Recipe(
+        lr=0.1,
+        batch_size=64,
+        epochs=14,
+        schedule=StepLR(6, gamma=0.1),
+        augmentation=RandomAffine(degrees=7, on="tensor", fill=0.0),
+    )

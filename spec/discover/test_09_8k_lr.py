@@ -1,0 +1,44 @@
+"""discover, the branch under 8,000 parameters, the last step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import RandomAffine, StepLR
+from models import discover
+
+
+class TestLearningRateSteps(StepSpec):
+    """Under 8k, 4: a learning rate that falls in steps.
+
+    Target:
+        A steady 99.4 with a learning rate that falls to a tenth after every sixth epoch.
+
+    Result:
+        Parameters: 7,826 · receptive field: 28
+        Published: best train 99.17, best test 99.48 (one run, best of 14 epochs on the test set)
+
+    Analysis:
+        - The falling rate steadies training: the last five test accuracies lie between 99.44 and 99.48, with a standard
+          deviation of 0.015 points, where the step before had 0.038.
+        - Why six epochs: the loss was seen to bounce from the sixth or seventh epoch on.
+        - In the first six epochs the test accuracy jumps (98.74, 99.24, 98.85, 99.28, 99.08 from epoch 2 to 6); with the
+          rate at 0.001 it goes from 99.39 in epoch 7 to 99.48 in epoch 14.
+        - A falling rate steadies training, but the epoch of the fall has to be found by hand, in many runs.
+        - 99.4 is held for half of the epochs: 8 to 14, all at 99.43 or more.
+        - More than its target changes: the dropout is gone, though the text reads as if it were kept and the notebook
+          itself lists it; code, summary and graph have none. And in the second convolution batch normalization stands
+          before the ReLU, in the others after it.
+        - So what the falling rate gave cannot be told apart: that training accuracy rises, by 0.44 points at best, is to
+          be expected without dropout.
+        - The best training accuracy is 99.165, rounded up in the text and down to 99.16 in its diagram.
+    """
+
+    model = discover.Under8kFinal
+    follows = "discover/8k_augment"
+    parameters = 7_826
+    receptive_field = 28
+    recipe = Recipe(
+        lr=0.01,
+        batch_size=64,
+        epochs=14,
+        schedule=StepLR(6, gamma=0.1),
+        augmentation=RandomAffine(degrees=15, fill=1),
+    )

@@ -1,0 +1,44 @@
+"""expand_squeeze, the second file."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import RandomAffine, StepLR
+from models import expand_squeeze
+
+
+class TestDropoutAndSchedule(StepSpec):
+    """File 2: dropout and a learning rate that falls in steps.
+
+    Target:
+        Less over-fitting with 5 % of dropout, and a learning rate that starts at 0.1 and falls every four epochs, both
+        numbers found by trial.
+
+    Result:
+        Parameters: 8,000 · receptive field: 28
+        Published: best train 98.54, best test 99.38 (one run, best of 15 epochs on the test set)
+
+    Analysis:
+        - The premise is that file 1 reaches 99.4 in about 40 epochs, hence has the capacity. No such log is to be found
+          in either repository: the one run of more than 20 epochs is of a smaller network, and its best is 98.85.
+        - Over-fitting is reduced: 98.45 in training against 99.33 in test at the end.
+        - 99.3 is held: every published epoch from the fifth on has 99.32 or more.
+        - The rate of 0.1 is said to have been raised to reach a high accuracy sooner. File 1 has the same rate.
+        - To lower the rate bit by bit is said to have steadied the result, and so it looks: the last five epochs have a
+          standard deviation of 0.017 points, where file 1 had 0.056. To "reduce by 0.1" means to multiply by it.
+        - More training samples may help it to learn, the text ends, as a reason for the augmentation of file 3.
+        - More than its target changes, as the log shows and the cells do not: batches of 128 for 512, and rotations by
+          up to 20 degrees, shifts by up to a tenth of the side and scales from 0.9 to 1.1, the augmentation of file 3.
+        - So the fall in training accuracy is not dropout's doing. An earlier log of the author's has dropout alone, in
+          batches of 512 at a constant rate: 99.30 in training and 99.22 in test.
+    """
+
+    model = expand_squeeze.File2
+    follows = "expand_squeeze/s7_file1"
+    parameters = 8_000
+    receptive_field = 28
+    recipe = Recipe(
+        lr=0.1,
+        batch_size=128,
+        epochs=15,
+        schedule=StepLR(4, gamma=0.1),
+        augmentation=RandomAffine(degrees=20, translate=0.1, scale=(0.9, 1.1)),
+    )

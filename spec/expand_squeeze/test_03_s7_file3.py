@@ -1,0 +1,44 @@
+"""expand_squeeze, the third file."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import RandomAffine, StepLR
+from models import expand_squeeze
+
+
+class TestLaterSchedule(StepSpec):
+    """File 3: a learning rate that falls later.
+
+    Target:
+        Augmentation, smaller batches, and regularization in its right place: the learning rate falls after eight epochs
+        and not after four.
+
+    Result:
+        Parameters: 8,000 · receptive field: 28
+        Published: best train 98.55, best test 99.42 (one run, best of 15 epochs on the test set)
+
+    Analysis:
+        - Scaling, shifting and rotating are said to make training harder and so to raise the test accuracy. But file 2
+          ran with the same augmentation, so that they explain nothing here.
+        - Batches of 128 in place of 512 are said to generalize better and to have brought 99.4 within reach. File 2 ran
+          with 128 as well.
+        - 128 is called the best size, with accuracy falling below it. No run with smaller batches is published.
+        - The reason given, that each small batch is a noisy view of the whole and that their contrary pulls keep the
+          network from fitting the training set, is a hypothesis that no run here tests.
+        - The fall of the rate after epoch 8 and not 4 is said to reach a steady 99.4 in fewer epochs. It is the only
+          thing that changes as run: file 2 never reached 99.4, this one has it in epoch 10, two epochs after the fall.
+        - 99.4 is held: the published epochs 10 to 15 all have 99.40 or more, the last 99.42. It is one run, and
+          of its last three epochs one is at the bound and one a single image above it.
+        - The dropout stays at 5 % in the same places.
+    """
+
+    model = expand_squeeze.File2
+    follows = "expand_squeeze/s7_file2"
+    parameters = 8_000
+    receptive_field = 28
+    recipe = Recipe(
+        lr=0.1,
+        batch_size=128,
+        epochs=15,
+        schedule=StepLR(8, gamma=0.1),
+        augmentation=RandomAffine(degrees=20, translate=0.1, scale=(0.9, 1.1)),
+    )

@@ -1,0 +1,34 @@
+"""four_steps, the second step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import Normalize
+from models import four_steps
+
+
+class TestFewerParameters(StepSpec):
+    """Step 2: fewer channels, global average pooling, an earlier max-pool.
+
+    Target:
+        A lighter network: fewer channels, and global average pooling for the large 7x7 kernel. More channels before the
+        max-pool than after it, and the transition at a receptive field of 5 and no longer 7, since in images this small
+        edges and gradients show at 5.
+
+    Result:
+        Parameters: 9,712 · receptive field: 30
+        Published: best train 98.44, best test 98.53 (one run, best of 15 epochs on the test set)
+
+    Analysis:
+        - A good network: a hundredth of the parameters for 0.61 points of test accuracy.
+        - It does not over-fit: 98.44 in training, 98.53 in test at best and 98.14 at the end.
+        - There is room to push it further: both accuracies still rise in the published epochs 12 and 13.
+        - It learns slowly at first, with 15.36 in training over the first epoch, near chance.
+        - More than its target changes: one 3x3 convolution moves from before the max-pool to behind it, and the first is
+          padded, so that the field of 30 is larger than the image. The skeleton was not meant to change.
+        - The global average comes before the last 1x1 convolution, so that it averages features and not class maps.
+    """
+
+    model = four_steps.Step2
+    follows = "four_steps/step1"
+    parameters = 9_712
+    receptive_field = 30
+    recipe = Recipe(lr=0.01, batch_size=128, epochs=15, normalize=Normalize(0.1309, 0.3084))

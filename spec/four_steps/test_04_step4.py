@@ -1,0 +1,45 @@
+"""four_steps, the fourth step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import Normalize, RandomAffine, StepLR
+from models import four_steps
+
+
+class TestRotationScheduleBatch(StepSpec):
+    """Step 4: rotation, a learning rate that falls in steps, small batches.
+
+    Target:
+        Rotate training images, since some are slightly rotated; converge better with a learning rate that falls every
+        five epochs; and take smaller batches, for more updates.
+
+    Result:
+        Parameters: 9,904 · receptive field: 30
+        Published: best train 99.08, best test 99.44 (one run, best of 15 epochs on the test set)
+
+    Analysis:
+        - A very good network: the goal is reached within the limit of parameters, with 99.44 in the last epoch.
+        - 99.4 is held over the last few epochs: 11 to 15 have 99.42 to 99.44. Epochs 9 and 10 are below it, with 99.37
+          and 99.38.
+        - Rotation and the falling rate are said to make it more robust, with less variance in test accuracy. The last
+          five epochs have a standard deviation of 0.006 points, where step 3 had 0.168; at a rate of 0.0001 hardly any
+          weight moves, so that this says little of robustness.
+        - More than its target changes: the dropout is 1 % in the code and no longer 10 %. One copy of the text lists a
+          dropout of 0.1; the other has 0.01, as the notebook, but a final accuracy of 99.40 in epoch 15 for 99.44.
+        - So four things change at once: rotation, rate, batches of 32 for 128, and dropout.
+        - Text and code differ: the notebook speaks of rotation by up to 7 degrees, the code has 10. Its fill of 1 is a
+          grey level of 255, nearly black.
+        - The global average is an adaptive pooling in place of a fixed one, which is the same function.
+    """
+
+    model = four_steps.Step4
+    follows = "four_steps/step3"
+    parameters = 9_904
+    receptive_field = 30
+    recipe = Recipe(
+        lr=0.01,
+        batch_size=32,
+        epochs=15,
+        schedule=StepLR(5, gamma=0.1),
+        augmentation=RandomAffine(degrees=10, fill=1),
+        normalize=Normalize(0.1309, 0.3084),
+    )

@@ -1,0 +1,145 @@
+"""What holds for every ladder: its ids, its rules, and that each step says what it changes."""
+
+import importlib
+import re
+from collections import Counter
+
+import pytest
+import torch
+
+from harness import StepSpec, steps
+from harness.difference import difference, layers
+from harness.ladder import Rules
+
+PARAMETERS = {
+    "discover/skeleton": 9_902,
+    "discover/10k_no_fc": 9_060,
+    "discover/10k_dropout": 9_060,
+    "discover/10k_augment": 9_060,
+    "discover/10k_lr": 9_060,
+    "discover/8k_reduce": 7_826,
+    "discover/8k_dropout": 7_826,
+    "discover/8k_augment": 7_826,
+    "discover/8k_lr": 7_826,
+    "expand_squeeze/s7_file1": 8_000,
+    "expand_squeeze/s7_file2": 8_000,
+    "expand_squeeze/s7_file3": 8_000,
+    "five_steps/step1": 15_530,
+    "five_steps/step2": 8_962,
+    "five_steps/step3": 9_142,
+    "five_steps/step4": 9_142,
+    "five_steps/step5": 9_142,
+    "four_steps/step1": 992_800,
+    "four_steps/step2": 9_712,
+    "four_steps/step3": 9_904,
+    "four_steps/step4": 9_904,
+    "s5/code1": 6_379_786,
+    "s5/code2": 194_884,
+    "s5/code3": 10_790,
+    "s5/code4": 10_970,
+    "s5/code5": 10_970,
+    "s5/code6": 6_070,
+    "s5/code7": 11_994,
+    "s5/code8": 13_808,
+    "s5/code9": 13_808,
+    "s5/code10": 13_808,
+}
+PUBLISHED = {step_id.partition("/")[0] for step_id in PARAMETERS}
+
+STEPS = steps()
+LADDERS = sorted({step.ladder for step in STEPS.values()})
+FOLLOWING = [step_id for step_id, step in STEPS.items() if step.follows]
+
+WORDS = {
+    "Conv2d": r"convolution|kernel|channel|parameter|layer|capacity|width",
+    "BatchNorm2d": r"batch normali[sz]ation",
+    "ReLU": r"\bReLU\b",
+    "Dropout": r"dropout",
+    "MaxPool2d": r"max-pool",
+    "GlobalAverage": r"global average",
+    "Linear": r"fully connected",
+    "lr": r"\brate\b",
+    "batch_size": r"\bbatch(es)?\b(?! normali)",
+    "epochs": r"\bepochs\b",
+    "schedule": r"\brate\b",
+    "augmentation": r"rotat|turn|shift|augment",
+    "normalize": r"statistics|mean",
+    "average": r"\baverage of the weights|moving average|averag",
+}
+"""How the prose names a change: of a kind of layer, or of a field of the recipe."""
+
+
+def ladder(name: str) -> list[type[StepSpec]]:
+    """The steps of a ladder, in order."""
+    return [step for step in STEPS.values() if step.ladder == name]
+
+
+def last(name: str) -> list[type[StepSpec]]:
+    """The steps of a ladder that no other follows: its last, or the last of each branch."""
+    followed = {step.follows for step in ladder(name)}
+    return [step for step in ladder(name) if step.id not in followed]
+
+
+def changes(before: type[StepSpec], after: type[StepSpec]) -> set[str]:
+    """The kinds of layers and the fields of the recipe that differ, as the keys of WORDS.
+
+    What comes and goes with a convolution counts only where there is more or less of it than before.
+    """
+    lines = difference(before, after)
+    kinds = {match[1] for line in lines if (match := re.match(r"[-+] (\w+)\(", line))} & WORDS.keys()
+    kinds |= {match[1] for line in lines if (match := re.match(r"(\w+)[.\w]*: ", line))}
+    if "Conv2d" in kinds:
+        old, new = (Counter(layer.partition("(")[0] for layer in layers(step.model())) for step in (before, after))
+        kinds -= {"ReLU"} | {kind for kind in ("BatchNorm2d", "Dropout") if old[kind] == new[kind]}
+    return kinds
+
+
+def test_the_published_steps_are_there_in_order() -> None:
+    assert [step_id for step_id, step in STEPS.items() if step.ladder in PUBLISHED] == list(PARAMETERS)
+
+
+@pytest.mark.parametrize("step_id", PARAMETERS)
+def test_parameters_are_the_published_ones(step_id: str) -> None:
+    assert STEPS[step_id].parameters == PARAMETERS[step_id]
+
+
+@pytest.mark.parametrize("name", LADDERS)
+def test_a_ladder_breaks_the_rules_that_it_says_it_breaks(name: str) -> None:
+    rules: Rules = importlib.import_module(f"spec.{name}").RULES
+    kept = {
+        "steps": len(ladder(name)) >= rules.steps,
+        "parameters": all(step.parameters <= rules.parameters for step in last(name)),
+        "epochs": all(step.recipe.epochs <= rules.epochs for step in last(name)),
+    }
+    assert {rule for rule, holds in kept.items() if not holds} == rules.broken
+
+
+@pytest.mark.parametrize("name", LADDERS)
+def test_a_ladder_begins_once_and_stays_within_itself(name: str) -> None:
+    first, *rest = ladder(name)
+    assert first.follows is None
+    before = [first.id]
+    for step in rest:
+        assert step.follows in before
+        before.append(step.id)
+
+
+@pytest.mark.parametrize("step_id", STEPS)
+def test_the_output_is_log_probabilities(step_id: str) -> None:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        output = STEPS[step_id].model().eval()(torch.randn(3, 1, 28, 28))
+    assert output.shape == (3, 10)
+    torch.testing.assert_close(output.exp().sum(dim=1), torch.ones(3))
+
+
+@pytest.mark.parametrize("step_id", FOLLOWING)
+def test_a_step_names_what_it_changes(step_id: str) -> None:
+    """In its Target, or in the point of its Analysis that begins "More than its target changes"."""
+    step = STEPS[step_id]
+    document = step.document()
+    points = [" ".join(point.split()) for point in re.split(r"^- ", document.analysis, flags=re.MULTILINE)]
+    more = " ".join(point for point in points if point.startswith("More than its target changes"))
+    said = " ".join(document.target.split()) + " " + more
+    unsaid = {change for change in changes(STEPS[str(step.follows)], step) if not re.search(WORDS[change], said)}
+    assert not unsaid, f"{step_id} changes {', '.join(sorted(unsaid))} without saying so"

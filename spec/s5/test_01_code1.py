@@ -1,0 +1,30 @@
+"""s5, the first code."""
+
+from harness import Recipe, StepSpec
+from models import s5
+
+
+class TestSetup(StepSpec):
+    """Code 1: the set-up.
+
+    Target:
+        Everything but the network: transforms, data loaders, code that runs, loops that train and test.
+
+    Result:
+        Parameters: 6,379,786 · receptive field: 40
+        Published: best train 99.99, best test 99.24 (one run, best of 20 epochs on the test set)
+
+    Analysis:
+        - It is extremely heavy for the task: 6,379,786 parameters, 4.7 million of them in the sixth convolution.
+        - It over-fits: 99.98 in training against 99.21 in test at the end, a gap of 0.77 points. The next code changes
+          the network, so that nothing is done about it here.
+        - Text and log differ: the log's best test accuracy is 99.27, in epoch 19.
+        - There is no idea in it yet: seven 3x3 convolutions with biases, ReLU after all but the last, neither
+          normalization, dropout, 1x1 convolution nor global pooling; the last convolution closes a 3x3 map.
+        - The field of 40 pixels is larger than the image: the first four convolutions are padded.
+    """
+
+    model = s5.Code1
+    parameters = 6_379_786
+    receptive_field = 40
+    recipe = Recipe(lr=0.01, batch_size=128, epochs=20)

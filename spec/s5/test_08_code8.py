@@ -1,0 +1,35 @@
+"""s5, the eighth code."""
+
+from harness import Recipe, StepSpec
+from models import s5
+
+
+class TestPoolingPlace(StepSpec):
+    """Code 8: the max-pool in its place.
+
+    Target:
+        Three repairs: a 1x1 convolution after the global average for capacity at the end, the max-pool where the
+        receptive field is 5, and dropout in every layer.
+
+    Result:
+        Parameters: 13,808 · receptive field: 32
+        Published: best train 99.39, best test 99.41 (one run, best of 20 epochs on the test set)
+
+    Analysis:
+        - It works: 99.41 in the published epoch 9.
+        - 99.4 is not seen as often as one would like: in that one epoch of twenty. There is room for improvement.
+        - It does not over-fit at all: 99.31 in training against 99.36 in test at the end.
+        - Looking at images suggests to turn them slightly.
+        - Text and log differ: the log's best training accuracy is 99.31, in epochs 19 and 20; 99.39 is the test
+          accuracy of epoch 19.
+        - More than its target changes: batch normalization moves behind the ReLU, the dropout is 10 % and no longer
+          25 %, nearly every width is another, and a padded convolution on the 6x6 maps takes the field to 32 pixels.
+        - Both 1x1 convolutions are bare and in new places: one before the max-pool, one after the average.
+        - The notebook also makes a dropout that it never uses; it is left out here.
+    """
+
+    model = s5.Code8
+    follows = "s5/code7"
+    parameters = 13_808
+    receptive_field = 32
+    recipe = Recipe(lr=0.01, batch_size=128, epochs=20)

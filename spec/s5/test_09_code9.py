@@ -1,0 +1,33 @@
+"""s5, the ninth code."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import RandomAffine
+from models import s5
+
+
+class TestRotation(StepSpec):
+    """Code 9: image augmentation.
+
+    Target:
+        Training images rotated by 5 to 7 degrees, which is a guess at what suffices.
+
+    Result:
+        Parameters: 13,808 · receptive field: 32
+        Published: best train 99.15, best test 99.50 (one run, best of 20 epochs on the test set)
+
+    Analysis:
+        - It under-fits now, 99.15 in training against 99.46 in test at the end, and that is fine: the training images
+          were made harder.
+        - The test accuracy rises, from 99.41 to 99.50 at best and from 99.33 to 99.41 in the mean of the last five
+          epochs. The text concludes that some test images are turned in ways that the training images are not.
+        - 99.4 is reached in the published epochs 17 to 20, all four at 99.40 or above.
+        - The code turns by up to 7 degrees either way. Its fill of 1 is a grey level of 255, nearly black.
+        - A cell of the notebooks 1 to 8 that drew a batch for statistics is gone, so that the random numbers differ from
+          those of code 8 even before the first rotation.
+    """
+
+    model = s5.Code8
+    follows = "s5/code8"
+    parameters = 13_808
+    receptive_field = 32
+    recipe = Recipe(lr=0.01, batch_size=128, epochs=20, augmentation=RandomAffine(degrees=7, fill=1))

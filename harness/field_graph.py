@@ -181,10 +181,17 @@ def _meta(leaf: Any) -> Any:
 def without_data(model: nn.Module) -> nn.Module:
     """A copy of the model in eval mode, whose parameters have shapes and no data; the model itself stays untouched."""
     memo: dict[int, Any] = {}
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise HarnessError(f"{type(model).__name__} is lazy: {name} has no shape before the model has run once")
         memo[id(parameter)] = nn.Parameter(
             torch.empty_like(parameter, device="meta", requires_grad=False), requires_grad=False
         )
+    for module in model.modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise HarnessError("a TorchScript module hides its operations; analyse the module that it was made from")
+        computed = (value for value in vars(module).values() if isinstance(value, Tensor) and not value.is_leaf)
+        memo |= {id(value): value.detach().clone() for value in computed}
     return copy.deepcopy(model, memo).eval()
 
 
@@ -202,7 +209,8 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     for path, module in shadow.named_modules():
         if path:
             names.watch(path, module)
-    image = torch.empty(1, *input_size, device="meta")
+    kinds = (parameter.dtype for parameter in shadow.parameters() if parameter.is_floating_point())
+    image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
     returned: dict[str, Ref] = {}
 
     def entered(wrapped: Tensor) -> Any:
@@ -221,7 +229,8 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError) as error:
         raise HarnessError(
-            f"{type(model).__name__} does not run on an input of {input_size}: {str(error).strip().splitlines()[0]}"
+            f"{type(model).__name__} does not run on an input of {input_size}, in"
+            f" {functions.name or 'forward'}: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
         ) from error
     return Graph(recorder.nodes, names.found(), returned)
 

@@ -187,6 +187,8 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
 
     if any(not _same(values[0].fields[0], boxes) for value in values for boxes in value.fields):
         values = [finished(value) for value in values]
+    model = next((value for value in values if any(value.fields)), values[0])
+    values = [value if any(value.fields) else _labelled_as(model, value, along) for value in values]
     kinds: list[Field] = []
     renamed = []
     for value in values:
@@ -205,6 +207,15 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
         if home is not None and home in varying(together.kinds):
             together = settled(together, axis, home)
     return together
+
+
+def _labelled_as(model: Value, blank: Value, along: int | None) -> Value:
+    """A tensor that reads nothing, whose units are called as those beside it, so that they do not look different."""
+    places = tuple(
+        labels if along is not None and labels.shape[along] == 1 else own
+        for labels, own in zip(model.places, blank.places, strict=True)
+    )
+    return replace(blank, places=places)
 
 
 def _same(one: Field, other: Field) -> bool:
@@ -474,10 +485,15 @@ def _assigned(value: Value, dims: Sequence[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for axis in value.axes:
         own = [dim for dim in dims if dim in value.dims(axis)]
-        if len(own) > 1 and _usual(value, axis) not in own:
+        usual = _usual(value, axis)
+        others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
+        beside = usual in dims and usual not in others and set(own) <= others
+        if own and usual is not None and (usual in own or beside):
+            found[axis] = usual
+        elif len(own) > 1:
             raise NoRuleError("a window slides along two dimensions that both run along one axis of the input")
-        if own:
-            found[axis] = own[0] if len(own) == 1 else 2 + axis
+        elif own:
+            found[axis] = own[0]
     taken = {dim for axis in value.axes for dim in value.dims(axis)}
     free = [dim for dim in dims if dim not in taken]
     single = [axis for axis in value.axes if axis not in found and not set(value.dims(axis)) - {1}]

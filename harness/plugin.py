@@ -103,7 +103,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def reruns(item: pytest.Item) -> int:
     """How often pytest-rerunfailures, where it is installed, would repeat a test: by option, setting or marker."""
-    rerunfailures: Any = item.config.pluginmanager.get_plugin("rerunfailures")
+    plugins = item.config.pluginmanager
+    rerunfailures: Any = plugins.get_plugin("rerunfailures") or plugins.get_plugin("pytest_rerunfailures")
     return (rerunfailures.get_reruns_count(item) or 0) if rerunfailures else 0
 
 
@@ -181,13 +182,13 @@ def progress(config: pytest.Config) -> "Callable[[type[StepSpec], int, Epoch], N
 
         line = told(step, seed, epoch)
         with capture.global_and_fixture_disabled() if capture else nullcontext():
-            if reporter is not None:
+            if reporter is None or hasattr(config, "workerinput"):
+                # What a worker of xdist reports goes nowhere, but its standard error is that of its controller.
+                os.write(2, f"{line}\n".encode())
+            else:
                 reporter.ensure_newline()
                 reporter.write_line(line)
                 reporter.flush()
-            else:
-                # A worker of xdist has no terminal of its own, but its standard error is that of its controller.
-                os.write(2, f"{line}\n".encode())
 
     return tell
 
@@ -207,7 +208,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     """The table of the ladder: a line a step that was trained, in the order of the files."""
     rows = [
-        (report.nodeid, json.loads(value))
+        (report.nodeid, json.loads(str(value)))
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport) and report.when == "call"
@@ -218,7 +219,7 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
         return
     terminalreporter.section("ladder")
     terminalreporter.write_line(LINE.format("step", "parameters", "RF", "final mean", "worst", "held", "s/epoch"))
-    for _, row in sorted(rows, key=lambda pair: str(pair[0])):
+    for _, row in sorted(rows, key=lambda row: row[0]):
         final = [accuracy for run in row["final"] for accuracy in run]
         terminalreporter.write_line(
             LINE.format(

@@ -138,6 +138,8 @@ def receptive_field(
     size = tuple(input_size)
     if len(size) < 2 or any(not isinstance(n, int) or n < 1 for n in size):
         raise HarnessError(f"input_size must be channels and at least one axis, positive integers, not {input_size!r}")
+    if not isinstance(model, nn.Module):
+        raise HarnessError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
     graph = trace(model, size)
     target = find(graph, at)
     layers: list[Layer] = []
@@ -179,12 +181,21 @@ def _evaluated(node: Node, known: dict[Ref, Value], size: tuple[int, ...]) -> tu
             f"{node.function} ({node.op}) at {node.name} has no receptive-field rule; write one and make it known with"
             f" harness.receptive_field.register(torch.ops.{node.op.overloadpacket!s})"
         )
+    if any(ref not in known for ref in node.reads):
+        raise NoRuleError(
+            f"{node.function} at {node.name} reads an output, such as indices, that has no receptive field"
+        )
     arguments = tree_map(lambda leaf: known[leaf] if isinstance(leaf, Ref) else leaf, node.arguments)
     shapes = [tensor.shape for tensor in node.outputs]
     try:
         result = rule(Call(node.function, node.op, arguments, shapes, len(size) - 1))
     except NoRuleError as error:
         raise NoRuleError(f"{error} (at {node.name}); register(...) takes a rule of your own") from error
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise NoRuleError(
+            f"the rule of {node.function} ({node.op}) does not cover its use at {node.name}: {error};"
+            " register(...) takes a rule of your own"
+        ) from error
     return result if isinstance(result, tuple) else (result,)
 
 

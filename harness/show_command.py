@@ -39,8 +39,8 @@ def show(step: type[StepSpec], console: Console) -> None:
         console.print(f"[bold]{name}[/bold]\n{escape(text)}\n")
     console.print(f"[bold]Goal[/bold]\n{goal(step)}\n")
     console.print("[bold]Recipe[/bold]")
-    for field in fields(step.recipe):
-        console.print(f"{field.name}: {escape(str(getattr(step.recipe, field.name)))}")
+    for setting in fields(step.recipe):
+        console.print(f"{setting.name}: {escape(str(getattr(step.recipe, setting.name)))}")
     if step.follows is not None:
         console.print(f"\n[bold]Changed since {step.follows}[/bold]")
         for line in difference(find(step.follows), step):

@@ -17,8 +17,8 @@ class TestSkeleton(StepSpec):
     Analysis:
         - 99.4 is not reached in any epoch, let alone held.
         - 99.00 is not even close to the goal: at that level 0.4 points are 40 of 10,000 images.
-        - Two ways lead on: take out the fully connected layers, or reduce the parameters. On both, dropout, augmentation
-          and a learning rate that falls are to follow.
+        - Two ways lead on: take out the fully connected layers, or reduce the parameters. On both, dropout,
+          augmentation and a learning rate that falls are to follow.
         - The fully connected layers are less than they look: the last 3x3 convolution has neither normalization nor
           ReLU, and nothing stands between the two, so that all after the fourth ReLU is one linear map.
         - The field is 32 pixels and not the 28 of the first published table: the first two convolutions are padded, and

@@ -18,9 +18,9 @@ class TestNoFullyConnected(StepSpec):
         - The test accuracy is said to rise by about 0.15 points. By the published figures it rises by 0.33, from 99.00
           to 99.33.
         - It stays below 99.4. Dropout is to come next.
-        - More than its target changes: the learning rate is 0.1 and no longer 0.01, the last 3x3 convolution gains batch
-          normalization and ReLU, and a 1x1 convolution to the ten class maps goes in before the global average. The
-          gain cannot be credited to the removal.
+        - More than its target changes: the learning rate is 0.1 and no longer 0.01, the last 3x3 convolution gains
+          batch normalization and ReLU, and a 1x1 convolution to the ten class maps goes in before the global average.
+          The gain cannot be credited to the removal.
     """
 
     model = discover.Under10k

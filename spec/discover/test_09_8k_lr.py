@@ -19,15 +19,15 @@ class TestLearningRateSteps(StepSpec):
         - The falling rate steadies training: the last five test accuracies lie between 99.44 and 99.48, with a standard
           deviation of 0.015 points, where the step before had 0.038.
         - Why six epochs: the loss was seen to bounce from the sixth or seventh epoch on.
-        - In the first six epochs the test accuracy jumps (98.74, 99.24, 98.85, 99.28, 99.08 from epoch 2 to 6); with the
-          rate at 0.001 it goes from 99.39 in epoch 7 to 99.48 in epoch 14.
+        - In the first six epochs the test accuracy jumps (98.74, 99.24, 98.85, 99.28, 99.08 from epoch 2 to 6); with
+          the rate at 0.001 it goes from 99.39 in epoch 7 to 99.48 in epoch 14.
         - A falling rate steadies training, but the epoch of the fall has to be found by hand, in many runs.
         - 99.4 is held for half of the epochs: 8 to 14, all at 99.43 or more.
         - More than its target changes: the dropout is gone, though the text reads as if it were kept and the notebook
           itself lists it; code, summary and graph have none. And in the second convolution batch normalization stands
           before the ReLU, in the others after it.
-        - So what the falling rate gave cannot be told apart: that training accuracy rises, by 0.44 points at best, is to
-          be expected without dropout.
+        - So what the falling rate gave cannot be told apart: that training accuracy rises, by 0.44 points at best, is
+          to be expected without dropout.
         - The best training accuracy is 99.165, rounded up in the text and down to 99.16 in its diagram.
     """
 

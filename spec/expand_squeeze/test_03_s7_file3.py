@@ -26,8 +26,8 @@ class TestLaterSchedule(StepSpec):
           network from fitting the training set, is a hypothesis that no run here tests.
         - The fall of the rate after epoch 8 and not 4 is said to reach a steady 99.4 in fewer epochs. It is the only
           thing that changes as run: file 2 never reached 99.4, this one has it in epoch 10, two epochs after the fall.
-        - 99.4 is held: the published epochs 10 to 15 all have 99.40 or more, the last 99.42. It is one run, and
-          of its last three epochs one is at the bound and one a single image above it.
+        - 99.4 is held: the published epochs 10 to 15 all have 99.40 or more, the last 99.42. It is one run, and of its
+          last three epochs one is at the bound and one a single image above it.
         - The dropout stays at 5 % in the same places.
     """
 

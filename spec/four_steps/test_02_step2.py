@@ -22,8 +22,8 @@ class TestFewerParameters(StepSpec):
         - It does not over-fit: 98.44 in training, 98.53 in test at best and 98.14 at the end.
         - There is room to push it further: both accuracies still rise in the published epochs 12 and 13.
         - It learns slowly at first, with 15.36 in training over the first epoch, near chance.
-        - More than its target changes: one 3x3 convolution moves from before the max-pool to behind it, and the first is
-          padded, so that the field of 30 is larger than the image. The skeleton was not meant to change.
+        - More than its target changes: one 3x3 convolution moves from before the max-pool to behind it, and the first
+          is padded, so that the field of 30 is larger than the image. The skeleton was not meant to change.
         - The global average comes before the last 1x1 convolution, so that it averages features and not class maps.
     """
 

@@ -18,11 +18,12 @@ class TestBatchNormAndDropout(StepSpec):
 
     Analysis:
         - A good network, 0.71 points above step 2 in test, but 99.4 is not reached.
-        - A little dropout is said to be there against over-fitting and for stability. It is 10 %, element by element and
-          in all six blocks, and the published run shows the reverse of over-fitting: 98.75 in training, counted with
-          dropout on, against 99.24 in test. Stable it is not: the last five test accuracies lie between 98.84 and 99.24.
-        - Whether it over-fits after batch normalization, the condition for dropout, is not shown: no run without dropout
-          is published, so that the two cannot be told apart.
+        - A little dropout is said to be there against over-fitting and for stability. It is 10 %, element by element
+          and in all six blocks, and the published run shows the reverse of over-fitting: 98.75 in training, counted
+          with dropout on, against 99.24 in test. Stable it is not: the last five test accuracies lie between 98.84 and
+          99.24.
+        - Whether it over-fits after batch normalization, the condition for dropout, is not shown: no run without
+          dropout is published, so that the two cannot be told apart.
         - The accuracy can still be raised.
         - But not with capacity: 9,904 of 10,000 parameters are used, and other means have to do it.
         - Smaller batches and augmentation are to come next.

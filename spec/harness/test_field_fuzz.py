@@ -148,15 +148,18 @@ def branches(step: Step) -> Callable[[Tensor], Tensor]:
                 paths.extend(Network(steps, (channels, rows, columns)) for steps in described)
                 self.paths = nn.ModuleList(paths)
             # Branches may work in place, and each starts from the map as it was.
-            one, other = (path(x.clone()) for path in self.paths)
+            one, other = [path(x.clone()) for path in paths]
+            assert isinstance(one, Tensor)
             if how == "dead":
                 return one
             if how == "rows":
                 channels, columns = (min(one.shape[d], other.shape[d]) for d in (1, 3))
-                return torch.cat([path[:, :channels, :, :columns] for path in (one, other)], dim=2)
+                return torch.cat([one[:, :channels, :, :columns], other[:, :channels, :, :columns]], dim=2)
             rows, columns = (min(one.shape[d], other.shape[d]) for d in (2, 3))
             one, other = (path[:, :, :rows, :columns] for path in (one, other))
-            return torch.cat([one, other], dim=1) if how == "cat" else torch.add(one, other[:, :1])
+            if how == "cat":
+                return torch.cat([one, other], dim=1)
+            return torch.add(one, other[:, :1])
 
     return Branches()
 

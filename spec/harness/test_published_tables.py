@@ -80,7 +80,7 @@ def columns(layer: Layer) -> Row:
     return down
 
 
-def meaningful(row: Row) -> list[str | int]:
+def meaningful(row: Row) -> list[object]:
     """The row; without stride and jump out where one position comes out."""
     return [value for column, value in enumerate(row) if row[5] > 1 or column not in (4, 7)]
 

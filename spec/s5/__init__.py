@@ -1,7 +1,7 @@
 """Ten codes from 6.4 million parameters to 99.5 %: the worked example of a course on the design of networks.
 
 Set up, find a skeleton, make it light, normalize, regularize, average globally, add capacity, pool in the right place,
-augment, and schedule the learning rate (session 5 of EVA4, 2020). It goes with the assignment that `five_steps`
+augment, and schedule the learning rate (lesson 5 of EVA4, 2020). It goes with the assignment that `five_steps`
 answers: 99.4 % in the last epochs, fewer than 10,000 parameters, 15 epochs, at least five steps. The example itself
 keeps neither of the two limits: it ends at 13,808 parameters and trains for 20 epochs, once for 25.
 
@@ -11,8 +11,8 @@ second copies with the same log.
 
 What was published is one run a code with the seed 1 and the best of its epochs, chosen on the test set; training
 accuracy is counted while the weights change. All train with batches of 128 at a constant rate of 0.01. For codes 1, 3,
-6 and 8 a figure in the text is not the one in the log: the line "Published" gives the text's, the analysis the log's.
-A receptive field above 28 reaches beyond the image.
+6 and 8 a figure in the text is not the one in the log: the line "Published" gives the text's, the analysis the log's. A
+receptive field above 28 reaches beyond the image.
 """
 
 from harness.ladder import Rules

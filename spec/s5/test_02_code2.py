@@ -17,9 +17,9 @@ class TestSkeleton(StepSpec):
     Analysis:
         - Still large at 194,884 parameters, but it works: 99.02 in test with a thirty-third of code 1.
         - Some over-fitting is left: 99.31 in training against 98.73 in test at the end, a gap of 0.58 points.
-        - The skeleton: three 3x3 convolutions, the max-pool where the field is 7 pixels, then a 1x1 convolution that brings
-          128 channels down to 32, two 3x3 convolutions up to 128 again, a 1x1 convolution to ten class maps with a ReLU,
-          and a bare 7x7 convolution over them.
+        - The skeleton: three 3x3 convolutions, the max-pool where the field is 7 pixels, then a 1x1 convolution that
+          brings 128 channels down to 32, two 3x3 convolutions up to 128 again, a 1x1 convolution to ten class maps with
+          a ReLU, and a bare 7x7 convolution over them.
         - It is kept up to code 5, and in part up to code 7.
         - Biases and padding are gone, unsaid, and do not come back but for one padded convolution in code 8.
     """

@@ -23,8 +23,8 @@ class TestCapacity(StepSpec):
         - Capacity can also be added by a layer after the global average. The next code acts on all of this.
         - With more parameters than code 5 it stays below it, 99.04 against 99.30 in test: the large kernel is not yet
           made up for.
-        - A 3x3 convolution to 32 channels goes in before the 1x1 convolution to the class maps, which are bare now: they
-          no longer pass normalization and ReLU before their average, so that two things changed at once.
+        - A 3x3 convolution to 32 channels goes in before the 1x1 convolution to the class maps, which are bare now:
+          they no longer pass normalization and ReLU before their average, so that two things changed at once.
     """
 
     model = s5.Code7

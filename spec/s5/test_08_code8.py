@@ -22,7 +22,7 @@ class TestPoolingPlace(StepSpec):
         - Looking at images suggests to turn them slightly.
         - Text and log differ: the log's best training accuracy is 99.31, in epochs 19 and 20; 99.39 is the test
           accuracy of epoch 19.
-        - More than its target changes: batch normalization moves behind the ReLU, the dropout is 10 % and no longer
+        - More than its target changes: batch normalization moves behind the ReLU, the dropout is 10 % where it was
           25 %, nearly every width is another, and a padded convolution on the 6x6 maps takes the field to 32 pixels.
         - Both 1x1 convolutions are bare and in new places: one before the max-pool, one after the average.
         - The notebook also makes a dropout that it never uses; it is left out here.

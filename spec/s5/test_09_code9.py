@@ -22,8 +22,8 @@ class TestRotation(StepSpec):
           epochs. The text concludes that some test images are turned in ways that the training images are not.
         - 99.4 is reached in the published epochs 17 to 20, all four at 99.40 or above.
         - The code turns by up to 7 degrees either way. Its fill of 1 is a grey level of 255, nearly black.
-        - A cell of the notebooks 1 to 8 that drew a batch for statistics is gone, so that the random numbers differ from
-          those of code 8 even before the first rotation.
+        - A cell of the notebooks 1 to 8 that drew a batch for statistics is gone, so that the random numbers differ
+          from those of code 8 even before the first rotation.
     """
 
     model = s5.Code8

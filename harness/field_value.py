@@ -185,7 +185,7 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
             shapes = [torch.Size([*common[:along], shape[along], *common[along:]]) for shape in shapes]
         return compressed(move([part.expand(shape) for part, shape in zip(labels, shapes, strict=True)]))
 
-    if any(not _same(values[0].fields[0], boxes) for value in values for boxes in value.fields):
+    if not _pieces(values, along):
         values = [finished(value) for value in values]
     model = next((value for value in values if any(value.fields)), values[0])
     values = [value if any(value.fields) else _labelled_as(model, value, along) for value in values]
@@ -207,6 +207,17 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
         if home is not None and home in varying(together.kinds):
             together = settled(together, axis, home)
     return together
+
+
+def _pieces(values: Sequence[Value], along: int | None) -> bool:
+    """Whether all parts are pieces of one map that differ along one dimension only, so that they fit together again."""
+    first = values[0]
+    alike = all(_same(first.fields[0], boxes) for value in values for boxes in value.fields)
+    return alike and all(
+        torch.equal(first.places[axis], value.places[axis]) or along in {*first.dims(axis), *value.dims(axis)}
+        for value in values
+        for axis in first.axes
+    )
 
 
 def _labelled_as(model: Value, blank: Value, along: int | None) -> Value:

@@ -68,11 +68,11 @@ class _Positive(TorchFunctionMode):
 
 
 def _without_gate(factors: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Two factors of which one that is the same all over a map is constant."""
+    """Two factors of which one that is the same all over a map becomes one: its powers would overflow in a deep net."""
     if len(factors) != 2 or any(not isinstance(factor, Tensor) or factor.ndim < 3 for factor in factors):
         return factors
     spread = [any(n > 1 for n in factor.shape[2:]) for factor in factors]
-    return tuple(f if s or spread[0] == spread[1] else f.detach() for f, s in zip(factors, spread, strict=True))
+    return tuple(f if s or spread[0] == spread[1] else torch.ones_like(f) for f, s in zip(factors, spread, strict=True))
 
 
 def _averaged(

@@ -68,7 +68,7 @@ def device_word(text: str) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, so that `pytest --markers` is their manual in any project."""
+    """Register the markers, in any project that loads this plugin, and refuse options that exclude each other."""
     if config.getoption("--require-gpu") and config.getoption("--device") == "cpu":
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
@@ -95,10 +95,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        reason = "no CUDA device; run on the CPU with --device cpu"
         if item.config.getoption("--require-gpu"):
-            pytest.fail(f"--require-gpu: {reason}", pytrace=False)
-        pytest.skip(reason)
+            pytest.fail(f"--require-gpu: torch {torch.__version__} sees no CUDA device", pytrace=False)
+        pytest.skip("no CUDA device; run on the CPU with --device cpu")
 
 
 def reruns(item: pytest.Item) -> int:

@@ -78,10 +78,13 @@ class Claim(Tiny):
     goal = True
 
 
-class Wide(Tiny):
+class Wide(StepSpec):
     """A step whose network has too few classes."""
 
     model = FiveClasses
+    parameters = 50
+    receptive_field = 28
+    recipe = Tiny.recipe
 
 
 @pytest.fixture(autouse=True)
@@ -356,7 +359,7 @@ def test_show_alone_lists_the_steps(call: Call) -> None:
     assert [line.split()[:2] for line in out.splitlines()] == [
         ["mine/tiny", "100"],
         ["mine/claim", "100"],
-        ["mine/wide", "100"],
+        ["mine/wide", "50"],
     ]
 
 

@@ -148,7 +148,8 @@ def branches(step: Step) -> Callable[[Tensor], Tensor]:
                 paths.extend(Network(steps, (channels, rows, columns)) for steps in described)
                 self.paths = nn.ModuleList(paths)
             # Branches may work in place, and each starts from the map as it was.
-            one, other = [path(x.clone()) for path in paths]
+            ends: list[Tensor] = [path(x.clone()) for path in self.paths]
+            one, other = ends
             assert isinstance(one, Tensor)
             if how == "dead":
                 return one

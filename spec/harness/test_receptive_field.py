@@ -432,7 +432,7 @@ class TestPicture:
         assert legend is not None
         assert [text.get_text() for text in legend.get_texts()] == ["0: 3 x 3", "3: 4 x 4", "4: 8 x 8"]
         corners = [patch.get_path().get_extents(patch.get_patch_transform()).extents for patch in axes.patches]
-        assert [corner.tolist() for corner in corners] == [
+        assert [list(corner) for corner in corners] == [
             [4.5, 4.5, 7.5, 7.5],
             [3.5, 3.5, 7.5, 7.5],
             [1.5, 1.5, 9.5, 9.5],

@@ -4,11 +4,11 @@ import hashlib
 import os
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import fx
 
 from harness import data
@@ -44,7 +44,7 @@ def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],
-        "torchvision": torchvision.__version__.partition("+")[0],
+        "torchvision": version("torchvision").partition("+")[0],
         "platform": f"{platform.system()} {platform.machine()}",
     }
 

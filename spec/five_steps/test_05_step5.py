@@ -14,6 +14,8 @@ class TestDropoutAndRotation(StepSpec):
     Result:
         Parameters: 9,142 · receptive field: 28
         Published: best train 99.11, best test 99.46 (one run, best of 15 epochs on the test set)
+        Measured: 99.44 over the final 3 epochs of 1 seed, worst 99.41; held by 1 of 1; best train 99.17, best test
+            99.47 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - 99.46 is reached after ten epochs, in the published epochs 10 and 11.

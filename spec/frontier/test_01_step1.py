@@ -13,6 +13,8 @@ class TestPlain(StepSpec):
 
     Result:
         Parameters: 6,642 · receptive field: 28
+        Measured: 98.57 over the final 3 epochs of 1 seed, worst 98.36; held by 0 of 1; best train 98.67, best test
+            98.77 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It works, with fewer than 8,000 parameters, and misses the goal by a wide margin.

@@ -14,6 +14,8 @@ class TestOneCycle(StepSpec):
 
     Result:
         Parameters: 6,706 · receptive field: 28
+        Measured: 99.39 over the final 3 epochs of 1 seed, worst 99.35; held by 0 of 1; best train 99.71, best test
+            99.42 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - The final epochs agree to a few images and lie above those of step 2.

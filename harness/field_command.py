@@ -35,17 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or the fields as JSON."""
-    from rich.console import Console
-
+    from harness.console import console
     from harness.receptive_field import receptive_field
 
     field = receptive_field(build(args.model), tuple(args.input_size), args.at, strict=not args.any_stride)
     if args.json:
         print(json.dumps(as_json(args.model, tuple(args.input_size), args.at, field), indent=2))
     else:
-        console = Console(highlight=False)
-        console.print(table(field))
-        console.print(summary(field))
+        out = console()
+        out.print(table(field))
+        out.print(summary(field))
     return 0
 
 
@@ -106,12 +105,12 @@ def table(field: ReceptiveField) -> Table:
     """One row a layer; numbers that are the same for all axes are shown once."""
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for column in ("layer", "operation"):
         table.add_column(column, no_wrap=True)
     columns = ("n_in", "kernel", "padding", "stride", "n_out", "jump_in", "jump_out", "rf_in", "rf_out")
     for column in columns:
-        table.add_column(column.replace("_", " "), justify="right", min_width=4)
+        table.add_column(column.replace("_", "\n"), justify="right", no_wrap=True)
     for row in field.layers:
         table.add_row(row.name, row.operation, *(_shown(getattr(row, column)) for column in columns))
     return table

@@ -1,16 +1,14 @@
 """Print the specification of a step, or list the steps."""
 
 import argparse
-import sys
 from dataclasses import fields
 
 from rich.console import Console
 from rich.markup import escape
 
 from harness import field_command
+from harness.console import console
 from harness.step import StepSpec, find, steps
-
-WIDTH = 120  # of what is printed to a file or a pipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,31 +22,31 @@ def run(arguments: argparse.Namespace) -> int:
         for step in steps().values():
             print(f"{step.id:<28}{step.parameters:>10,}  {step.title}")
     else:
-        show(find(arguments.id), Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
+        show(find(arguments.id), console())
     return 0
 
 
-def show(step: type[StepSpec], console: Console) -> None:
+def show(step: type[StepSpec], out: Console) -> None:
     """Print the title, the prose, the recipe, what changed since the step before, and the layers."""
     from harness.difference import difference
     from harness.receptive_field import receptive_field
 
     document = step.document()
-    console.print(f"[bold]{step.id}[/bold]: {escape(step.title)}\n")
+    out.print(f"[bold]{step.id}[/bold]: {escape(step.title)}\n")
     for name, text in (("Target", document.target), ("Result", document.result), ("Analysis", document.analysis)):
-        console.print(f"[bold]{name}[/bold]\n{escape(text)}\n")
-    console.print(f"[bold]Goal[/bold]\n{goal(step)}\n")
-    console.print("[bold]Recipe[/bold]")
+        out.print(f"[bold]{name}[/bold]\n{escape(text)}\n")
+    out.print(f"[bold]Goal[/bold]\n{goal(step)}\n")
+    out.print("[bold]Recipe[/bold]")
     for setting in fields(step.recipe):
-        console.print(f"{setting.name}: {escape(str(getattr(step.recipe, setting.name)))}")
+        out.print(f"{setting.name}: {escape(str(getattr(step.recipe, setting.name)))}")
     if step.follows is not None:
-        console.print(f"\n[bold]Changed since {step.follows}[/bold]")
+        out.print(f"\n[bold]Changed since {step.follows}[/bold]")
         for line in difference(find(step.follows), step):
-            console.print(escape(line))
-    console.print()
+            out.print(escape(line))
+    out.print()
     field = receptive_field(step.model())
-    console.print(field_command.table(field))
-    console.print(field_command.summary(field))
+    out.print(field_command.table(field))
+    out.print(field_command.summary(field))
 
 
 def goal(step: type[StepSpec]) -> str:

@@ -13,13 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.console import console
 from harness.errors import HarnessError
 from harness.step import StepSpec, find
 
 if TYPE_CHECKING:
     from harness.train import Epoch, History, OnEpoch
-
-WIDTH = 120  # of a table in a log
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(as_json(history)), flush=True)
     if not arguments.json:
-        Console(width=None if sys.stdout.isatty() else WIDTH).print(table(histories))
+        console().print(table(histories))
         print(verdict(histories))
     return 0 if not step.goal or all(history.held for history in histories) else 1
 

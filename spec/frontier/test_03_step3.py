@@ -18,7 +18,7 @@ class TestOneCycle(StepSpec):
             99.42 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - The final epochs agree to a few images and lie above those of step 2.
+        - The final epochs lie above those of step 2, in the one run that each has.
         - It over-fits: training accuracy ends far above test accuracy, and more of the same will not help.
     """
 

@@ -13,11 +13,14 @@ class TestAugmentation(StepSpec):
 
     Result:
         Parameters: 6,706 · receptive field: 28
+        Measured: 99.37 over the final 3 epochs of 1 seed, worst 99.33; held by 0 of 1; best train 99.47, best test
+            99.40 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - Test accuracy rises over step 3, and training accuracy, counted on augmented images, falls below it: what
-          limits the network now is its capacity.
-        - The goal is near, and not held by every seed.
+        - The over-fitting is gone: training accuracy, counted on augmented images, ends at 99.48 where step 3 had 99.71.
+        - Test accuracy does not rise by it, in the one run that each has: 99.37 against 99.39. What limits the network
+          now is its capacity.
+        - The goal is near, and not held.
     """
 
     model = frontier.Normalized

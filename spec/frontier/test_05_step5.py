@@ -18,8 +18,10 @@ class TestAveraging(StepSpec):
             99.44 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - It does most for the epochs in the middle, while the rate is high; once the rate has fallen to nothing the
-          average and the weights are nearly the same, and so are the final epochs.
+        - It does most for the epochs in the middle, while the rate is high: no epoch after the second is below 99.1,
+          where step 4 had 98.84 in its sixth.
+        - Once the rate has fallen to nothing the average and the weights are nearly the same, and so are the final
+          epochs: 99.39 against 99.37, which is no difference that one run could show.
     """
 
     model = frontier.Normalized

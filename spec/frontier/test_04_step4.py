@@ -17,7 +17,8 @@ class TestAugmentation(StepSpec):
             99.40 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - The over-fitting is gone: training accuracy, counted on augmented images, ends at 99.48 where step 3 had 99.71.
+        - The over-fitting is gone: training accuracy, counted on augmented images, ends at 99.48 where step 3 had
+          99.71.
         - Test accuracy does not rise by it, in the one run that each has: 99.37 against 99.39. What limits the network
           now is its capacity.
         - The goal is near, and not held.

@@ -160,7 +160,7 @@ def _specs_in(module_name: str) -> list[type[StepSpec]]:
         return []  # tests of the harness, which make specs of their own
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except Exception as error:  # whatever the file of a user raises while it is imported
         raise HarnessError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
     specs = [
         value

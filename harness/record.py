@@ -1,8 +1,6 @@
 """Records: the committed evidence of a step, spec/<ladder>/records/<step>.json, made of complete runs only."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness import stats
+from harness.data import write
 from harness.errors import HarnessError
 from harness.step import StepSpec
 from harness.train import History
@@ -66,7 +65,7 @@ def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any]) -
         check(step, provenance, [run["seed"]])
         record = read(step) or {"step": step.id, "parameters": step.parameters, "provenance": provenance, "runs": []}
         record["runs"] = sorted([*record["runs"], run], key=lambda there: int(there["seed"]))
-        _replace(path, _text(record))
+        write(path, _text(record).encode())
 
 
 def final_accuracies(step: type[StepSpec]) -> list[list[float]]:
@@ -103,11 +102,3 @@ def _text(record: dict[str, Any]) -> str:
         epochs = ",\n".join("   " + json.dumps(epoch) for epoch in run["epochs"])
         runs.append(f'  {{"seed": {run["seed"]}, "epochs": [\n{epochs}\n  ]}}')
     return head.removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)

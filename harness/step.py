@@ -4,7 +4,6 @@ Free of torch until a test runs, so that pytest can list options and steps witho
 """
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re

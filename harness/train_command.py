@@ -79,8 +79,9 @@ def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[Hi
     from harness.runs import recorded
 
     device = device_of(arguments.device)
+    made = provenance(step, device)
     if arguments.record:
-        record.check(step, provenance(step, device), arguments.seeds)
+        record.check(step, made, arguments.seeds)
     data = load(arguments.data)
     with display(len(arguments.seeds) * (arguments.epochs or step.recipe.epochs)) as on_epoch:
         for seed in arguments.seeds:
@@ -88,7 +89,7 @@ def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[Hi
                 step, [seed], device, folder=Path(arguments.out), epochs=arguments.epochs, data=data, on_epoch=on_epoch
             )
             if arguments.record:
-                record.add(step, provenance(step, device), record.run_of(history))
+                record.add(step, made, record.run_of(history))
             yield history
 
 

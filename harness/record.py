@@ -16,8 +16,13 @@ from harness.train import History
 
 
 def run_of(history: History) -> dict[str, Any]:
-    """The run of a history as records hold it: the seed and its epochs."""
-    return {"seed": history.seed, "epochs": [asdict(epoch) for epoch in history.epochs]}
+    """The run of a history as records hold it: the seed, its epochs, and the test images missed after the last one.
+
+    Each of the `errors` is [index of the image, its digit, the digit predicted].
+    """
+    epochs = [asdict(epoch) for epoch in history.epochs]
+    errors = [epoch.pop("errors") for epoch in epochs]
+    return {"seed": history.seed, "epochs": epochs, "errors": errors[-1]}
 
 
 def path_of(step: type[StepSpec]) -> Path:
@@ -100,5 +105,6 @@ def _text(record: dict[str, Any]) -> str:
     runs = []
     for run in record["runs"]:
         epochs = ",\n".join("   " + json.dumps(epoch) for epoch in run["epochs"])
-        runs.append(f'  {{"seed": {run["seed"]}, "epochs": [\n{epochs}\n  ]}}')
+        errors = json.dumps(run["errors"])
+        runs.append(f'  {{"seed": {run["seed"]}, "epochs": [\n{epochs}\n  ],\n  "errors": {errors}}}')
     return head.removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"

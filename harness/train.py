@@ -1,9 +1,9 @@
 """The one training loop: a recipe, a network and tensors in memory, an epoch at a time.
 
-Everything random comes from the seed. The initial weights and dropout draw from torch's global generator, seeded here
-and put back afterwards; the order of the images and their augmentation each have a generator of their own, so that
-changing one does not shift the others. The same seed, device and versions give the same numbers, bit for bit on the
-CPU with the same number of threads.
+Everything random comes from the seed. The initial weights draw from torch's global generator, seeded here and put back
+afterwards; the order of the images, their augmentation and dropout each have a generator of their own, so that changing
+one does not shift the others. The same seed, device and versions give the same numbers, bit for bit on the CPU with the
+same number of threads.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from harness import augment
+from harness import augment, dropout
 from harness.data import MNIST, load
 from harness.errors import HarnessError
 from harness.recipe import Normalize, Recipe
@@ -29,7 +29,8 @@ class Epoch:
     """What one epoch came to. Accuracies are in percent, seconds are wall time, evaluation included.
 
     `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
-    change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch.
+    change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch, and `errors`
+    names those that it misses: index of the image, its digit, the digit predicted.
     """
 
     epoch: int
@@ -37,6 +38,7 @@ class Epoch:
     test_accuracy: float
     train_loss: float
     seconds: float
+    errors: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None =
     recipe, device = step.recipe, data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model = step.model().to(device)
+        model = step.model().to(device, memory_format=layout(device))
         check_output(step, model, device)
         run = Run(model, recipe, data, seed)
         for number in range(1, (epochs or recipe.epochs) + 1):
@@ -107,14 +109,20 @@ def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None =
             loss, correct = run.train_epoch()
             if not math.isfinite(loss):
                 raise HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in epoch {number}; lower the rate")
-            accuracy = evaluate(run.evaluated, data.test_images, data.test_labels, recipe.normalize)
+            missed = errors(run.evaluated, data.test_images, data.test_labels, recipe.normalize)
             yield Epoch(
                 epoch=number,
                 train_accuracy=percent(correct, len(data.train_labels)),
-                test_accuracy=accuracy,
+                test_accuracy=percent(len(data.test_labels) - len(missed), len(data.test_labels)),
                 train_loss=round(loss, 6),
                 seconds=round(time.perf_counter() - began, 2),
+                errors=missed,
             )
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """How images lie in memory: channels last on the CPU, where networks of few channels run up to twice as fast so."""
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class Run:
@@ -123,6 +131,7 @@ class Run:
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
         device = data.train_images.device
         self.model, self.recipe, self.data = model, recipe, data
+        dropout.replace(model, [torch.Generator(device).manual_seed(seed)])
         self.optimizer = torch.optim.SGD(
             model.parameters(),
             lr=recipe.lr,
@@ -202,14 +211,21 @@ def normalized(images: Tensor, normalize: Normalize) -> Tensor:
     return images.unsqueeze(1).to(torch.float32).div_(255).sub_(normalize.mean).div_(normalize.std)
 
 
-@torch.inference_mode()
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500) -> float:
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> float:
     """Accuracy of the model in evaluation mode, in percent, over all the images (N, H, W) uint8."""
+    return percent(len(labels) - len(errors(model, images, labels, normalize)), len(labels))
+
+
+@torch.inference_mode()
+def errors(
+    model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500
+) -> tuple[tuple[int, int, int], ...]:
+    """What a model in evaluation mode misses of the images (N, H, W) uint8: index, digit and digit predicted."""
     model.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=images.device)
-    for batch, target in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        correct += (model(normalized(batch, normalize)).argmax(1) == target).sum()
-    return percent(int(correct.item()), len(labels))
+    predicted = torch.cat([model(normalized(batch, normalize)).argmax(1) for batch in images.split(batch_size)])
+    (missed,) = torch.nonzero(predicted != labels, as_tuple=True)
+    columns = (column.tolist() for column in (missed, labels[missed], predicted[missed]))
+    return tuple(zip(*columns, strict=True))
 
 
 def percent(correct: int, n: int) -> float:

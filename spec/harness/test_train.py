@@ -15,7 +15,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.rehearsal import synthetic
-from harness.train import Epoch, History, Run, epochs_of, evaluate, train
+from harness.train import Epoch, History, Run, epochs_of, errors, evaluate, train
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness import reference
 
@@ -106,6 +106,46 @@ def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: 
     run.model.train()
     ours = [run.train_step(*batch)[0].item() for batch in run.batches()]
     assert ours == pytest.approx(losses, abs=1e-5)
+
+
+class Double(nn.Module):
+    """A network in double precision, where another order of the same sums does not show in six digits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = Tiny().double()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        log_probabilities: torch.Tensor = self.network(images.double())
+        return log_probabilities
+
+
+def test_a_step_trains_as_the_reference_whatever_the_layout_in_memory(data: MNIST) -> None:
+    step = step_of(replace(RECIPE, momentum=0.9))
+    step.model = Double
+    [history] = train(step, [4], data=data)
+    torch.manual_seed(4)
+    model = Double()
+    optimizer = sgd(model, step.recipe)
+    shuffle = torch.Generator().manual_seed(4)
+    for epoch in history.epochs:
+        order = torch.randperm(500, generator=shuffle).tolist()
+        losses, accuracy = reference.train_one_epoch(model, optimizer, data, step.recipe, order)
+        assert epoch.train_loss == pytest.approx(sum(losses) / 16, abs=1e-6)
+        assert epoch.train_accuracy == pytest.approx(accuracy, abs=1e-4)
+        assert epoch.test_accuracy == reference.accuracy_of(model, data, step.recipe)
+        assert len(epoch.errors) == 500 - round(5 * epoch.test_accuracy)
+
+
+def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) -> None:
+    class Always(nn.Module):
+        """Says 3 whatever it is shown."""
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.eye(10)[3].expand(len(images), 10)
+
+    missed = errors(Always(), data.test_images, data.test_labels, RECIPE.normalize)
+    assert missed == tuple((index, index % 10, 3) for index in range(500) if index % 10 != 3)
 
 
 def test_the_average_and_the_one_cycle_are_those_of_torch(data: MNIST) -> None:

@@ -1,0 +1,107 @@
+"""Dropout: the exact rate, independent elements, and nothing else than torch's own does."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from harness import dropout
+from harness.dropout import Dropout, mask
+
+RATES = [0.01, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def dropped(rate: float, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
+    """Where the mask is zero."""
+    return mask(torch.empty(shape), rate, seeded(seed)) == 0
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_as_many_are_dropped_as_the_rate_says(rate: float) -> None:
+    n = 2_000_000
+    count = int(dropped(rate, (n,)).sum())
+    # Exact test of Binomial(n, rate). A rate rounded to 1/256 would miss most of these by dozens of deviations.
+    assert stats.binomtest(count, n, rate).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("lag", [1, 2, 7, 8, 64, 1000])
+def test_an_element_tells_nothing_of_another(rate: float, lag: int) -> None:
+    zeros = dropped(rate, (1_000_000,), seed=lag).double()
+    correlation = ((zeros[lag:] - rate) * (zeros[:-lag] - rate)).mean() / (rate * (1 - rate))
+    assert abs(float(correlation)) < 4.5 / math.sqrt(len(zeros) - lag)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_the_gaps_between_the_dropped_are_geometric(rate: float) -> None:
+    (places,) = torch.nonzero(dropped(rate, (1_000_000,)), as_tuple=True)
+    gaps = places.diff()
+    longest = int(4 / rate)
+    seen = torch.bincount(gaps.clamp(max=longest + 1), minlength=longest + 2)[1:]
+    law = stats.geom(rate)
+    expected = [law.pmf(gap) for gap in range(1, longest + 1)] + [law.sf(longest)]
+    assert stats.chisquare(seen.numpy(), [len(gaps) * share for share in expected]).pvalue > 1e-4
+
+
+def test_every_place_is_dropped_as_often() -> None:
+    counts = sum(dropped(0.05, (37,), seed).long() for seed in range(4000))
+    assert isinstance(counts, torch.Tensor)
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.25])
+def test_what_is_kept_is_scaled_and_the_gradient_masked_alike(rate: float) -> None:
+    layer = Dropout(rate, [seeded()])
+    images = torch.randn(8, 3, 10, 10).to(memory_format=torch.channels_last).requires_grad_()
+    output = layer(images)
+    output.sum().backward()
+    assert images.grad is not None
+    kept = output != 0
+    torch.testing.assert_close(output[kept], images[kept] / (1 - rate))
+    torch.testing.assert_close(images.grad, kept / (1 - rate))
+    assert output.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_the_ends_of_the_scale_are_those_of_torch(rate: float) -> None:
+    images = torch.randn(4, 5)
+    assert torch.equal(Dropout(rate, [seeded()])(images), nn.Dropout(rate)(images))
+
+
+def test_it_is_off_in_evaluation() -> None:
+    images = torch.randn(4, 5)
+    assert Dropout(0.5, [seeded()]).eval()(images) is images
+
+
+def test_two_draws_differ_and_a_seed_repeats_them() -> None:
+    layer, again = Dropout(0.3, [seeded(5)]), Dropout(0.3, [seeded(5)])
+    ones = torch.ones(1000)
+    first, second = layer(ones), layer(ones)
+    assert not torch.equal(first, second)
+    assert torch.equal(again(ones), first)
+    assert torch.equal(again(ones), second)
+
+
+def test_it_takes_the_place_of_every_dropout_and_of_nothing_else() -> None:
+    model = nn.Sequential(nn.Dropout(0.1), nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2)), nn.Dropout2d(0.3)).eval()
+    dropout.replace(model, [seeded()])
+    assert [(type(layer), getattr(layer, "p", None)) for layer in model.modules() if not list(layer.children())] == [
+        (Dropout, 0.1),
+        (nn.Linear, None),
+        (Dropout, 0.2),
+        (nn.Dropout2d, 0.3),
+    ]
+    assert not any(layer.training for layer in model.modules())
+
+
+def test_stacked_networks_draw_what_each_would_alone() -> None:
+    images = torch.ones(3, 50, 4)
+    together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)
+    alone = [Dropout(0.3, [seeded(seed)])(images[0]) for seed in (1, 2, 3)]
+    assert torch.equal(together, torch.stack(alone))

@@ -6,6 +6,7 @@ rounding as on tensors (`on="tensor"`).
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,12 @@ class Affine:
         return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
 
 
+def joined(draws: Iterable[Affine]) -> Affine:
+    """The parameters of several batches one after the other."""
+    parts = zip(*((one.angle, one.shift, one.scale) for one in draws), strict=True)
+    return Affine(*map(torch.cat, parts))
+
+
 def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator) -> Affine:
     """Parameters for n square images of the given side, in float64, from the generator (and on its device)."""
 
@@ -58,7 +65,7 @@ def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
     """
     n, height, width = images.shape
     linear, offset = affine.inverse()
-    centre = torch.tensor([width / 2, height / 2], dtype=linear.dtype, device=images.device)
+    centre = _pair(width / 2, height / 2, linear)
     # input = linear @ (output - centre) + offset + centre, at the middle (+ 1/2) of each output pixel
     origin = offset + centre - (linear @ centre) + linear.sum(-1) / 2
     step, start = _fixed_point(linear), _fixed_point(origin)
@@ -73,7 +80,12 @@ def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     index = torch.where(inside, y * width + x, 0).view(n, -1)
     warped = images.reshape(n, -1).gather(1, index).view_as(images)
-    return torch.where(inside, warped, torch.tensor(fill, dtype=images.dtype, device=images.device))
+    return warped.masked_fill_(~inside, fill)
+
+
+def _pair(x: float, y: float, like: Tensor) -> Tensor:
+    """(2,), filled on its device: a copy from the host could be part of no CUDA graph."""
+    return torch.stack([like.new_full((), x), like.new_full((), y)])
 
 
 def _fixed_point(coefficients: Tensor) -> Tensor:
@@ -84,7 +96,7 @@ def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str)
     """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision does for tensors; `fill` beyond the edge."""
     height, width = images.shape[-2:]
     linear, offset = affine.inverse()
-    half = torch.tensor([width / 2, height / 2], dtype=linear.dtype, device=images.device)
+    half = _pair(width / 2, height / 2, linear)
     # affine_grid works in units of half a side
     theta = torch.cat([linear * half[None, None, :] / half[None, :, None], (offset / half)[:, :, None]], -1)
     grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)

@@ -69,12 +69,14 @@ def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
 
 
 def mask(like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape, layout and type of `like`."""
+    """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape and type of `like`."""
     if rate >= 1:
         return torch.zeros_like(like)
     if like.device.type != "cpu":
         return torch.empty_like(like).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-    drawn = torch.empty_like(like)  # dense in memory, in the order of `like`
+    # In one order, whatever that of `like`, so that the layout of a network does not change what it draws.
+    order = torch.channels_last if like.dim() == 4 else torch.contiguous_format
+    drawn = torch.empty_like(like, memory_format=order)
     flat = drawn.as_strided((drawn.numel(),), (1,))
     # Dropped by its byte, with probability below / 256, or by a gap that ends on it: together exactly the rate.
     below = math.floor(256 * rate) if rate >= SPARSE else 0

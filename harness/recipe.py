@@ -113,3 +113,8 @@ class Recipe:
                 raise ValueError(f"Recipe.{name} must be more than {least}, not {getattr(self, name)}")
         if self.average is not None and not 0 < self.average < 1:
             raise ValueError(f"Recipe.average is a decay between 0 and 1, not {self.average}")
+
+    def rate(self, epoch: int, step: int, steps_per_epoch: int) -> float:
+        """The learning rate at a 0-based step of a 0-based epoch."""
+        behind = epoch * steps_per_epoch + step
+        return self.lr * self.schedule.factor(epoch, behind, self.epochs * steps_per_epoch)

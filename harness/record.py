@@ -18,11 +18,12 @@ from harness.train import History
 def run_of(history: History) -> dict[str, Any]:
     """The run of a history as records hold it: the seed, its epochs, and the test images missed after the last one.
 
-    Each of the `errors` is [index of the image, its digit, the digit predicted].
+    Each of the `errors` is [index of the image, its digit, the digit predicted]; `together` says how many seeds were
+    trained at once.
     """
     epochs = [asdict(epoch) for epoch in history.epochs]
     errors = [epoch.pop("errors") for epoch in epochs]
-    return {"seed": history.seed, "epochs": epochs, "errors": errors[-1]}
+    return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
 
 
 def path_of(step: type[StepSpec]) -> Path:
@@ -105,6 +106,6 @@ def _text(record: dict[str, Any]) -> str:
     runs = []
     for run in record["runs"]:
         epochs = ",\n".join("   " + json.dumps(epoch) for epoch in run["epochs"])
-        errors = json.dumps(run["errors"])
-        runs.append(f'  {{"seed": {run["seed"]}, "epochs": [\n{epochs}\n  ],\n  "errors": {errors}}}')
+        rest = json.dumps({key: value for key, value in run.items() if key != "epochs"})
+        runs.append(f'  {rest.removesuffix("}")}, "epochs": [\n{epochs}\n  ]}}')
     return head.removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.provenance import commit, provenance
 from harness.step import StepSpec
-from harness.train import Epoch, History, OnEpoch, check_output, train
+from harness.train import Epoch, History, OnEpoch, check_output, groups, train
 
 
 class RunFile:
@@ -62,15 +63,17 @@ def recorded(
     check_output(step, step.model().to(device), device)
     header = {**provenance(step, device), **commit()}
     histories = []
-    for seed in seeds:
-        with RunFile(folder, step, seed, header) as file:
+    for group in groups(seeds, device):
+        with ExitStack() as stack:
+            together = {"together": len(group)}
+            files = {seed: stack.enter_context(RunFile(folder, step, seed, header | together)) for seed in group}
 
-            def keep(step: type[StepSpec], seed: int, epoch: Epoch, file: RunFile = file) -> None:
-                file.write(asdict(epoch))
+            def keep(step: type[StepSpec], seed: int, epoch: Epoch, files: dict[int, RunFile] = files) -> None:
+                files[seed].write(asdict(epoch))
                 if on_epoch is not None:
                     on_epoch(step, seed, epoch)
 
-            histories += train(step, [seed], device, epochs=epochs, data=data, on_epoch=keep)
+            histories += train(step, group, device, epochs=epochs, data=data, on_epoch=keep)
     return histories
 
 

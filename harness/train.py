@@ -23,14 +23,19 @@ from harness.recipe import Normalize, Recipe
 from harness.stats import holds
 from harness.step import StepSpec
 
+Errors = tuple[tuple[int, int, int], ...]
+"""Images that were misclassified: index, digit, digit predicted."""
+
 
 @dataclass(frozen=True)
 class Epoch:
     """What one epoch came to. Accuracies are in percent, seconds are wall time, evaluation included.
 
+    Of seeds that were trained together the seconds are the share of each.
+
     `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
     change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch, and `errors`
-    names those that it misses: index of the image, its digit, the digit predicted.
+    names those that it misses.
     """
 
     epoch: int
@@ -38,7 +43,7 @@ class Epoch:
     test_accuracy: float
     train_loss: float
     seconds: float
-    errors: tuple[tuple[int, int, int], ...] = ()
+    errors: Errors = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class History:
     step: type[StepSpec]
     seed: int
     epochs: tuple[Epoch, ...]
+    together: int = 1
+    """How many seeds were trained at once."""
 
     @property
     def final(self) -> tuple[float, ...]:
@@ -86,14 +93,32 @@ def train(
     """
     data = (data or load()).to(device)
     histories = []
-    for seed in seeds:
-        run = []
-        for epoch in epochs_of(step, seed, data, epochs):
-            run.append(epoch)
-            if on_epoch is not None:
-                on_epoch(step, seed, epoch)
-        histories.append(History(step, seed, tuple(run)))
+    for group in groups(seeds, data.train_images.device):
+        runs: dict[int, list[Epoch]] = {seed: [] for seed in group}
+        for of_each in epochs_of_group(step, group, data, epochs):
+            for seed, epoch in zip(group, of_each, strict=True):
+                runs[seed].append(epoch)
+                if on_epoch is not None:
+                    on_epoch(step, seed, epoch)
+        histories += [History(step, seed, tuple(run), len(group)) for seed, run in runs.items()]
     return histories
+
+
+def groups(seeds: Iterable[int], device: torch.device) -> list[list[int]]:
+    """The seeds that are trained together: all of them on a GPU, each alone on a CPU, where that is faster."""
+    return [list(seeds)] if device.type == "cuda" else [[seed] for seed in seeds]
+
+
+def epochs_of_group(
+    step: type[StepSpec], seeds: list[int], data: MNIST, epochs: int | None = None
+) -> Iterator[list[Epoch]]:
+    """Train seeds together, yielding the epoch of each as it ends."""
+    if data.train_images.device.type == "cuda":
+        from harness.together import epochs_together  # which builds on this module
+
+        yield from epochs_together(step, seeds, data, epochs)
+    else:
+        yield from ([epoch] for epoch in epochs_of(step, seeds[0], data, epochs))
 
 
 def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None = None) -> Iterator[Epoch]:
@@ -101,23 +126,33 @@ def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None =
     recipe, device = step.recipe, data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model = step.model().to(device, memory_format=layout(device))
+        model = step.model().to(device).to(memory_format=layout(device))
         check_output(step, model, device)
         run = Run(model, recipe, data, seed)
         for number in range(1, (epochs or recipe.epochs) + 1):
             began = time.perf_counter()
             loss, correct = run.train_epoch()
-            if not math.isfinite(loss):
-                raise HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in epoch {number}; lower the rate")
-            missed = errors(run.evaluated, data.test_images, data.test_labels, recipe.normalize)
-            yield Epoch(
-                epoch=number,
-                train_accuracy=percent(correct, len(data.train_labels)),
-                test_accuracy=percent(len(data.test_labels) - len(missed), len(data.test_labels)),
-                train_loss=round(loss, 6),
-                seconds=round(time.perf_counter() - began, 2),
-                errors=missed,
-            )
+            check_loss(step, seed, number, loss)
+            wrong = errors(run.evaluated, data.test_images, data.test_labels, recipe.normalize)
+            yield epoch_of(number, loss, correct, wrong, time.perf_counter() - began, data)
+
+
+def epoch_of(number: int, loss: float, correct: int, wrong: Errors, seconds: float, data: MNIST) -> Epoch:
+    """What an epoch came to, from the counts over the training and the test images."""
+    return Epoch(
+        epoch=number,
+        train_accuracy=percent(correct, len(data.train_labels)),
+        test_accuracy=percent(len(data.test_labels) - len(wrong), len(data.test_labels)),
+        train_loss=round(loss, 6),
+        seconds=round(seconds, 2),
+        errors=wrong,
+    )
+
+
+def check_loss(step: type[StepSpec], seed: int, epoch: int, loss: float) -> None:
+    """Raise HarnessError if the mean loss of an epoch is not finite."""
+    if not math.isfinite(loss):
+        raise HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in epoch {epoch}; lower the rate")
 
 
 def layout(device: torch.device) -> torch.memory_format:
@@ -132,14 +167,7 @@ class Run:
         device = data.train_images.device
         self.model, self.recipe, self.data = model, recipe, data
         dropout.replace(model, [torch.Generator(device).manual_seed(seed)])
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
         # The order is drawn on the CPU, so that it is the same on every device.
         self.order = torch.Generator().manual_seed(seed)
         self.augmentation = torch.Generator(device).manual_seed(seed)
@@ -177,10 +205,8 @@ class Run:
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate for a 0-based step of the present epoch."""
-        behind = self.epoch * self.steps_per_epoch + step
-        factor = self.recipe.schedule.factor(self.epoch, behind, self.recipe.epochs * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr * factor
+            group["lr"] = self.recipe.rate(self.epoch, step, self.steps_per_epoch)
 
     def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One step of gradient descent on a batch; its loss and its correct predictions, left on the device."""
@@ -194,12 +220,30 @@ class Run:
         return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 
 
+def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor) -> torch.optim.SGD:
+    """The optimizer of a recipe; a rate that is a tensor can be changed within a CUDA graph."""
+    return torch.optim.SGD(
+        weights,
+        lr=rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+
+
 def prepare(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """uint8 images (N, H, W) augmented and normalized as the recipe says: float32 (N, 1, H, W)."""
+    if recipe.augmentation is None:
+        return transformed(images, recipe, None)
+    return transformed(images, recipe, augment.draw(recipe.augmentation, len(images), images.shape[-1], generator))
+
+
+def transformed(images: Tensor, recipe: Recipe, affine: augment.Affine | None) -> Tensor:
+    """The same with the parameters of the augmentation, N of them, already drawn."""
     transform = recipe.augmentation
-    if transform is None:
+    if transform is None or affine is None:
         return normalized(images, recipe.normalize)
-    affine = augment.draw(transform, len(images), images.shape[-1], generator)
     if transform.on == "image":
         return normalized(augment.warp_image(images, affine, int(transform.fill)), recipe.normalize)
     floats = normalized(images, recipe.normalize)
@@ -217,14 +261,17 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normal
 
 
 @torch.inference_mode()
-def errors(
-    model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500
-) -> tuple[tuple[int, int, int], ...]:
-    """What a model in evaluation mode misses of the images (N, H, W) uint8: index, digit and digit predicted."""
+def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500) -> Errors:
+    """What a model in evaluation mode misses of the images (N, H, W) uint8."""
     model.eval()
     predicted = torch.cat([model(normalized(batch, normalize)).argmax(1) for batch in images.split(batch_size)])
-    (missed,) = torch.nonzero(predicted != labels, as_tuple=True)
-    columns = (column.tolist() for column in (missed, labels[missed], predicted[missed]))
+    return missed(predicted, labels)
+
+
+def missed(predicted: Tensor, labels: Tensor) -> Errors:
+    """Where the predictions (N,) are not the labels."""
+    (index,) = torch.nonzero(predicted != labels, as_tuple=True)
+    columns = (column.tolist() for column in (index, labels[index], predicted[index]))
     return tuple(zip(*columns, strict=True))
 
 

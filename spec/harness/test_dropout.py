@@ -74,6 +74,12 @@ def test_the_ends_of_the_scale_are_those_of_torch(rate: float) -> None:
     assert torch.equal(Dropout(rate, [seeded()])(images), nn.Dropout(rate)(images))
 
 
+def test_the_layout_of_the_input_does_not_change_what_is_dropped() -> None:
+    images = torch.randn(3, 4, 5, 6)
+    rows, pixels = images, images.to(memory_format=torch.channels_last)
+    assert torch.equal(mask(rows, 0.3, seeded(3)), mask(pixels, 0.3, seeded(3)))
+
+
 def test_it_is_off_in_evaluation() -> None:
     images = torch.randn(4, 5)
     assert Dropout(0.5, [seeded()]).eval()(images) is images

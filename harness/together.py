@@ -1,0 +1,178 @@
+"""Many seeds at once: S networks of one step trained side by side, as one computation over stacked weights.
+
+A small network leaves a GPU idle between kernels; S of them stacked cost little more than one. Each has its own initial
+weights, order of images, augmentation and dropout, drawn as they would be if it were trained alone, so that it comes to
+the same numbers up to rounding (`torch.vmap` turns S convolutions into a grouped one, which sums in another order).
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+from torch.nn import functional as F
+
+from harness import augment, dropout
+from harness.data import MNIST
+from harness.graph import WARM_UP, StepGraph
+from harness.recipe import Recipe
+from harness.step import StepSpec
+from harness.train import (
+    Epoch,
+    Errors,
+    check_loss,
+    check_output,
+    epoch_of,
+    missed,
+    normalized,
+    optimizer_of,
+    transformed,
+)
+
+
+class Together:
+    """S networks in training. Every tensor of theirs has S as its first dimension.
+
+    The networks must be of one class and differ in their weights only; the loss of one never touches another, since
+    the gradient of a sum of losses is that of each.
+    """
+
+    def __init__(self, models: Sequence[nn.Module], recipe: Recipe, data: MNIST, seeds: Sequence[int]) -> None:
+        device = data.train_images.device
+        self.recipe, self.data, self.seeds = recipe, data, tuple(seeds)
+        self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.augmentations = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self.dropouts = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self.weights, self.buffers = stack_module_state([model.train() for model in models])
+        self.network = models[0]  # without its own weights in what follows: each call is given those of all
+        dropout.replace(self.network, self.dropouts)
+        self.rate = torch.tensor(recipe.lr, device=device)
+        self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
+        self.epoch = self.steps = 0
+        self.graph: StepGraph | None = None
+        self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
+        self.averaged: dict[str, Tensor] = {}
+        if recipe.average is not None:
+            self.averaged = {name: value.detach().clone() for name, value in self.floats().items()}
+        self.loss_sum = torch.zeros(len(seeds), device=device)
+        self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
+
+    def floats(self) -> dict[str, Tensor]:
+        """The weights and buffers that an average is over: all but the count of batches of a batch normalization."""
+        return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
+
+    def train_epoch(self) -> list[tuple[float, int]]:
+        """One pass over the training images: for each seed the mean loss of the batches and the images right."""
+        self.network.train()
+        self.loss_sum.zero_()
+        self.correct.zero_()
+        for step, index in enumerate(self.indices()):
+            self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
+            self.launch(index)
+            self.steps += 1
+        self.epoch += 1
+        losses = (self.loss_sum / self.steps_per_epoch).tolist()
+        return list(zip(losses, self.correct.tolist(), strict=True))
+
+    def launch(self, index: Tensor) -> None:
+        """A training step: on a GPU by way of a graph, once the first few have run."""
+        if index.is_cuda and self.graph is None and self.steps >= WARM_UP:
+            self.optimizer.zero_grad(set_to_none=True)  # the gradients are to lie in the memory of the graph
+            self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
+        if self.graph is not None and self.graph.fits(index):
+            self.graph.replay(index)
+        else:
+            self.train_step(index)
+
+    def indices(self) -> Iterator[Tensor]:
+        """The images of each batch, (S, B) int64, each seed in an order of its own."""
+        n = len(self.data.train_labels)
+        order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
+        return iter(order.to(self.data.train_images.device).split(self.recipe.batch_size, dim=1))
+
+    def train_step(self, index: Tensor) -> None:
+        """One step of gradient descent of every network on its batch; adds to `loss_sum` and `correct`."""
+        labels = self.data.train_labels[index]
+        self.optimizer.zero_grad(set_to_none=True)
+        log_probabilities = self.forward(self.weights, self.buffers, self.images(index))
+        losses = F.nll_loss(log_probabilities.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(1)
+        losses.sum().backward()
+        self.optimizer.step()
+        self.average()
+        self.loss_sum += losses.detach()
+        self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
+
+    def images(self, index: Tensor) -> Tensor:
+        """The images of a batch for each network, augmented and normalized: (S, B, 1, 28, 28) float32."""
+        images = self.data.train_images[index.flatten()]
+        drawn = None
+        if self.recipe.augmentation is not None:
+            side = images.shape[-1]
+            drawn = augment.joined(
+                augment.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
+            )
+        return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
+
+    def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+        """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of (B, 1, 28, 28) shown to every network."""
+
+        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+            log_probabilities: Tensor = functional_call(self.network, (weights, buffers), (images,))
+            return log_probabilities
+
+        log_probabilities: Tensor = torch.vmap(one, in_dims=(0, 0, 0 if images.dim() == 5 else None))(
+            weights, buffers, images
+        )
+        return log_probabilities
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the average towards the weights, as `torch.optim.swa_utils.AveragedModel` does: at first all the way."""
+        if self.recipe.average is not None:
+            newest = 1.0 if self.steps == 0 else 1 - self.recipe.average
+            torch._foreach_lerp_(list(self.averaged.values()), list(self.floats().values()), newest)
+
+    @torch.inference_mode()
+    def errors(self, batch_size: int = 500) -> list[Errors]:
+        """What each network misses of the test images in evaluation mode."""
+        self.network.eval()
+        weights, buffers = (
+            {name: self.averaged.get(name, value) for name, value in own.items()}
+            for own in (self.weights, self.buffers)
+        )
+        batches = self.data.test_images.split(batch_size)
+        predicted = torch.cat(
+            [self.forward(weights, buffers, normalized(b, self.recipe.normalize)).argmax(2) for b in batches], dim=1
+        )
+        return [missed(one, self.data.test_labels) for one in predicted]
+
+    def newest_or_average(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same values, those of which there is an average replaced by it."""
+        return {name: self.averaged.get(name, value) for name, value in values.items()}
+
+
+def epochs_together(
+    step: type[StepSpec], seeds: Sequence[int], data: MNIST, epochs: int | None = None
+) -> Iterator[list[Epoch]]:
+    """Train the seeds together on the device where the data is, yielding an epoch of each as they end."""
+    device = data.train_images.device
+    models = []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for seed in seeds:
+            torch.manual_seed(seed)
+            models.append(step.model().to(device))
+    check_output(step, models[0], device)
+    run = Together(models, step.recipe, data, seeds)
+    for number in range(1, (epochs or step.recipe.epochs) + 1):
+        began = time.perf_counter()
+        trained = run.train_epoch()
+        wrong = run.errors()
+        share = (time.perf_counter() - began) / len(seeds)
+        for seed, (loss, _) in zip(seeds, trained, strict=True):
+            check_loss(step, seed, number, loss)
+        yield [
+            epoch_of(number, loss, correct, missing, share, data)
+            for (loss, correct), missing in zip(trained, wrong, strict=True)
+        ]

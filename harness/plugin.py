@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from harness.train import Epoch, History
 
+pytest_plugins = ["harness.throughput_plugin"]
+
 EVIDENCE = "accuracy"  # the key under which a test's runs travel in its user_properties, as JSON
 LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
-MARKERS = {"test_accuracy": ("slow", "gpu")}
+MARKERS = {"test_accuracy": ("slow", "gpu"), "test_throughput": ("slow", "gpu")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
+    config.addinivalue_line("markers", "tensorboard: starts a TensorBoard on this machine (pytest -m tensorboard)")
 
 
 @pytest.hookimpl(tryfirst=True)

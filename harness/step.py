@@ -109,6 +109,10 @@ class StepSpec:
         """What the runs show does not contradict what the step says of the goal and what was published."""
         judge(type(self), train_seeds(type(self)))
 
+    def test_throughput(self, measure_throughput: "Callable[[type[StepSpec]], None]") -> None:
+        """Training steps are timed, and compared with a baseline where pytest-benchmark is told to compare."""
+        measure_throughput(type(self))
+
 
 def judge(step: type[StepSpec], histories: "list[History]") -> None:
     """Fail with AssertionError if complete runs contradict the step.

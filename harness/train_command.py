@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
     parser.add_argument("--json", action="store_true", help="one JSON object a seed on standard output")
     parser.add_argument("--record", action="store_true", help="add the complete runs to the step's committed record")
+    parser.add_argument(
+        "--profile",
+        metavar="DIR",
+        nargs="?",
+        const="runs/profile",
+        help="instead of training, profile a few steps and write the traces to DIR (default: runs/profile)",
+    )
 
 
 def _seed(text: str) -> int:
@@ -49,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train; 0 when every seed held the goal or the step claims none, 1 when not."""
     step = find(arguments.id)
     check(step, arguments)
+    if arguments.profile:
+        return profile(step, arguments)
     histories = []
     for history in trained(step, arguments):
         histories.append(history)
@@ -68,6 +77,8 @@ def check(step: type[StepSpec], arguments: argparse.Namespace) -> None:
         raise HarnessError(f"--epochs {arguments.epochs} is more than the {step.recipe.epochs} of the recipe")
     if arguments.record and arguments.epochs:
         raise HarnessError("--record keeps complete runs only; leave out --epochs")
+    if arguments.record and arguments.profile:
+        raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
 
 
 def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[History]":
@@ -91,6 +102,18 @@ def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[Hi
             if arguments.record:
                 record.add(step, made, record.run_of(history))
             yield history
+
+
+def profile(step: type[StepSpec], arguments: argparse.Namespace) -> int:
+    """Profile a few training steps; print the operators and where the traces are."""
+    from harness.device import device_of
+    from harness.trace import trace
+
+    made = trace(step, device_of(arguments.device), Path(arguments.profile))
+    print(made.table)
+    print(f"for ui.perfetto.dev: {made.perfetto}")
+    print(f"for TensorBoard: tensorboard --logdir {arguments.profile}")
+    return 0
 
 
 def as_json(history: "History") -> dict[str, object]:

@@ -44,6 +44,7 @@ class TestTiny(StepSpec):
     parameters = 100
     receptive_field = 28
     recipe = Recipe(lr=0.05, batch_size=32, epochs=4)
+    test_throughput = None  # has a file of its own
 '''
 
 # A worker is a process of its own: what it trains is scripted here, and torch, which takes seconds, is not loaded.
@@ -129,14 +130,15 @@ def table(result: pytest.RunResult) -> list[list[str]]:
 
 
 def test_the_options_and_the_command_line_are_there_without_torch() -> None:
-    code = "import sys, harness.plugin, harness.__main__; print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    code = "import sys, harness.plugin, harness.throughput_plugin, harness.__main__\n"
+    code += "print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_help_lists_the_options(ladder: Ladder) -> None:
     result = ladder.run("--help")
-    options = ("--device", "--seeds", "--epochs", "--data", "--records", "--require-gpu")
+    options = ("--device", "--seeds", "--epochs", "--data", "--records", "--require-gpu", "--profile")
     result.stdout.fnmatch_lines(["ladders of small networks:", *(f"  {option}*" for option in options)])
 
 

@@ -6,13 +6,24 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness import data_command, field_command, show_command, train_command
+from harness import (
+    bench_command,
+    compare_command,
+    data_command,
+    field_command,
+    report_command,
+    show_command,
+    train_command,
+)
 from harness.errors import HarnessError
 
 VERBS = {
     "train": train_command,
+    "compare": compare_command,
     "show": show_command,
     "rf": field_command,
+    "bench": bench_command,
+    "report": report_command,
     "data": data_command,
 }
 

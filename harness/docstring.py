@@ -7,6 +7,21 @@ from dataclasses import dataclass
 from harness.errors import HarnessError
 
 SECTIONS = ("Target", "Result", "Analysis")
+TAG = r"\[(claim|judgement): ([^\]]+)\]"
+SENTENCE = r"\S.*?(?:[.!?]|$)(?:\s+\[(?:claim|judgement): [^\]]+\])*(?=\s|$)"
+"""Up to a full stop before white space, and the tags behind it."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of an Analysis, without its tags, and what the tags behind its full stop say of it.
+
+    `claims` are in the vocabulary of `harness.claims`; `judgements` say why nothing here decides the sentence.
+    """
+
+    text: str
+    claims: tuple[str, ...]
+    judgements: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,19 @@ class Docstring:
     def measured(self) -> str | None:
         """The text after "Measured:" under Result, on one line."""
         return entry(self.result, "Measured")
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """The sentences of the Analysis in order, each with the tags that follow it."""
+        points = [" ".join(point.split()) for point in re.split(r"^- ", self.analysis, flags=re.MULTILINE)]
+        return [_sentence(text) for point in points for text in re.findall(SENTENCE, point)]
+
+
+def _sentence(text: str) -> Sentence:
+    tags = re.findall(TAG, text)
+    claims = [claim.strip() for kind, said in tags if kind == "claim" for claim in said.split(";")]
+    judgements = [said for kind, said in tags if kind == "judgement"]
+    return Sentence(re.sub(rf"\s*{TAG}", "", text), tuple(claims), tuple(judgements))
 
 
 def parse(text: str | None, name: str) -> Docstring:

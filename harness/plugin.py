@@ -6,7 +6,7 @@ Nothing here imports torch before a test runs, so that `pytest --help` answers a
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from harness.errors import HarnessError
 from harness.step import StepSpec
 
 if TYPE_CHECKING:
+    import torch
     from _pytest.terminal import TerminalReporter
 
     from harness.train import Epoch, History
@@ -47,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--data", default=None, help="folder with the four MNIST files (default: MNIST_DIR, cache, fetch)")
     group.addoption("--records", default="runs", help="folder for the run files (default: runs)")
+    group.addoption(
+        "--update-records",
+        action="store_true",
+        help="add the complete runs of new seeds to the committed records, and write what all records say into the "
+        "specs and the README; fails if that changed anything, so that a person looks",
+    )
     group.addoption("--require-gpu", action="store_true", help="fail the gpu tests where there is no CUDA device")
 
 
@@ -73,6 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, in any project that loads this plugin, and refuse options that exclude each other."""
     if config.getoption("--require-gpu") and config.getoption("--device") == "cpu":
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
+    if config.getoption("--update-records") and config.getoption("--epochs"):
+        raise pytest.UsageError("--update-records keeps complete runs only; leave out --epochs")
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
     config.addinivalue_line("markers", "tensorboard: starts a TensorBoard on this machine (pytest -m tensorboard)")
@@ -142,10 +151,14 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
         from harness.data import load
         from harness.runs import recorded
 
+        seeds: Iterable[int] = range(config.getoption("--seeds"))
+        where = device.device_of(config.getoption("--device"))
+        if config.getoption("--update-records"):
+            seeds = unrecorded(step, seeds, where)
         histories = recorded(
             step,
-            range(config.getoption("--seeds")),
-            device.device_of(config.getoption("--device")),
+            seeds,
+            where,
             folder=Path(config.getoption("--records")),
             epochs=min(epochs, step.recipe.epochs) if epochs else None,
             data=load(config.getoption("--data")),
@@ -154,9 +167,37 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
         request.node.user_properties.append((EVIDENCE, json.dumps(summary(histories))))
         if not all(history.complete for history in histories):
             pytest.skip(f"shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
+        if config.getoption("--update-records"):
+            add_to_record(histories, where)
         return histories
 
     return run
+
+
+def unrecorded(step: type[StepSpec], seeds: Iterable[int], where: "torch.device") -> list[int]:
+    """Those of the seeds that the record of a step does not have; the test is skipped if it has them all.
+
+    Raises HarnessError if what would be trained there could not be added to the record.
+    """
+    from harness import record
+    from harness.provenance import provenance
+
+    kept = record.read(step) or {"runs": []}
+    new = sorted(set(seeds) - {run["seed"] for run in kept["runs"]})
+    if not new:
+        pytest.skip(f"the record of {step.id} has these seeds; ask for more with --seeds, or delete it to start anew")
+    record.check(step, provenance(step, where), new)
+    return new
+
+
+def add_to_record(histories: "list[History]", where: "torch.device") -> None:
+    """Put complete runs into the record of their step."""
+    from harness import record
+    from harness.provenance import provenance
+
+    made = provenance(histories[0].step, where)
+    for history in histories:
+        record.add(history.step, made, record.run_of(history))
 
 
 def summary(histories: "list[History]") -> dict[str, Any]:
@@ -199,12 +240,28 @@ def progress(config: pytest.Config) -> "Callable[[type[StepSpec], int, Epoch], N
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a session in which not one test ran: a selection that is skipped whole must not look green."""
     reporter: TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    alone = not hasattr(session.config, "workerinput")  # the workers of xdist leave it to their controller
+    if reporter is not None and alone and session.config.getoption("--update-records"):
+        update_texts(session, reporter)
     if reporter is None or exitstatus != pytest.ExitCode.OK or session.config.option.collectonly:
         return
     reports = [report for reports in reporter.stats.values() for report in reports]
     if not any(isinstance(report, pytest.TestReport) and report.when == "call" for report in reports):
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         reporter.write_line("\nno test ran: all that were selected were skipped", red=True)
+
+
+def update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
+    """Bring specs and README up to the records, and fail the session if they were not: a person is to look."""
+    from harness.rewrite import rewrite
+
+    try:
+        lines = [f"wrote {path}; look at the difference" for path in rewrite()]
+    except HarnessError as error:
+        lines = [str(error)]
+    if lines:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line("\n" + "\n".join(lines), red=True)
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:

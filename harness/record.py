@@ -34,14 +34,17 @@ def path_of(step: type[StepSpec]) -> Path:
 def read(step: type[StepSpec]) -> dict[str, Any] | None:
     """The record of a step, or None if it has none; HarnessError if the file is no record of this step."""
     path = path_of(step)
-    if not path.exists():
-        return None
+    return read_file(path, step.id) if path.exists() else None
+
+
+def read_file(path: Path, step_id: str) -> dict[str, Any]:
+    """The record in a file, wherever it is; HarnessError if it is no record of that step."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if record["step"] != step.id or not record["runs"] or not all(run["epochs"] for run in record["runs"]):
+        if record["step"] != step_id or not record["runs"] or not all(run["epochs"] for run in record["runs"]):
             raise ValueError(f"it is of {record['step']}, with {len(record['runs'])} runs")
     except (ValueError, KeyError, TypeError) as error:
-        raise HarnessError(f"{path} is not a record of {step.id}: {error}") from error
+        raise HarnessError(f"{path} is not a record of {step_id}: {error}") from error
     return dict(record)
 
 

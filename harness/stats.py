@@ -1,7 +1,8 @@
 """The accuracy rule and the intervals that go with a figure; scipy underneath."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -50,6 +51,51 @@ def prediction_interval(values: Sequence[float], confidence: float = 0.95) -> tu
     quantile = stats.t.ppf((1 + confidence) / 2, n - 1) if n > 1 else stats.norm.ppf((1 + confidence) / 2)
     reach = float(quantile) * spread * math.sqrt(1 + 1 / n)
     return mean - reach, mean + reach
+
+
+def bootstrap_interval(
+    values: Sequence[float] | np.ndarray[Any, Any], confidence: float = 0.95, draws: int = 10_000
+) -> tuple[float, float, float]:
+    """The mean of independent values and its percentile bootstrap interval (Efron and Tibshirani, 1993, chapter 13).
+
+    Resampled with a fixed seed, so that the same values always give the same interval.
+    """
+    sample = np.asarray(values, dtype=float)
+    chosen = np.random.default_rng(0).integers(len(sample), size=(draws, len(sample)))
+    low, high = np.quantile(sample[chosen].mean(axis=1), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(sample.mean()), float(low), float(high)
+
+
+def independent_spread(errors: Sequence[Collection[int]], n: int = TEST_IMAGES) -> float:
+    """Standard deviation over runs, in points, that test accuracy would have if images were missed independently.
+
+    `errors` are the indices of the images missed, a collection a run, at least two. With p_i the probability that a
+    run misses image i, the variance is (1 / n^2) sum p_i (1 - p_i) (Jordan, arXiv 2304.01910), of which the share of R
+    runs that miss it, times R / (R - 1), is the unbiased estimate. An observed spread well above it means that runs
+    differ as wholes; one about as large is the noise of a finite test set. Raises ValueError for fewer than two runs.
+    """
+    runs = len(errors)
+    if runs < 2:
+        raise ValueError("the spread over runs takes at least two")
+    counts = np.bincount([image for missed in errors for image in missed], minlength=1)
+    share = counts / runs
+    variance = float((share * (1 - share)).sum()) * runs / (runs - 1) / n**2
+    return 100 * math.sqrt(variance)
+
+
+def highest_plausible(reference: Sequence[float]) -> float:
+    """The accuracy in percent above which one more run is too good to be like the runs of its reference.
+
+    Four standard deviations above the mean of the reference, its own uncertainty included; infinite for fewer than
+    three runs, which know too little of their spread. The spread is never taken as less than the binomial standard
+    error, which is more than independent seeds show (`independent_spread`). Of normal values with that spread
+    fewer than one in 30,000 lies so high, so that a leak of test images into the training is the likelier cause.
+    """
+    if len(reference) < 3:
+        return math.inf
+    mean = float(np.mean(reference))
+    spread = max(standard_error(mean), float(np.std(reference, ddof=1)))
+    return mean + 4 * spread * math.sqrt(1 + 1 / len(reference))
 
 
 def contradicts(claims_goal: bool, held: int, n: int) -> bool:

@@ -41,6 +41,7 @@ class StepSpec:
     """Whether the step claims to hold 99.40 % over its final epochs, for every seed."""
     final_epochs: ClassVar[int] = 3
     claims: ClassVar[dict[str, str]] = {}
+    """What became of each claim of the Analysis: supported, refuted or undecided; see `harness.claims`."""
 
     id: ClassVar[str]
     ladder: ClassVar[str]
@@ -73,8 +74,24 @@ class StepSpec:
         measured = record.measured(type(self))
         assert document.measured == measured, (
             f"{self.id}: the docstring says 'Measured: {document.measured}', the record says '{measured}'; "
-            f"correct the line or train again with: python -m harness train {self.id} --record"
+            f"write the line anew with: pytest -k test_claims --update-records, or train again with: "
+            f"python -m harness train {self.id} --record"
         )
+
+    def test_claims(self) -> None:
+        """What the spec records of each claim of its Analysis is what the committed evidence says."""
+        from harness.claims import verdicts
+
+        found = verdicts(type(self))
+        for claim, verdict in found.items():
+            recorded = self.claims.get(claim, "nothing")
+            assert recorded == verdict.word, (
+                f"{self.id}: of '{claim}' the spec records {recorded}, the evidence says {verdict.word} "
+                f"({verdict.evidence}); see whether the sentence is still right, then write this down with: "
+                "pytest --update-records -k test_claims"
+            )
+        gone = [claim for claim in self.claims if claim not in found]
+        assert not gone, f"{self.id}: claims names '{', '.join(gone)}', which no sentence of the Analysis claims"
 
     def test_parameters(self) -> None:
         """The network has as many trainable parameters as the spec says."""
@@ -118,10 +135,19 @@ def judge(step: type[StepSpec], histories: "list[History]") -> None:
     """Fail with AssertionError if complete runs contradict the step.
 
     A step that claims the goal must hold it in every run. One that does not must not be shown to hold it, and its
-    published best test accuracy must lie where one more run like ours would.
+    published best test accuracy must lie where one more run like ours would. No run may be far better than those of the
+    committed record: that is how a leak looks, such as test images among those trained on.
     """
-    from harness import stats
+    from harness import record, stats
 
+    highest = stats.highest_plausible([sum(final) / len(final) for final in record.final_accuracies(step)])
+    for history in histories:
+        reached = sum(history.final) / len(history.final)
+        assert reached <= highest, (
+            f"{step.id}: seed {history.seed} reached {reached:.2f} over its final epochs, too good to be like the runs "
+            f"of the record, which make {highest:.2f} the most to expect; look for test images in the training, and if "
+            f"the step did become better, delete {record.path_of(step)} and record it anew"
+        )
     held = sum(history.held for history in histories)
     assert not stats.contradicts(step.goal, held, len(histories)), (
         f"{step.id} {'claims' if step.goal else 'says it misses'} {stats.GOAL:.2f} %, but {held} of {len(histories)} "

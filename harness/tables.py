@@ -1,12 +1,16 @@
 """The tables of the README, made from the specs and their records."""
 
-from harness import record, stats
+from collections.abc import Mapping
+
+from harness import claims, record, stats
 from harness.step import StepSpec, steps
 
 HEADER = (
     "| step | parameters | receptive field | published best test | measured, final epochs | worst | held |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
 )
+
+OUTCOMES = ("supported", "refuted", "undecided", "judgement")
 
 
 def ladder_table(ladder: str) -> str:
@@ -31,3 +35,21 @@ def _measured(step: type[StepSpec]) -> list[str]:
     interval = f" [{low:.2f}, {high:.2f}]" if len(evidence) > 1 else ""
     held = sum(map(stats.holds, evidence))
     return [f"{mean:.2f}{interval}", f"{min(map(min, evidence)):.2f}", f"{held} of {len(evidence)}"]
+
+
+def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """A Markdown table of what became of the sentences of every Analysis, a row a ladder and one for all published.
+
+    `recorded` are the words for the claims of each step by its id; those that the specs carry by default.
+    """
+    known = steps()
+    words = recorded if recorded is not None else {step_id: step.claims for step_id, step in known.items()}
+    ladders = dict.fromkeys(step.ladder for step in known.values())
+    rows = [(f"`{name}`", [step for step in known.values() if step.ladder == name]) for name in ladders]
+    rows.append(("all published", [step for step in known.values() if step.document().published]))
+    lines = [f"| ladder | steps | sentences | {' | '.join(OUTCOMES)} |", "| --- |" + " ---: |" * (len(OUTCOMES) + 2)]
+    for name, of_ladder in rows:
+        count = claims.tally({step: words[step.id] for step in of_ladder})
+        cells = [len(of_ladder), count.total(), *(count[outcome] for outcome in OUTCOMES)]
+        lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"

@@ -17,16 +17,32 @@ class TestSkeleton(StepSpec):
         Published: best train 99.88, best test 99.14 (one run, best of 15 epochs on the test set)
 
     Analysis:
-        - Very heavy for an easy problem: 992,800 parameters, 802,816 of them in one 7x7 convolution. Fewer is the next
-          step. The notebook calls them 9.9 million, a slip.
-        - The test accuracy is far below the goal, with 99.14 at best.
-        - It over-fits: 99.88 in training against 99.14 in test at the end, a gap of 0.74 points.
-        - The statistics for normalization are taken over training and test images together: 0.1309 and 0.3084.
-        - There is no bias anywhere. The 7x7 convolution closes the map and has a ReLU after it, the last 1x1
-          convolution to the ten classes none.
+        - Very heavy for an easy problem: 992,800 parameters, 802,816 of them in one 7x7 convolution. [claim: has
+          992,800 parameters; has 802,816 parameters in one layer] Fewer is the next step. [claim: four_steps/step2 has
+          fewer parameters than four_steps/step1] The notebook calls them 9.9 million, a slip. [claim: has 992,800
+          parameters]
+        - The test accuracy is far below the goal, with 99.14 at best. [claim: stays below 99.4; gives a best test of
+          99.14]
+        - It over-fits: 99.88 in training against 99.14 in test at the end, a gap of 0.74 points. [claim: over-fits]
+        - The statistics for normalization are taken over training and test images together: 0.1309 and 0.3084. [claim:
+          trains with normalize.mean 0.1309; trains with normalize.std 0.3084]
+        - There is no bias anywhere. [claim: has 0 biases] The 7x7 convolution closes the map and has a ReLU after it,
+          the last 1x1 convolution to the ten classes none. [claim: ends in conv7x7 then relu then conv1x1]
     """
 
     model = four_steps.Step1
     parameters = 992_800
     receptive_field = 28
     recipe = Recipe(lr=0.01, batch_size=128, epochs=15, normalize=Normalize(0.1309, 0.3084))
+    claims = {
+        "has 992,800 parameters": "supported",
+        "has 802,816 parameters in one layer": "supported",
+        "four_steps/step2 has fewer parameters than four_steps/step1": "supported",
+        "stays below 99.4": "undecided",
+        "gives a best test of 99.14": "undecided",
+        "over-fits": "undecided",
+        "trains with normalize.mean 0.1309": "supported",
+        "trains with normalize.std 0.3084": "supported",
+        "has 0 biases": "supported",
+        "ends in conv7x7 then relu then conv1x1": "supported",
+    }

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, runs, show_command
+from harness import Recipe, StepSpec, data, rewrite, runs, show_command
 from harness import step as step_module
 from harness.__main__ import main
 from harness.rehearsal import synthetic
@@ -273,7 +273,7 @@ def test_a_run_file_says_what_was_run_where(call: Call, workplace: Path) -> None
     header, epoch = map(json.loads, file.read_text().splitlines())
     assert (header["step"], header["seed"], header["device"]) == ("mine/tiny", 7, "cpu")
     assert header.keys() >= {"fingerprint", "data", "hardware", "torch", "commit", "dirty", "started"}
-    assert epoch.keys() == {"epoch", "train_accuracy", "test_accuracy", "train_loss", "seconds"}
+    assert epoch.keys() == {"epoch", "train_accuracy", "test_accuracy", "train_loss", "seconds", "errors"}
 
 
 def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
@@ -281,7 +281,10 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
 ) -> None:
     (workplace / "mine").mkdir()
     monkeypatch.setattr(runs, "train", scripted(99.0, 99.1))
-    assert call("train mine/tiny --seeds 1 --record")[0] == 0
+    monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
+    status, _, err = call("train mine/tiny --seeds 1 --record")
+    assert status == 0
+    assert err.endswith("\nwrote README.md\n")
     monkeypatch.setattr(runs, "train", None)
     status, _, err = call("train mine/tiny --seeds 0 1 --record")
     assert status == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.docstring import parse
+from harness.docstring import Sentence, parse
 from harness.errors import HarnessError
 
 WHOLE = """Step 3: a title.
@@ -62,3 +62,29 @@ def test_an_empty_section_is_missing() -> None:
 def test_sections_have_an_order() -> None:
     with pytest.raises(HarnessError, match="Target, Analysis, Result; they must be Target, Result, Analysis"):
         parse("A title.\n\nTarget:\n    x\n\nAnalysis:\n    z\n\nResult:\n    y\n", "mine/tiny")
+
+
+def sentences(analysis: str) -> list[Sentence]:
+    """The sentences of a docstring with that Analysis."""
+    return parse(f"A title.\n\nTarget:\n    x\n\nResult:\n    y\n\nAnalysis:\n{analysis}", "mine/tiny").sentences
+
+
+def test_sentences_end_at_full_stops_and_take_the_tags_that_follow() -> None:
+    found = sentences(
+        "    - It rises by 0.27, to 99.4. [claim: improves on mine/a by\n"
+        "      0.2; reaches 99.4] Why is a matter of taste. [judgement: taste]\n"
+        "    - 99.4 is near!\n"
+        "      Is it? [claim: over-fits] [judgement: hardly]\n"
+    )
+    assert found == [
+        Sentence("It rises by 0.27, to 99.4.", ("improves on mine/a by 0.2", "reaches 99.4"), ()),
+        Sentence("Why is a matter of taste.", (), ("taste",)),
+        Sentence("99.4 is near!", (), ()),
+        Sentence("Is it?", ("over-fits",), ("hardly",)),
+    ]
+
+
+def test_brackets_that_are_no_tags_stay_in_the_text() -> None:
+    assert sentences("    - It has 99.30 [99.28, 99.33] in test.\n") == [
+        Sentence("It has 99.30 [99.28, 99.33] in test.", (), ())
+    ]

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from harness import data, runs
+from harness import data, rewrite, runs
+from harness.errors import HarnessError
 from harness.rehearsal import synthetic
 from spec.harness.scripted import scripted
 
@@ -75,6 +76,7 @@ def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.runs", SimpleNamespace(recorded=recorded, told=told))
+    monkeypatch.setitem(sys.modules, "harness.record", SimpleNamespace(final_accuracies=lambda step: []))
 """
 EPOCH = r"mine/tiny seed (\d) epoch (\d)/4: train \d+\.\d\d test \d+\.\d\d \(\d+\.\d s\)"
 
@@ -138,7 +140,8 @@ def test_the_options_and_the_command_line_are_there_without_torch() -> None:
 
 def test_help_lists_the_options(ladder: Ladder) -> None:
     result = ladder.run("--help")
-    options = ("--device", "--seeds", "--epochs", "--data", "--records", "--require-gpu", "--profile")
+    options = ["--device", "--seeds", "--epochs", "--data", "--records", "--update-records", "--require-gpu"]
+    options.append("--profile")
     result.stdout.fnmatch_lines(["ladders of small networks:", *(f"  {option}*" for option in options)])
 
 
@@ -191,6 +194,7 @@ def test_a_device_that_is_not_there_is_one_line(ladder: Ladder) -> None:
         ("--epochs 0", "--epochs must be a whole number of 1 or more, not '0'"),
         ("--epochs 1.5", "--epochs must be a whole number of 1 or more, not '1.5'"),
         ("--require-gpu --device cpu", "--require-gpu and --device cpu contradict each other; leave one of them out"),
+        ("--update-records --epochs 2", "--update-records keeps complete runs only; leave out --epochs"),
     ],
 )
 def test_bad_usage_is_one_line(ladder: Ladder, arguments: str, message: str) -> None:
@@ -218,6 +222,53 @@ def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.Monke
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED * shortened to 3 of 4 epochs: no verdict"])
     assert table(result)[1] == ["mine/tiny", "100", "28", "10.00", "10.00", "no verdict", "2.0"]
+
+
+def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
+    monkeypatch.setattr(runs, "train", scripted(99.0, 99.1, 99.2))
+    monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
+    result = ladder.run(*arguments, "2")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["wrote README.md; look at the difference"])
+    monkeypatch.setattr(rewrite, "rewrite", list)
+    again = ladder.run(*arguments, "3")
+    assert again.ret == 0
+    assert [line.split()[2] for line in again.outlines if re.fullmatch(EPOCH, line)] == ["2"] * 4  # the new seed alone
+    kept = json.loads((ladder.pytester.path / "mine" / "records" / "tiny.json").read_text())
+    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in kept["runs"]] == [
+        (0, 99.0),
+        (1, 99.1),
+        (2, 99.2),
+    ]
+    result = ladder.run(*arguments, "3")
+    result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for more *"])
+
+
+def test_runs_of_another_make_are_refused_before_they_are_trained(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
+    monkeypatch.setattr(runs, "train", scripted(99.0))
+    monkeypatch.setattr(rewrite, "rewrite", list)
+    ladder.run(*arguments, "1").assert_outcomes(passed=1)
+    monkeypatch.setattr(runs, "train", None)
+    ladder.change("lr=0.05", "lr=0.5")
+    result = ladder.run(*arguments, "2")
+    assert "tiny.json was made with another fingerprint; delete the file to start it anew" in failure(result)[0]
+
+
+def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> list[Path]:
+        raise HarnessError("mine/tiny: [claim: overfits] is not in the vocabulary")
+
+    monkeypatch.setattr(rewrite, "rewrite", refuse)
+    result = ladder.run("-k", "test_parameters", "--update-records")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "mine/tiny: [claim: overfits] is not in the vocabulary" in result.outlines
 
 
 def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(

@@ -18,7 +18,7 @@ def test_the_example_of_a_ladder_of_ones_own_runs(pytester: pytest.Pytester) -> 
     (folder / "test_01_tiny.py").write_text(example[1])
     pytester.makeini("[pytest]\nstrict = true\n")
     result = pytester.runpytest_inprocess("-p", "harness.plugin", "mine", "-m", "not slow", "-v")
-    result.assert_outcomes(passed=5, deselected=2)
+    result.assert_outcomes(passed=6, deselected=2)
     result.stdout.fnmatch_lines(["*TestTiny::test_receptive_field PASSED*"])
 
 

@@ -112,7 +112,10 @@ def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[
 def test_the_readme_shows_the_ladder_as_recorded(ladder: str) -> None:
     found = re.search(rf"<!-- {ladder} -->\n\n(.*?)\n<!-- /{ladder} -->", README.read_text(), re.DOTALL)
     assert found, f"README.md has no table between <!-- {ladder} --> and <!-- /{ladder} -->"
-    assert found[1] == ladder_table(ladder), f"README.md is out of date; the table is now:\n{ladder_table(ladder)}"
+    assert found[1] == ladder_table(ladder), (
+        f"README.md is out of date; write it anew with: pytest -k test_claims --update-records; the table is now:\n"
+        f"{ladder_table(ladder)}"
+    )
 
 
 def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:

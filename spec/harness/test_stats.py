@@ -7,8 +7,11 @@ import pytest
 
 from harness.stats import (
     binomial_interval,
+    bootstrap_interval,
     contradicts,
+    highest_plausible,
     holds,
+    independent_spread,
     mean_interval,
     prediction_interval,
     standard_error,
@@ -34,6 +37,13 @@ def test_9940_of_10000_is_exactly_the_goal() -> None:
 )
 def test_the_binomial_interval_is_exact(k: int, n: int, low: float, high: float) -> None:
     assert binomial_interval(k, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
+def test_the_binomial_interval_covers_at_least_as_often_as_it_says(share: float) -> None:
+    drawn, times = np.unique(np.random.default_rng(3).binomial(20, share, size=2000), return_counts=True)
+    inside = [low <= share <= high for low, high in (binomial_interval(int(k), 20) for k in drawn)]
+    assert np.average(inside, weights=times) >= 0.94
 
 
 def test_the_mean_interval_covers_as_often_as_it_says() -> None:
@@ -62,6 +72,50 @@ def test_runs_that_agree_still_leave_the_noise_of_the_test_set() -> None:
 
 def test_the_standard_error_at_the_goal_is_0_077_points() -> None:
     assert standard_error(99.4) == pytest.approx(0.0772, abs=1e-4)
+
+
+def test_the_bootstrap_interval_covers_nearly_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(2).random((400, 30)) < 0.7  # wins of 30 pairs, at P(A > B) = 0.7
+    inside = [low <= 0.7 <= high for _, low, high in (bootstrap_interval(list(row), draws=1000) for row in draws)]
+    assert np.mean(inside) == pytest.approx(0.94, abs=0.03)  # a percentile interval of 30 is a little narrow
+
+
+def test_the_bootstrap_interval_is_that_of_the_resampled_mean() -> None:
+    # The mean of two resampled values is 0, 1/2 or 1, with probabilities 1/4, 1/2, 1/4.
+    assert bootstrap_interval([0.0, 1.0], confidence=0.6) == (0.5, 0.0, 1.0)
+    assert bootstrap_interval([0.0, 1.0], confidence=0.4) == (0.5, 0.5, 0.5)
+    assert bootstrap_interval([1.0, 1.0]) == (1.0, 1.0, 1.0)
+
+
+def test_the_independent_spread_is_unbiased_and_that_of_independent_images() -> None:
+    generator = np.random.default_rng(5)
+    chance = np.concatenate([np.full(40, 0.5), np.full(40, 0.1), np.zeros(920)])  # of missing each of 1,000 images
+    variance = (chance * (1 - chance)).sum()  # of the number of misses
+    runs = [[np.flatnonzero(generator.random(1000) < chance).tolist() for _ in range(3)] for _ in range(300)]
+    estimates = [independent_spread(errors, 1000) for errors in runs]
+    assert np.mean(np.square(estimates)) == pytest.approx((100 / 1000) ** 2 * variance, rel=0.03)
+    counts = [len(errors) for of_three in runs for errors in of_three]
+    assert np.var(counts, ddof=1) == pytest.approx(variance, rel=0.15)
+
+
+def test_the_independent_spread_by_hand() -> None:
+    # Image 3 missed by both runs, image 8 by one: 1/2 x 1/2 x 2/1 = 1/2 of an image squared.
+    assert independent_spread([[3, 8], [3]]) == pytest.approx(100 * math.sqrt(0.5) / 10_000)
+    assert independent_spread([[3, 8], [3, 8]]) == 0
+    with pytest.raises(ValueError, match="at least two"):
+        independent_spread([[3]])
+
+
+def test_four_standard_deviations_above_the_reference_are_too_good() -> None:
+    assert highest_plausible([99.0, 99.4]) == math.inf
+    # the binomial standard error at 99.40, 0.0772, is more than the spread of these
+    assert highest_plausible([99.39, 99.40, 99.41]) == pytest.approx(99.4 + 4 * 0.0772 * math.sqrt(4 / 3), abs=1e-3)
+    assert highest_plausible([98.0, 98.5, 99.0]) == pytest.approx(98.5 + 4 * 0.5 * math.sqrt(4 / 3), abs=1e-3)
+
+
+def test_honest_runs_are_almost_never_too_good() -> None:
+    draws = np.random.default_rng(6).normal(99.4, 0.05, size=(2000, 6))
+    assert not [row for row in draws if row[-1] > highest_plausible(list(row[:-1]))]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
 from harness.step import find, judge
 from harness.train import Epoch, History
+from spec.harness.records_of import keep, step_with
 
 FIVE_STEPS = [f"five_steps/step{n}" for n in range(1, 6)]
 
@@ -140,3 +141,18 @@ def test_a_published_accuracy_must_lie_where_one_more_run_would() -> None:
     judge(step, histories(step, 99.33, 99.28, 99.36))
     with pytest.raises(AssertionError, match="published best test accuracy 99.35 is outside"):
         judge(step, histories(step, 98.50, 98.53, 98.51))
+
+
+def test_a_run_far_above_its_own_record_is_suspicious(tmp_path: Path) -> None:
+    step = step_with(tmp_path, "mine/tiny")
+    keep(step, {seed: ([99.0] * 6, [accuracy] * 6) for seed, accuracy in enumerate((98.95, 99.0, 99.05))})
+    # the binomial standard error at 99.00 is 0.0995: 99.00 + 4 x 0.0995 x sqrt(4 / 3) = 99.459
+    judge(step, histories(step, 99.45))
+    with pytest.raises(AssertionError, match=r"seed 1 reached 99.47 .* too good .* make 99.46 the most .* test images"):
+        judge(step, histories(step, 99.0, 99.47))
+
+
+def test_two_runs_are_no_reference(tmp_path: Path) -> None:
+    step = step_with(tmp_path, "mine/tiny")
+    keep(step, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(2)})
+    judge(step, histories(step, 99.9))

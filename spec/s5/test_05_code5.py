@@ -15,16 +15,21 @@ class TestDropout(StepSpec):
         Published: best train 99.47, best test 99.30 (one run, best of 25 epochs on the test set)
 
     Analysis:
-        - Regularization works: the gap at the end falls from 0.69 to 0.26 points. The test accuracy does not gain: the
-          best stays at 99.30, and the last five epochs have a mean of 99.17 where code 4 had 99.23.
-        - With this capacity it cannot be pushed further, the text says; it names no run that shows it.
-        - There is no global average pooling yet: a large 7x7 kernel does that work.
-        - More than its target changes: it trains for 25 epochs in place of 20.
-        - The published list gives the training accuracy twice, and the second, 99.30, is the best in test. The first
-          comes as 99.39 in epoch 20 and 99.47 in epoch 25; the log has 99.38 in epoch 20 and 99.39 in epoch 21, which
-          it prints as 20, counting from 0.
+        - Regularization works: the gap at the end falls from 0.69 to 0.26 points. [claim: over-fits less than s5/code4]
+          The test accuracy does not gain: the best stays at 99.30, and the last five epochs have a mean of 99.17 where
+          code 4 had 99.23. [claim: does not improve on s5/code4]
+        - With this capacity it cannot be pushed further, the text says; it names no run that shows it. [claim: stays
+          below 99.4; improves no more at the end]
+        - There is no global average pooling yet: a large 7x7 kernel does that work. [claim: has no global-average; ends
+          in conv7x7]
+        - More than its target changes: it trains for 25 epochs in place of 20. [claim: trains with epochs 25; s5/code4
+          trains with epochs 20]
+        - The published list gives the training accuracy twice, and the second, 99.30, is the best in test. [claim:
+          gives a best test of 99.30] The first comes as 99.39 in epoch 20 and 99.47 in epoch 25; the log has 99.38 in
+          epoch 20 and 99.39 in epoch 21, which it prints as 20, counting from 0. [claim: gives a best train of 99.39]
         - The dropout is element by element, a quarter of the values in only two places: after the third convolution,
-          before the max-pool, and after the sixth. In the notebook both are one module, which is the same.
+          before the max-pool, and after the sixth. [claim: drops 25 % in 2 places; has 1 dropout then max-pool] In the
+          notebook both are one module, which is the same. [judgement: about how a notebook is written]
     """
 
     model = s5.Code5
@@ -32,3 +37,17 @@ class TestDropout(StepSpec):
     parameters = 10_970
     receptive_field = 28
     recipe = Recipe(lr=0.01, batch_size=128, epochs=25)
+    claims = {
+        "over-fits less than s5/code4": "undecided",
+        "does not improve on s5/code4": "undecided",
+        "stays below 99.4": "undecided",
+        "improves no more at the end": "undecided",
+        "has no global-average": "supported",
+        "ends in conv7x7": "supported",
+        "trains with epochs 25": "supported",
+        "s5/code4 trains with epochs 20": "supported",
+        "gives a best test of 99.30": "undecided",
+        "gives a best train of 99.39": "undecided",
+        "drops 25 % in 2 places": "supported",
+        "has 1 dropout then max-pool": "supported",
+    }

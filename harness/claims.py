@@ -1,0 +1,93 @@
+"""The executable Analysis: what a sentence claims, in a small vocabulary, and what became of it.
+
+A sentence of an Analysis is followed by what it claims, `[claim: improves on five_steps/step2 by 0.1]`, with semicolons
+between several claims, or by why nothing here can decide it, `[judgement: a matter of taste]`. A claim that begins with
+the id of a step is about that step. The vocabulary is that of `RUN_CLAIMS`, which the committed records decide, and of
+`FACT_CLAIMS`, which network and recipe decide. What became of each claim is written down in the `claims` of the spec,
+and `StepSpec.test_claims` holds that to the evidence.
+"""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.docstring import Sentence
+from harness.errors import HarnessError
+from harness.fact_claims import FACT_CLAIMS
+from harness.run_claims import RUN_CLAIMS
+from harness.step import StepSpec, find
+from harness.verdict import Verdict
+
+_LAYER = r"(?:conv\d+x\d+|relu|bn|dropout|max-pool|global-average|linear|flatten)"
+_PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "STEP": (r"\w+/\w+", find),
+    "X": (r"\d+(?:\.\d+)?", float),
+    "D": (r"\d+(?:\.\d+)?", float),
+    "N": (r"[\d,]+", lambda text: int(text.replace(",", ""))),
+    "M": (r"\d+", int),
+    "A": (r"\d", int),
+    "B": (r"\d", int),
+    "LAYERS": (rf"{_LAYER}(?: then {_LAYER})*", str),
+    "FIELD": (r"[a-z_.]+", str),
+    "VALUE": (r".+", str),
+    "WHAT": (r"[\w-]+(?:, [\w-]+)*(?: and [\w-]+)?", str),
+}
+
+
+def _pattern(claim: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\b[A-Z]+\b", lambda found: f"({_PLACEHOLDERS[found[0]][0]})", re.escape(claim)))
+
+
+_VOCABULARY = {claim: (_pattern(claim), decide) for claim, decide in (RUN_CLAIMS | FACT_CLAIMS).items()}
+
+
+def decide(step: type[StepSpec], claim: str) -> Verdict:
+    """What the evidence says of a claim about a step.
+
+    Raises HarnessError for a claim that is not in the vocabulary, or that names a step that does not exist.
+    """
+    if subject := re.match(r"(\w+/\w+) ", claim):
+        return decide(find(subject[1]), claim[subject.end() :])
+    for words, (pattern, rule) in _VOCABULARY.items():
+        if found := pattern.fullmatch(claim):
+            kinds = re.findall(r"\b[A-Z]+\b", words)
+            values = (_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, found.groups(), strict=True))
+            return rule(step, *values)
+    near = difflib.get_close_matches(claim, _VOCABULARY, n=3, cutoff=0.3)
+    raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {'; '.join(near) or 'none'}")
+
+
+def claimed(step: type[StepSpec]) -> list[str]:
+    """The claims of a step's Analysis in order, each once."""
+    return list(dict.fromkeys(claim for sentence in step.document().sentences for claim in sentence.claims))
+
+
+def verdicts(step: type[StepSpec]) -> dict[str, Verdict]:
+    """What the evidence says of each claim of a step, in the order of its Analysis."""
+    return {claim: decide(step, claim) for claim in claimed(step)}
+
+
+def of_sentence(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
+    """The word for a sentence as a whole, from those of its claims; None for one without claims.
+
+    Refuted if any claim is, supported if all are.
+    """
+    words = {recorded[claim] for claim in sentence.claims}
+    if not words:
+        return None
+    return "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
+
+
+def tally(recorded: Mapping[type[StepSpec], Mapping[str, str]]) -> Counter[str]:
+    """How many sentences of the Analyses of steps are supported, refuted, undecided, judgements, or untagged.
+
+    `recorded` are the words for the claims of each step.
+    """
+    count: Counter[str] = Counter()
+    for step, words in recorded.items():
+        for sentence in step.document().sentences:
+            word = of_sentence(sentence, words)
+            count[word or ("judgement" if sentence.judgements else "untagged")] += 1
+    return count

@@ -1,0 +1,142 @@
+"""Compare two steps, or one step under two records, over common seeds."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+from harness.console import console
+from harness.errors import HarnessError
+from harness.step import StepSpec, find
+
+if TYPE_CHECKING:
+    from harness.comparison import Comparison
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `compare`."""
+    parser.add_argument("a", metavar="A", help="a step with a record, such as five_steps/step3")
+    parser.add_argument("b", metavar="B", nargs="?", help="the step to compare it with")
+    parser.add_argument("--against", metavar="FILE", help="instead of B: another record of A, from another machine say")
+    parser.add_argument("--markdown", action="store_true", help='Markdown, as for >> "$GITHUB_STEP_SUMMARY"')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the comparison."""
+    from harness import evidence
+    from harness.comparison import paired
+
+    if (arguments.b is None) == (arguments.against is None):
+        raise HarnessError("name a second step, or a record with --against, and not both")
+    a = find(arguments.a)
+    b = find(arguments.b) if arguments.b else a
+    records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
+    names = a.id, str(arguments.against or b.id)
+    ours, theirs = (evidence.final_of(kept, step) for kept, step in zip(records, (a, b), strict=True))
+    comparison = paired(ours, theirs)
+    lines = [*summary(names, comparison), *noise(names, records), *unlike(records)]
+    if arguments.markdown:
+        print(markdown(names, comparison, lines))
+    else:
+        console().print(table(names, comparison))
+        print("\n".join(lines))
+    return 0
+
+
+def recorded(step: type[StepSpec]) -> dict[str, Any]:
+    """The committed record of a step; HarnessError if it has none."""
+    from harness import record
+
+    kept = record.read(step)
+    if kept is None:
+        raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
+    return kept
+
+
+def against(step: type[StepSpec], path: Path) -> dict[str, Any]:
+    """The record of a step in a file of one's own; HarnessError if there is none in it."""
+    from harness import record
+
+    if not path.is_file():
+        raise HarnessError(f"--against {path}: there is no such file")
+    return record.read_file(path, step.id)
+
+
+def rows(comparison: "Comparison") -> list[tuple[str, str, str, str]]:
+    """A row a seed: the seed, the final accuracy of both in percent, and the difference in points."""
+    pairs = zip(comparison.seeds, comparison.a, comparison.b, strict=True)
+    return [(str(seed), f"{a:.3f}", f"{b:.3f}", f"{a - b:+.3f}") for seed, a, b in pairs]
+
+
+def table(names: tuple[str, str], comparison: "Comparison") -> Table:
+    """The pairs, as a table for the terminal."""
+    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name in ("seed", *names, "difference"):
+        result.add_column(name, justify="right", overflow="fold")
+    for row in rows(comparison):
+        result.add_row(*row)
+    return result
+
+
+def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str]) -> str:
+    """The whole comparison as Markdown: a headline, the table, and a point a line."""
+    a, b = (name.replace("|", r"\|") for name in names)
+    cells = "\n".join(f"| {' | '.join(row)} |" for row in rows(comparison))
+    head = f"### {a} against {b}\n\n| seed | {a} | {b} | difference |\n| ---: | ---: | ---: | ---: |"
+    return "\n".join([head, cells, "", *(f"- {line}" for line in lines)])
+
+
+def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
+    """What the pairs come to: the mean difference, P(A > B), and whether that is an improvement of one on the other."""
+    from harness.comparison import MEANINGFUL
+
+    n = len(comparison.seeds)
+    if n == 1:
+        return [f"Mean difference {comparison.difference:+.3f} points. One pair has no interval and decides nothing."]
+    a, b = names
+    worse = comparison.reversed
+    if comparison.improvement or worse.improvement:
+        better, than = (a, b) if comparison.improvement else (b, a)
+        word = f"{better} is an improvement on {than}."
+    else:
+        word = (
+            "Neither is an improvement on the other: that takes an interval of P above 0.5 that reaches beyond "
+            f"{MEANINGFUL}, and one of the difference that excludes 0."
+        )
+    return [
+        f"Mean difference {comparison.difference:+.3f} points [{comparison.low:+.3f}, {comparison.high:+.3f}] "
+        f"(95 % interval of Student, {n} pairs).",
+        f"P({a} > {b}) = {comparison.better:.2f} [{comparison.better_low:.2f}, {comparison.better_high:.2f}] "
+        "(95 % percentile bootstrap).",
+        word,
+    ]
+
+
+def noise(names: tuple[str, str], records: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+    """For each: the spread over seeds that is observed, and what the test set alone would make of it."""
+    import numpy as np
+
+    from harness import evidence, stats
+
+    lines = []
+    for name, kept in zip(names, records, strict=True):
+        runs = [run for run in kept["runs"] if "errors" in run]
+        if len(runs) < 2:
+            continue
+        last = [evidence.series(run)[-1] for run in runs]
+        expected = stats.independent_spread([[image for image, _, _ in run["errors"]] for run in runs])
+        lines.append(
+            f"{name}: after the last epoch {len(runs)} seeds spread by {np.std(last, ddof=1):.3f} points; "
+            f"images missed independently of each other would make it {expected:.3f}; one test accuracy has a binomial "
+            f"standard error of {stats.standard_error(float(np.mean(last))):.3f}."
+        )
+    return lines
+
+
+def unlike(records: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+    """What the two were made with that is not the same, apart from network and recipe."""
+    a, b = (kept["provenance"] for kept in records)
+    other = [key for key in a | b if key != "fingerprint" and a.get(key) != b.get(key)]
+    return [f"Made with another {key}: {a.get(key)} and {b.get(key)}." for key in other]

@@ -1,0 +1,62 @@
+"""Two steps, or one step twice, compared over the seeds that both were trained with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import stats
+from harness.errors import HarnessError
+
+BETTER_THAN_EVEN = 0.5
+MEANINGFUL = 0.75
+"""P(A > B) from which an improvement is worth the name (Bouthillier et al., arXiv 2103.03098)."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired comparison: values of A and B by seed, in the order of `seeds`, and what follows from them."""
+
+    seeds: tuple[int, ...]
+    a: tuple[float, ...]
+    b: tuple[float, ...]
+    difference: float
+    """Mean of A - B."""
+    low: float
+    high: float
+    """Student's 95 % interval of the mean difference; NaN for one pair."""
+    better: float
+    """P(A > B): the share of pairs in which A is above B, ties counted half."""
+    better_low: float
+    better_high: float
+    """Its 95 % percentile bootstrap interval."""
+
+    @property
+    def reversed(self) -> "Comparison":
+        """The comparison of B with A."""
+        return paired(dict(zip(self.seeds, self.b, strict=True)), dict(zip(self.seeds, self.a, strict=True)))
+
+    @property
+    def improvement(self) -> bool:
+        """Whether A is to be called an improvement on B.
+
+        The interval of P(A > B) must lie above 0.5 and reach beyond 0.75. A bootstrap of a few pairs that all agree
+        has no width at all, so Student's interval of the mean difference must exclude zero too.
+        """
+        convincing = self.better_low > BETTER_THAN_EVEN and self.better_high > MEANINGFUL
+        return convincing and self.low > 0
+
+
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
+    """Compare two sets of values, such as accuracies in percent, keyed by seed.
+
+    Raises HarnessError if they have no seed in common.
+    """
+    seeds = tuple(sorted(a.keys() & b.keys()))
+    if not seeds:
+        have = " and ".join(", ".join(map(str, sorted(values))) or "none" for values in (a, b))
+        raise HarnessError(f"no seed in common: the two have {have}; train both with the same --seeds")
+    first, second = (np.array([values[seed] for seed in seeds]) for values in (a, b))
+    difference, low, high = stats.mean_interval(list(first - second))
+    better = stats.bootstrap_interval(np.where(first == second, 0.5, first > second))
+    return Comparison(seeds, tuple(map(float, first)), tuple(map(float, second)), difference, low, high, *better)

@@ -1,0 +1,227 @@
+"""The vocabulary of claims that the network and the recipe decide, without any run.
+
+Placeholders as in `harness.run_claims`, and: LAYERS is a layer or a sequence of layers in the order of definition, such
+as `conv3x3 then relu then bn`; FIELD is a setting of the recipe, such as `batch_size` or `schedule.gamma`; WHAT is a
+list of layers and settings.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from harness.errors import HarnessError
+from harness.receptive_field import ReceptiveField, receptive_field
+from harness.step import StepSpec
+from harness.verdict import Verdict, fact
+
+Step = type[StepSpec]
+
+WORDS = {
+    nn.ReLU: "relu",
+    nn.BatchNorm2d: "bn",
+    nn.Dropout: "dropout",
+    nn.MaxPool2d: "max-pool",
+    nn.AdaptiveAvgPool2d: "global-average",
+    nn.Linear: "linear",
+    nn.Flatten: "flatten",
+}
+
+
+@functools.cache
+def network(model: Callable[[], nn.Module]) -> nn.Module:
+    """A network of that kind; made once, since the largest takes a while to draw."""
+    return model()
+
+
+def leaves(step: Step) -> list[nn.Module]:
+    """The layers of a network in order of definition, without the log-probabilities that end each of them."""
+    found = [module for module in network(step.model).modules() if not list(module.children())]
+    return found[:-1] if type(found[-1]).__name__ == "LogProbabilities" else found
+
+
+def word(layer: nn.Module) -> str:
+    """How a claim calls a layer."""
+    if isinstance(layer, nn.Conv2d):
+        return f"conv{layer.kernel_size[0]}x{layer.kernel_size[1]}"
+    known = (name for kind, name in WORDS.items() if isinstance(layer, kind))
+    return next(known, type(layer).__name__)
+
+
+@functools.cache
+def field(model: Callable[[], nn.Module]) -> ReceptiveField:
+    """The receptive field of a network of that kind."""
+    return receptive_field(network(model), (1, 28, 28))
+
+
+def parameters(step: Step) -> int:
+    """Trainable parameters, counted."""
+    return sum(weight.numel() for weight in network(step.model).parameters() if weight.requires_grad)
+
+
+def has_parameters(step: Step, n: int) -> Verdict:
+    """Exactly so many."""
+    return fact(parameters(step) == n, f"{parameters(step):,} parameters")
+
+
+def largest_layer(step: Step, n: int) -> Verdict:
+    """The layer with most parameters has so many."""
+    most = max(sum(weight.numel() for weight in layer.parameters()) for layer in leaves(step))
+    return fact(most == n, f"{most:,} parameters in the largest layer")
+
+
+def times_fewer(step: Step, n: int, other: Step) -> Verdict:
+    """The other has so many times as many parameters, to the nearest whole number."""
+    ratio = parameters(other) / parameters(step)
+    return fact(round(ratio) == n, f"{ratio:.1f} times fewer parameters")
+
+
+def more_parameters(step: Step, n: int, other: Step) -> Verdict:
+    """So many more than the other."""
+    return fact(parameters(step) - parameters(other) == n, f"{parameters(step) - parameters(other):+,} parameters")
+
+
+def has_layers(step: Step, n: int, sequence: str) -> Verdict:
+    """The layers come in that sequence, one right after the other, in so many places."""
+    wanted, there = sequence.split(" then "), list(map(word, leaves(step)))
+    places = sum(there[start : start + len(wanted)] == wanted for start in range(len(there)))
+    return fact(places == n, f"{sequence}: {places} times")
+
+
+def ends_in(step: Step, sequence: str) -> Verdict:
+    """The network ends in those layers."""
+    wanted, there = sequence.split(" then "), list(map(word, leaves(step)))
+    return fact(there[-len(wanted) :] == wanted, "ends in " + " then ".join(there[-len(wanted) :]))
+
+
+def same_kernels(step: Step, other: Step) -> Verdict:
+    """Convolutions and pools have the same kernels in the same order, whatever their widths."""
+    ours, theirs = ([name for name in map(word, leaves(one)) if re.match("conv|.*pool", name)] for one in (step, other))
+    return fact(ours == theirs, " then ".join(ours))
+
+
+def has_biases(step: Step, n: int) -> Verdict:
+    """So many convolutions and linear layers have a bias."""
+    biases = sum(isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None for layer in leaves(step))
+    return fact(biases == n, f"{biases} layers with a bias")
+
+
+def multiplies_most(step: Step, n: int) -> Verdict:
+    """Of all convolutions, counted from 1, that one takes the most multiplications for an image."""
+    convolutions = [layer for layer in leaves(step) if isinstance(layer, nn.Conv2d)]
+    maps = [layer.n_out for layer in field(step.model).layers if layer.operation == "conv2d"]
+    cost = [layer.weight.numel() * down * across for layer, (down, across) in zip(convolutions, maps, strict=True)]
+    most = cost.index(max(cost)) + 1
+    return fact(most == n, f"convolution {most}, with {max(cost) / sum(cost):.0%} of the multiplications")
+
+
+def pads(step: Step, n: int) -> Verdict:
+    """So many convolutions are padded."""
+    padded = sum(isinstance(layer, nn.Conv2d) and layer.padding != (0, 0) for layer in leaves(step))
+    return fact(padded == n, f"{padded} padded convolutions")
+
+
+def drops(step: Step, percent: float, n: int) -> Verdict:
+    """Dropout acts at that rate in so many places, and nowhere at another; places with a rate of zero do not count."""
+    rates = [100 * layer.p for layer in leaves(step) if isinstance(layer, nn.Dropout) and layer.p]
+    said = ", ".join(f"{rate:g} %" for rate in dict.fromkeys(rates)) or "none"
+    return fact([round(rate, 6) for rate in rates] == [percent] * n, f"dropout: {said} in {len(rates)} places")
+
+
+def pools_after(step: Step, n: int) -> Verdict:
+    """The first max-pool comes after so many convolutions."""
+    there = list(map(word, leaves(step)))
+    before = sum(name.startswith("conv") for name in there[: there.index("max-pool")]) if "max-pool" in there else 0
+    return fact("max-pool" in there and before == n, f"max-pool after {before} convolutions")
+
+
+def pools_at(step: Step, n: int) -> Verdict:
+    """The first max-pool stands where the receptive field is so many pixels wide."""
+    fields = [layer.rf_in[0] for layer in field(step.model).layers if layer.operation == "max_pool2d"]
+    return fact(fields[:1] == [n], f"max-pool at a field of {fields[0]}" if fields else "no max-pool")
+
+
+def has_field(step: Step, n: int) -> Verdict:
+    """One output sees so many pixels, down and across."""
+    return fact(field(step.model).size == (n, n), f"receptive field of {field(step.model).size[0]}")
+
+
+def trains_with(step: Step, name: str, value: str) -> Verdict:
+    """The recipe has that setting, as Python prints it."""
+    is_so = setting(step, name)
+    return fact(str(is_so) == value, f"{name} {is_so}")
+
+
+def same_setting(step: Step, name: str, other: Step) -> Verdict:
+    """The recipes of both have the same setting."""
+    return fact(setting(step, name) == setting(other, name), f"{name} {setting(step, name)}, {setting(other, name)}")
+
+
+def setting(step: Step, name: str) -> Any:
+    """A setting of the recipe by its name, with full stops; HarnessError if there is none."""
+    try:
+        return functools.reduce(getattr, name.split("."), step.recipe)
+    except AttributeError:
+        raise HarnessError(f"the recipe of {step.id} has no {name}") from None
+
+
+def changed(step: Step, other: Step) -> list[str]:
+    """Which kinds of layers and which settings differ from those of another step, in order of appearance."""
+    new, old = (list(map(repr, leaves(one))) for one in (step, other))
+    names = []
+    for same, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if same != "equal":
+            names += [*map(word, leaves(other)[old_from:old_to]), *map(word, leaves(step)[new_from:new_to])]
+    names += [name for name in vars(step.recipe) if setting(step, name) != setting(other, name)]
+    return list(dict.fromkeys(names))
+
+
+def changes(step: Step, what: str, other: Step) -> Verdict:
+    """Those differ, and maybe others."""
+    return fact(set(listed(what)) <= set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
+
+
+def changes_only(step: Step, what: str, other: Step) -> Verdict:
+    """Those differ and nothing else does."""
+    return fact(set(listed(what)) == set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
+
+
+def changes_nothing(step: Step, other: Step) -> Verdict:
+    """Neither the network nor the recipe differs."""
+    return fact(not changed(step, other), f"changes {', '.join(changed(step, other)) or 'nothing'}")
+
+
+def listed(what: str) -> list[str]:
+    """The words of an enumeration: "a, b and c"."""
+    return re.split(r", | and ", what)
+
+
+FACT_CLAIMS: dict[str, Callable[..., Verdict]] = {
+    "has N parameters": has_parameters,
+    "has fewer than N parameters": lambda step, n: fact(parameters(step) < n, f"{parameters(step):,} parameters"),
+    "has fewer parameters than STEP": lambda step, other: fact(
+        parameters(step) < parameters(other), f"{parameters(step):,} to {parameters(other):,} parameters"
+    ),
+    "has N times fewer parameters than STEP": times_fewer,
+    "has N parameters more than STEP": more_parameters,
+    "has N parameters in one layer": largest_layer,
+    "has a receptive field of N": has_field,
+    "has N LAYERS": has_layers,
+    "has no LAYERS": lambda step, sequence: has_layers(step, 0, sequence),
+    "ends in LAYERS": ends_in,
+    "has the kernels of STEP": same_kernels,
+    "has N biases": has_biases,
+    "pads N convolutions": pads,
+    "drops X % in N places": drops,
+    "pools after N convolutions": pools_after,
+    "pools at a field of N": pools_at,
+    "trains with the FIELD of STEP": same_setting,
+    "trains with FIELD VALUE": trains_with,
+    "multiplies most in convolution N": multiplies_most,
+    "changes nothing since STEP": changes_nothing,
+    "changes WHAT since STEP": changes,
+    "changes only WHAT since STEP": changes_only,
+}

@@ -1,0 +1,148 @@
+"""The vocabulary of claims that runs decide, with the thresholds and the reason for each.
+
+A key of `RUN_CLAIMS` is a claim as it is written in a docstring, with placeholders in capitals: STEP is another step, X
+an accuracy in percent, D a difference in points, N and M whole numbers, A and B digits. What follows a claim takes the
+step and the values of its placeholders in the order in which they stand.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness import stats
+from harness.comparison import paired
+from harness.evidence import (
+    Values,
+    below_best,
+    best,
+    confusions,
+    epochs_to,
+    final,
+    gap,
+    largest_fall,
+    last,
+    lowest_from,
+    missed_more,
+    range_over,
+    rise_after,
+    slope,
+    spread,
+    worst,
+)
+from harness.stats import GOAL
+from harness.step import StepSpec
+from harness.verdict import Verdict, Word, above, below, between, predicted
+
+Step = type[StepSpec]
+
+OVER_FITS = 0.2
+"""Points of training over test accuracy. The smallest gap that a published text calls over-fitting is 0.27; those that
+deny it have none. It is also more than twice the binomial standard error of a test accuracy of 99.4 %."""
+
+STILL_IMPROVES = 0.01
+"""Points an epoch over the last five: one test image an epoch is the least that can be seen."""
+
+CONFUSES = 2.0
+"""Times the average over all ordered pairs of digits: to be a little above it is what half of them are."""
+
+
+def holds_goal(step: Step) -> Verdict:
+    """Every run is at the goal in each of its final epochs: one that is not refutes it, and it takes five to show it.
+
+    Five of five is where the exact one-sided 95 % bound for the share of runs that hold passes one half.
+    """
+    runs = worst(step).values()
+    if not runs:
+        return Verdict("undecided")
+    n, held = len(runs), sum(accuracy >= GOAL for accuracy in runs)
+    shown = held == n and stats.binomial_interval(held, n, confidence=0.90)[0] > 0.5
+    word: Word = "refuted" if held < n else "supported" if shown else "undecided"
+    return Verdict(word, n, held / n, *stats.binomial_interval(held, n), "of runs hold")
+
+
+def improves(step: Step, other: Step, points: float = 0.0) -> Verdict:
+    """Final test accuracy is above the other's by more than the points, over common seeds.
+
+    Supported by the rule of `Comparison.improvement`, with the points added to the other's accuracies; refuted where
+    Student's interval of the mean difference lies below the points.
+    """
+    theirs = {seed: accuracy + points for seed, accuracy in final(other).items()}
+    verdict = more(final(step), theirs)
+    if verdict.word == "supported" and not paired(final(step), theirs).improvement:
+        verdict = replace(verdict, word="undecided")
+    low, high, estimate = (value + points for value in (verdict.low, verdict.high, verdict.estimate))
+    return replace(verdict, low=low, high=high, estimate=estimate)
+
+
+def more(ours: Values, theirs: Values, unit: str = "points") -> Verdict:
+    """A quantity is larger in one set of runs than in the other, over common seeds; refuted where it is smaller."""
+    verdict = above(differences(ours, theirs), 0.0, unit)
+    # Runs that agree to the last digit have an interval without width, which supports nothing.
+    return replace(verdict, word="undecided") if verdict.low == verdict.high == 0 else verdict
+
+
+def differences(ours: Values, theirs: Values) -> list[float]:
+    """Ours less theirs, a value for each common seed."""
+    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+
+
+def needs_more(step: Step, epochs: int, accuracy: float) -> Verdict:
+    """So many more epochs would bring the final test accuracy there.
+
+    The slope of the last five epochs is followed on, which is more than a curve that flattens out will do: the claim is
+    refuted where even that stays below, and no shorter run can support it.
+    """
+    climb = slope(step)
+    verdict = above([accuracy + epochs * climb[seed] for seed, accuracy in final(step).items()], accuracy)
+    return verdict if verdict.word == "refuted" else replace(verdict, word="undecided")
+
+
+RUN_CLAIMS: dict[str, Callable[..., Verdict]] = {
+    "over-fits": lambda step: above(gap(step).values(), OVER_FITS, "points"),
+    "does not over-fit": lambda step: below(gap(step).values(), OVER_FITS, "points"),
+    "over-fits more than STEP": lambda step, other: more(gap(step), gap(other)),
+    "over-fits less than STEP": lambda step, other: more(gap(other), gap(step)),
+    "under-fits": lambda step: below(gap(step).values(), 0.0, "points"),
+    "improves on STEP": improves,
+    "improves on STEP by D": improves,
+    "does not improve on STEP": lambda step, other: improves(step, other).negated,
+    "does not improve on STEP by D": lambda step, other, points: improves(step, other, points).negated,
+    "worsens on STEP": lambda step, other: improves(other, step),
+    "worsens on STEP by D": lambda step, other, points: improves(other, step, points),
+    "stays within D of STEP": lambda step, points, other: between(differences(final(step), final(other)), points),
+    "trains higher than STEP": lambda step, other: more(final(step, "train"), final(other, "train")),
+    "trains lower than STEP": lambda step, other: more(final(other, "train"), final(step, "train")),
+    "holds the goal": holds_goal,
+    "misses the goal": lambda step: below(worst(step).values(), GOAL),
+    "holds X from epoch N": lambda step, x, epoch: above(lowest_from(step, epoch).values(), x),
+    "does not hold X from epoch N": lambda step, x, epoch: below(lowest_from(step, epoch).values(), x),
+    "reaches X": lambda step, x: above(best(step).values(), x),
+    "reaches X by epoch N": lambda step, x, epoch: above(best(step, until=epoch).values(), x),
+    "reaches X in training": lambda step, x: above(best(step, "train").values(), x),
+    "stays below X": lambda step, x: below(best(step).values(), x),
+    "stays below X until epoch N": lambda step, x, epoch: below(best(step, until=epoch).values(), x),
+    "stays below X in training": lambda step, x: below(best(step, "train").values(), x),
+    "stays below X in training until epoch N": lambda step, x, n: below(best(step, "train", n).values(), x),
+    "faster to X than STEP": lambda step, x, other: more(epochs_to(other, x), epochs_to(step, x), "epochs"),
+    "steadier than STEP": lambda step, other: more(spread(other), spread(step)),
+    "moves by D over epochs N to M": lambda step, d, n, m: above(range_over(step, n, m).values(), d, "points"),
+    "moves by less than D over epochs N to M": lambda step, d, n, m: below(
+        range_over(step, n, m).values(), d, "points"
+    ),
+    "rises after epoch N": lambda step, epoch: above(rise_after(step, epoch).values(), 0.0, "points"),
+    "falls after epoch N": lambda step, epoch: below(rise_after(step, epoch).values(), 0.0, "points"),
+    "falls by D in one epoch": lambda step, d: above(largest_fall(step).values(), d, "points"),
+    "never falls by D in one epoch": lambda step, d: below(largest_fall(step).values(), d, "points"),
+    "ends D below its best": lambda step, d: above(below_best(step).values(), d, "points"),
+    "still improves at the end": lambda step: above(slope(step).values(), STILL_IMPROVES, "points an epoch"),
+    "still improves in training at the end": lambda step: above(
+        slope(step, "train").values(), STILL_IMPROVES, "points an epoch"
+    ),
+    "improves no more at the end": lambda step: below(slope(step).values(), STILL_IMPROVES, "points an epoch"),
+    "needs N more epochs for X": needs_more,
+    "confuses A with B": lambda step, a, b: above(confusions(step, a, b).values(), CONFUSES, "times the average pair"),
+    "misses A the most": lambda step, digit: above(missed_more(step, digit).values(), 0.0, "points"),
+    "gives a best test of X": lambda step, x: predicted(best(step).values(), x),
+    "gives a best train of X": lambda step, x: predicted(best(step, "train").values(), x),
+    "gives a last test of X": lambda step, x: predicted(last(step).values(), x),
+    "gives a last train of X": lambda step, x: predicted(last(step, "train").values(), x),
+}

@@ -1,0 +1,94 @@
+"""What became of a claim: a word, what it was read from, and the two ways to come to it, an interval or a fact."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from harness import stats
+
+Word = Literal["supported", "refuted", "undecided"]
+
+LEAST_RUNS = 3
+"""Fewer runs decide nothing about a mean: one has no interval, and that of two, 12.7 standard errors wide at one degree
+of freedom, decides only when they happen to agree."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word and its evidence: of runs, the estimate with its 95 % interval and their number; of a fact, what is so."""
+
+    word: Word
+    n: int = 0
+    """Runs, or pairs of runs, that it is read from; 0 for a fact and where there is no record."""
+    estimate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+    found: str = ""
+    """What the network or the recipe has, for a fact; empty otherwise."""
+
+    @property
+    def evidence(self) -> str:
+        """The evidence in words."""
+        if self.found:
+            return self.found
+        if self.n == 0:
+            return "no runs"
+        interval = "" if math.isnan(self.low) else f" [{self.low:.3g}, {self.high:.3g}]"
+        if self.unit == "%":  # accuracies near 100 tell their story in the second decimal
+            interval = "" if math.isnan(self.low) else f" [{self.low:.2f}, {self.high:.2f}]"
+            return f"{self.estimate:.2f}{interval} %, n = {self.n}"
+        return f"{self.estimate:.3g}{interval} {self.unit}, n = {self.n}"
+
+    @property
+    def negated(self) -> "Verdict":
+        """The verdict on the opposite claim."""
+        opposite: dict[Word, Word] = {"supported": "refuted", "refuted": "supported", "undecided": "undecided"}
+        return replace(self, word=opposite[self.word])
+
+
+def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
+    """Whether the mean of independent runs is at the bound or above: by the 95 % Student interval of that mean.
+
+    Supported where all of the interval is, refuted where none of it is, undecided in between.
+    """
+    if not values:
+        return Verdict("undecided")
+    # Rounded, since means of equal accuracies may come out a millionth of a millionth off the bound that they are at.
+    mean, low, high = (round(value, 9) + 0.0 for value in stats.mean_interval(list(values)))
+    word: Word = "undecided"
+    if len(values) >= LEAST_RUNS:
+        word = "supported" if low >= bound else "refuted" if high < bound else "undecided"
+    return Verdict(word, len(values), mean, low, high, unit)
+
+
+def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
+    """Whether the mean of independent runs is below the bound."""
+    return above(values, bound, unit).negated
+
+
+def between(values: Collection[float], reach: float, unit: str = "points") -> Verdict:
+    """Whether the mean of independent values lies within +- reach: supported where all of its interval does."""
+    verdict = above(values, -reach, unit)
+    words = {verdict.word, below(values, reach, unit).word}
+    word: Word = "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
+    return replace(verdict, word=word)
+
+
+def predicted(values: Collection[float], value: float, unit: str = "%") -> Verdict:
+    """Whether one more run could give the value: by the 95 % prediction interval of accuracies in percent."""
+    if not values:
+        return Verdict("undecided")
+    low, high = stats.prediction_interval(list(values))
+    word: Word = "undecided"
+    if len(values) >= LEAST_RUNS:
+        word = "supported" if low <= value <= high else "refuted"
+    return Verdict(word, len(values), float(np.mean(list(values))), low, high, unit)
+
+
+def fact(is_so: bool, found: str) -> Verdict:
+    """What no run is needed for: `found` says what the network or the recipe has."""
+    return Verdict("supported" if is_so else "refuted", found=found)

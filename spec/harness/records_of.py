@@ -1,0 +1,43 @@
+"""Steps whose record is made of numbers that a test writes down."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import Recipe, StepSpec, record
+
+Errors = Sequence[tuple[int, int, int]]
+
+
+def step_with(folder: Path, step_id: str, analysis: str = "- It is small.", **attributes: Any) -> type[StepSpec]:
+    """A step of six epochs whose spec would lie in that folder."""
+    document = f"A title.\n\nTarget:\n    x\n\nResult:\n    y\n\nAnalysis:\n    {analysis}\n"
+    recipe = Recipe(lr=0.1, batch_size=64, epochs=6)
+    own = {"__doc__": document, "__module__": __name__, "parameters": 7, "recipe": recipe, **attributes}
+    step: type[StepSpec] = type("TestStep", (StepSpec,), own)
+    step.id, step.source = step_id, folder / step_id.partition("/")[0] / "test_01_step.py"
+    step.ladder = step_id.partition("/")[0]
+    return step
+
+
+def keep(
+    step: type[StepSpec], runs: Mapping[int, tuple[Sequence[float], Sequence[float]]], errors: Errors = ()
+) -> Path:
+    """Write a record of the step: for each seed its training and its test accuracy after each epoch."""
+    kept = [
+        {
+            "seed": seed,
+            "epochs": [
+                {"epoch": epoch, "train_accuracy": train, "test_accuracy": test, "train_loss": 0.1, "seconds": 1.0}
+                for epoch, (train, test) in enumerate(zip(*both, strict=True), 1)
+            ],
+            "errors": list(errors),
+        }
+        for seed, both in runs.items()
+    ]
+    made = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
+    path = record.path_of(step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"step": step.id, "parameters": 7, "provenance": made, "runs": kept}))
+    return path

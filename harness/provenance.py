@@ -47,6 +47,13 @@ def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:
     return {
         "fingerprint": fingerprint(step),
         "data": data.digest(),
+        **environment(device),
+    }
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a figure depends on that is not the step: hardware and versions."""
+    return {
         "device": device.type,
         "hardware": hardware(device),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,

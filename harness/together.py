@@ -69,12 +69,15 @@ class Together:
         self.loss_sum.zero_()
         self.correct.zero_()
         for step, index in enumerate(self.indices()):
-            self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
+            self.set_rate(step)
             self.launch(index)
-            self.steps += 1
         self.epoch += 1
         losses = (self.loss_sum / self.steps_per_epoch).tolist()
         return list(zip(losses, self.correct.tolist(), strict=True))
+
+    def set_rate(self, step: int) -> None:
+        """Set the learning rate for a 0-based step of the present epoch."""
+        self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
 
     def launch(self, index: Tensor) -> None:
         """A training step: on a GPU by way of a graph, once the first few have run."""
@@ -85,6 +88,7 @@ class Together:
             self.graph.replay(index)
         else:
             self.train_step(index)
+        self.steps += 1
 
     def indices(self) -> Iterator[Tensor]:
         """The images of each batch, (S, B) int64, each seed in an order of its own."""

@@ -1,0 +1,225 @@
+"""The benchmark: how fast a step trains, in which way, and how far from what the arithmetic alone would take.
+
+The ways take turns, A B C A B C, so that a machine that slows down slows all of them; figures are medians over turns.
+"""
+
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness.data import MNIST
+from harness.provenance import environment
+from harness.step import StepSpec, find
+from harness.ways import Eager, Notebook, OursTogether, Way, ours
+
+WAYS: dict[str, Callable[[type[StepSpec], MNIST, torch.device], Way]] = {
+    "notebook": Notebook,
+    "eager": Eager,
+    "ours": ours,
+}
+TURNS = 7
+SEEDS = (1, 2, 4, 8, 16, 32)
+BATCHES = (16, 32, 64, 128, 256, 512, 1024)
+
+
+def bench(step: type[StepSpec], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Everything about the speed of a step on a device, as JSON has it; `tell` hears of what is being measured."""
+    tell("three ways, in turns")
+    sides = {name: way(step, data, device) for name, way in WAYS.items()}
+    trained, rates = alternate({name: way.steps() for name, way in sides.items()}, device)
+    tested = {name: [timed(way.test, device) for _ in range(3)] for name, way in sides.items()}
+    batches = -(-len(data.train_labels) // step.recipe.batch_size)
+    ways = {name: summary(trained[name], tested[name], batches, step.recipe.batch_size) for name in sides}
+    tell("many seeds at once")
+    seeds = [{"seeds": n, **cost_of_seeds(step, data, device, n)} for n in SEEDS]
+    tell("batch sizes")
+    sizes = [{"batch_size": size, "images_per_s": images_per_second(step, data, device, size)} for size in BATCHES]
+    operators = operators_of(sides["ours"].steps(), device)
+    tell("all cores")
+    cores = [] if device.type == "cuda" else on_all_cores(step, data)
+    operations = operations_of_epoch(step, len(data.train_labels), len(data.test_labels))
+    floor = operations / max(rates)
+    return {
+        "step": step.id,
+        "made": {**environment(device), "batch_size": step.recipe.batch_size, "turns": TURNS},
+        "ways": ways,
+        "ratios": {name: round(ways[name]["epoch_s"] / ways["ours"]["epoch_s"], 2) for name in ("notebook", "eager")},
+        "floor": {
+            "operations": operations,
+            "matrix_gflops": round(max(rates) / 1e9, 1),
+            "epoch_s": round(floor, 3),
+            "ours_over_floor": round(ways["ours"]["epoch_s"] / floor, 2),
+        },
+        "operators": operators,
+        "cores": cores,
+        "seeds": seeds,
+        "batches": sizes,
+    }
+
+
+def alternate(sides: dict[str, Iterator[None]], device: torch.device) -> tuple[dict[str, list[float]], list[float]]:
+    """Seconds a training step in each turn of each side, and the matrix rate of each turn in operations a second."""
+    count = 20 if device.type == "cpu" else 200
+    for side in sides.values():
+        advance(side, 10)
+    trained: dict[str, list[float]] = {name: [] for name in sides}
+    rates = []
+    for _ in range(TURNS):
+        rates.append(matrix_rate(device))
+        for name, side in sides.items():
+            trained[name].append(timed(lambda side=side: advance(side, count), device) / count)  # type: ignore[misc]
+    return trained, rates
+
+
+def advance(steps: Iterator[None], count: int) -> None:
+    """Take so many training steps."""
+    for _ in range(count):
+        next(steps)
+
+
+def timed(what: Callable[[], object], device: torch.device) -> float:
+    """Wall seconds, the device being done before and after."""
+    wait(device)
+    began = time.perf_counter()
+    what()
+    wait(device)
+    return time.perf_counter() - began
+
+
+def wait(device: torch.device) -> None:
+    """Until everything asked of a GPU is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def summary(trained: list[float], tested: list[float], batches: int, batch_size: int) -> dict[str, Any]:
+    """Medians, their range, and the epoch that follows: its training steps and one test."""
+    step = statistics.median(trained)
+    test = statistics.median(tested)
+    return {
+        "step_ms": round(1e3 * step, 3),
+        "step_ms_range": [round(1e3 * min(trained), 3), round(1e3 * max(trained), 3)],
+        "test_s": round(test, 3),
+        "epoch_s": round(batches * step + test, 3),
+        "images_per_s": round(batch_size / step),
+    }
+
+
+def cost_of_seeds(step: type[StepSpec], data: MNIST, device: torch.device, seeds: int) -> dict[str, float]:
+    """Milliseconds a step of so many networks together, and of each: what one takes when they go one by one."""
+    together = OursTogether(step, data, device, seeds).steps()
+    alone = ours(step, data, device).steps()
+    count = max(2, 32 // seeds) if device.type == "cpu" else 100
+    for side in (together, alone):
+        advance(side, 2 if device.type == "cpu" else 10)
+    turns = [
+        (timed(lambda: advance(together, count), device), timed(lambda: advance(alone, count), device))
+        for _ in range(3)
+    ]
+    stacked, single = (1e3 * statistics.median(column) / count for column in zip(*turns, strict=True))
+    return {"together_ms": round(stacked, 3), "one_by_one_ms": round(seeds * single, 3)}
+
+
+def operators_of(steps: Iterator[None], device: torch.device, count: int = 20) -> list[dict[str, Any]]:
+    """The operators that take most of a training step, by the time that they themselves take on the device."""
+    advance(steps, 10)
+    cuda = device.type == "cuda"
+    activity = torch.profiler.ProfilerActivity
+    with torch.profiler.profile(activities=[activity.CPU, activity.CUDA] if cuda else [activity.CPU]) as profiler:
+        advance(steps, count)
+        wait(device)
+    microseconds = {
+        one.key: float(one.self_device_time_total if cuda else one.self_cpu_time_total)
+        for one in profiler.key_averages()
+    }
+    total = sum(microseconds.values())
+    longest = sorted(microseconds, key=microseconds.__getitem__, reverse=True)[:10]
+    return [
+        {
+            "operator": name,
+            "ms": round(microseconds[name] / count / 1e3, 3),
+            "share": round(100 * microseconds[name] / total, 1),
+        }
+        for name in longest
+    ]
+
+
+def on_all_cores(step: type[StepSpec], data: MNIST) -> list[dict[str, Any]]:
+    """Training images a second of the whole machine: one process on all its cores, or one of one thread on each."""
+    cores = os.cpu_count() or 1
+    return [
+        {
+            "way": way,
+            "processes": processes,
+            "threads": threads,
+            "images_per_s": rate_of(way, step, data, processes, threads),
+        }
+        for way, processes, threads in (
+            ("notebook", 1, cores),
+            ("notebook", cores, 1),
+            ("ours", 1, cores),
+            ("ours", cores, 1),
+        )
+    ]
+
+
+def rate_of(way: str, step: type[StepSpec], data: MNIST, processes: int, threads: int, count: int = 300) -> int:
+    """Training images a second of processes that train at the same time, each `count` steps with so many threads."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
+        start = manager.Barrier(processes)
+        tasks = [pool.submit(rate_of_one, way, step.id, data, threads, count, start) for _ in range(processes)]
+        return round(sum(task.result() for task in tasks))
+
+
+def rate_of_one(way: str, step_id: str, data: MNIST, threads: int, count: int, start: Barrier) -> float:
+    """Training images a second of this process, which begins when all have warmed up."""
+    torch.set_num_threads(threads)
+    step = find(step_id)
+    steps = WAYS[way](step, data, torch.device("cpu")).steps()
+    advance(steps, 10)
+    start.wait()
+    return count * step.recipe.batch_size / timed(lambda: advance(steps, count), torch.device("cpu"))
+
+
+def images_per_second(step: type[StepSpec], data: MNIST, device: torch.device, batch_size: int) -> int:
+    """Training images a second of our way with another batch size."""
+    resized: type[StepSpec] = type(step.__name__, (step,), {"__module__": step.__module__})
+    resized.recipe = replace(step.recipe, batch_size=batch_size)
+    steps = ours(resized, data, device).steps()
+    count = max(3, 2048 // batch_size) if device.type == "cpu" else 100
+    advance(steps, min(count, 10))
+    return round(batch_size * count / statistics.median(timed(lambda: advance(steps, count), device) for _ in range(3)))
+
+
+def operations_of_epoch(step: type[StepSpec], train: int, test: int) -> int:
+    """Floating-point operations of the convolutions and matrix products of an epoch, a test included.
+
+    Counted by `torch.utils.flop_counter`, a multiplication and an addition as two; normalization, activation, dropout
+    and augmentation are left out, which makes the floor a floor.
+    """
+    model = step.model().to("meta")
+    images = torch.empty(2, 1, 28, 28, device="meta")
+    with FlopCounterMode(display=False) as backward:
+        F.nll_loss(model(images), torch.zeros(2, dtype=torch.int64, device="meta")).backward()
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        model.eval()(images)
+    return (int(backward.get_total_flops()) * train + int(forward.get_total_flops()) * test) // len(images)
+
+
+def matrix_rate(device: torch.device, side: int = 1024) -> float:
+    """Operations a second of a float32 matrix product, with the threads that training has; the best of five."""
+    side *= 4 if device.type == "cuda" else 1
+    left, right = torch.randn(2, side, side, device=device)
+    left @ right
+    return max(2 * side**3 / timed(lambda: left @ right, device) for _ in range(5))

@@ -1,0 +1,42 @@
+"""Measure how fast a step trains, and how far that is from the arithmetic alone."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.step import find
+
+RESULTS = Path(__file__).parents[1] / "docs" / "benchmark.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `bench`."""
+    parser.add_argument("id", metavar="ID", help="a step, such as five_steps/step5")
+    parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
+    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
+    parser.add_argument("--json", action="store_true", help="the result as one JSON object on standard output")
+    parser.add_argument("--record", action="store_true", help="put the result into docs/benchmark.json and .md")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure; the result goes to standard output as Markdown or JSON."""
+    from harness.bench import bench
+    from harness.bench_tables import document, of
+    from harness.data import load, write
+    from harness.device import device_of
+
+    step, device = find(arguments.id), device_of(arguments.device)
+    if arguments.record and not RESULTS.parent.is_dir():
+        raise HarnessError(f"--record writes to {RESULTS.parent}, which is not there; run it in a checkout")
+    result = bench(step, load(arguments.data), device, tell=lambda what: print(f"measuring {what}", file=sys.stderr))
+    print(json.dumps(result) if arguments.json else of(result))
+    if arguments.record:
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+        key = (result["step"], result["made"]["hardware"])
+        others = [one for one in results if (one["step"], one["made"]["hardware"]) != key]
+        kept = sorted([*others, result], key=lambda one: (one["made"]["hardware"], one["step"]))
+        write(RESULTS, (json.dumps(kept, indent=1) + "\n").encode())
+        write(RESULTS.with_suffix(".md"), document(kept).encode())
+    return 0

@@ -1,0 +1,192 @@
+"""The same training in three ways, to be timed side by side: as a notebook has it, eager in memory, and as we do.
+
+Each way trains step by step for as long as it is asked to, and tests on all test images.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from harness.data import MNIST
+from harness.recipe import Recipe
+from harness.step import StepSpec
+from harness.together import Together
+from harness.train import Run, errors, evaluate, layout, percent, prepare
+
+
+class Way(Protocol):
+    """A way to train a step."""
+
+    def steps(self) -> Iterator[None]:
+        """Training steps without end, one each time the next is asked for, the preparation of its batch included."""
+
+    def test(self) -> float:
+        """Accuracy in percent on the test images."""
+
+
+class Digits(Dataset[tuple[Tensor, int]]):
+    """MNIST as torchvision has it: an image becomes a PIL image, then what the transforms make of it."""
+
+    def __init__(self, images: Tensor, labels: Tensor, transform: transforms.Compose) -> None:
+        self.images, self.labels, self.transform = images, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index].numpy())), int(self.labels[index])
+
+
+def transforms_of(recipe: Recipe, *, train: bool) -> transforms.Compose:
+    """The transforms of a recipe as a notebook composes them."""
+    chain = [transforms.ToTensor(), transforms.Normalize((recipe.normalize.mean,), (recipe.normalize.std,))]
+    affine = recipe.augmentation
+    if train and affine is not None:
+        random = transforms.RandomAffine(
+            affine.degrees,
+            translate=(affine.translate, affine.translate),
+            scale=affine.scale,
+            interpolation=transforms.InterpolationMode(affine.interpolation),
+            fill=affine.fill,
+        )
+        chain.insert(0 if affine.on == "image" else len(chain), random)
+    return transforms.Compose(chain)
+
+
+class Notebook:
+    """A DataLoader over PIL images, torchvision's transforms, and a loop that reads the loss after every step."""
+
+    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device) -> None:
+        self.recipe, self.device = step.recipe, device
+        self.model = step.model().to(device)
+        self.optimizer = sgd(self.model, step.recipe)
+        cuda = device.type == "cuda"
+        here = data.to("cpu")
+
+        def loader(images: Tensor, labels: Tensor, train: bool) -> DataLoader[tuple[Tensor, int]]:
+            digits = Digits(images, labels, transforms_of(step.recipe, train=train))
+            # On a CPU, workers would take the cores from the training; for a GPU the notebooks have some.
+            return DataLoader(
+                digits, step.recipe.batch_size, shuffle=train, num_workers=4 if cuda else 0, pin_memory=cuda
+            )
+
+        self.train_loader = loader(here.train_images, here.train_labels, True)
+        self.test_loader = loader(here.test_images, here.test_labels, False)
+
+    def steps(self) -> Iterator[None]:
+        """Training steps without end."""
+        while True:
+            for images, labels in self.train_loader:
+                self.model.train()
+                images, labels = images.to(self.device), labels.to(self.device)
+                self.optimizer.zero_grad()
+                output = self.model(images)
+                loss = F.nll_loss(output, labels)
+                loss.backward()
+                self.optimizer.step()
+                loss.item()
+                output.argmax(1).eq(labels).sum().item()
+                yield
+
+    @torch.no_grad()
+    def test(self) -> float:
+        """Accuracy in percent on the test images."""
+        self.model.eval()
+        correct = 0
+        for images, labels in self.test_loader:
+            images, labels = images.to(self.device), labels.to(self.device)
+            correct += int(self.model(images).argmax(1).eq(labels).sum().item())
+        return percent(correct, len(self.test_loader.dataset))  # type: ignore[arg-type]
+
+
+class Eager:
+    """Tensors in memory and augmentation a batch at a time; otherwise what torch does when nothing is asked of it."""
+
+    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device) -> None:
+        self.recipe, self.data = step.recipe, data.to(device)
+        self.model = step.model().to(device)
+        self.optimizer = sgd(self.model, step.recipe)
+        self.generator = torch.Generator(device).manual_seed(0)
+
+    def steps(self) -> Iterator[None]:
+        """Training steps without end."""
+        while True:
+            order = torch.randperm(len(self.data.train_labels), device=self.data.train_labels.device)
+            for index in order.split(self.recipe.batch_size):
+                self.model.train()
+                images = prepare(self.data.train_images[index], self.recipe, self.generator)
+                self.optimizer.zero_grad()
+                F.nll_loss(self.model(images), self.data.train_labels[index]).backward()
+                self.optimizer.step()
+                yield
+
+    def test(self) -> float:
+        """Accuracy in percent on the test images."""
+        return evaluate(self.model, self.data.test_images, self.data.test_labels, self.recipe.normalize)
+
+
+class Ours:
+    """What `harness.train` does on a CPU: one network, dropout from random bytes, channels last, a fused optimizer."""
+
+    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device) -> None:
+        self.recipe, self.data = step.recipe, data.to(device)
+        self.run = Run(step.model().to(device).to(memory_format=layout(device)), step.recipe, self.data, seed=0)
+
+    def steps(self) -> Iterator[None]:
+        """Training steps without end."""
+        while True:
+            for step, batch in enumerate(self.run.batches()):
+                self.run.model.train()
+                self.run.set_rate(step)
+                self.run.train_step(*batch)
+                yield
+
+    def test(self) -> float:
+        """Accuracy in percent on the test images."""
+        data = self.data
+        wrong = errors(self.run.evaluated, data.test_images, data.test_labels, self.recipe.normalize)
+        return percent(len(data.test_labels) - len(wrong), len(data.test_labels))
+
+
+class OursTogether:
+    """What `harness.train` does on a GPU, with any number of seeds: stacked networks and a step that is one graph."""
+
+    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device, seeds: int = 1) -> None:
+        models = [step.model().to(device) for _ in range(seeds)]
+        self.run = Together(models, step.recipe, data.to(device), range(seeds))
+
+    def steps(self) -> Iterator[None]:
+        """Training steps without end."""
+        while True:
+            for step, index in enumerate(self.run.indices()):
+                self.run.network.train()
+                self.run.set_rate(step)
+                self.run.launch(index)
+                yield
+
+    def test(self) -> float:
+        """Accuracy in percent on the test images."""
+        labels = self.run.data.test_labels
+        return percent(len(labels) - len(self.run.errors()[0]), len(labels))
+
+
+def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """The optimizer as a notebook makes it."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def ours(step: type[StepSpec], data: MNIST, device: torch.device) -> Way:
+    """The way of `harness.train` on a device."""
+    return OursTogether(step, data, device) if device.type == "cuda" else Ours(step, data, device)

@@ -3,12 +3,9 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.step import find
-
-RESULTS = Path(__file__).parents[1] / "docs" / "benchmark.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,15 +14,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
     parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
     parser.add_argument("--json", action="store_true", help="the result as one JSON object on standard output")
-    parser.add_argument("--record", action="store_true", help="put the result into docs/benchmark.json and .md")
+    parser.add_argument("--record", action="store_true", help="keep the result: docs/benchmark.json and .md, README")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; the result goes to standard output as Markdown or JSON."""
     from harness.bench import bench
-    from harness.bench_tables import document, of
-    from harness.data import load, write
+    from harness.bench_tables import RESULTS, keep, of
+    from harness.data import load
     from harness.device import device_of
+    from harness.rewrite import rewrite
 
     step, device = find(arguments.id), device_of(arguments.device)
     if arguments.record and not RESULTS.parent.is_dir():
@@ -33,10 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     result = bench(step, load(arguments.data), device, tell=lambda what: print(f"measuring {what}", file=sys.stderr))
     print(json.dumps(result) if arguments.json else of(result))
     if arguments.record:
-        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-        key = (result["step"], result["made"]["hardware"])
-        others = [one for one in results if (one["step"], one["made"]["hardware"]) != key]
-        kept = sorted([*others, result], key=lambda one: (one["made"]["hardware"], one["step"]))
-        write(RESULTS, (json.dumps(kept, indent=1) + "\n").encode())
-        write(RESULTS.with_suffix(".md"), document(kept).encode())
+        keep(result)
+        rewrite()
     return 0

@@ -1,7 +1,12 @@
 """What the benchmark came to, as Markdown: docs/benchmark.md is made of docs/benchmark.json and of nothing else."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+from harness.data import write
+
+RESULTS = Path(__file__).parents[1] / "docs" / "benchmark.json"
 WAYS = ("notebook", "ours")
 HEAD = """# How fast it trains
 
@@ -14,6 +19,20 @@ is what `harness train` does. The three take turns in one run; figures are media
 multiplications and additions of convolutions and matrix products would take at the rate of a float32 matrix product,
 measured in the same turns with the same threads.
 """
+
+
+def recorded() -> list[dict[str, Any]]:
+    """The results that were kept, by hardware and step."""
+    return list(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.exists() else []
+
+
+def keep(result: dict[str, Any]) -> None:
+    """Put a result in the place of the last one of that step and hardware, and write the page anew."""
+    key = (result["made"]["hardware"], result["step"])
+    kept = {(one["made"]["hardware"], one["step"]): one for one in recorded()} | {key: result}
+    results = [kept[key] for key in sorted(kept)]
+    write(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    write(RESULTS.with_suffix(".md"), document(results).encode())
 
 
 def document(results: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import record, tables
+from harness import bench_tables, record, tables
 from harness.claims import verdicts
 from harness.data import write
 from harness.step import StepSpec, steps
@@ -86,12 +86,14 @@ def with_claims(text: str, name: str, words: Mapping[str, str]) -> str:
 
 
 def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
-    """The README with what stands between the markers of each ladder, and of the findings, made anew."""
+    """The README with what stands between the markers of each ladder, the findings and the speed made anew."""
     found = re.findall(r"^<!-- (\w+) -->$", text, flags=re.MULTILINE)
     ladders = {step.ladder for step in steps().values()}
     for marker in found:
         if marker == "findings":
             text = _between(text, marker, tables.findings_table(words))
+        elif marker == "speed":
+            text = _between(text, marker, bench_tables.overview(bench_tables.recorded()))
         elif marker in ladders:
             text = _between(text, marker, tables.ladder_table(marker))
     return text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, bench, steps
+from harness import Recipe, StepSpec, bench, bench_tables, steps
 from harness.__main__ import main
 from harness.bench_tables import document, of
 from harness.recipe import RandomAffine
@@ -123,6 +123,15 @@ def test_the_page_is_made_of_the_results() -> None:
     assert (DOCS / "benchmark.md").read_text() == document(results), (
         "docs/benchmark.md was edited by hand or is out of date: run python -m harness bench ID --record"
     )
+
+
+def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_tables, "RESULTS", tmp_path / "benchmark.json")
+    first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
+    for result in (second, first, {**second, "ratios": {"notebook": 9.87, "eager": 6.54}}):
+        bench_tables.keep(result)
+    assert [one["step"] for one in bench_tables.recorded()] == [first["step"], second["step"]]
+    assert (tmp_path / "benchmark.md").read_text().count("| 9.87 |") == 1
 
 
 def test_an_unknown_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:

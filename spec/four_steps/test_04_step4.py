@@ -15,6 +15,8 @@ class TestRotationScheduleBatch(StepSpec):
     Result:
         Parameters: 9,904 · receptive field: 30
         Published: best train 99.08, best test 99.44 (one run, best of 15 epochs on the test set)
+        Measured: 99.38 over the final 3 epochs of 1 seed, worst 99.38; held by 0 of 1; best train 99.05, best test
+            99.40 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - A very good network: the goal is reached within the limit of parameters, with 99.44 in the last epoch. [claim:
@@ -53,7 +55,7 @@ class TestRotationScheduleBatch(StepSpec):
     claims = {
         "reaches 99.4": "undecided",
         "has fewer than 10,000 parameters": "supported",
-        "holds the goal": "undecided",
+        "holds the goal": "refuted",
         "holds 99.4 from epoch 11": "undecided",
         "does not hold 99.4 from epoch 9": "undecided",
         "steadier than four_steps/step3": "undecided",

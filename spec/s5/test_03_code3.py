@@ -13,6 +13,8 @@ class TestLighter(StepSpec):
     Result:
         Parameters: 10,790 · receptive field: 28
         Published: best train 99.00, best test 98.98 (one run, best of 20 epochs on the test set)
+        Measured: 98.74 over the final 3 epochs of 1 seed, worst 98.67; held by 0 of 1; best train 99.36, best test
+            98.80 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - A good network for its size: 10,790 parameters give within 0.05 points what 194,884 gave, by the logs. [claim:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.train import Epoch, History
 
-pytest_plugins = ["harness.throughput_plugin"]
+pytest_plugins = ["harness.throughput_plugin", "harness.report_plugin"]
 
 EVIDENCE = "accuracy"  # the key under which a test's runs travel in its user_properties, as JSON
 LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
@@ -84,6 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--update-records keeps complete runs only; leave out --epochs")
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
+    config.addinivalue_line("markers", "browser: opens the report in a headless Chromium (pytest -m browser)")
     config.addinivalue_line("markers", "tensorboard: starts a TensorBoard on this machine (pytest -m tensorboard)")
 
 

@@ -23,10 +23,12 @@ WIDTH = 116  # of a Measured line, in a docstring that is indented by four
 
 
 def rewrite() -> list[Path]:
-    """Bring all specs and the README up to the records; the files that were not, and now are.
+    """Bring all specs, the README and its plot up to the records; the files that were not, and now are.
 
     All, because a claim about a step may be decided by the record of another. The README is that beside the package
-    `spec`, where there is one. Raises HarnessError for a claim that is not in the vocabulary.
+    `spec`, the plot docs/frontier.svg there, where there are any.
+
+    Raises HarnessError for a claim that is not in the vocabulary.
     """
     specs = list(steps().values())
     words = {step.id: {claim: verdict.word for claim, verdict in verdicts(step).items()} for step in specs}
@@ -34,9 +36,15 @@ def rewrite() -> list[Path]:
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")) and _replace(folder / SUMS, checksums(folder)):
             written.append(folder / SUMS)
-    readme = specs[0].source.parents[2] / "README.md" if specs else None
-    if readme is not None and readme.exists() and _replace(readme, readme_text(readme.read_text("utf-8"), words)):
+    root = specs[0].source.parents[2] if specs else Path()
+    readme, plot = root / "README.md", root / "docs" / "frontier.svg"
+    if readme.exists() and _replace(readme, readme_text(readme.read_text("utf-8"), words)):
         written.append(readme)
+    if plot.exists():
+        from harness import report  # which loads matplotlib
+
+        if _replace(plot, report.plot(specs)):
+            written.append(plot)
     return written
 
 

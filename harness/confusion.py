@@ -1,0 +1,78 @@
+"""Which digits are taken for which, and which test images are missed, from the errors that runs keep."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.evidence import TEST_DIGITS
+
+Run = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix of some runs on the test set, rows the digit and columns what it was taken for.
+
+    `counts` are images a run on average, 10 x 10, the diagonal those that were right.
+    """
+
+    counts: tuple[tuple[float, ...], ...]
+    runs: int
+
+    @property
+    def largest(self) -> float:
+        """The largest count off the diagonal."""
+        return max(self.counts[i][j] for i in range(10) for j in range(10) if i != j)
+
+    def missed(self, digit: int) -> float:
+        """The share of a digit's images that is missed, in percent."""
+        return 100 * (1 - self.counts[digit][digit] / TEST_DIGITS[digit])
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A test image that is missed: its index, its digit, what it is taken for most often, and in how many runs."""
+
+    index: int
+    digit: int
+    predicted: int
+    runs: int
+
+
+def confusion(runs: Sequence[Run]) -> Confusion | None:
+    """The confusion matrix of the runs that keep their errors; None if there are none."""
+    kept = [run["errors"] for run in runs if "errors" in run]
+    if not kept:
+        return None
+    pairs = Counter((digit, predicted) for errors in kept for _, digit, predicted in errors)
+    wrong = Counter(digit for errors in kept for _, digit, _ in errors)
+    counts = [
+        tuple(
+            TEST_DIGITS[row] - wrong[row] / len(kept) if row == column else pairs[row, column] / len(kept)
+            for column in range(10)
+        )
+        for row in range(10)
+    ]
+    return Confusion(tuple(counts), len(kept))
+
+
+def missed(runs: Sequence[Run]) -> list[Missed]:
+    """The images that any run misses, those missed by most runs first and then by index."""
+    guesses: dict[tuple[int, int], Counter[int]] = {}
+    for run in runs:
+        for index, digit, predicted in run.get("errors", ()):
+            guesses.setdefault((index, digit), Counter())[predicted] += 1
+    found = [Missed(*image, _most_common(count), count.total()) for image, count in guesses.items()]
+    return sorted(found, key=lambda image: (-image.runs, image.index))
+
+
+def missed_by_all(runs: Sequence[Run]) -> list[Missed]:
+    """The images that every run misses, of those runs that keep their errors, by index."""
+    n = sum("errors" in run for run in runs)
+    return [image for image in missed(runs) if image.runs == n]
+
+
+def _most_common(count: Counter[int]) -> int:
+    """The digit with the highest count; of equals the smallest, whatever the order of the runs."""
+    return min(count, key=lambda digit: (-count[digit], digit))

@@ -1,0 +1,79 @@
+"""The figures of a step that tables show, from the runs of its record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Self
+
+from harness import stats
+from harness.evidence import series
+from harness.step import StepSpec
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What some runs of a step came to, accuracies in percent.
+
+    `mean` is the mean test accuracy over the final epochs of all runs, [`low`, `high`] its 95 % interval over runs (NaN
+    for one), `worst` the lowest of those accuracies. `complete` says whether all runs are as long as the recipe: one
+    that is not is no verdict. `seconds` is the median time of an epoch, which other work on a machine moves little.
+    """
+
+    runs: int
+    mean: float
+    low: float
+    high: float
+    worst: float
+    held: int
+    held_low: float
+    held_high: float
+    """The exact 95 % interval for the share of runs that hold."""
+    best_test: float
+    best_train: float
+    seconds: float
+    epochs: int
+    """Of the shortest run."""
+    complete: bool
+    seeds: tuple[int, ...]
+    together: int
+    """The most seeds that were trained at once."""
+
+    @classmethod
+    def of(cls, step: type[StepSpec], runs: Sequence[dict[str, Any]]) -> Self:
+        """The figures of one run or more."""
+        final = [series(run)[-step.final_epochs :] for run in runs]
+        mean, low, high = stats.mean_interval([sum(run) / len(run) for run in final])
+        held = sum(map(stats.holds, final))
+        held_low, held_high = stats.binomial_interval(held, len(final))
+        return cls(
+            runs=len(runs),
+            mean=mean,
+            low=low,
+            high=high,
+            worst=min(map(min, final)),
+            held=held,
+            held_low=held_low,
+            held_high=held_high,
+            best_test=max(max(series(run)) for run in runs),
+            best_train=max(max(series(run, "train")) for run in runs),
+            seconds=median(epoch["seconds"] for run in runs for epoch in run["epochs"]),
+            epochs=min(len(run["epochs"]) for run in runs),
+            complete=all(len(run["epochs"]) == step.recipe.epochs for run in runs),
+            seeds=tuple(run["seed"] for run in runs),
+            together=max(run.get("together", 1) for run in runs),
+        )
+
+    @property
+    def shows_goal(self) -> bool:
+        """Whether every run held the goal, and they are enough to show it: five of five are, one of one is not."""
+        return self.complete and self.held == self.runs and stats.contradicts(False, self.held, self.runs)
+
+    @property
+    def accuracy(self) -> str:
+        """The mean with its interval, if there is one."""
+        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.runs > 1 else f"{self.mean:.2f}"
+
+    @property
+    def verdict(self) -> str:
+        """How many runs held the goal, in words."""
+        return f"{self.held} of {self.runs}" if self.complete else "no verdict"

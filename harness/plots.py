@@ -1,0 +1,234 @@
+"""The plots of the report: how a step learned, what it sees, and the accuracy of all steps against their size.
+
+They are drawn in the light colour of each pair below; `harness.svg.inline` puts in the dark one for a dark page.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from harness.field_picture import picture
+from harness.stats import GOAL
+
+INK, MUTED, RULE, TEST, REACHED = "#1f2328", "#59636e", "#d1d9e0", "#0a5fb4", "#a04000"
+# Apart in lightness too, for print and for colour-blind readers; with a shape each, for both.
+LADDERS = ("#0a5fb4", "#a04000", "#117a52", "#8a3ffc", "#7a6200", "#b02a6b", "#00767a", "#4a4f57")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+LIT = ("#6cb6ff", "#f69d50", "#57d39b", "#c4a5ff", "#e3c34a", "#ff8fc0", "#5fd4d8", "#b6bec9")
+DARK = {INK: "#e6edf3", MUTED: "#9da7b3", RULE: "#3d444d", **dict(zip(LADDERS, LIT, strict=True))}
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+ACCURACIES = (50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, GOAL, 99.6, 99.8, 99.9)  # that a scale may name, in percent
+MOST = 99.99  # percent; the scale ends before it reaches a network that errs nowhere
+LIGHT = 20_000  # parameters; those above get a panel of their own, or they would press the others into a corner
+
+
+@dataclass(frozen=True)
+class Point:
+    """A step in the plot of accuracy against parameters, with the mean of its runs and, of several, the interval.
+
+    Accuracies are in percent; `low` and `high` are NaN for one run.
+    """
+
+    step: str
+    parameters: int
+    accuracy: float
+    low: float
+    high: float
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a single run."""
+        return math.isnan(self.low)
+
+    @property
+    def ladder(self) -> str:
+        """The ladder of the step."""
+        return self.step.partition("/")[0]
+
+
+def height(accuracy: ArrayLike) -> NDArray[np.float64]:
+    """Where an accuracy in percent stands on a logarithmic scale of the error: half the errors is one step up."""
+    error: NDArray[np.float64] = 100 - np.minimum(np.asarray(accuracy, dtype=np.float64), MOST)
+    return -np.log10(error)
+
+
+def curves(
+    test: Sequence[Sequence[float]], train: Sequence[Sequence[float]], final_epochs: int, published: float | None
+) -> Figure:
+    """Accuracy in percent by epoch: the mean over runs and, of several, the band from the lowest to the highest.
+
+    Args:
+        test: after each epoch, a sequence a run; runs may differ in length.
+        train: the same in training.
+        final_epochs: how many epochs at the end count; they are shaded.
+        published: the best test accuracy that was published, or None.
+
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        epochs = max(map(len, test))
+        axes.axvspan(epochs - final_epochs + 0.5, epochs + 0.5, color=RULE, alpha=0.45, linewidth=0)
+        axes.axhline(GOAL, color=REACHED, linewidth=1.2)
+        if published is not None:
+            axes.axhline(published, color=MUTED, linewidth=1, linestyle=":", label="published best test")
+        _band(axes, train, MUTED, "train", dashed=True)
+        _band(axes, test, TEST, "test", dashed=False)
+        late = [accuracy for run in (*test, *train) for accuracy in run[len(run) // 3 :]]
+        _scale(axes, min(97.0, *late), max(99.6, *late))
+        axes.set_xlim(0.5, epochs + 0.5)
+        axes.set_xticks([1, *range(5, epochs + 1, 5)])
+        axes.set_xlabel("epoch")
+        axes.legend(loc="lower right")
+        return figure
+
+
+def _band(axes: Axes, runs: Sequence[Sequence[float]], colour: str, name: str, *, dashed: bool) -> None:
+    """The mean of all runs that have an epoch, and their range."""
+    columns = [[run[i] for run in runs if i < len(run)] for i in range(max(map(len, runs)))]
+    epochs = range(1, len(columns) + 1)
+    if len(runs) > 1:
+        low, high = [min(column) for column in columns], [max(column) for column in columns]
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.22, linewidth=0)
+    mean = [sum(column) / len(column) for column in columns]
+    axes.plot(epochs, mean, color=colour, linewidth=1.6, linestyle="--" if dashed else "-", label=name)
+
+
+def _scale(axes: Axes, low: float, high: float) -> None:
+    """Put the accuracies from low to high on a logarithmic scale of the error."""
+    axes.set_yscale("function", functions=(height, lambda drawn: 100 - 10.0**-drawn))
+    axes.set_ylim(low, min(high, MOST))
+    named = [accuracy for accuracy in ACCURACIES if low <= accuracy <= high]
+    axes.set_yticks(named, [f"{accuracy:g}" if accuracy != GOAL else f"{GOAL:.1f}" for accuracy in named])
+    axes.yaxis.grid(visible=True)
+    axes.set_ylabel("accuracy, %")
+
+
+def field(model: nn.Module, image: Tensor) -> tuple[Figure, dict[str, str]]:
+    """The receptive field of each layer on a 28 x 28 image, and the dark colour for each of its light ones."""
+    with mpl.rc_context(STYLE | {"axes.spines.top": True, "axes.spines.right": True, "legend.fontsize": 8}):
+        figure = picture(model, image)
+    figure.set_size_inches(4.6, 3.2)
+    [axes] = figure.axes
+    axes.set_anchor("W")
+    if legend := axes.get_legend():
+        legend.set_title("")
+    axes.images[0].set_interpolation("none")  # the pixels as they are; whoever shows them enlarges them
+    colours = list(dict.fromkeys(to_hex(patch.get_edgecolor()) for patch in axes.patches))
+    brighter = mpl.colormaps["viridis"](np.linspace(0.35, 1, len(colours)))
+    return figure, DARK | {light: to_hex(dark) for light, dark in zip(colours, brighter, strict=True)}
+
+
+def frontier(points: Sequence[Point], *, width: float = 9.0) -> Figure:
+    """Accuracy against parameters of all points, and the line that none lies beyond.
+
+    A point is filled if it has an interval, and hollow if it is one run. `width` is in inches of 72 points.
+    """
+    ladders = list(dict.fromkeys(point.ladder for point in points))
+    heavy = [point for point in points if point.parameters > LIGHT]
+    split = bool(heavy) and len(heavy) < len(points)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, 4.6), layout="constrained")
+        panels = figure.subplots(1, 1 + split, sharey=True, squeeze=False, width_ratios=[3, 1] if split else None)[0]
+        for axes, there in zip(panels, _parts(points) if split else [points], strict=True):
+            _panel(axes, points, there, ladders)
+        for axes in panels[1:]:
+            axes.spines["left"].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+            axes.set_ylabel("")
+        panels[0].set_xlabel("parameters, logarithmic", loc="left")
+        handles = [_marker(ladders.index(ladder), ladder) for ladder in ladders]
+        figure.legend(handles=handles, loc="outside lower center", ncols=max(2, min(6, round(width / 1.5))))
+        return figure
+
+
+def best_so_far(points: Sequence[Point]) -> list[Point]:
+    """The points that no smaller network matches, in order of size: the frontier."""
+    chosen: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.parameters, -point.accuracy)):
+        if not chosen or point.accuracy > chosen[-1].accuracy:
+            chosen.append(point)
+    return chosen
+
+
+def _parts(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
+    light = [point for point in points if point.parameters <= LIGHT]
+    return light, [point for point in points if point.parameters > LIGHT]
+
+
+def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders: list[str]) -> None:
+    """One range of sizes, with the points that lie there."""
+    axes.axhline(GOAL, color=REACHED, linewidth=1.2)
+    best = best_so_far(points)
+    sizes, accuracies = [point.parameters for point in best], [point.accuracy for point in best]
+    axes.plot([*sizes, 1e9], [*accuracies, accuracies[-1]], drawstyle="steps-post", color=MUTED, linewidth=1)
+    for point in there:
+        colour, marker = _look(ladders.index(point.ladder))
+        if not point.alone:
+            axes.plot([point.parameters] * 2, [point.low, point.high], color=colour, linewidth=1.2, alpha=0.7)
+        face = "none" if point.alone else colour
+        axes.plot(point.parameters, point.accuracy, marker, color=colour, markerfacecolor=face, markersize=6)
+    lowest = min(point.accuracy if point.alone else point.low for point in points)
+    _scale(axes, min(99.0, lowest - 0.1), max(99.6, *(point.accuracy + 0.05 for point in points)))
+    _sizes(axes, sorted(point.parameters for point in there))
+    _label(axes, [point for point in best if point in there])
+
+
+def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
+    """A logarithmic scale from the smallest to the largest, with names as dense as its range allows."""
+    low, high = sizes[0] / 1.15, sizes[-1] * 1.15
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.minorticks_off()
+    digits = (1, 1.2, 1.5, 2, 4, 6, 7, 8) if high / low < 5 else (1,)
+    named = [round(digit * 10**n) for n in range(1, 10) for digit in digits]
+    named = [size for size in named if low <= size <= high]
+    axes.set_xticks(named, [f"{size / 1e3:g} k" if size < 1e6 else f"{size / 1e6:g} M" for size in named])
+    axes.xaxis.grid(visible=True)
+
+
+def _label(axes: Axes, best: Sequence[Point]) -> None:
+    """Names at the points, from the most accurate down, where they do not run into one that is there already."""
+    placed: list[tuple[float, float]] = []
+    share = 140 / axes.bbox.width  # of the width that a name takes, in the points of matplotlib, 100 an inch
+    for point in reversed(best):
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.parameters, point.accuracy)))
+        if all(abs(x - other_x) > share or abs(y - other_y) > 0.05 for other_x, other_y in placed):
+            placed.append((x, y))
+            side = "right" if x > 0.5 else "left"
+            axes.annotate(
+                point.step, (point.parameters, point.accuracy), (0, 6), textcoords="offset points", ha=side, fontsize=8
+            )
+
+
+def _look(place: int) -> tuple[str, str]:
+    return LADDERS[place % len(LADDERS)], MARKERS[place % len(MARKERS)]
+
+
+def _marker(place: int, name: str) -> Line2D:
+    colour, marker = _look(place)
+    return Line2D([], [], color=colour, marker=marker, linestyle="", markersize=6, label=name)

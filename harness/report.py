@@ -1,0 +1,183 @@
+"""The report: every specification and its evidence on one HTML page that needs nothing but itself.
+
+The same specs and records always give the same page: there is no date in it.
+"""
+
+import base64
+import importlib
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.image import imsave
+from platformdirs import user_cache_path
+from torch import Tensor
+
+from harness import data, plots, record, stats, svg
+from harness.confusion import missed
+from harness.errors import HarnessError
+from harness.figures import Figures
+from harness.step import StepSpec
+from harness.step_page import Page, page
+
+SHOWN_MISSED = 24  # images a step; the others are named by their index
+STRIP = (98.0, 99.7)  # percent; what the strips in the table of all steps reach from and to
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The steps of a ladder and what its package says of it."""
+
+    name: str
+    title: str
+    text: list[str]
+    """Paragraphs."""
+    pages: list[Page]
+
+    @property
+    def tally(self) -> Counter[str]:
+        """How many sentences of all steps are supported, refuted, undecided, or judgements."""
+        return sum((each.tally for each in self.pages), Counter())
+
+
+def html(
+    specs: Iterable[type[StepSpec]], images: Tensor | None, fresh: Mapping[str, dict[str, Any]] | None = None
+) -> str:
+    """The text of the page.
+
+    Args:
+        specs: the steps, those of a ladder in their order.
+        images: the test images, N x 28 x 28 grey levels, on which fields and missed digits are drawn; None draws
+            fields on an empty image, and names missed digits by their index.
+        fresh: runs to show in place of the committed ones, in the shape of a record, by the id of their step.
+
+    Raises HarnessError for a docstring or a record that cannot be read, and a claim that is not in the vocabulary.
+
+    """
+    fresh = fresh or {}
+    records = {step: fresh.get(step.id) or record.read(step) for step in specs}
+    pages = [page(step, kept, images) for step, kept in records.items()]
+    runs = [run for kept in records.values() if kept for run in kept["runs"]]
+    hardest = missed(runs)[:SHOWN_MISSED]
+    drawn = {
+        image.index for images_of in (hardest, *(each.missed[:SHOWN_MISSED] for each in pages)) for image in images_of
+    }
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        ladders=ladders(pages),
+        pages=pages,
+        tally=sum((each.tally for each in pages), Counter[str]()),
+        runs=len(runs),
+        goal=stats.GOAL,
+        strip_ends=STRIP,
+        wide=frontier(pages, "wide", 9.0),
+        narrow=frontier(pages, "narrow", 4.6),
+        hardest=hardest,
+        runs_with_errors=sum("errors" in run for run in runs),
+        shown_missed=SHOWN_MISSED,
+        mnist=images is not None,
+        pngs={index: png(images[index]) for index in sorted(drawn)} if images is not None else {},
+        fresh=bool(fresh),
+    )
+
+
+def ladders(pages: Sequence[Page]) -> list[Ladder]:
+    """The pages by ladder, in order; a ladder that is no package has no text."""
+    found = []
+    for name in dict.fromkeys(each.step.ladder for each in pages):
+        of_ladder = [each for each in pages if each.step.ladder == name]
+        package = of_ladder[0].step.__module__.rpartition(".")[0]
+        said = importlib.import_module(package).__doc__ if package else None
+        title, *text = (said or name).strip().split("\n\n")
+        found.append(Ladder(name, title.rstrip("."), text, of_ladder))
+    return found
+
+
+def points(specs: Iterable[type[StepSpec]]) -> list[plots.Point]:
+    """The steps that have a committed record, for the plot of accuracy against parameters."""
+    found = [(step, record.read(step)) for step in specs]
+    return [_point(step, Figures.of(step, kept["runs"])) for step, kept in found if kept]
+
+
+def _point(step: type[StepSpec], figures: Figures) -> plots.Point:
+    return plots.Point(step.id, step.parameters, figures.mean, figures.low, figures.high)
+
+
+def described(points: Iterable[plots.Point]) -> str:
+    """The data of the plot in words: parameters, mean accuracy in percent and its interval, if it has one."""
+    return "; ".join(
+        f"{point.step}: {point.parameters:,} parameters, {point.accuracy:.2f}"
+        + ("" if point.alone else f" [{point.low:.2f}, {point.high:.2f}]")
+        for point in points
+    )
+
+
+def plot(specs: Iterable[type[StepSpec]]) -> str:
+    """Accuracy against parameters of the steps that have a record, as an SVG file; HarnessError if none has."""
+    found = points(specs)
+    if not found:
+        raise HarnessError("no step has a record to plot; make one with: python -m harness train ID --record")
+    return svg.standalone(plots.frontier(found), "frontier", described(found))
+
+
+def frontier(pages: Iterable[Page], name: str, width: float) -> Markup | None:
+    """The plot of accuracy against parameters, `width` inches wide; None if nothing was measured."""
+    found = [_point(each.step, each.figures) for each in pages if each.figures and each.figures.complete]
+    if not found:
+        return None
+    figure = plots.frontier(found, width=width)
+    return svg.inline(figure, f"frontier-{name}", f"accuracy against parameters. {described(found)}", plots.DARK)
+
+
+def mnist_images(folder: str | Path | None = None) -> Tensor | None:
+    """The test images, N x 28 x 28 uint8, from that folder, MNIST_DIR or the cache; None if they are not there.
+
+    Nothing is fetched: the report does without them.
+    """
+    where = folder or os.environ.get("MNIST_DIR") or user_cache_path("mnist-ladders")
+    [file] = [file for file in data.FILES if file.name == data.TEST_IMAGES]
+    try:
+        return data.parse(data.read(Path(where), file), 3)
+    except data.SourceError:
+        return None
+
+
+def png(image: Tensor) -> str:
+    """A digit, rows x columns of grey levels, as a PNG in base64, dark on light."""
+    written = io.BytesIO()
+    software = {"Software": "matplotlib"}  # without its version, with which the page would change
+    imsave(written, image.numpy(), cmap="gray_r", vmin=0, vmax=255, format="png", metadata=software)
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def environment() -> Environment:
+    """Where the templates come from and what they may use; all that they are given is escaped."""
+    made = Environment(
+        loader=PackageLoader("harness"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["code"] = with_code
+    made.filters["anchor"] = lambda step_id: re.sub(r"\W+", "-", step_id)
+    made.filters["along"] = along_strip
+    return made
+
+
+def with_code(text: str) -> Markup:
+    """Prose, escaped, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def along_strip(accuracy: float) -> str:
+    """Where an accuracy in percent stands on the strip in the table of all steps, from 0 to 100."""
+    low, here, high = (float(plots.height(value)) for value in (STRIP[0], accuracy, STRIP[1]))
+    return f"{100 * min(max((here - low) / (high - low), 0), 1):.1f}"

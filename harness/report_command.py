@@ -1,0 +1,34 @@
+"""Write the report: all specifications with their evidence, as one HTML file."""
+
+import argparse
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.step import steps
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `report`."""
+    parser.add_argument("-o", "--output", default="report.html", metavar="FILE", help="default: report.html")
+    parser.add_argument("--plot", metavar="FILE", help="instead, write accuracy against parameters to FILE as SVG")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page or the plot, and print where it is."""
+    from harness import report
+
+    known = steps().values()
+    if arguments.plot:
+        print(write(Path(arguments.plot), report.plot(known)))
+    else:
+        print(write(Path(arguments.output), report.html(known, report.mnist_images())))
+    return 0
+
+
+def write(path: Path, text: str) -> Path:
+    """Put the text there and hand back the path; HarnessError if it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from error
+    return path

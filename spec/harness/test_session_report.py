@@ -1,0 +1,100 @@
+"""The report at the end of a pytest session: of its steps and with its runs, and only if it trained."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness import data, fresh, report, report_plugin, steps
+from harness.errors import HarnessError
+from harness.rehearsal import synthetic
+from spec.harness.test_plugin import Ladder, table
+from spec.harness.test_report import a_step, row_of, text_of
+
+
+def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "tiny"
+    folder.mkdir(parents=True)
+    epoch = {"epoch": 1, "train_accuracy": 1.0, "test_accuracy": 2.0, "train_loss": 3.0, "seconds": 4.0}
+
+    def write(name: str, started: str, *lines: Mapping[str, object], tail: str = "") -> None:
+        head = {
+            "step": "mine/tiny",
+            "seed": int(name[4]),
+            "started": started,
+            "torch": "2",
+            "commit": "c",
+            "dirty": False,
+        }
+        (folder / name).write_text("".join(json.dumps(line) + "\n" for line in (head, *lines)) + tail)
+
+    write(
+        "seed1-b.jsonl",
+        "2026-01-02T00:00:00+00:00",
+        {**epoch, "errors": []},
+        {**epoch, "errors": [[1, 2, 3]]},
+        {"failed": "inf"},
+    )
+    write("seed0-b.jsonl", "2026-01-02T00:00:01+00:00", {**epoch, "errors": [[4, 5, 6]]}, tail='{"epoch": 2, "tr')
+    write("seed0-a.jsonl", "2026-01-01T23:59:59+00:00", {**epoch, "errors": []})
+    write("seed2-b.jsonl", "2026-01-02T00:00:01+00:00")
+    (folder / "seed3-b.jsonl").touch()
+    step = a_step(tmp_path)
+    found = fresh.record(tmp_path, step, datetime(2026, 1, 2, 0, 0, 0, 900, tzinfo=UTC))
+    assert found == {
+        "step": "mine/tiny",
+        "parameters": 7,
+        "provenance": {"torch": "2"},
+        "runs": [
+            {"seed": 0, "together": 1, "epochs": [epoch], "errors": [[4, 5, 6]]},
+            {"seed": 1, "together": 1, "epochs": [epoch, epoch], "errors": [[1, 2, 3]]},
+        ],
+    }
+    assert fresh.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC)) is None
+
+
+@pytest.fixture
+def ladder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ladder:
+    """A tiny ladder on tiny data, in a pytest of its own."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
+    return Ladder(pytester)
+
+
+def test_a_session_that_trained_ends_with_a_report_of_its_runs(ladder: Ladder) -> None:
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--records", "kept")
+    result.stdout.fnmatch_lines(["*= report =*", "kept/report.html: the steps of this session, with its runs"])
+    page = (ladder.pytester.path / "kept" / "report.html").read_text()
+    _, line = table(result)  # step, parameters, receptive field, mean, worst, held, seconds an epoch
+    parameters, field, _, mean, worst, held, _ = row_of(page, "mine/tiny")
+    assert [parameters, field, mean.split()[0], worst, held] == line[1:6]
+    assert "a session of pytest" in " ".join(page.split())
+    assert "seeds 0, 1" in text_of(page)
+
+
+def test_a_session_that_did_not_train_has_no_report(ladder: Ladder) -> None:
+    result = ladder.run("-m", "not slow")
+    result.stdout.no_fnmatch_line("*= report =*")
+    assert not list(ladder.pytester.path.rglob("report.html"))
+
+
+def test_a_report_that_cannot_be_made_does_not_change_the_outcome(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def html(*_: object) -> str:
+        raise HarnessError("of this reason")
+
+    monkeypatch.setattr(report, "html", html)
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["no report: of this reason"])
+
+
+def test_steps_that_workers_collected_are_found_in_the_ladders() -> None:
+    manager = SimpleNamespace(get_plugin=lambda name: SimpleNamespace(items=[]))
+    config: Any = SimpleNamespace(pluginmanager=manager)
+    assert report_plugin.specs_of(config, {"frontier/step2", "mine/tiny"}) == [steps()["frontier/step2"]]

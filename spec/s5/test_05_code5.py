@@ -13,6 +13,8 @@ class TestDropout(StepSpec):
     Result:
         Parameters: 10,970 · receptive field: 28
         Published: best train 99.47, best test 99.30 (one run, best of 25 epochs on the test set)
+        Measured: 99.21 over the final 3 epochs of 1 seed, worst 99.19; held by 0 of 1; best train 99.50, best test
+            99.29 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - Regularization works: the gap at the end falls from 0.69 to 0.26 points. [claim: over-fits less than s5/code4]

@@ -13,6 +13,8 @@ class TestGlobalAverage(StepSpec):
     Result:
         Parameters: 6,070 · receptive field: 28
         Published: best train 99.86, best test 98.13 (one run, best of 20 epochs on the test set)
+        Measured: 98.42 over the final 3 epochs of 1 seed, worst 98.37; held by 0 of 1; best train 98.72, best test
+            98.62 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - That global average pooling costs accuracy is the wrong conclusion, the text warns. [judgement: about how to

@@ -14,6 +14,8 @@ class TestPoolingPlace(StepSpec):
     Result:
         Parameters: 13,808 · receptive field: 32
         Published: best train 99.39, best test 99.41 (one run, best of 20 epochs on the test set)
+        Measured: 99.41 over the final 3 epochs of 1 seed, worst 99.34; held by 0 of 1; best train 99.30, best test
+            99.51 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It works: 99.41 in the published epoch 9. [claim: reaches 99.4]

@@ -8,11 +8,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness import stats
+from harness import stats, strict_json
 from harness.data import write
 from harness.errors import HarnessError
+from harness.history import History, epoch_of_json, errors_of_json
 from harness.step import StepSpec
-from harness.train import History
 
 
 def run_of(history: History) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def run_of(history: History) -> dict[str, Any]:
     trained at once.
     """
     epochs = [asdict(epoch) for epoch in history.epochs]
-    errors = [epoch.pop("errors") for epoch in epochs]
+    errors = [epoch.pop("errors") for epoch in epochs] or [()]
     return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
 
 
@@ -40,12 +40,31 @@ def read(step: type[StepSpec]) -> dict[str, Any] | None:
 def read_file(path: Path, step_id: str) -> dict[str, Any]:
     """The record in a file, wherever it is; HarnessError if it is no record of that step."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["step"] != step_id or not record["runs"] or not all(run["epochs"] for run in record["runs"]):
-            raise ValueError(f"it is of {record['step']}, with {len(record['runs'])} runs")
-    except (ValueError, KeyError, TypeError) as error:
+        record: dict[str, Any] = strict_json.parse(strict_json.read(path))
+        if strict_json.text(record, "step") != step_id:
+            raise ValueError(f"it is of {record['step'][:80]}")
+        made = strict_json.mapping(record, "provenance")
+        for key in ("hardware", "torch", "fingerprint"):
+            strict_json.text(made, key)
+        _check_runs(strict_json.objects(record, "runs"))
+    except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is not a record of {step_id}: {error}") from error
-    return dict(record)
+    return record
+
+
+def _check_runs(runs: list[dict[str, Any]]) -> None:
+    """Raise ValueError unless there are runs, of different seeds, whose epochs are whole and in order."""
+    seeds = {strict_json.whole(run, "seed", 0, strict_json.SEEDS) for run in runs}
+    if not runs or len(seeds) < len(runs):
+        raise ValueError("it has no run, or a seed twice")
+    for run in runs:
+        epochs = strict_json.objects(run, "epochs")
+        if not epochs:
+            raise ValueError(f"seed {run['seed']} has no epochs")
+        for number, epoch in enumerate(epochs, 1):
+            # What records of older versions do not have is made up for here only.
+            epoch_of_json({"train_loss": 0.0, **epoch, "errors": []}, number)
+        errors_of_json(run.get("errors", []))
 
 
 def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]) -> None:
@@ -66,15 +85,22 @@ def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]
 def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any]) -> None:
     """Put one complete run into the record of its step, under a lock, and replace the file in one move.
 
-    Raises HarnessError as `check` does.
+    A run that is there already, the very same, is left as it is: whoever was killed after adding it adds it again.
+    Raises HarnessError as `check` does, and if the file cannot be written, which is then as it was.
     """
     path = path_of(step)
-    path.parent.mkdir(exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        check(step, provenance, [run["seed"]])
-        record = read(step) or {"step": step.id, "parameters": step.parameters, "provenance": provenance, "runs": []}
-        record["runs"] = sorted([*record["runs"], run], key=lambda there: int(there["seed"]))
-        write(path, _text(record).encode())
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            record = read(step) or {"step": step.id, "parameters": step.parameters, "provenance": provenance}
+            runs = record.setdefault("runs", [])
+            if json.loads(json.dumps(run)) in runs:
+                return
+            check(step, provenance, [run["seed"]])
+            record["runs"] = sorted([*runs, run], key=lambda there: int(there["seed"]))
+            write(path, _text(record).encode())
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
 
 
 def final_accuracies(step: type[StepSpec]) -> list[list[float]]:

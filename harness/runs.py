@@ -1,49 +1,71 @@
-"""Run files: JSON Lines, written as the training goes, so that a run that dies leaves whole lines behind."""
+"""Trainings that leave files behind: a run file a seed, and a checkpoint from which a killed one can go on."""
 
-import json
-from collections.abc import Iterable
-from contextlib import ExitStack
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
 
 import torch
 
 from harness.data import MNIST
+from harness.engine import Engine, Local
 from harness.errors import HarnessError
-from harness.provenance import commit, provenance
+from harness.history import Epoch, History
+from harness.kept import Kept
+from harness.provenance import commit
 from harness.step import StepSpec
-from harness.train import Epoch, History, OnEpoch, check_output, groups, train
+from harness.train import OnEpoch, check_output, groups, sound
+from harness.unfinished import Before
+from harness.work import Task
 
 
-class RunFile:
-    """The file of one run, opened for writing; a context manager.
+def finished(
+    step: type[StepSpec],
+    there: Before,
+    engine: Engine,
+    *,
+    folder: Path,
+    data: MNIST,
+    epochs: int,
+    on_epoch: OnEpoch,
+) -> Iterator[History]:
+    """Train as `harness.train.train` does, with files under `folder`; yield each run once it is over.
 
-    Its name holds the seed and the moment of the start, so that no run overwrites another. Raises HarnessError if the
-    folder cannot be written.
+    `there` says which seeds, and what is there of them already: what is whole is yielded as it is, what was interrupted
+    goes on. A run whose loss did not stay finite is among those yielded. What a run could go on from is removed when
+    the next one is asked for: by then, the one before can be in a record.
+
+    Raises HarnessError if the step cannot be trained at all, before any file is opened; if a file cannot be written;
+    and after the last run, if a worker died or met an error. Then the epochs it told of are kept in its checkpoint.
     """
+    check_output(step, step.model(), torch.device("cpu"))
+    for history in there.whole:
+        for epoch in history.epochs:
+            on_epoch(step, history.seed, epoch)
+        yield history
+    head = commit()
+    new = [Task(step, tuple(group), epochs, head) for group in groups(there.rest, engine.device, engine.workers)]
+    yield from trained([*there.interrupted, *(Kept(folder, task) for task in new)], engine, data, on_epoch)
 
-    def __init__(self, folder: Path, step: type[StepSpec], seed: int, header: dict[str, Any]) -> None:
-        started = datetime.now(UTC)
-        self.path = folder / step.id / f"seed{seed}-{started:%Y%m%dT%H%M%S.%fZ}.jsonl"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("x", encoding="utf-8")
-        except OSError as error:
-            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}") from error
-        self.write({"step": step.id, "seed": seed, "started": started.isoformat(timespec="seconds"), **header})
 
-    def write(self, line: dict[str, Any]) -> None:
-        """Append one line and hand it to the operating system."""
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
+def trained(everything: list[Kept], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[History]:
+    """Train the tasks and keep what is told of them; yield the runs of each once they are over."""
+    lost = []
+    try:
+        with closing(engine.run([kept.task for kept in everything], data)) as told_of:
+            for place, news in told_of:
+                kept = everything[place]
+                if isinstance(news, HarnessError):
+                    lost.append(str(news))
+                    continue
+                kept.take(news, on_epoch)
+                if kept.progress.over(kept.task.epochs):
+                    yield from kept.histories()
+                    kept.over()
+    finally:
+        for kept in everything:
+            kept.close()
+    if lost:
+        raise HarnessError("; ".join(lost))
 
 
 def recorded(
@@ -56,25 +78,24 @@ def recorded(
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> list[History]:
-    """Train as `harness.train.train` does, with a run file for each seed under `folder`.
+    """Train in this process as `harness.train.train` does, with files under `folder`.
 
     A step that cannot be trained at all is refused before any file is opened.
     """
-    check_output(step, step.model().to(device), device)
-    header = {**provenance(step, device), **commit()}
-    histories = []
-    for group in groups(seeds, device):
-        with ExitStack() as stack:
-            together = {"together": len(group)}
-            files = {seed: stack.enter_context(RunFile(folder, step, seed, header | together)) for seed in group}
+    runs = finished(
+        step,
+        Before(list(seeds)),
+        Local(device),
+        folder=folder,
+        data=data,
+        epochs=epochs or step.recipe.epochs,
+        on_epoch=on_epoch or silent,
+    )
+    return sound(list(runs))
 
-            def keep(step: type[StepSpec], seed: int, epoch: Epoch, files: dict[int, RunFile] = files) -> None:
-                files[seed].write(asdict(epoch))
-                if on_epoch is not None:
-                    on_epoch(step, seed, epoch)
 
-            histories += train(step, group, device, epochs=epochs, data=data, on_epoch=keep)
-    return histories
+def silent(step: type[StepSpec], seed: int, epoch: Epoch) -> None:
+    """Tell nobody."""
 
 
 def told(step: type[StepSpec], seed: int, epoch: Epoch) -> str:

@@ -6,7 +6,6 @@ the same numbers up to rounding (`torch.vmap` turns S convolutions into a groupe
 """
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -17,19 +16,11 @@ from torch.nn import functional as F
 from harness import augment, dropout
 from harness.data import MNIST
 from harness.graph import WARM_UP, StepGraph
+from harness.history import Epoch, Errors, finite
 from harness.recipe import Recipe
+from harness.state import Generators, State, put_back, take
 from harness.step import StepSpec
-from harness.train import (
-    Epoch,
-    Errors,
-    check_loss,
-    check_output,
-    epoch_of,
-    missed,
-    normalized,
-    optimizer_of,
-    transformed,
-)
+from harness.train import check_output, missed, next_epoch, normalized, optimizer_of, transformed
 
 
 class Together:
@@ -50,7 +41,7 @@ class Together:
         dropout.replace(self.network, self.dropouts)
         self.rate = torch.tensor(recipe.lr, device=device)
         self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
-        self.epoch = self.steps = 0
+        self.epoch = self.steps = self.launched = 0
         self.graph: StepGraph | None = None
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: dict[str, Tensor] = {}
@@ -58,6 +49,7 @@ class Together:
             self.averaged = {name: value.detach().clone() for name, value in self.floats().items()}
         self.loss_sum = torch.zeros(len(seeds), device=device)
         self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
+        self.sound = torch.zeros_like(self.correct)
 
     def floats(self) -> dict[str, Tensor]:
         """The weights and buffers that an average is over: all but the count of batches of a batch normalization."""
@@ -68,6 +60,7 @@ class Together:
         self.network.train()
         self.loss_sum.zero_()
         self.correct.zero_()
+        self.sound.zero_()
         for step, index in enumerate(self.indices()):
             self.set_rate(step)
             self.launch(index)
@@ -75,13 +68,38 @@ class Together:
         losses = (self.loss_sum / self.steps_per_epoch).tolist()
         return list(zip(losses, self.correct.tolist(), strict=True))
 
+    def pass_of_each(self) -> list[tuple[float, int]]:
+        """See `harness.train.Training`."""
+        return self.train_epoch()
+
+    def errors_of_each(self) -> list[Errors]:
+        """See `harness.train.Training`."""
+        return self.errors()
+
+    def state(self) -> State:
+        """See `harness.train.Training`."""
+        return take(self._live(), self.optimizer, self._generators())
+
+    def restore(self, state: State, epoch: int) -> None:
+        """See `harness.train.Training`; the graph is recorded anew."""
+        put_back(self._live(), self.optimizer, self._generators(), state)
+        self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
+        self.launched = 0
+
+    def _live(self) -> dict[str, Tensor]:
+        parts = {"model": self.weights | self.buffers, "average": self.averaged}
+        return {f"{part}.{name}": value.detach() for part, own in parts.items() for name, value in own.items()}
+
+    def _generators(self) -> Generators:
+        return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.dropouts}
+
     def set_rate(self, step: int) -> None:
         """Set the learning rate for a 0-based step of the present epoch."""
         self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
 
     def launch(self, index: Tensor) -> None:
         """A training step: on a GPU by way of a graph, once the first few have run."""
-        if index.is_cuda and self.graph is None and self.steps >= WARM_UP:
+        if index.is_cuda and self.graph is None and self.launched >= WARM_UP:
             self.optimizer.zero_grad(set_to_none=True)  # the gradients are to lie in the memory of the graph
             self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
         if self.graph is not None and self.graph.fits(index):
@@ -89,6 +107,7 @@ class Together:
         else:
             self.train_step(index)
         self.steps += 1
+        self.launched += 1
 
     def indices(self) -> Iterator[Tensor]:
         """The images of each batch, (S, B) int64, each seed in an order of its own."""
@@ -106,6 +125,7 @@ class Together:
         self.optimizer.step()
         self.average()
         self.loss_sum += losses.detach()
+        self.sound += self.loss_sum.isfinite()  # once it is not, it never is again
         self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
 
     def images(self, index: Tensor) -> Tensor:
@@ -157,26 +177,26 @@ class Together:
         return {name: self.averaged.get(name, value) for name, value in values.items()}
 
 
+def together(step: type[StepSpec], seeds: Sequence[int], data: MNIST) -> Together:
+    """The networks of the seeds on the device where the data is; seeds torch's global generator for each."""
+    device = data.train_images.device
+    models = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        models.append(step.model().to(device))
+    check_output(step, models[0], device)
+    return Together(models, step.recipe, data, seeds)
+
+
 def epochs_together(
     step: type[StepSpec], seeds: Sequence[int], data: MNIST, epochs: int | None = None
 ) -> Iterator[list[Epoch]]:
-    """Train the seeds together on the device where the data is, yielding an epoch of each as they end."""
+    """Train the seeds together on the device where the data is, yielding an epoch of each as they end.
+
+    Raises HarnessError once a loss is not finite.
+    """
     device = data.train_images.device
-    models = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for seed in seeds:
-            torch.manual_seed(seed)
-            models.append(step.model().to(device))
-    check_output(step, models[0], device)
-    run = Together(models, step.recipe, data, seeds)
-    for number in range(1, (epochs or step.recipe.epochs) + 1):
-        began = time.perf_counter()
-        trained = run.train_epoch()
-        wrong = run.errors()
-        share = (time.perf_counter() - began) / len(seeds)
-        for seed, (loss, _) in zip(seeds, trained, strict=True):
-            check_loss(step, seed, number, loss)
-        yield [
-            epoch_of(number, loss, correct, missing, share, data)
-            for (loss, correct), missing in zip(trained, wrong, strict=True)
-        ]
+        run = together(step, seeds, data)
+    while run.epoch < (epochs or step.recipe.epochs):
+        yield [finite(outcome) for outcome in next_epoch(step, seeds, run)]

@@ -8,8 +8,9 @@ same number of threads.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,60 +20,37 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from harness import augment, dropout
 from harness.data import MNIST, load
 from harness.errors import HarnessError
+from harness.history import Epoch as Epoch
+from harness.history import Errors as Errors
+from harness.history import History as History
+from harness.history import Outcome, Progress, finite
 from harness.recipe import Normalize, Recipe
-from harness.stats import holds
+from harness.state import Generators, State, put_back, take
 from harness.step import StepSpec
 
-Errors = tuple[tuple[int, int, int], ...]
-"""Images that were misclassified: index, digit, digit predicted."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to. Accuracies are in percent, seconds are wall time, evaluation included.
-
-    Of seeds that were trained together the seconds are the share of each.
-
-    `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
-    change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch, and `errors`
-    names those that it misses.
-    """
-
-    epoch: int
-    train_accuracy: float
-    test_accuracy: float
-    train_loss: float
-    seconds: float
-    errors: Errors = ()
-
-
-@dataclass(frozen=True)
-class History:
-    """One run: a step, a seed and its epochs so far, 1-based and in order."""
-
-    step: type[StepSpec]
-    seed: int
-    epochs: tuple[Epoch, ...]
-    together: int = 1
-    """How many seeds were trained at once."""
-
-    @property
-    def final(self) -> tuple[float, ...]:
-        """Test accuracy of the final epochs, in percent."""
-        return tuple(epoch.test_accuracy for epoch in self.epochs[-self.step.final_epochs :])
-
-    @property
-    def complete(self) -> bool:
-        """Whether the recipe's epochs were all run; a shortened run is no verdict."""
-        return len(self.epochs) == self.step.recipe.epochs
-
-    @property
-    def held(self) -> bool:
-        """Whether each of the final epochs of a complete run is at the goal or above."""
-        return self.complete and holds(self.final)
-
-
 OnEpoch = Callable[[type[StepSpec], int, Epoch], None]
+
+
+class Training(Protocol):
+    """What one network in training (`Run`) and several side by side (`harness.together.Together`) have in common."""
+
+    data: MNIST
+    epoch: int
+    """Epochs behind."""
+    sound: Tensor
+    """(S,) how many batches of the last epoch had a finite loss, up to the first that had not."""
+
+    def pass_of_each(self) -> list[tuple[float, int]]:
+        """Train an epoch: for each network the mean loss of the batches and the images classified correctly."""
+
+    def errors_of_each(self) -> list[Errors]:
+        """What each network misses of the test images."""
+
+    def state(self) -> State:
+        """All that the epochs to come depend on, as copies on the CPU."""
+
+    def restore(self, state: State, epoch: int) -> None:
+        """Go on from a state that was taken after so many epochs; ValueError if it is not of this network."""
 
 
 def train(
@@ -89,52 +67,85 @@ def train(
     `epochs` shortens the run: the schedule stays that of the whole recipe. `data` defaults to MNIST, found or fetched.
     `on_epoch` is called after each epoch with the step, the seed and the epoch.
 
-    Raises HarnessError if the data cannot be had, the model's output is not N x 10, or the loss is not finite.
+    Raises HarnessError if the data cannot be had, the model's output is not N x 10, or, once all seeds are trained,
+    the loss of some was not finite.
     """
     data = (data or load()).to(device)
-    histories = []
+    histories: list[History] = []
     for group in groups(seeds, data.train_images.device):
-        runs: dict[int, list[Epoch]] = {seed: [] for seed in group}
-        for of_each in epochs_of_group(step, group, data, epochs):
-            for seed, epoch in zip(group, of_each, strict=True):
-                runs[seed].append(epoch)
-                if on_epoch is not None:
-                    on_epoch(step, seed, epoch)
-        histories += [History(step, seed, tuple(run), len(group)) for seed, run in runs.items()]
+        progress = Progress(group)
+        with training(step, group, data) as run:
+            while not progress.over(epochs or step.recipe.epochs):
+                outcomes = dict(zip(group, next_epoch(step, group, run), strict=True))
+                for seed, outcome in progress.add(outcomes).items():
+                    if on_epoch is not None and isinstance(outcome, Epoch):
+                        on_epoch(step, seed, outcome)
+        histories += progress.histories(step)
+    return sound(histories)
+
+
+def sound(histories: list[History]) -> list[History]:
+    """The same histories; HarnessError if some of the runs failed."""
+    failures = [history.failed for history in histories if history.failed]
+    if failures:
+        raise HarnessError("; ".join(failures))
     return histories
 
 
-def groups(seeds: Iterable[int], device: torch.device) -> list[list[int]]:
-    """The seeds that are trained together: all of them on a GPU, each alone on a CPU, where that is faster."""
-    return [list(seeds)] if device.type == "cuda" else [[seed] for seed in seeds]
+def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
+    """The seeds that are trained together: each alone on a CPU, where that is faster, all that share a GPU on GPUs."""
+    seeds = list(seeds)
+    if device.type != "cuda":
+        return [[seed] for seed in seeds]
+    return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
 
 
-def epochs_of_group(
-    step: type[StepSpec], seeds: list[int], data: MNIST, epochs: int | None = None
-) -> Iterator[list[Epoch]]:
-    """Train seeds together, yielding the epoch of each as it ends."""
-    if data.train_images.device.type == "cuda":
-        from harness.together import epochs_together  # which builds on this module
+@contextmanager
+def training(step: type[StepSpec], seeds: Sequence[int], data: MNIST) -> Iterator[Training]:
+    """The networks of seeds that are trained together, on the device where the data is, before their first epoch.
 
-        yield from epochs_together(step, seeds, data, epochs)
-    else:
-        yield from ([epoch] for epoch in epochs_of(step, seeds[0], data, epochs))
+    torch's global generator is put back afterwards.
+    """
+    device = data.train_images.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        if device.type == "cuda":
+            from harness.together import together  # which builds on this module
+
+            yield together(step, seeds, data)
+        else:
+            [seed] = seeds
+            yield alone(step, seed, data)
+
+
+def next_epoch(step: type[StepSpec], seeds: Sequence[int], run: Training) -> list[Outcome]:
+    """Train and evaluate one epoch: what came of it for each seed."""
+    began = time.perf_counter()
+    passes = run.pass_of_each()
+    wrong = run.errors_of_each()
+    share = (time.perf_counter() - began) / len(seeds)
+    return [
+        check_loss(step, seed, run.epoch, loss, batch) or epoch_of(run.epoch, loss, correct, missing, share, run.data)
+        for seed, (loss, correct), missing, batch in zip(seeds, passes, wrong, run.sound.tolist(), strict=True)
+    ]
 
 
 def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None = None) -> Iterator[Epoch]:
-    """Train one seed on the device where the data is, yielding each epoch as it ends."""
-    recipe, device = step.recipe, data.train_images.device
+    """Train one seed on the device where the data is, yielding each epoch; HarnessError once a loss is not finite."""
+    device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        model = step.model().to(device).to(memory_format=layout(device))
-        check_output(step, model, device)
-        run = Run(model, recipe, data, seed)
-        for number in range(1, (epochs or recipe.epochs) + 1):
-            began = time.perf_counter()
-            loss, correct = run.train_epoch()
-            check_loss(step, seed, number, loss)
-            wrong = errors(run.evaluated, data.test_images, data.test_labels, recipe.normalize)
-            yield epoch_of(number, loss, correct, wrong, time.perf_counter() - began, data)
+        run = alone(step, seed, data)
+        while run.epoch < (epochs or step.recipe.epochs):
+            [outcome] = next_epoch(step, [seed], run)
+            yield finite(outcome)
+
+
+def alone(step: type[StepSpec], seed: int, data: MNIST) -> "Run":
+    """The network of one seed, before its first epoch; seeds torch's global generator."""
+    device = data.train_images.device
+    torch.manual_seed(seed)
+    model = step.model().to(device).to(memory_format=layout(device))
+    check_output(step, model, device)
+    return Run(model, step.recipe, data, seed)
 
 
 def epoch_of(number: int, loss: float, correct: int, wrong: Errors, seconds: float, data: MNIST) -> Epoch:
@@ -149,10 +160,12 @@ def epoch_of(number: int, loss: float, correct: int, wrong: Errors, seconds: flo
     )
 
 
-def check_loss(step: type[StepSpec], seed: int, epoch: int, loss: float) -> None:
-    """Raise HarnessError if the mean loss of an epoch is not finite."""
-    if not math.isfinite(loss):
-        raise HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in epoch {epoch}; lower the rate")
+def check_loss(step: type[StepSpec], seed: int, epoch: int, loss: float, sound: int) -> HarnessError | None:
+    """What is wrong with the mean loss of an epoch, of which so many batches were sound; None if it is finite."""
+    if math.isfinite(loss):
+        return None
+    where = f"epoch {epoch}, batch {sound + 1}"
+    return HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in {where}; lower the rate")
 
 
 def layout(device: torch.device) -> torch.memory_format:
@@ -166,12 +179,14 @@ class Run:
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
         device = data.train_images.device
         self.model, self.recipe, self.data = model, recipe, data
-        dropout.replace(model, [torch.Generator(device).manual_seed(seed)])
+        self.dropout = torch.Generator(device).manual_seed(seed)
+        dropout.replace(model, [self.dropout])
         self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
         # The order is drawn on the CPU, so that it is the same on every device.
         self.order = torch.Generator().manual_seed(seed)
         self.augmentation = torch.Generator(device).manual_seed(seed)
         self.epoch = 0
+        self.sound = torch.zeros(1, dtype=torch.int64, device=device)
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
@@ -188,13 +203,41 @@ class Run:
         # Sums stay on the device: reading one a batch would make a GPU wait.
         loss_sum = torch.zeros((), device=self.data.train_images.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.data.train_images.device)
+        self.sound.zero_()
         for step, (images, labels) in enumerate(self.batches()):
             self.set_rate(step)
             loss, hits = self.train_step(images, labels)
             loss_sum += loss
             correct += hits
+            self.sound += loss_sum.isfinite()  # once it is not, it never is again
         self.epoch += 1
         return loss_sum.item() / self.steps_per_epoch, int(correct.item())
+
+    def pass_of_each(self) -> list[tuple[float, int]]:
+        """The same, as a list of one."""
+        return [self.train_epoch()]
+
+    def errors_of_each(self) -> list[Errors]:
+        """What the network misses of the test images, as a list of one."""
+        return [errors(self.evaluated, self.data.test_images, self.data.test_labels, self.recipe.normalize)]
+
+    def state(self) -> State:
+        """See `Training`."""
+        return take(self._live(), self.optimizer, self._generators())
+
+    def restore(self, state: State, epoch: int) -> None:
+        """See `Training`."""
+        put_back(self._live(), self.optimizer, self._generators(), state)
+        self.epoch = epoch
+
+    def _live(self) -> dict[str, Tensor]:
+        averaged = {} if self.averaged is None else self.averaged.state_dict(prefix="average.")
+        return {**self.model.state_dict(prefix="model."), **averaged}
+
+    def _generators(self) -> Generators:
+        # torch's global one as well, for a network that draws from it while it is trained
+        own = {"order": self.order, "augmentation": self.augmentation, "dropout": self.dropout}
+        return {name: [one] for name, one in {**own, "global": torch.default_generator}.items()}
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented, normalized batches: images (B, 1, 28, 28) float32 and labels (B,)."""

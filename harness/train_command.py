@@ -29,6 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=_epochs, metavar="N", help="stop after N epochs; such a run is no verdict")
     parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
+    parser.add_argument("--resume", action="store_true", help="go on with what was interrupted in the folder of --out")
+    parser.add_argument(
+        "--engine",
+        choices=["local", "processes", "ray"],
+        default="local",
+        help="where to train: in this process (default), in one for each core or GPU, or on a Ray cluster",
+    )
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="a Ray cluster (default: one is started here)")
     parser.add_argument("--json", action="store_true", help="one JSON object a seed on standard output")
     parser.add_argument("--record", action="store_true", help="add the complete runs to the step's committed record")
     parser.add_argument(
@@ -53,22 +61,41 @@ def _epochs(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train; 0 when every seed held the goal or the step claims none, 1 when not."""
+    """Train; 0 when every seed held the goal or the step claims none, 1 when not.
+
+    Raises HarnessError if a run failed or was lost, after those that did not are printed and kept.
+    """
     step = find(arguments.id)
     check(step, arguments)
     if arguments.profile:
         return profile(step, arguments)
-    histories = []
-    for history in trained(step, arguments):
-        histories.append(history)
-        if arguments.json:
-            print(json.dumps(as_json(history)), flush=True)
+    histories: list[History] = []
+    errors = []
+    try:
+        for history in trained(step, arguments):
+            if arguments.json:
+                print(json.dumps(as_json(history)), flush=True)
+            if history.failed is None:
+                histories.append(history)
+            else:
+                errors.append(history.failed)
+    except HarnessError as error:
+        errors.append(str(error))
+    if histories:
+        histories.sort(key=lambda history: int(arguments.seeds.index(history.seed)))
+        conclude(histories, arguments)
+    if errors:
+        raise HarnessError("; ".join(errors))
+    return 0 if not step.goal or all(history.held for history in histories) else 1
+
+
+def conclude(histories: "list[History]", arguments: argparse.Namespace) -> None:
+    """Print the table and the verdict, and bring the texts up to the records, as far as the arguments ask for it."""
     if not arguments.json:
         console().print(table(histories))
         print(verdict(histories))
     if arguments.record:
         bring_up_to_date()
-    return 0 if not step.goal or all(history.held for history in histories) else 1
 
 
 def bring_up_to_date() -> None:
@@ -92,25 +119,24 @@ def check(step: type[StepSpec], arguments: argparse.Namespace) -> None:
 
 
 def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[History]":
-    """Train the seeds one after the other, shown and kept as the arguments say; what can be refused is so at once."""
+    """Train the seeds, shown and kept as the arguments say; what can be refused is so at once."""
     from harness import record
     from harness.data import load
-    from harness.device import device_of
-    from harness.provenance import provenance
-    from harness.runs import recorded
+    from harness.engine import engine_of
+    from harness.runs import finished
+    from harness.unfinished import Before, before
 
-    device = device_of(arguments.device)
-    made = provenance(step, device)
+    engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
+    folder = Path(arguments.out)
+    epochs = arguments.epochs or step.recipe.epochs
+    there = before(step, arguments.seeds, folder, epochs, engine) if arguments.resume else Before(arguments.seeds)
     if arguments.record:
-        record.check(step, made, arguments.seeds)
+        record.check(step, engine.provenance(step), there.rest)
     data = load(arguments.data)
-    with display(len(arguments.seeds) * (arguments.epochs or step.recipe.epochs)) as on_epoch:
-        for seed in arguments.seeds:
-            [history] = recorded(
-                step, [seed], device, folder=Path(arguments.out), epochs=arguments.epochs, data=data, on_epoch=on_epoch
-            )
-            if arguments.record:
-                record.add(step, made, record.run_of(history))
+    with display(len(arguments.seeds) * epochs) as on_epoch:
+        for history in finished(step, there, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
+            if arguments.record and history.failed is None:
+                record.add(step, dict(history.provenance), record.run_of(history))
             yield history
 
 

@@ -7,18 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, rewrite, runs, show_command
+from harness import Recipe, StepSpec, data, engine, rewrite, show_command
 from harness import step as step_module
 from harness.__main__ import main
 from harness.rehearsal import synthetic
-from harness.train import History
+from harness.work import News
 from spec.harness.scripted import scripted
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +210,7 @@ def test_json_is_one_object_a_seed_and_nothing_else(call: Call) -> None:
 def test_json_stays_on_standard_output_while_a_terminal_shows_the_epochs(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "train", scripted(99.41))
+    monkeypatch.setattr(engine, "work", scripted(99.41))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     _, out, err = call("train mine/tiny --json")
@@ -237,7 +237,7 @@ def test_the_status_is_that_of_the_claim(
     held: list[str],
     verdict: str,
 ) -> None:
-    monkeypatch.setattr(runs, "train", scripted(*accuracies))
+    monkeypatch.setattr(engine, "work", scripted(*accuracies))
     is_so, out, _ = call(line)
     assert is_so == status
     rows = [row.split() for row in out.splitlines() if row.startswith("mine/") and ":" not in row]
@@ -254,17 +254,15 @@ def test_a_run_file_can_be_read_while_the_run_goes_on(
 ) -> None:
     lengths = []
 
-    def watch(*arguments: object, on_epoch: Callable[..., None], **rest: object) -> list[History]:
-        def look(*epoch: object) -> None:
-            on_epoch(*epoch)
-            [file] = (workplace / "kept" / "mine" / "tiny").iterdir()
+    def watch(*arguments: object) -> Iterator[News]:
+        for news in scripted(99.0)(*arguments):
+            yield news
+            [file] = (workplace / "kept" / "mine" / "tiny").glob("*.jsonl")
             lengths.append([len(json.loads(line)) > 1 for line in file.read_text().splitlines()])
 
-        return scripted(99.0)(*arguments, on_epoch=look, **rest)
-
-    monkeypatch.setattr(runs, "train", watch)
+    monkeypatch.setattr(engine, "work", watch)
     call("train mine/tiny --out kept")
-    assert lengths == [[True] * 2, [True] * 3, [True] * 4, [True] * 5]
+    assert lengths == [[True], [True] * 2, [True] * 3, [True] * 4, [True] * 5]
 
 
 def test_a_run_file_says_what_was_run_where(call: Call, workplace: Path) -> None:
@@ -280,12 +278,12 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workplace / "mine").mkdir()
-    monkeypatch.setattr(runs, "train", scripted(99.0, 99.1))
+    monkeypatch.setattr(engine, "work", scripted(99.0, 99.1))
     monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
     status, _, err = call("train mine/tiny --seeds 1 --record")
     assert status == 0
     assert err.endswith("\nwrote README.md\n")
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr(engine, "work", None)
     status, _, err = call("train mine/tiny --seeds 0 1 --record")
     assert status == 2
     assert re.fullmatch(r"python -m harness train: error: .*tiny\.json has seed 1 already; .*\n", err)
@@ -324,7 +322,7 @@ def test_an_interrupt_leaves_whole_lines_and_ends_at_once(workplace: Path) -> No
     *epochs, last = err.splitlines()
     assert last == "python -m harness train: interrupted"
     assert all(line.startswith("mine/tiny seed 0 epoch ") for line in epochs)
-    [file] = (workplace / "runs" / "mine" / "tiny").iterdir()
+    [file] = (workplace / "runs" / "mine" / "tiny").glob("*.jsonl")
     text = file.read_text()
     assert text.endswith("}\n")
     numbers = [json.loads(line).get("epoch") for line in text.splitlines()]

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from harness import data, rewrite, runs
+from harness import data, engine, rewrite
 from harness.errors import HarnessError
 from harness.rehearsal import synthetic
 from spec.harness.scripted import scripted
@@ -216,7 +216,7 @@ def test_a_run_on_the_cpu_tells_of_each_epoch_and_ends_with_the_table(ladder: La
 
 
 def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "train", scripted(10.0))
+    monkeypatch.setattr(engine, "work", scripted(10.0))
     ladder.change("epochs=4)", "epochs=4)\n    goal = True")
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "3")
     result.assert_outcomes(skipped=1)
@@ -228,7 +228,7 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(runs, "train", scripted(99.0, 99.1, 99.2))
+    monkeypatch.setattr(engine, "work", scripted(99.0, 99.1, 99.2))
     monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
     result = ladder.run(*arguments, "2")
     result.assert_outcomes(passed=1)
@@ -252,10 +252,10 @@ def test_runs_of_another_make_are_refused_before_they_are_trained(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(runs, "train", scripted(99.0))
+    monkeypatch.setattr(engine, "work", scripted(99.0))
     monkeypatch.setattr(rewrite, "rewrite", list)
     ladder.run(*arguments, "1").assert_outcomes(passed=1)
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr(engine, "work", None)
     ladder.change("lr=0.05", "lr=0.5")
     result = ladder.run(*arguments, "2")
     assert "tiny.json was made with another fingerprint; delete the file to start it anew" in failure(result)[0]
@@ -274,7 +274,7 @@ def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypat
 def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "train", scripted(99.0))
+    monkeypatch.setattr(engine, "work", scripted(99.0))
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "9")
     result.assert_outcomes(passed=1)
     assert len([line for line in result.outlines if re.fullmatch(EPOCH, line)]) == 4
@@ -297,7 +297,7 @@ def test_runs_that_contradict_the_step_fail_it_in_both_directions(
     held: str,
     message: str | None,
 ) -> None:
-    monkeypatch.setattr(runs, "train", scripted(*accuracies))
+    monkeypatch.setattr(engine, "work", scripted(*accuracies))
     ladder.change("epochs=4)", f"epochs=4)\n    goal = {goal}")
     result = ladder.run("-m", "slow", "--device", "cpu")
     if message is None:
@@ -366,7 +366,7 @@ def test_an_accuracy_spec_is_not_repeated_until_it_passes(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     pytest.importorskip("pytest_rerunfailures")
-    monkeypatch.setattr(runs, "train", None)  # a failure of another kind, were it called
+    monkeypatch.setattr(engine, "work", None)  # a failure of another kind, were it called
     rerunning = ["-p", "pytest_rerunfailures", *(["--reruns", "1"] if how == "option" else [])]
     if how == "marker":
         ladder.change("class TestTiny", "import pytest\n\n@pytest.mark.flaky(reruns=2)\nclass TestTiny")
@@ -385,7 +385,7 @@ def test_other_tests_may_be_repeated(ladder: Ladder) -> None:
 
 
 def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "train", scripted(99.45, 99.35))
+    monkeypatch.setattr(engine, "work", scripted(99.45, 99.35))
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
     [found] = ElementTree.parse(ladder.pytester.path / "junit.xml").iter("property")

@@ -1,0 +1,129 @@
+"""Checkpoints: all that a training needs in order to go on, as one safetensors file that is replaced every epoch.
+
+The tensors are the state of the networks, of the optimizer and of the generators; the metadata in the header of the
+file is one JSON text with the rest, what was trained where and the epochs so far, and the SHA-256 of both. Nothing in
+it is ever executed or unpickled, and nothing of it is believed before it has been checked.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from harness import strict_json
+from harness.data import write
+from harness.errors import HarnessError
+from harness.history import Epoch, Progress, epoch_of_json
+from harness.step import StepSpec
+
+VERSION = 1  # of the format; a checkpoint of another one is refused
+TEXT, DIGEST = "training", "sha256"  # the entries of the metadata
+LARGEST = 1 << 30  # bytes; a network of these ladders has a hundredth of a thousandth of it
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training was after an epoch, or before its first."""
+
+    step: str
+    head: dict[str, Any]
+    """The first line of the run files, less the seed: when, where and with what the training began."""
+    progress: Progress
+    state: dict[str, Tensor]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs behind, those of a seed that failed not counted."""
+        going_on = [run for seed, run in self.progress.epochs.items() if seed not in self.progress.failed]
+        return max(map(len, going_on), default=0)
+
+    def pack(self) -> bytes:
+        """The bytes of a safetensors file."""
+        runs = [
+            {"seed": seed, "epochs": [vars(epoch) for epoch in run], "failed": self.progress.failed.get(seed)}
+            for seed, run in self.progress.epochs.items()
+        ]
+        text = json.dumps({"version": VERSION, "step": self.step, "head": self.head, "runs": runs})
+        return bytes(save(self.state, {TEXT: text, DIGEST: digest(text, self.state)}))
+
+    def check(self, step: type[StepSpec], provenance: dict[str, Any], where: str) -> None:
+        """Raise HarnessError if it is of another step, or was made with something else than the given provenance."""
+        if self.step != step.id:
+            raise HarnessError(f"{where} is of {self.step}, not of {step.id}")
+        other = [key for key, value in provenance.items() if self.head.get(key) != value]
+        if other:
+            raise HarnessError(
+                f"{where} was made with another {', '.join(other)}; go on with the same, or delete it to start anew"
+            )
+
+
+def unpack(raw: bytes, where: str) -> Checkpoint:
+    """The checkpoint in the bytes of a file; HarnessError, which names `where` they are from, if they are none."""
+    try:
+        # The library checks the header against the bytes before anything is made of them.
+        tensors: dict[str, Tensor] = load(raw)
+        header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+        metadata = strict_json.mapping(header, "__metadata__")
+        text = strict_json.text(metadata, TEXT)
+        if strict_json.text(metadata, DIGEST) != digest(text, tensors):
+            raise ValueError("its SHA-256 is not that of its contents")
+        rest = strict_json.parse(text)
+        if (version := strict_json.whole(rest, "version", 0, 1 << 31)) != VERSION:
+            raise ValueError(f"it is of version {version} of the format, and this is version {VERSION}")
+        head = strict_json.mapping(rest, "head")
+        if {"step", "seed"} & head.keys():
+            raise ValueError("its head names a step or a seed")
+        return Checkpoint(strict_json.text(rest, "step"), head, _progress(rest), tensors)
+    except (SafetensorError, ValueError, KeyError, TypeError, AssertionError, OverflowError, RuntimeError) as error:
+        why = " ".join(f"{error}".split())[:200]
+        raise HarnessError(f"{where} is not a checkpoint: {why}; delete it to start its runs anew") from error
+
+
+def digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the text and of the names and bytes of the tensors, so that damage does not pass for a network."""
+    found = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _progress(rest: dict[str, Any]) -> Progress:
+    """The runs so far; ValueError unless they are of different seeds and, those that failed apart, of one length."""
+    runs = strict_json.objects(rest, "runs")
+    progress = Progress(strict_json.whole(run, "seed", 0, strict_json.SEEDS) for run in runs)
+    for run in runs:
+        entries = enumerate(strict_json.objects(run, "epochs"), 1)
+        epochs: list[Epoch] = [epoch_of_json(entry, number) for number, entry in entries]
+        progress.epochs[run["seed"]] = epochs
+        if run.get("failed") is not None:
+            progress.failed[run["seed"]] = strict_json.text(run, "failed")
+    going_on = {len(run) for seed, run in progress.epochs.items() if seed not in progress.failed}
+    if len(progress.epochs) < len(runs) or len(going_on) > 1:
+        raise ValueError("its runs are not of different seeds and of one length")
+    return progress
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in a file; HarnessError if it cannot be read or is none."""
+    try:
+        return unpack(strict_json.read(path, LARGEST), str(path))
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"{path} cannot be read: {error}; delete it to start its runs anew") from error
+
+
+def keep(path: Path, raw: bytes) -> None:
+    """Replace the checkpoint in one move, once the new one is on the disk; HarnessError if it cannot be written."""
+    try:
+        write(path, raw)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write {path}: {error.strerror or error}; make room, or mend the folder, and go on with --resume"
+        ) from error

@@ -1,0 +1,124 @@
+"""What a training comes to: epochs, runs made of them, and how far the runs of one training are."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness import strict_json
+from harness.errors import HarnessError
+from harness.stats import holds
+from harness.step import StepSpec
+
+Errors = tuple[tuple[int, int, int], ...]
+"""Images that were misclassified: index, digit, digit predicted."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Accuracies are in percent, seconds are wall time, evaluation included.
+
+    Of seeds that were trained together the seconds are the share of each.
+
+    `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
+    change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch, and `errors`
+    names those that it misses.
+    """
+
+    epoch: int
+    train_accuracy: float
+    test_accuracy: float
+    train_loss: float
+    seconds: float
+    errors: Errors = ()
+
+
+def epoch_of_json(value: Any, number: int) -> Epoch:
+    """The epoch of that number from its JSON in a run file, a checkpoint or a record; ValueError if it is none."""
+    return Epoch(
+        epoch=strict_json.whole(value, "epoch", number, number + 1),
+        train_accuracy=strict_json.number(value, "train_accuracy", 0, 100),
+        test_accuracy=strict_json.number(value, "test_accuracy", 0, 100),
+        train_loss=strict_json.number(value, "train_loss", -1e39, 1e39),
+        seconds=strict_json.number(value, "seconds", 0, 1e9),
+        errors=errors_of_json(strict_json.field(value, "errors")),
+    )
+
+
+def errors_of_json(value: Any) -> Errors:
+    """The misclassified images from their JSON: ValueError unless it is a list of [index, digit, digit predicted]."""
+    triples = value if isinstance(value, list) else [value]
+    for triple in triples:
+        sound = isinstance(triple, list) and len(triple) == 3 and all(type(entry) is int for entry in triple)
+        if not sound or triple[0] < 0 or not all(0 <= digit <= 9 for digit in triple[1:]):
+            raise ValueError("'errors' is not a list of [index, digit, digit predicted]")
+    return tuple((index, digit, predicted) for index, digit, predicted in triples)
+
+
+@dataclass(frozen=True)
+class History:
+    """One run: a step, a seed and its epochs so far, 1-based and in order."""
+
+    step: type[StepSpec]
+    seed: int
+    epochs: tuple[Epoch, ...]
+    together: int = 1
+    """How many seeds were trained at once."""
+    failed: str | None = None
+    """Why the run ended before its time, if its loss did not stay finite."""
+    provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Where and with what it was made, as the head of its run file says; empty for a run that has none."""
+
+    @property
+    def final(self) -> tuple[float, ...]:
+        """Test accuracy of the final epochs, in percent."""
+        return tuple(epoch.test_accuracy for epoch in self.epochs[-self.step.final_epochs :])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the recipe's epochs were all run; a shortened run is no verdict."""
+        return len(self.epochs) == self.step.recipe.epochs and self.failed is None
+
+    @property
+    def held(self) -> bool:
+        """Whether each of the final epochs of a complete run is at the goal or above."""
+        return self.complete and holds(self.final)
+
+
+Outcome = Epoch | HarnessError
+"""What came of an epoch of one seed."""
+
+
+def finite(outcome: Outcome) -> Epoch:
+    """The epoch; raises the error if that is what came of it."""
+    if isinstance(outcome, HarnessError):
+        raise outcome
+    return outcome
+
+
+class Progress:
+    """How far the seeds of one training are: the epochs of each, and why it failed if it did."""
+
+    def __init__(self, seeds: Iterable[int]) -> None:
+        self.epochs: dict[int, list[Epoch]] = {seed: [] for seed in seeds}
+        self.failed: dict[int, str] = {}
+
+    def add(self, outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        """Take what came of an epoch of each seed, and tell what is new of it: nothing of seeds that failed before."""
+        news = {seed: outcome for seed, outcome in outcomes.items() if seed not in self.failed}
+        for seed, outcome in news.items():
+            if isinstance(outcome, Epoch):
+                self.epochs[seed].append(outcome)
+            else:
+                self.failed[seed] = str(outcome)
+        return news
+
+    def over(self, epochs: int) -> bool:
+        """Whether every seed has failed or has so many epochs."""
+        return all(seed in self.failed or len(run) >= epochs for seed, run in self.epochs.items())
+
+    def histories(self, step: type[StepSpec], provenance: Mapping[str, Any] | None = None) -> list[History]:
+        """The runs so far, in the order of the seeds."""
+        return [
+            History(step, seed, tuple(run), len(self.epochs), self.failed.get(seed), provenance or {})
+            for seed, run in self.epochs.items()
+        ]

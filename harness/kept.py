@@ -1,0 +1,113 @@
+"""What is kept of a task while it is trained: a run file for each of its seeds, and one checkpoint for all of them.
+
+Both have names that hold the seed and the moment of the start, so that no run overwrites another. At every moment there
+is a checkpoint from which the run files can be made anew, until the runs are over.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness import checkpoint
+from harness.errors import HarnessError
+from harness.history import Epoch, History, Progress
+from harness.run_file import RunFile, made_with, unwritable
+from harness.train import OnEpoch
+from harness.work import News, Task
+
+CHECKPOINT, RUN, LOCK = ".safetensors", ".jsonl", ".lock"
+
+
+class Kept:
+    """The files of one task, written by the process that asked for it.
+
+    `stamp` is the moment in the names of files that exist, for a task that goes on; `lock` is then held. Raises
+    HarnessError if the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, task: Task, stamp: str | None = None, lock: FileLock | None = None) -> None:
+        self.folder, self.task, self.stamp, self._lock = folder / task.step.id, task, stamp, lock
+        self.progress = Progress(task.seeds)
+        self._head: dict[str, object] = {}
+        self._files: dict[int, RunFile] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}") from error
+
+    def path(self, seed: int, suffix: str) -> Path:
+        """Where a file of that seed is."""
+        return self.folder / f"seed{seed}-{self.stamp}{suffix}"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint of all seeds is."""
+        return self.path(self.task.seeds[0], CHECKPOINT)
+
+    def take(self, news: News, on_epoch: OnEpoch) -> None:
+        """Write down what a worker tells, the checkpoint first; HarnessError if it cannot be written.
+
+        `on_epoch` is told of every epoch once, at the beginning of those that were there before.
+        """
+        first = not self._files
+        if first:
+            self._claim()
+        checkpoint.keep(self.checkpoint, news.checkpoint)
+        if first:
+            self._open(news, on_epoch)
+        for seed, outcome in self.progress.add(news.outcomes).items():
+            self._files[seed].add(outcome)
+            if isinstance(outcome, Epoch):
+                on_epoch(self.task.step, seed, outcome)
+
+    def _claim(self) -> None:
+        """Find names that no file has, unless there are names from before, and lock them."""
+        moment = datetime.now(UTC)
+        while self.stamp is None or (self._lock is None and any(self.folder.glob(f"seed*-{self.stamp}.*"))):
+            self.stamp = f"{moment:%Y%m%dT%H%M%S.%fZ}"
+            moment += timedelta(microseconds=1)  # a clock that was set back comes to the same moment again
+        if self._lock is None:
+            self._lock = lock(self.path(self.task.seeds[0], LOCK))
+
+    def _open(self, news: News, on_epoch: OnEpoch) -> None:
+        """Make the run files from the checkpoint."""
+        before = checkpoint.unpack(news.checkpoint, str(self.checkpoint))
+        self._head, self.progress = before.head, before.progress
+        for seed, epochs in self.progress.epochs.items():
+            head = {"step": self.task.step.id, "seed": seed, **before.head}
+            self._files[seed] = RunFile(self.path(seed, RUN), head, epochs)
+            if seed in self.progress.failed:
+                self._files[seed].add(HarnessError(self.progress.failed[seed]))
+            for epoch in epochs:
+                on_epoch(self.task.step, seed, epoch)
+
+    def histories(self) -> Iterator[History]:
+        """The runs so far."""
+        yield from self.progress.histories(self.task.step, made_with(self._head))
+
+    def over(self) -> None:
+        """Remove what was there to go on from."""
+        self.close()
+        self.checkpoint.unlink(missing_ok=True)
+        self.path(self.task.seeds[0], LOCK).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the files and give up the lock; the checkpoint stays."""
+        for file in self._files.values():
+            file.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def lock(path: Path) -> FileLock:
+    """The lock of a task, taken; HarnessError if another process has it or the file cannot be written."""
+    held = FileLock(path)
+    try:
+        held.acquire(timeout=0)
+    except Timeout as error:
+        raise HarnessError(f"{path.with_suffix(RUN)} is still being written by another process; wait for it") from error
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return held

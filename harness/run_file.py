@@ -1,0 +1,88 @@
+"""Run files: JSON Lines, written as the training goes, so that a run that dies leaves whole lines behind.
+
+The first line says when, where and with what the run began, each line after it is an epoch, and a run whose loss did
+not stay finite ends with a line that says so.
+"""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness import strict_json
+from harness.errors import HarnessError
+from harness.history import Epoch, History, Outcome, epoch_of_json
+from harness.step import StepSpec
+
+OF_A_RUN = {"step", "seed", "started", "together", "commit", "dirty"}
+"""What the first line says that is not of the step as a whole; the rest is its provenance."""
+
+
+class RunFile:
+    """The file of one run, opened for writing; whatever it held before is written anew.
+
+    Raises HarnessError if it cannot be written.
+    """
+
+    def __init__(self, path: Path, head: dict[str, Any], past: Iterable[Epoch]) -> None:
+        self.path = path
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise unwritable(path, error) from error
+        self._write(head)
+        for epoch in past:
+            self.add(epoch)
+
+    def add(self, outcome: Outcome) -> None:
+        """Append an epoch, or why there are no more."""
+        self._write(vars(outcome) if isinstance(outcome, Epoch) else {"failed": str(outcome)})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        """Append one line and hand it to the operating system."""
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the file; what could not be written has been told."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def unwritable(path: Path, error: OSError) -> HarnessError:
+    """The error of a file of a run that cannot be written."""
+    why = error.strerror or error
+    return HarnessError(f"cannot write {path}: {why}; make room, or mend the folder, and go on with --resume")
+
+
+def read(path: Path, step: type[StepSpec]) -> History:
+    """The run in a run file, as far as it went; a last line that was cut short is left out.
+
+    Raises HarnessError if the file is no run file of the step.
+    """
+    try:
+        lines = strict_json.read(path).splitlines(keepends=True)
+        values = [strict_json.parse(line) for line in lines if line.endswith(b"\n")]
+        head, *rest = values or [None]
+        if strict_json.text(head, "step") != step.id:
+            raise ValueError(f"it is of {head['step'][:80]}")
+        failed = strict_json.text(rest.pop(), "failed") if rest and "failed" in rest[-1] else None
+        return History(
+            step,
+            strict_json.whole(head, "seed", 0, strict_json.SEEDS),
+            tuple(epoch_of_json(value, number) for number, value in enumerate(rest, 1)),
+            strict_json.whole({"together": 1, **head}, "together", 1, strict_json.SEEDS),
+            failed,
+            made_with(head),
+        )
+    except (ValueError, TypeError, OSError) as error:
+        raise HarnessError(f"{path} is not a run file of {step.id}: {error}; move it away") from error
+
+
+def made_with(head: dict[str, Any]) -> dict[str, Any]:
+    """The provenance of a run, from the first line of its file."""
+    return {key: value for key, value in head.items() if key not in OF_A_RUN}

@@ -1,0 +1,123 @@
+"""What is there already of the seeds that are asked for: runs that are whole, and trainings that can go on."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness import checkpoint, run_file, strict_json
+from harness.engine import Engine
+from harness.errors import HarnessError
+from harness.history import History
+from harness.kept import CHECKPOINT, LOCK, RUN, Kept, lock
+from harness.step import StepSpec
+from harness.work import Task
+
+NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
+
+
+@dataclass
+class Before:
+    """What earlier trainings left behind."""
+
+    rest: list[int]
+    """The seeds of which there is nothing, in order."""
+    whole: list[History] = field(default_factory=list)
+    interrupted: list[Kept] = field(default_factory=list)
+
+    def take(self, seeds: set[int]) -> None:
+        """These seeds are no longer among the rest."""
+        self.rest = [seed for seed in self.rest if seed not in seeds]
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """A file to have seeds from; the last in order is taken: the latest, a checkpoint before the run file beside it."""
+
+    stamp: str
+    suffix: str  # ".safetensors" comes after ".jsonl"
+    seeds: tuple[int, ...]
+    path: Path
+    history: History | None = field(default=None, compare=False)
+
+
+def before(step: type[StepSpec], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Before:
+    """What there is of the seeds in a folder of run files, if they are to have so many epochs.
+
+    Raises HarnessError for files that are damaged, and for a checkpoint that would be used and cannot be: one of
+    another recipe, network, version or device, one of more epochs, one whose training still goes on.
+    """
+    here = folder / step.id
+    sweep(here)
+    made = engine.provenance(step)
+    left = Before(seeds)
+    for found in sorted([*checkpoints(here), *whole_runs(here, step, seeds, epochs, made)], reverse=True):
+        wanted = set(found.seeds) & set(seeds)
+        if not wanted <= set(left.rest) or not wanted:
+            continue
+        if len(wanted) < len(found.seeds):
+            together = " ".join(map(str, found.seeds))
+            raise HarnessError(f"{found.path} is of seeds that were trained together; go on with --seeds {together}")
+        if found.history is not None:
+            left.whole.append(found.history)
+        else:
+            left.interrupted.append(interrupted(step, folder, found, epochs, made))
+        left.take(wanted)
+    return left
+
+
+def files(here: Path, suffix: str) -> list[tuple[Path, int, str]]:
+    """The files of that kind with the seed and the moment that their names hold."""
+    named = ((path, NAME.fullmatch(path.name)) for path in sorted(here.glob(f"seed*{suffix}")))
+    return [(path, int(name[1]), name[2]) for path, name in named if name and name[3] == suffix]
+
+
+def checkpoints(here: Path) -> list[Found]:
+    """All checkpoints in a folder."""
+    return [
+        Found(stamp, CHECKPOINT, tuple(checkpoint.read(path).progress.epochs), path)
+        for path, _, stamp in files(here, CHECKPOINT)
+    ]
+
+
+def whole_runs(here: Path, step: type[StepSpec], seeds: list[int], epochs: int, made: dict[str, object]) -> list[Found]:
+    """The runs of these seeds that have all their epochs and were made with the same as those to come would be."""
+    found = []
+    for path, seed, stamp in files(here, RUN):
+        if seed in seeds:
+            history = run_file.read(path, step)
+            same = all(history.provenance.get(key) == value for key, value in made.items())
+            if history.seed == seed and len(history.epochs) == epochs and history.failed is None and same:
+                found.append(Found(stamp, RUN, (seed,), path, history))
+    return found
+
+
+def interrupted(step: type[StepSpec], folder: Path, found: Found, epochs: int, made: dict[str, object]) -> Kept:
+    """The files of a training that can go on, locked."""
+    held = lock(found.path.with_suffix(LOCK))
+    try:
+        raw = strict_json.read(found.path, checkpoint.LARGEST)
+        saved = checkpoint.unpack(raw, str(found.path))
+        saved.check(step, made, str(found.path))
+        if saved.epoch > epochs:
+            raise HarnessError(f"{found.path} has {saved.epoch} epochs already; go on with --epochs {saved.epoch}")
+        if tuple(saved.progress.epochs) != found.seeds or found.path.name.split("-")[0] != f"seed{found.seeds[0]}":
+            raise HarnessError(f"{found.path} is not of the seeds that its name says; delete it to start anew")
+    except (OSError, ValueError, HarnessError) as error:
+        held.release()
+        raise HarnessError(str(error)) from error
+    return Kept(folder, Task(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)
+
+
+def sweep(here: Path) -> None:
+    """Remove what a process that was killed before its first checkpoint left behind."""
+    for path in here.glob(f"seed*{LOCK}"):
+        if path.with_suffix(CHECKPOINT).exists():
+            continue
+        try:
+            with FileLock(path, timeout=0):
+                path.with_suffix(f"{CHECKPOINT}.partial").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+        except (Timeout, OSError):
+            continue  # a training that has just begun

@@ -1,0 +1,96 @@
+"""What a worker does, wherever it runs: train the seeds of one task and tell of every epoch as it ends.
+
+A worker writes no files. What it tells holds all that has to be kept, so that the process which asked for the training
+writes it, and a worker may live on another machine or die at any moment.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from harness.checkpoint import Checkpoint, unpack
+from harness.data import MNIST
+from harness.errors import HarnessError
+from harness.history import Outcome, Progress
+from harness.provenance import provenance
+from harness.step import StepSpec
+from harness.train import Training, next_epoch, training
+
+
+@dataclass(frozen=True)
+class Task:
+    """Seeds to be trained together, up to so many epochs."""
+
+    step: type[StepSpec]
+    seeds: tuple[int, ...]
+    epochs: int
+    head: Mapping[str, Any] = field(default_factory=dict)
+    """What the run files are to say at their beginning and a worker does not know, such as the commit."""
+    checkpoint: bytes | None = None
+    """Where to go on from."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in an error."""
+        return f"{self.step.id}, seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+
+
+@dataclass(frozen=True)
+class News:
+    """What became of a task: that it began (no outcomes), or that an epoch ended."""
+
+    checkpoint: bytes
+    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
+    """By seed, and of those only that had not failed before."""
+
+
+def work(task: Task, data: MNIST) -> Iterator[News]:
+    """Train a task on the device where the data is; the first news is that it began, and then one comes an epoch.
+
+    Raises HarnessError if it cannot be trained, the checkpoint is of something else, or the memory is too small.
+    """
+    device = data.train_images.device
+    made = provenance(task.step, device)
+    started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+    head = {**started, **made, **task.head, "together": len(task.seeds)}
+    progress = Progress(task.seeds)
+    with enough_memory(task, device), training(task.step, task.seeds, data) as run:
+        if task.checkpoint is not None:
+            before = unpack(task.checkpoint, f"the checkpoint of {task.name}")
+            go_on(task, run, before, made)
+            head, progress = before.head, before.progress
+        yield News(Checkpoint(task.step.id, head, progress, run.state()).pack())
+        while not progress.over(task.epochs):
+            news = progress.add(dict(zip(task.seeds, next_epoch(task.step, task.seeds, run), strict=True)))
+            yield News(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
+
+
+def go_on(task: Task, run: Training, before: Checkpoint, made: dict[str, Any]) -> None:
+    """Put a training where the checkpoint left it; HarnessError if that is of another one."""
+    where = f"the checkpoint of {task.name}"
+    before.check(task.step, made, where)
+    if tuple(before.progress.epochs) != task.seeds:
+        raise HarnessError(f"{where} is of other seeds: {', '.join(map(str, before.progress.epochs))}")
+    try:
+        run.restore(before.state, before.epoch)
+    except ValueError as error:
+        raise HarnessError(f"{where} does not fit: {error}; delete it to start anew") from error
+
+
+@contextmanager
+def enough_memory(task: Task, device: torch.device) -> Iterator[None]:
+    """Turn the error of a device whose memory is too small into one that says what to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        # On a CPU torch has no class of its own for it.
+        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        fewer = "train fewer seeds at once (--seeds), or " if len(task.seeds) > 1 else ""
+        raise HarnessError(
+            f"{task.name}: out of memory on {device}; {fewer}lower the batch_size of its recipe"
+        ) from error

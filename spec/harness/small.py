@@ -1,0 +1,195 @@
+"""Steps that train in a second, for tests in which the training is interrupted, spread out or harmed.
+
+They are at the top of a module, so that a worker process can import them by name.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness import Recipe, StepSpec, data, rewrite
+from harness import step as step_module
+from harness.__main__ import main
+from harness.data import MNIST
+from harness.recipe import OneCycle, RandomAffine, StepLR
+from harness.rehearsal import synthetic
+from models.blocks import Conv, GlobalAverage, LogProbabilities
+
+DIES = "SPEC_DIES"  # the environment variable that names a file; a network removes it and kills its process
+
+
+class Network(nn.Sequential):
+    """All that the ladders are made of: convolution, batch normalization, dropout, pooling."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Conv(1, 6, 3, "relu", "bn", 0.1),
+            nn.MaxPool2d(2),
+            Conv(6, 10, 3, "relu", "bn", 0.1, stride=2),
+            Conv(10, 10, 1),
+            GlobalAverage(),
+            LogProbabilities(),
+        )
+
+
+class Global(nn.Module):
+    """Dropout of a user's own, drawn from torch's global generator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = Network()
+
+    def forward(self, images: Tensor) -> Tensor:
+        log_probabilities: Tensor = self.network(F.dropout(images, 0.1, self.training))
+        return log_probabilities
+
+
+class Mortal(Network):
+    """Kills its process in the second epoch of seed 1, once: as long as there is a certain file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seed, self.batches = torch.initial_seed(), 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches += self.training
+        file = Path(os.environ.get(DIES, os.devnull))
+        if self.seed == 1 and self.batches == 5 and file.is_file():
+            file.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        log_probabilities: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        return log_probabilities
+
+
+class Greedy(Network):
+    """Asks for more memory than there is as soon as it is trained."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            torch.empty(1 << 50, dtype=torch.uint8, device=images.device)
+        log_probabilities: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        return log_probabilities
+
+
+class Brittle(nn.Module):
+    """Seed 1 makes NaN of any batch that has an image whose pixels are all at their brightest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = Network()
+        self.register_buffer("limit", torch.tensor(2.0 if torch.initial_seed() == 1 else 1e6))
+        self.limit: Tensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        poison = torch.sqrt(self.limit - images.mean((1, 2, 3)))[:, None] * 0
+        log_probabilities: Tensor = self.network(images) + poison
+        return log_probabilities
+
+
+class Plain(StepSpec):
+    """Every kind of randomness and of state that a recipe can ask for."""
+
+    model: ClassVar[Callable[[], nn.Module]] = Network
+    parameters = 834
+    receptive_field = 28
+    recipe = Recipe(
+        lr=0.05,
+        batch_size=32,
+        epochs=4,
+        nesterov=True,
+        weight_decay=1e-4,
+        schedule=OneCycle(),
+        augmentation=RandomAffine(degrees=10),
+        average=0.9,
+    )
+
+
+class Simple(Plain):
+    """Without momentum, augmentation or average."""
+
+    recipe = Recipe(lr=0.05, batch_size=32, epochs=4, momentum=0.0, schedule=StepLR(2, 0.1))
+
+
+class WithGlobal(Plain):
+    """With a network that draws from torch's global generator."""
+
+    model = Global
+
+
+class Dying(Plain):
+    """With a network that kills its process."""
+
+    model = Mortal
+
+
+class Hungry(Plain):
+    """With a network that needs too much memory."""
+
+    model = Greedy
+
+
+class Failing(Plain):
+    """With a network whose loss is NaN for one seed and one image."""
+
+    model = Brittle
+
+
+STEPS = {f"small/{step.__name__.lower()}": step for step in (Plain, Simple, WithGlobal, Dying, Hungry, Failing)}
+for step_id, step in STEPS.items():
+    step.id = step_id
+
+
+def images(n: int = 96) -> MNIST:
+    """Three batches of 32, or as many images as are asked for."""
+    return synthetic(n)
+
+
+def poisoned(place: int) -> MNIST:
+    """The same with one training image all at its brightest: (1 - 0.1307) / 0.3081 = 2.8 once it is normalized."""
+    data = images()
+    data.train_images[place] = 255
+    return data
+
+
+MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
+Call = Callable[..., tuple[int, list[dict[str, Any]], str]]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Train with the command line in an empty folder: its status, its JSON without seconds, its standard error."""
+    for step in STEPS.values():
+        monkeypatch.setattr(step, "source", tmp_path / "small" / "test_01_small.py")
+    (tmp_path / "small").mkdir()
+    monkeypatch.setattr(step_module, "steps", lambda: STEPS)
+    monkeypatch.setattr(data, "load", lambda path=None: images())
+    monkeypatch.setattr(rewrite, "rewrite", list)
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> tuple[int, list[dict[str, Any]], str]:
+        status = main(f"train {line} --device cpu --json".split())
+        out, err = capsys.readouterr()
+        runs = [json.loads(text) for text in out.splitlines()]
+        for found in runs:
+            for epoch in found["epochs"]:
+                del epoch["seconds"]
+        return status, runs, err
+
+    return run
+
+
+def run_of(seed: int, accuracy: float = 99.4) -> dict[str, Any]:
+    """A run as records hold it."""
+    epochs = [
+        {"epoch": n, "train_accuracy": 99.0, "test_accuracy": accuracy, "train_loss": 0.1, "seconds": 1.5}
+        for n in range(1, 5)
+    ]
+    return {"seed": seed, "together": 1, "epochs": epochs, "errors": [[18, 3, 8]]}

@@ -13,8 +13,8 @@ class TestGlobalAverage(StepSpec):
     Result:
         Parameters: 6,070 · receptive field: 28
         Published: best train 99.86, best test 98.13 (one run, best of 20 epochs on the test set)
-        Measured: 98.42 over the final 3 epochs of 1 seed, worst 98.37; held by 0 of 1; best train 98.72, best test
-            98.62 (AMD EPYC, torch 2.15.0)
+        Measured: 97.75 [96.19, 99.31] over the final 3 epochs of 3 seeds, worst 96.85; held by 0 of 3; best train
+            98.72, best test 98.62 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - That global average pooling costs accuracy is the wrong conclusion, the text warns. [judgement: about how to
@@ -28,6 +28,9 @@ class TestGlobalAverage(StepSpec):
         - Text and log differ: a best training accuracy of 99.86 cannot be, with a log whose best is 98.68 (epoch 18);
           it looks like a slip of the pen. [claim: stays below 99.86 in training; gives a best train of 98.68] The test
           accuracy, 98.13 in epoch 20, agrees. [claim: gives a best test of 98.13]
+        - That figure is one draw of many: the best test accuracies of our three seeds are 98.62, 98.20 and 97.71, with
+          the published one between them, and a single run still moves by more than half a point over its last ten
+          epochs. [claim: moves by 0.5 over epochs 11 to 20]
         - More than its target changes: it trains for 20 epochs again, after the 25 of code 5. [claim: trains with
           epochs 20; s5/code5 trains with epochs 25]
     """
@@ -43,9 +46,10 @@ class TestGlobalAverage(StepSpec):
         "worsens on s5/code5": "undecided",
         "ends in conv1x1 then bn then relu then global-average": "supported",
         "s5/code5 ends in relu then conv7x7": "supported",
-        "stays below 99.86 in training": "undecided",
-        "gives a best train of 98.68": "undecided",
-        "gives a best test of 98.13": "undecided",
+        "stays below 99.86 in training": "supported",
+        "gives a best train of 98.68": "supported",
+        "gives a best test of 98.13": "supported",
+        "moves by 0.5 over epochs 11 to 20": "undecided",
         "trains with epochs 20": "supported",
         "s5/code5 trains with epochs 25": "supported",
     }

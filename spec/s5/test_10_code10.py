@@ -14,6 +14,8 @@ class TestScheduler(StepSpec):
     Result:
         Parameters: 13,808 · receptive field: 32
         Published: best train 99.21, best test 99.48 (one run, best of 20 epochs on the test set)
+        Measured: 99.45 over the final 3 epochs of 1 seed, worst 99.44; held by 1 of 1; best train 99.10, best test
+            99.51 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - Text and code differ: the scheduler is made, with a step of 6 epochs and a factor of 0.1, but the line that

@@ -66,7 +66,7 @@ class Kept:
         """Find names that no file has, unless there are names from before, and lock them."""
         moment = datetime.now(UTC)
         while self.stamp is None or (self._lock is None and any(self.folder.glob(f"seed*-{self.stamp}.*"))):
-            self.stamp = f"{moment:%Y%m%dT%H%M%S.%fZ}"
+            self.stamp = stamp_of(moment)
             moment += timedelta(microseconds=1)  # a clock that was set back comes to the same moment again
         if self._lock is None:
             self._lock = lock(self.path(self.task.seeds[0], LOCK))
@@ -99,6 +99,11 @@ class Kept:
             file.close()
         if self._lock is not None:
             self._lock.release()
+
+
+def stamp_of(moment: datetime) -> str:
+    """A moment as it stands in the names of files: in UTC, to the microsecond, and in order as text."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def lock(path: Path) -> FileLock:

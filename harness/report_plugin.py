@@ -30,10 +30,10 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
 
     folder = Path(config.getoption("--records"))
     specs = specs_of(config, trained)
-    runs = {step.id: kept for step in specs if (kept := fresh.record(folder, step, config.stash[STARTED]))}
-    if not runs:
-        return
     try:
+        runs = {step.id: kept for step in specs if (kept := fresh.record(folder, step, config.stash[STARTED]))}
+        if not runs:
+            return
         page = report.html(specs, report.mnist_images(config.getoption("--data")), runs)
         (folder / "report.html").write_text(page, encoding="utf-8")
     except (HarnessError, OSError) as error:

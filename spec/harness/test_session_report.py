@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,41 +20,34 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
     folder = tmp_path / "mine" / "tiny"
     folder.mkdir(parents=True)
     epoch = {"epoch": 1, "train_accuracy": 1.0, "test_accuracy": 2.0, "train_loss": 3.0, "seconds": 4.0}
+    second = {**epoch, "epoch": 2}
 
-    def write(name: str, started: str, *lines: Mapping[str, object], tail: str = "") -> None:
-        head = {
-            "step": "mine/tiny",
-            "seed": int(name[4]),
-            "started": started,
-            "torch": "2",
-            "commit": "c",
-            "dirty": False,
-        }
-        (folder / name).write_text("".join(json.dumps(line) + "\n" for line in (head, *lines)) + tail)
+    def write(seed: int, moment: str, *lines: Mapping[str, object], tail: str = "") -> None:
+        head = {"step": "mine/tiny", "seed": seed, "started": "any", "torch": "2", "commit": "c", "dirty": False}
+        text = "".join(json.dumps(line) + "\n" for line in (head, *lines)) + tail
+        (folder / f"seed{seed}-{moment}.jsonl").write_text(text)
 
-    write(
-        "seed1-b.jsonl",
-        "2026-01-02T00:00:00+00:00",
-        {**epoch, "errors": []},
-        {**epoch, "errors": [[1, 2, 3]]},
-        {"failed": "inf"},
-    )
-    write("seed0-b.jsonl", "2026-01-02T00:00:01+00:00", {**epoch, "errors": [[4, 5, 6]]}, tail='{"epoch": 2, "tr')
-    write("seed0-a.jsonl", "2026-01-01T23:59:59+00:00", {**epoch, "errors": []})
-    write("seed2-b.jsonl", "2026-01-02T00:00:01+00:00")
-    (folder / "seed3-b.jsonl").touch()
+    failed = {"failed": "inf"}
+    write(1, "20260102T000000.000900Z", {**epoch, "errors": []}, {**second, "errors": [[1, 2, 3]]}, failed)
+    write(0, "20260102T000001.000000Z", {**epoch, "errors": [[4, 5, 6]]}, tail='{"epoch": 2, "tr')
+    write(0, "20260102T000000.000899Z", {**epoch, "errors": []})
+    write(2, "20260102T000001.000000Z")
+    (folder / "seed3-20260101T235959.000000Z.jsonl").touch()  # damaged, but of another session
     step = a_step(tmp_path)
-    found = fresh.record(tmp_path, step, datetime(2026, 1, 2, 0, 0, 0, 900, tzinfo=UTC))
+    found = fresh.record(tmp_path, step, datetime(2026, 1, 2, 1, 0, 0, 900, tzinfo=timezone(timedelta(hours=1))))
     assert found == {
         "step": "mine/tiny",
         "parameters": 7,
         "provenance": {"torch": "2"},
         "runs": [
-            {"seed": 0, "together": 1, "epochs": [epoch], "errors": [[4, 5, 6]]},
-            {"seed": 1, "together": 1, "epochs": [epoch, epoch], "errors": [[1, 2, 3]]},
+            {"seed": 0, "together": 1, "epochs": [epoch], "errors": ((4, 5, 6),)},
+            {"seed": 1, "together": 1, "epochs": [epoch, second], "errors": ((1, 2, 3),)},
         ],
     }
     assert fresh.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC)) is None
+    (folder / "seed3-20260103T000000.000000Z.jsonl").touch()
+    with pytest.raises(HarnessError, match=r"seed3-.*Z.jsonl is not a run file of mine/tiny"):
+        fresh.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def independent_spread(errors: Sequence[Collection[int]], n: int = TEST_IMAGES) 
     runs = len(errors)
     if runs < 2:
         raise ValueError("the spread over runs takes at least two")
-    counts = np.bincount([image for missed in errors for image in missed], minlength=1)
+    counts = np.bincount([image for missed in errors for image in missed])
     share = counts / runs
     variance = float((share * (1 - share)).sum()) * runs / (runs - 1) / n**2
     return 100 * math.sqrt(variance)

@@ -73,7 +73,7 @@ def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
 def between(values: Collection[float], reach: float, unit: str = "points") -> Verdict:
     """Whether the mean of independent values lies within +- reach: supported where all of its interval does."""
     verdict = above(values, -reach, unit)
-    words = {verdict.word, below(values, reach, unit).word}
+    words = {verdict.word, below(values, reach).word}
     word: Word = "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
     return replace(verdict, word=word)
 

@@ -16,6 +16,7 @@ from harness.fact_claims import FACT_CLAIMS
 from harness.recipe import RandomAffine
 from harness.rewrite import readme_text
 from harness.run_claims import RUN_CLAIMS
+from harness.verdict import between
 from models.blocks import GlobalAverage, LogProbabilities
 from spec.harness.records_of import keep, step_with
 
@@ -244,6 +245,27 @@ def test_a_claimed_goal_takes_five_of_five_and_falls_with_one(tmp_path: Path, fi
     step = step_with(tmp_path, "mine/a")
     keep(step, {seed: ([99.0] * 6, [final] * 6) for seed, final in enumerate(finals)})
     assert decide(step, "holds the goal").word == word
+
+
+@pytest.mark.parametrize(
+    ("finals", "evidence"),
+    [
+        # Clopper and Pearson: the lower end of 5 of 5 is 0.025^(1/5); 9 of 10 is in their tables
+        ([99.40] * 5, "1 [0.478, 1] of runs hold, n = 5"),
+        ([99.40] * 9 + [99.39], "0.9 [0.555, 0.997] of runs hold, n = 10"),
+    ],
+)
+def test_the_evidence_for_the_goal_is_the_share_of_runs_that_hold_it(
+    tmp_path: Path, finals: list[float], evidence: str
+) -> None:
+    step = step_with(tmp_path, "mine/a")
+    keep(step, {seed: ([99.0] * 6, [final] * 6) for seed, final in enumerate(finals)})
+    assert decide(step, "holds the goal").evidence == evidence
+
+
+def test_closeness_is_in_points(pair: type[StepSpec]) -> None:
+    assert decide(pair, "stays within 0.6 of mine/b").evidence == "0.533 [0.533, 0.533] points, n = 3"
+    assert between([0.1, 0.2, 0.3], 1.0).evidence == "0.2 [-0.0484, 0.448] points, n = 3"  # 4.3027 x 0.1 / sqrt(3)
 
 
 def test_a_difference_of_nothing_improves_nothing(pair: type[StepSpec]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from harness import Recipe, StepSpec, record, steps
 from harness.errors import HarnessError
+from harness.history import Epoch, History
 from harness.provenance import fingerprint
 from harness.tables import ladder_table
 
@@ -53,6 +54,58 @@ def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type
     assert {path.suffix for path in record.path_of(step).parent.iterdir()} <= {".json", ".lock"}
 
 
+def test_a_record_as_it_is_written(step: type[StepSpec]) -> None:
+    record.add(step, MADE, run(0, 98.0, 99.4))
+    assert record.path_of(step).read_text() == (
+        """\
+{
+ "step": "mine/tiny",
+ "parameters": 7,
+ "provenance": {
+  "hardware": "a processor",
+  "torch": "2.15.0",
+  "fingerprint": "0123"
+ },
+ "runs": [
+  {"seed": 0, "errors": [[18, 3, 8], [320, 9, 4]], "epochs": [
+   {"epoch": 1, "train_accuracy": 99.0, "test_accuracy": 98.0, "seconds": 1.5},
+   {"epoch": 2, "train_accuracy": 99.0, "test_accuracy": 99.4, "seconds": 1.5}
+  ]}
+ ]
+}
+"""
+    )
+
+
+def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: type[StepSpec]) -> None:
+    epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)), Epoch(2, 99.0, 99.2, 0.1, 1.6, ((7, 8, 9), (9, 1, 7))))
+    assert record.run_of(History(step, 3, epochs, together=4)) == {
+        "seed": 3,
+        "together": 4,
+        "epochs": [
+            {"epoch": 1, "train_accuracy": 98.0, "test_accuracy": 98.5, "train_loss": 0.2, "seconds": 1.5},
+            {"epoch": 2, "train_accuracy": 99.0, "test_accuracy": 99.2, "train_loss": 0.1, "seconds": 1.6},
+        ],
+        "errors": ((7, 8, 9), (9, 1, 7)),
+    }
+    assert record.run_of(History(step, 0, ())) == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
+
+
+def test_the_very_same_run_again_changes_nothing(step: type[StepSpec]) -> None:
+    epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)),)
+    for _ in range(2):
+        record.add(step, MADE, record.run_of(History(step, 0, epochs)))
+    kept = record.read(step)
+    assert kept is not None
+    assert [(there["seed"], there["errors"]) for there in kept["runs"]] == [(0, [[5, 6, 0]])]
+
+
+def test_a_record_that_cannot_be_written_is_one_line(step: type[StepSpec]) -> None:
+    record.path_of(step).parent.touch()
+    with pytest.raises(HarnessError, match=r"^cannot write .*tiny\.json: File exists; it is as it was$"):
+        record.add(step, MADE, run(0, 99.4))
+
+
 def test_a_seed_counts_once(step: type[StepSpec]) -> None:
     record.add(step, MADE, run(0, 99.4))
     before = record.path_of(step).read_bytes()
@@ -66,6 +119,12 @@ def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None
     record.add(step, MADE, run(0, 99.4))
     with pytest.raises(HarnessError, match=f"was made with another {key}"):
         record.add(step, {**MADE, key: "other"}, run(1, 99.4))
+
+
+def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
+    record.add(step, MADE, run(0, 99.4))
+    with pytest.raises(HarnessError, match=r"made with another hardware, torch; delete the file to start it anew$"):
+        record.add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
 
 
 @pytest.mark.parametrize(

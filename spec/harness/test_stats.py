@@ -70,6 +70,14 @@ def test_runs_that_agree_still_leave_the_noise_of_the_test_set() -> None:
     assert high - low == pytest.approx(2 * 4.3027 * 0.0772 * math.sqrt(4 / 3), abs=2e-3)
 
 
+def test_one_run_and_two_predict_the_next_as_far_as_they_can() -> None:
+    # one: the normal quantile 1.95996 and the binomial standard error at 99.40, 0.0772
+    assert prediction_interval([99.4]) == pytest.approx((99.4 - 0.2141, 99.4 + 0.2141), abs=2e-4)
+    # two: Student's 12.7062 at one degree of freedom, s = sqrt(1/2)
+    reach = 12.7062 * math.sqrt(1 / 2) * math.sqrt(3 / 2)
+    assert prediction_interval([99.0, 100.0]) == pytest.approx((99.5 - reach, 99.5 + reach), abs=1e-4)
+
+
 def test_the_standard_error_at_the_goal_is_0_077_points() -> None:
     assert standard_error(99.4) == pytest.approx(0.0772, abs=1e-4)
 
@@ -85,6 +93,8 @@ def test_the_bootstrap_interval_is_that_of_the_resampled_mean() -> None:
     assert bootstrap_interval([0.0, 1.0], confidence=0.6) == (0.5, 0.0, 1.0)
     assert bootstrap_interval([0.0, 1.0], confidence=0.4) == (0.5, 0.5, 0.5)
     assert bootstrap_interval([1.0, 1.0]) == (1.0, 1.0, 1.0)
+    values = np.random.default_rng(4).normal(size=30)
+    assert bootstrap_interval(values) == bootstrap_interval(values)
 
 
 def test_the_independent_spread_is_unbiased_and_that_of_independent_images() -> None:
@@ -102,7 +112,8 @@ def test_the_independent_spread_by_hand() -> None:
     # Image 3 missed by both runs, image 8 by one: 1/2 x 1/2 x 2/1 = 1/2 of an image squared.
     assert independent_spread([[3, 8], [3]]) == pytest.approx(100 * math.sqrt(0.5) / 10_000)
     assert independent_spread([[3, 8], [3, 8]]) == 0
-    with pytest.raises(ValueError, match="at least two"):
+    assert independent_spread([[], []]) == 0
+    with pytest.raises(ValueError, match="^the spread over runs takes at least two$"):
         independent_spread([[3]])
 
 

@@ -12,8 +12,10 @@ from harness import (
     data_command,
     field_command,
     report_command,
+    search_command,
     show_command,
     train_command,
+    verify_command,
 )
 from harness.errors import HarnessError
 
@@ -23,6 +25,8 @@ VERBS = {
     "show": show_command,
     "rf": field_command,
     "bench": bench_command,
+    "verify": verify_command,
+    "search": search_command,
     "report": report_command,
     "data": data_command,
 }

@@ -1,0 +1,166 @@
+"""The search for a step: candidates are trained on a part of the training images and compared on the others.
+
+The test set has no part in it. Successive halving (Jamieson and Talwalkar, arXiv 1502.07943) with seeds as the budget:
+every candidate is trained with a few, and only the better ones with more, since one run says little.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import strict_json
+from harness.data import MNIST, write
+from harness.engine import Engine
+from harness.errors import HarnessError
+from harness.history import Epoch
+from harness.provenance import fingerprint
+from harness.step import StepSpec
+from harness.train import OnEpoch
+from harness.work import Task
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How many candidates are trained, the best of the rung before, and with how many seeds each."""
+
+    candidates: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a candidate: a line of the log.
+
+    `validation` is the accuracy of its final epochs, in percent, on the images held out; `train` that of the last epoch
+    in training.
+    """
+
+    candidate: str
+    parameters: int
+    fingerprint: str
+    seed: int
+    validation: tuple[float, ...]
+    train: float
+    seconds: float
+
+    @property
+    def final(self) -> float:
+        """The mean validation accuracy over the final epochs."""
+        return sum(self.validation) / len(self.validation)
+
+
+def search(
+    candidates: Sequence[type[StepSpec]],
+    rungs: Iterable[Rung],
+    log: Path,
+    engine: Engine,
+    held_out: MNIST,
+    on_epoch: OnEpoch,
+) -> dict[type[StepSpec], list[Trial]]:
+    """Go up the rungs; the trials of each candidate, the best first.
+
+    `held_out` is a split by `harness.data.hold_out`. Each run is appended to the log as it ends, and one that is there
+    is not run again, so that a search which was interrupted goes on. Candidates are compared by the mean over their
+    seeds, those that got further before those that did not.
+
+    Raises HarnessError if a candidate cannot be trained, or the log cannot be read or written.
+    """
+    ranked = {candidate: list[Trial]() for candidate in candidates}
+    for rung in rungs:
+        chosen = list(ranked)[: rung.candidates]
+        known = {(trial.fingerprint, trial.seed): trial for trial in read(log)}
+        prints = {candidate: fingerprint(candidate) for candidate in chosen}
+        wanted = [(candidate, seed) for seed in range(rung.seeds) for candidate in chosen]
+        missing = [(candidate, seed) for candidate, seed in wanted if (prints[candidate], seed) not in known]
+        for trial in trials(missing, engine, held_out, on_epoch):
+            append(log, trial)
+            known[trial.fingerprint, trial.seed] = trial
+        for candidate in chosen:
+            ranked[candidate] = [known[prints[candidate], seed] for seed in range(rung.seeds)]
+        ranked = dict(sorted(ranked.items(), key=lambda row: (-len(row[1]), -mean(row[1]))))
+    return ranked
+
+
+def mean(of: Sequence[Trial]) -> float:
+    """The mean validation accuracy over the final epochs of some runs; minus infinity of none."""
+    return sum(trial.final for trial in of) / len(of) if of else float("-inf")
+
+
+def trials(
+    wanted: Sequence[tuple[type[StepSpec], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
+) -> Iterator[Trial]:
+    """Train candidates with seeds, and yield each run as it ends; HarnessError after the last if some were lost."""
+    tasks = [Task(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
+    epochs: list[list[Epoch]] = [[] for _ in tasks]
+    lost = []
+    with closing(engine.run(tasks, held_out)) as told_of:
+        for place, news in told_of:
+            (candidate, seed), run = wanted[place], epochs[place]
+            if isinstance(news, HarnessError):
+                lost.append(str(news))
+                continue
+            for outcome in news.outcomes.values():
+                if isinstance(outcome, HarnessError):
+                    lost.append(str(outcome))
+                    continue
+                run.append(outcome)
+                on_epoch(candidate, seed, outcome)
+                if len(run) == candidate.recipe.epochs:
+                    yield trial_of(candidate, seed, run)
+    if lost:
+        raise HarnessError("; ".join(lost))
+
+
+def trial_of(candidate: type[StepSpec], seed: int, epochs: Sequence[Epoch]) -> Trial:
+    """The line of the log for a run. What an epoch calls its test accuracy is that on the images held out."""
+    return Trial(
+        candidate=candidate.id,
+        parameters=candidate.parameters,
+        fingerprint=fingerprint(candidate),
+        seed=seed,
+        validation=tuple(epoch.test_accuracy for epoch in epochs[-candidate.final_epochs :]),
+        train=epochs[-1].train_accuracy,
+        seconds=round(sum(epoch.seconds for epoch in epochs), 1),
+    )
+
+
+def read(log: Path) -> list[Trial]:
+    """The lines of a log, in order; none of one that is not there, and without a last line that was cut off.
+
+    Raises HarnessError if it is no log of a search.
+    """
+    if not log.exists():
+        return []
+    try:
+        *lines, _ = strict_json.read(log).split(b"\n")
+        return [trial_of_json(strict_json.parse(line)) for line in lines]
+    except (ValueError, OSError) as error:
+        raise HarnessError(f"{log} is not the log of a search: {error}") from error
+
+
+def trial_of_json(value: Any) -> Trial:
+    """A trial from its JSON; ValueError if it is none."""
+    validation = strict_json.field(value, "validation")
+    if not isinstance(validation, list) or not validation:
+        raise ValueError("'validation' is not a list of accuracies")
+    return Trial(
+        candidate=strict_json.text(value, "candidate"),
+        parameters=strict_json.whole(value, "parameters", 0, 10**12),
+        fingerprint=strict_json.text(value, "fingerprint"),
+        seed=strict_json.whole(value, "seed", 0, strict_json.SEEDS),
+        validation=tuple(strict_json.number({"validation": one}, "validation", 0, 100) for one in validation),
+        train=strict_json.number(value, "train", 0, 100),
+        seconds=strict_json.number(value, "seconds", 0, 1e9),
+    )
+
+
+def append(log: Path, trial: Trial) -> None:
+    """Add a line to a log in one move, which takes away what may be left of a line that was cut off."""
+    lines = [json.dumps(asdict(one)) + "\n" for one in [*read(log), trial]]
+    try:
+        write(log, "".join(lines).encode())
+    except OSError as error:
+        raise HarnessError(f"cannot write {log}: {error.strerror or error}; it is as it was") from error

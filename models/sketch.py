@@ -1,0 +1,71 @@
+"""Networks written in one line, so that many can be tried and a log can say what was.
+
+`Sketch("c8 s16 | s24*3")` is a convolution to 8 channels, a separable one to 16, a 2x2 max-pool, and one separable
+convolution to 24 channels applied three times. The words, with `N` the channels out:
+
+- `cN`: a 3x3 convolution; `sN`: a depthwise 3x3 convolution and a 1x1 convolution (Howard et al., arXiv 1704.04861,
+  without the normalization between the two); `pN`: a 1x1 convolution.
+- after it, `v` leaves out the padding, `/2` gives it a stride of 2, `+` adds what went in to what comes out, and `*T`
+  applies its filters T times, each time with a normalization of its own; the channels must stay as many.
+- `|` is a 2x2 max-pool.
+
+Every convolution is normalized and activated. The end is a global average and a linear map to the ten classes.
+"""
+
+import re
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from models.blocks import GlobalAverage, LogProbabilities
+
+WORD = re.compile(r"(?P<kind>[csp])(?P<channels>\d+)(?P<valid>v?)(?P<stride>(/2)?)(?P<add>\+?)(\*(?P<times>\d+))?")
+
+
+class Sketch(nn.Sequential):
+    """The network of a line; ValueError for a word that is none."""
+
+    def __init__(self, line: str, activation: type[nn.Module] = nn.ReLU) -> None:
+        channels, layers = 1, list[nn.Module]()
+        for word in line.split():
+            if word == "|":
+                layers.append(nn.MaxPool2d(2))
+                continue
+            match = WORD.fullmatch(word)
+            if match is None or (match["times"] and int(match["channels"]) != channels):
+                raise ValueError(f"{word!r} in {line!r} is no word of a sketch; see the documentation of models.sketch")
+            out = int(match["channels"])
+            filters = list(
+                convolutions(match["kind"], channels, out, 0 if match["valid"] else 1, 2 if match["stride"] else 1)
+            )
+            layers.append(
+                Repeated(nn.Sequential(*filters), out, int(match["times"] or 1), bool(match["add"]), activation)
+            )
+            channels = out
+        super().__init__(*layers, GlobalAverage(), nn.Conv2d(channels, 10, 1), LogProbabilities())
+
+
+def convolutions(kind: str, channels: int, out: int, padding: int, stride: int) -> Iterator[nn.Module]:
+    """The convolutions of one word, without bias, since a normalization follows."""
+    if kind == "c":
+        yield nn.Conv2d(channels, out, 3, padding=padding, stride=stride, bias=False)
+        return
+    if kind == "s":
+        yield nn.Conv2d(channels, channels, 3, padding=padding, stride=stride, groups=channels, bias=False)
+    yield nn.Conv2d(channels, out, 1, bias=False)
+
+
+class Repeated(nn.Module):
+    """The same filters some times over, with a normalization and an activation of its own after each time."""
+
+    def __init__(self, filters: nn.Module, channels: int, times: int, add: bool, activation: type[nn.Module]) -> None:
+        super().__init__()
+        self.filters, self.add = filters, add
+        self.after = nn.ModuleList(nn.Sequential(nn.BatchNorm2d(channels), activation()) for _ in range(times))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, channels, H', W')."""
+        for after in self.after:
+            there = after(self.filters(maps))
+            maps = maps + there if self.add and maps.shape == there.shape else there
+        return maps

@@ -16,7 +16,7 @@ from harness.fact_claims import FACT_CLAIMS
 from harness.recipe import RandomAffine
 from harness.rewrite import readme_text
 from harness.run_claims import RUN_CLAIMS
-from harness.verdict import between
+from harness.verdict import Verdict, above, below, between, predicted
 from models.blocks import GlobalAverage, LogProbabilities
 from spec.harness.records_of import keep, step_with
 
@@ -270,7 +270,42 @@ def test_closeness_is_in_points(pair: type[StepSpec]) -> None:
 
 def test_a_difference_of_nothing_improves_nothing(pair: type[StepSpec]) -> None:
     keep(step_module.steps()["mine/b"], three(TRAINED, RISING))
-    assert [decide(pair, f"{verb} on mine/b").word for verb in ("improves", "worsens")] == ["undecided"] * 2
+    found = [decide(pair, f"{claim} mine/b") for claim in ("improves on", "worsens on", "over-fits more than")]
+    assert [verdict.word for verdict in found] == ["undecided"] * 3
+    assert {verdict.evidence for verdict in found} == {"0 [0, 0] points, n = 3"}
+
+
+def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(pair: type[StepSpec]) -> None:
+    b = step_module.steps()["mine/b"]
+    keep(b, {0: ([99.0] * 6, [98.0] * 6), 1: ([99.0] * 6, [98.1] * 6), 2: ([99.0] * 6, [98.2] * 6)})
+    keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(3)})
+    # differences 1.0, 0.9, 0.8: 0.9 +- 4.3027 x 0.1 / sqrt(3)
+    assert decide(pair, "improves on mine/b by 0.5").evidence == "0.9 [0.652, 1.15] points, n = 3"
+    # 1, 1, 1, 1 and -0.01: 0.798 +- 2.7764 x 0.4517 / sqrt(5) is above nothing; but of five pairs drawn again from
+    # these two or fewer are wins with a probability of 0.058, so that P(A > B) may be one half
+    keep(b, {seed: ([99.0] * 6, [98.0] * 6) for seed in range(5)})
+    keep(pair, {seed: ([99.0] * 6, [99.0 if seed < 4 else 97.99] * 6) for seed in range(5)})
+    verdict = decide(pair, "improves on mine/b")
+    assert (verdict.word, verdict.evidence) == ("undecided", "0.798 [0.237, 1.36] points, n = 5")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "word"),
+    [
+        (above([99.4] * 3, 99.4), "supported"),  # at the bound is not below it
+        (below([99.4] * 3, 99.4), "refuted"),
+        (above([99.3999] * 3, 99.4), "refuted"),
+        (predicted([0.0] * 3, 0.0), "supported"),  # an accuracy of nothing has no noise: an interval without width
+        (predicted([0.0] * 3, 0.001), "refuted"),
+        (predicted([100.0] * 3, 99.999), "refuted"),
+    ],
+)
+def test_a_bound_belongs_to_what_is_at_it(verdict: Verdict, word: str) -> None:
+    assert verdict.word == word
+
+
+def test_a_fact_says_what_the_network_has(pair: type[StepSpec]) -> None:
+    assert "94" in decide(pair, "has 95 parameters").evidence
 
 
 @pytest.mark.parametrize(

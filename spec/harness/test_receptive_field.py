@@ -150,7 +150,7 @@ class TestBranches:
 
     def test_different_jumps_raise_and_still_give_regions(self) -> None:
         net = Net(lambda m, x: F.max_pool2d(x, 2) + m.a(x), a=conv(9))
-        with pytest.raises(JumpMismatchError, match="1 and 2 input pixels meet at add"):
+        with pytest.raises(JumpMismatchError, match=r"1 and 2 input pixels meet at add: .*; strict=False still gives"):
             receptive_field(net, (1, 16, 16))
         field = receptive_field(net, (1, 16, 16), strict=False)
         assert field.stride == (None, None)
@@ -331,6 +331,34 @@ class TestUse:
         net = nn.Sequential(nn.Sequential(conv(3), nn.ReLU()), Net(lambda m, x: x + m.a(x), a=conv(3, padding=1)))
         assert receptive_field(net, at="0").size == receptive_field(net, at="0.1").size == (3, 3)
         assert receptive_field(net, at="1.a").size == receptive_field(net, at="1.add").size == (5, 5)
+
+    def test_at_takes_the_underscores_of_a_traced_name_too(self) -> None:
+        net = nn.Sequential(nn.Sequential(conv(3), nn.ReLU()), conv(3))
+        assert receptive_field(net, at="0_0").size == (3, 3)
+
+    def test_a_layer_along_one_axis_does_nothing_along_the_other(self) -> None:
+        (row,) = receptive_field(Net(lambda _, x: x.mean(2, keepdim=True))).layers
+        assert (row.kernel, row.padding, row.stride[1]) == ((28, 1), (0, 0), 1)
+
+    def test_a_rule_that_does_not_cover_a_use_says_where_and_what_to_do(self) -> None:
+        @torch.library.custom_op("field_spec::odd", mutates_args=())
+        def odd(x: Tensor) -> Tensor:
+            return x.clone()
+
+        odd.register_fake(torch.empty_like)
+
+        @register(torch.ops.field_spec.odd)
+        def rule(call: Call) -> Value:
+            raise errors.pop()
+
+        errors: list[Exception] = [NoRuleError("not like this"), ValueError("of this kind")]
+        messages = [
+            r"does not cover its use at 0: of this kind; register\(\.\.\.\) takes a rule of your own$",
+            r"^not like this \(at 0\); register\(\.\.\.\) takes a rule of your own$",
+        ]
+        for message in messages:
+            with pytest.raises(NoRuleError, match=message):
+                receptive_field(nn.Sequential(Net(lambda _, x: odd(x))))
 
     def test_an_unknown_name_is_an_error_with_the_nearest(self) -> None:
         with pytest.raises(HarnessError, match="'layr'; near it: layer"):

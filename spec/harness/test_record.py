@@ -138,6 +138,32 @@ def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> N
         record.read(step)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("mine/other", "it is of mine/other"), ("x" * 200, f"it is of {'x' * 80}$")]
+)
+def test_a_record_of_another_step_says_of_which(step: type[StepSpec], name: str, shown: str) -> None:
+    path = record.path_of(step)
+    path.parent.mkdir()
+    path.write_text(json.dumps({"step": name}))
+    with pytest.raises(HarnessError, match=shown):
+        record.read(step)
+
+
+def test_misses_that_are_none_are_refused(step: type[StepSpec]) -> None:
+    path = record.path_of(step)
+    path.parent.mkdir()
+    damaged = {**run(0, 99.4), "errors": [[18, 3, 10]]}
+    path.write_text(json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [damaged]}))
+    with pytest.raises(HarnessError, match="'errors' is not a list of"):
+        record.read(step)
+
+
+def test_no_record_has_no_final_accuracies(step: type[StepSpec]) -> None:
+    assert record.final_accuracies(step) == []
+    record.add(step, MADE, run(0, 98.0, 99.1, 99.2, 99.3))
+    assert record.final_accuracies(step) == [[99.1, 99.2, 99.3]]
+
+
 def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[StepSpec]) -> None:
     assert record.measured(step) is None
     record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))

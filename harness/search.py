@@ -117,7 +117,7 @@ def trials(
 def trial_of(candidate: type[StepSpec], seed: int, epochs: Sequence[Epoch]) -> Trial:
     """The line of the log for a run. What an epoch calls its test accuracy is that on the images held out."""
     return Trial(
-        candidate=candidate.id,
+        candidate=candidate.title,
         parameters=candidate.parameters,
         fingerprint=fingerprint(candidate),
         seed=seed,

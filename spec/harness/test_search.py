@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.engine import Local, Results
 from harness.errors import HarnessError
@@ -21,6 +22,7 @@ from harness.step import StepSpec
 from harness.train import train
 from harness.work import News, Task
 from models.sketch import Sketch
+from spec.frontier import candidates
 from spec.harness import small
 from spec.harness.small import Simple
 
@@ -113,6 +115,21 @@ def test_the_log_has_accuracies_on_the_images_held_out_only(tmp_path: Path) -> N
     assert set(json.loads(log.read_text())) == {
         *("candidate", "parameters", "fingerprint", "seed", "validation", "train", "seconds")
     }
+
+
+def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
+    ranked = search(candidates.CANDIDATES, candidates.RUNGS, candidates.LOG, Scripted(runs=0), small.images(), silent)
+    trials = [trial for of_one in ranked.values() for trial in of_one]
+    assert sorted(trials, key=repr) == sorted(read(candidates.LOG), key=repr)
+    assert all(trial.candidate == candidate.title for candidate, of_one in ranked.items() for trial in of_one)
+    named = [getattr(candidates, candidate.__name__) for candidate in ranked]
+    assert named == list(ranked)  # as a worker process finds them
+
+
+def test_a_ladder_without_candidates_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for ladder in ("five_steps", "nowhere"):
+        assert main(["search", ladder]) == 2
+        assert f"{ladder} has no candidates" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["[]", "{", '{"candidate": "a"}', '{"validation": [1e999]}', "\xff"])

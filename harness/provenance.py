@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -32,14 +33,19 @@ def _operations(model: nn.Module) -> list[str]:
     try:
         graph = fx.symbolic_trace(model).graph
     except (fx.proxy.TraceError, TypeError):
-        return [repr(model)]
+        return [_shown(model)]
     layers = dict(model.named_modules())
     return [
-        f"{node.op} {layers[str(node.target)]!r}"
+        f"{node.op} {_shown(layers[str(node.target)])}"
         if node.op == "call_module"
         else f"{node.op} {node.name} {node.kwargs}"
         for node in graph.nodes
     ]
+
+
+def _shown(module: nn.Module) -> str:
+    """The settings of layers, the same with every torch: older ones do not show the bias of a batch normalization."""
+    return re.sub(r"affine=(\w+), track_running_stats", r"affine=\1, bias=\1, track_running_stats", repr(module))
 
 
 def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:

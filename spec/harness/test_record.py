@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 from harness import Recipe, StepSpec, record, steps
 from harness.errors import HarnessError
@@ -214,3 +215,13 @@ def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
     renamed.model = fourth.model
     renamed.recipe = fourth.recipe
     assert fingerprint(renamed) == fingerprint(fourth)
+
+
+def test_a_fingerprint_is_the_same_where_torch_does_not_show_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = steps()["five_steps/step3"]
+    kept = record.read(third)
+    assert kept is not None
+    text = "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, track_running_stats={track_running_stats}"
+    monkeypatch.setattr(nn.BatchNorm2d, "extra_repr", lambda layer: text.format(**vars(layer)))  # that of torch 2.11
+    assert "bias" not in repr(nn.BatchNorm2d(3))
+    assert fingerprint(third) == kept["provenance"]["fingerprint"]

@@ -1,0 +1,43 @@
+"""What is said to be supported is what is tested: lower bounds, tox environments, workflows."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def pins(name: str) -> dict[str, Version]:
+    """The versions that a file in .ci pins, by the name of the project."""
+    lines = (ROOT / ".ci" / name).read_text(encoding="utf-8").splitlines()
+    found = (Requirement(line) for line in lines if line and not line.startswith("#"))
+    return {pin.name.lower(): Version(str(pin.specifier).removeprefix("==")) for pin in found}
+
+
+def test_the_oldest_versions_that_are_tested_are_the_lower_bounds() -> None:
+    oldest = pins("oldest.txt")
+    for bound in map(Requirement, PROJECT["project"]["dependencies"]):
+        assert Version(str(bound.specifier).removeprefix(">=")) == oldest[bound.name.lower()], bound
+
+
+def test_what_ci_installs_is_within_the_bounds() -> None:
+    newest = pins("constraints.txt")
+    groups = PROJECT["dependency-groups"]
+    for bound in map(
+        Requirement, [*PROJECT["project"]["dependencies"], *(line for group in groups.values() for line in group)]
+    ):
+        assert newest[bound.name.lower()] in bound.specifier, bound
+
+
+def test_the_environments_that_workflows_run_exist() -> None:
+    sections = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    workflows = "".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    lists = re.findall(r"env: \[(.*)\]", workflows)
+    named = [*re.findall(r"tox\"? -e (\w+)", workflows), *(name for names in lists for name in names.split(", "))]
+    assert {"oldest", "coverage", "ladder", "gpu"} <= set(named)
+    for name in named:
+        assert f"[testenv:{name}]" in sections

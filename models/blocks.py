@@ -44,6 +44,21 @@ class Unbiased(Conv):
         super().__init__(channels_in, channels_out, kernel, *stages, padding=padding, bias=False)
 
 
+class Separable(nn.Sequential):
+    """A depthwise 3x3 convolution, a 1x1 convolution and what follows the two, as for `Conv`; without biases.
+
+    One filter a channel, then one sum over channels an output (Howard et al., arXiv 1704.04861, which normalizes between
+    the two as well): 9 a + a b weights for a channels in and b out, where a whole 3x3 convolution has 9 a b.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *stages: Stage, padding: int = 0) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_in, 3, padding=padding, groups=channels_in, bias=False),
+            nn.Conv2d(channels_in, channels_out, 1, bias=False),
+            *(follow(stage, channels_out) for stage in stages),
+        )
+
+
 def follow(stage: Stage, channels: int) -> nn.Module:
     """The module for one stage after a convolution with that many output channels."""
     if stage == "relu":

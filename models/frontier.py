@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models.blocks import Conv, GlobalAverage, LogProbabilities, Stage
+from models.blocks import Conv, GlobalAverage, LogProbabilities, Separable, Stage
 
 
 class Trunk(nn.Sequential):
@@ -47,3 +47,21 @@ class Funnel(Trunk):
 
     def __init__(self) -> None:
         super().__init__((8, 10, 14, 16, 18), "bn", "relu")
+
+
+class Slim(nn.Sequential):
+    """Separable convolutions but for the first, six in all, two of them padded; averaged before the classes are told."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Conv(1, 6, 3, "bn", "relu", bias=False),  # 28 -> 26
+            Separable(6, 12, "bn", "relu"),  # 24
+            Separable(12, 16, "bn", "relu", padding=1),
+            nn.MaxPool2d(2),  # 12
+            Separable(16, 20, "bn", "relu", padding=1),
+            Separable(20, 24, "bn", "relu"),  # 10
+            Separable(24, 28, "bn", "relu"),  # 8
+            GlobalAverage(),
+            Conv(28, 10, 1),
+            LogProbabilities(),
+        )

@@ -4,7 +4,8 @@
 convolution to 24 channels applied three times. The words, with `N` the channels out:
 
 - `cN`: a 3x3 convolution; `sN`: a depthwise 3x3 convolution and a 1x1 convolution (Howard et al., arXiv 1704.04861,
-  without the normalization between the two); `pN`: a 1x1 convolution.
+  without the normalization between the two), `mN`: the same with a normalization and an activation between the two;
+  `pN`: a 1x1 convolution.
 - after it, `v` leaves out the padding, `/2` gives it a stride of 2, `+` adds what went in to what comes out, and `*T`
   applies its filters T times, each time with a normalization of its own; the channels must stay as many.
 - `|` is a 2x2 max-pool.
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from models.blocks import GlobalAverage, LogProbabilities
 
-WORD = re.compile(r"(?P<kind>[csp])(?P<channels>\d+)(?P<valid>v?)(?P<stride>(/2)?)(?P<add>\+?)(\*(?P<times>\d+))?")
+WORD = re.compile(r"(?P<kind>[csmp])(?P<channels>\d+)(?P<valid>v?)(?P<stride>(/2)?)(?P<add>\+?)(\*(?P<times>\d+))?")
 
 
 class Sketch(nn.Sequential):
@@ -38,6 +39,8 @@ class Sketch(nn.Sequential):
             filters = list(
                 convolutions(match["kind"], channels, out, 0 if match["valid"] else 1, 2 if match["stride"] else 1)
             )
+            if match["kind"] == "m":
+                filters[1:1] = [nn.BatchNorm2d(channels), activation()]
             layers.append(
                 Repeated(nn.Sequential(*filters), out, int(match["times"] or 1), bool(match["add"]), activation)
             )
@@ -50,7 +53,7 @@ def convolutions(kind: str, channels: int, out: int, padding: int, stride: int) 
     if kind == "c":
         yield nn.Conv2d(channels, out, 3, padding=padding, stride=stride, bias=False)
         return
-    if kind == "s":
+    if kind in "sm":
         yield nn.Conv2d(channels, channels, 3, padding=padding, stride=stride, groups=channels, bias=False)
     yield nn.Conv2d(channels, out, 1, bias=False)
 

@@ -1,13 +1,12 @@
-"""Our own ladder: 99.4 % held for every seed, with fewer than 8,000 parameters, in 15 epochs.
+"""Our own ladder: 99.4 % held with fewer than 8,000 parameters for every seed, and then with fewer than 3,000.
 
-Nothing here was chosen on the test set. The widths of the last step, the rate and the augmentation were compared on
-10,000 training images held out (see `spec/frontier/selection.md`), the choice was frozen, and then trained on all
-60,000 images and tested once a seed.
+Nothing here was chosen on the test set. Widths, rates and augmentation were compared on 10,000 training images held out
+(see `spec/frontier/selection.md`), the choice was frozen, and then trained on all 60,000 images and tested once a seed.
 
-Every step keeps the trunk of the first: two 3x3 convolutions at full size, a max-pool, three more, a 1x1 convolution to
-ten class maps and their global average.
+The steps to the sixth keep the trunk of the first: two 3x3 convolutions at full size, a max-pool, three more, a 1x1
+convolution to ten class maps and their global average.
 """
 
 from harness.ladder import Rules
 
-RULES = Rules(steps=5, parameters=7_999, epochs=15)
+RULES = Rules(steps=6, parameters=7_999, epochs=15)

@@ -38,9 +38,10 @@ def test_every_tox_environment_that_is_named_exists() -> None:
         assert f"[testenv:{name}]" in sections
 
 
-def test_the_main_job_trains_the_last_step_of_frontier() -> None:
-    last = [step_id for step_id in steps() if step_id.startswith("frontier/")][-1]
-    assert f"python -m harness train {last} " in (ROOT / "tox.ini").read_text()
+def test_the_main_job_trains_the_smallest_step_of_frontier_that_holds() -> None:
+    holding = [step for step in steps().values() if step.ladder == "frontier" and step.goal]
+    smallest = min(holding, key=lambda step: step.parameters)
+    assert f"python -m harness train {smallest.id} " in (ROOT / "tox.ini").read_text()
 
 
 def test_every_file_that_is_linked_exists() -> None:

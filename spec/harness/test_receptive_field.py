@@ -148,6 +148,10 @@ class TestBranches:
         field = receptive_field(Net(lambda _, x: x[..., :-10] + x[..., 10:]))
         assert (field.size, field.used, field.holes) == ((1, 11), (1, 2), 9)
 
+    def test_paths_of_different_strides_that_end_in_one_unit_may_meet(self) -> None:
+        field = receptive_field(Net(lambda m, x: F.max_pool2d(x, 8) + m.a(x), a=conv(8)), (1, 8, 8))
+        assert (field.size, field.shape, field.region((0, 0))[0]) == ((8, 8), (1, 1), list(range(8)))
+
     def test_different_jumps_raise_and_still_give_regions(self) -> None:
         net = Net(lambda m, x: F.max_pool2d(x, 2) + m.a(x), a=conv(9))
         with pytest.raises(JumpMismatchError, match=r"1 and 2 input pixels meet at add: .*; strict=False still gives"):

@@ -45,3 +45,10 @@ class TestSeparable(StepSpec):
             fill=-0.4242,  # black, normalized
         ),
     )
+    claims = {
+        "has 2,994 parameters": "supported",
+        "has fewer than 3,000 parameters": "supported",
+        "worsens on frontier/step6": "undecided",
+        "trains lower than frontier/step6": "undecided",
+        "ends in relu then global-average then conv1x1": "supported",
+    }

@@ -99,10 +99,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse an accuracy spec that would be repeated until it passes; skip a gpu test where there is no GPU."""
+    """Refuse a measurement that would be repeated until it passes; skip a gpu test where there is no GPU."""
     if is_spec(item) and "slow" in item.keywords and reruns(item):
         pytest.fail(
-            "--reruns repeats an accuracy spec until it passes, which proves nothing; leave it out", pytrace=False
+            "--reruns repeats a measurement until it passes, which proves nothing; leave it out", pytrace=False
         )
     if item.get_closest_marker("gpu") is None or item.config.getoption("--device") != "auto":
         return

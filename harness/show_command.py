@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show(step: type[StepSpec], out: Console) -> None:
-    """Print the title, the prose, the recipe, what changed since the step before, and the layers."""
+    """Print the title, the prose, what became of its claims, the recipe, what changed since the step before, and the layers."""
+    from harness.claims import verdicts
     from harness.difference import difference
     from harness.receptive_field import receptive_field
 
@@ -35,6 +36,11 @@ def show(step: type[StepSpec], out: Console) -> None:
     out.print(f"[bold]{step.id}[/bold]: {escape(step.title)}\n")
     for name, text in (("Target", document.target), ("Result", document.result), ("Analysis", document.analysis)):
         out.print(f"[bold]{name}[/bold]\n{escape(text)}\n")
+    if found := verdicts(step):
+        out.print("[bold]Claims[/bold]")
+        for claim, verdict in found.items():
+            out.print(escape(f"{verdict.word}: {claim} ({verdict.evidence})"))
+        out.print()
     out.print(f"[bold]Goal[/bold]\n{goal(step)}\n")
     out.print("[bold]Recipe[/bold]")
     for setting in fields(step.recipe):

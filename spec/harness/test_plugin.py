@@ -374,7 +374,7 @@ def test_an_accuracy_spec_is_not_repeated_until_it_passes(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert result.parseoutcomes()["errors"] == 1
     result.stdout.fnmatch_lines(
-        ["--reruns repeats an accuracy spec until it passes, which proves nothing; leave it out"]
+        ["--reruns repeats a measurement until it passes, which proves nothing; leave it out"]
     )
 
 

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show(step: type[StepSpec], out: Console) -> None:
-    """Print the title, the prose, what became of its claims, the recipe, what changed since the step before, and the layers."""
+    """Print title, prose, what became of the claims, recipe, what changed since the step before, and layers."""
     from harness.claims import verdicts
     from harness.difference import difference
     from harness.receptive_field import receptive_field

@@ -14,14 +14,17 @@ class TestSeparable(StepSpec):
 
     Result:
         Parameters: 2,994 · receptive field: 34
+        Measured: 99.26 [99.16, 99.37] over the final 3 epochs of 3 seeds, worst 99.20; held by 0 of 3; best train
+            99.34, best test 99.31 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It has 2,994 parameters, of which the sums over channels take two thirds. [claim: has 2,994 parameters;
           has fewer than 3,000 parameters]
         - It costs accuracy, in training as in test. [claim: worsens on frontier/step6; trains lower than
           frontier/step6]
-        - More than its target changes: the features are averaged before the classes are told, which comes to the same
-          for a linear map and is cheaper. [claim: ends in relu then global-average then conv1x1]
+        - More than its target changes: the sixth layer has a batch normalization of its own, and the features are
+          averaged before the classes are told, which comes to the same for a linear map and is cheaper. [claim: has
+          6 bn; ends in relu then global-average then conv1x1]
     """
 
     model = frontier.Slim
@@ -48,7 +51,8 @@ class TestSeparable(StepSpec):
     claims = {
         "has 2,994 parameters": "supported",
         "has fewer than 3,000 parameters": "supported",
-        "worsens on frontier/step6": "undecided",
-        "trains lower than frontier/step6": "undecided",
+        "worsens on frontier/step6": "supported",
+        "trains lower than frontier/step6": "supported",
+        "has 6 bn": "supported",
         "ends in relu then global-average then conv1x1": "supported",
     }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.engine import Local, Results
@@ -69,6 +70,20 @@ class Scripted:
                 yield place, News(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
 
 
+class Unlucky(Scripted):
+    """One worker dies at once, and another has a loss that is not finite."""
+
+    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+        for place, news in super().run(tasks, data):
+            step = tasks[place].step
+            if step is Fair and isinstance(news, News) and not news.outcomes:
+                yield place, HarnessError("the worker of Fair died")
+            elif step is Poor and isinstance(news, News) and not news.outcomes:
+                yield place, News(b"", {0: HarnessError("the loss of Poor is nan")})
+            elif step is Good:
+                yield place, news
+
+
 def found(log: Path, engine: Scripted) -> dict[type[StepSpec], list[Trial]]:
     return search(EVERYTHING, RUNGS, log, engine, small.images(), silent)
 
@@ -124,6 +139,23 @@ def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
     assert all(trial.candidate == candidate.title for candidate, of_one in ranked.items() for trial in of_one)
     named = [getattr(candidates, candidate.__name__) for candidate in ranked]
     assert named == list(ranked)  # as a worker process finds them
+
+
+def test_the_command_prints_the_best_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(data, "load", lambda path=None: small.images(10_100))
+    assert main(["search", "frontier", "--engine", "local", "--device", "cpu"]) == 0
+    first, second = capsys.readouterr().out.splitlines()[2:4]
+    assert first.split()[-5:] == ["6,982", "2", "99.33", "99.30", "99.46"]
+    assert second.split()[-5:] == ["2,994", "2", "99.31", "99.25", "99.38"]
+
+
+def test_a_run_that_is_lost_is_told_after_the_others_are_kept(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(HarnessError, match="^the loss of Poor is nan; the worker of Fair died$"):
+        search(EVERYTHING, RUNGS, log, Unlucky(), small.images(), silent)
+    assert [trial.candidate for trial in read(log)] == [Good.title]
 
 
 def test_a_ladder_without_candidates_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ The ways take turns, A B C A B C, so that a machine that slows down slows all of
 """
 
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.data import MNIST
+from harness.device import cores
 from harness.provenance import environment
 from harness.step import StepSpec, find
 from harness.ways import Eager, Notebook, OursTogether, Way, ours
@@ -156,7 +156,7 @@ def operators_of(steps: Iterator[None], device: torch.device, count: int = 20) -
 
 def on_all_cores(step: type[StepSpec], data: MNIST) -> list[dict[str, Any]]:
     """Training images a second of the whole machine: one process on all its cores, or one of one thread on each."""
-    cores = os.cpu_count() or 1
+    n = cores()
     return [
         {
             "way": way,
@@ -165,10 +165,10 @@ def on_all_cores(step: type[StepSpec], data: MNIST) -> list[dict[str, Any]]:
             "images_per_s": rate_of(way, step, data, processes, threads),
         }
         for way, processes, threads in (
-            ("notebook", 1, cores),
-            ("notebook", cores, 1),
-            ("ours", 1, cores),
-            ("ours", cores, 1),
+            ("notebook", 1, n),
+            ("notebook", n, 1),
+            ("ours", 1, n),
+            ("ours", n, 1),
         )
     ]
 

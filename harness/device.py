@@ -1,5 +1,6 @@
 """Which device to train on, from the word a user gives for it. Free of torch until a device is looked for."""
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -32,3 +33,10 @@ def device_of(word: str = "auto") -> "torch.device":
             have = f"{there} CUDA device{'s' if there > 1 else ''}" if there else "no CUDA device"
             raise HarnessError(f"{word} was asked for, but torch {torch.__version__} sees {have}; use --device cpu")
     return torch.device(word)
+
+
+def cores() -> int:
+    """The processors that this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

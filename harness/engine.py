@@ -4,14 +4,13 @@ On the CPU the histories are the same whichever it is, for workers of one thread
 nothing beside it.
 """
 
-import os
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
 import torch
 
 from harness.data import MNIST
-from harness.device import device_of
+from harness.device import cores, device_of
 from harness.errors import HarnessError
 from harness.provenance import provenance
 from harness.step import StepSpec
@@ -85,10 +84,3 @@ def devices_of(device: torch.device) -> list[torch.device]:
     if device.index is not None:
         return [device]
     return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
-
-
-def cores() -> int:
-    """The processors that this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -82,6 +82,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     if config.getoption("--update-records") and config.getoption("--epochs"):
         raise pytest.UsageError("--update-records keeps complete runs only; leave out --epochs")
+    if workers := getattr(config, "workerinput", {}).get("workercount"):
+        # Before torch is loaded: workers of xdist that take every core each are slower together than one alone.
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, device.cores() // workers)))
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
     config.addinivalue_line("markers", "browser: opens the report in a headless Chromium (pytest -m browser)")
@@ -101,9 +104,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a measurement that would be repeated until it passes; skip a gpu test where there is no GPU."""
     if is_spec(item) and "slow" in item.keywords and reruns(item):
-        pytest.fail(
-            "--reruns repeats a measurement until it passes, which proves nothing; leave it out", pytrace=False
-        )
+        pytest.fail("--reruns repeats a measurement until it passes, which proves nothing; leave it out", pytrace=False)
     if item.get_closest_marker("gpu") is None or item.config.getoption("--device") != "auto":
         return
     import torch

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from harness.data import MNIST
-from harness.device import known
-from harness.engine import Results, cores
+from harness.device import cores, known
+from harness.engine import Results
 from harness.errors import HarnessError
 from harness.processes import Arrays, arrays_of, data_of
 from harness.provenance import provenance

@@ -50,7 +50,7 @@ class Funnel(Trunk):
 
 
 class Slim(nn.Sequential):
-    """Separable convolutions but for the first, six in all, two of them padded; averaged before the classes are told."""
+    """Six convolutions, separable but for the first, two of them padded; averaged before the classes are told."""
 
     def __init__(self) -> None:
         super().__init__(

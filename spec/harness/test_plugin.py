@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from harness import data, engine, rewrite
+from harness.device import cores
 from harness.errors import HarnessError
 from harness.rehearsal import synthetic
 from spec.harness.scripted import scripted
@@ -102,7 +103,8 @@ class Ladder:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest here, in this process."""
-        return self.pytester.runpytest_inprocess("mine", *arguments)
+        # The logging plugin would leave a file open in a session that is refused at once.
+        return self.pytester.runpytest_inprocess("-p", "no:logging", "mine", *arguments)
 
 
 @pytest.fixture
@@ -373,9 +375,7 @@ def test_an_accuracy_spec_is_not_repeated_until_it_passes(
     result = ladder.run("-m", "slow", "--device", "cpu", *rerunning)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert result.parseoutcomes()["errors"] == 1
-    result.stdout.fnmatch_lines(
-        ["--reruns repeats a measurement until it passes, which proves nothing; leave it out"]
-    )
+    result.stdout.fnmatch_lines(["--reruns repeats a measurement until it passes, which proves nothing; leave it out"])
 
 
 def test_other_tests_may_be_repeated(ladder: Ladder) -> None:
@@ -409,3 +409,16 @@ def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.Cap
     told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
     assert told == [f"mine/tiny seed {seed} epoch {epoch}" for seed in "01" for epoch in "12"]
     assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.0"]
+
+
+def test_workers_share_the_processors(ladder: Ladder) -> None:
+    pytest.importorskip("xdist")
+    ladder.pytester.makepyfile(
+        test_threads=f"""
+        import os, torch
+        def test_threads():
+            assert torch.get_num_threads() == max(1, {cores()} // 2)
+        """
+    )
+    result = ladder.pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "-p", "harness.plugin", "test_threads.py")
+    result.assert_outcomes(passed=1)

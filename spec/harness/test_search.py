@@ -141,9 +141,7 @@ def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
     assert named == list(ranked)  # as a worker process finds them
 
 
-def test_the_command_prints_the_best_first(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_the_best_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(data, "load", lambda path=None: small.images(10_100))
     assert main(["search", "frontier", "--engine", "local", "--device", "cpu"]) == 0
     first, second = capsys.readouterr().out.splitlines()[2:4]

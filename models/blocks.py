@@ -47,8 +47,8 @@ class Unbiased(Conv):
 class Separable(nn.Sequential):
     """A depthwise 3x3 convolution, a 1x1 convolution and what follows the two, as for `Conv`; without biases.
 
-    One filter a channel, then one sum over channels an output (Howard et al., arXiv 1704.04861, who normalize between the
-    two as well): 9 a + a b weights for a channels in and b out, where a whole 3x3 convolution has 9 a b.
+    One filter a channel, then one sum over channels an output (Howard et al., arXiv 1704.04861, who normalize between
+    the two as well): 9 a + a b weights for a channels in and b out, where a whole 3x3 convolution has 9 a b.
     """
 
     def __init__(self, channels_in: int, channels_out: int, *stages: Stage, padding: int = 0) -> None:

@@ -315,7 +315,9 @@ class Bench:
         where = [] if any(argument.startswith("--device") for argument in arguments) else ["--device=cpu"]
         plugins = ("-p", "pytest_benchmark.plugin")
         # The logging plugin would leave a file open in a session that is refused at once.
-        return self.pytester.runpytest_inprocess("-p", "no:logging", "mine", *plugins, "-k", "throughput", *where, *arguments)
+        return self.pytester.runpytest_inprocess(
+            "-p", "no:logging", "mine", *plugins, "-k", "throughput", *where, *arguments
+        )
 
     def saved(self) -> dict[str, Path]:
         """The newest of the saved runs, by the name of the folder of their hardware."""

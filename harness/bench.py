@@ -134,8 +134,9 @@ def operators_of(steps: Iterator[None], device: torch.device, count: int = 20) -
     """The operators that take most of a training step, by the time that they themselves take on the device."""
     advance(steps, 10)
     cuda = device.type == "cuda"
-    activity = torch.profiler.ProfilerActivity
-    with torch.profiler.profile(activities=[activity.CPU, activity.CUDA] if cuda else [activity.CPU]) as profiler:
+    activities = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if cuda else [])]
+    # There is one cycle alone, of which older versions warn that its events would not outlive it.
+    with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
         advance(steps, count)
         wait(device)
     microseconds = {

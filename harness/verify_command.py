@@ -30,9 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.train is not None and arguments.id is None:
         raise HarnessError("--train is for one step; name it")
-    chosen = (
-        [find(arguments.id)] if arguments.id else [step for step in steps().values() if weights.path_of(step).exists()]
-    )
+    chosen = [find(arguments.id)] if arguments.id else list(filter(has_weights, steps().values()))
+    if not chosen:
+        raise HarnessError("no step has weights yet; make some with: python -m harness verify ID --train SEED")
     data = load(arguments.data).to(device_of(arguments.device))
     if arguments.train is not None:
         [step] = chosen
@@ -45,6 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(told(trained, missed, recorded, len(data.test_labels)))
         verified &= weights.different(missed, recorded) <= weights.TIES
     return 0 if verified else 1
+
+
+def has_weights(step: type[StepSpec]) -> bool:
+    """Whether the repository has a trained network of the step."""
+    from harness.weights import path_of
+
+    return path_of(step).exists()
 
 
 def told(trained: "Trained", missed: "Errors", recorded: "Errors", n: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import weights
+from harness import verify_command, weights
 from harness.__main__ import main
 from harness.errors import HarnessError
 from harness.provenance import fingerprint
@@ -52,11 +52,15 @@ def test_a_network_that_is_not_that_of_the_record_fails(made: Path, capsys: pyte
     assert "NOT what the record says" in capsys.readouterr().out
 
 
-def test_what_is_missing_is_named(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verify_command, "steps", lambda: {"small/simple": Simple})
     for line, said in (
         ("verify small/simple", "small/simple has no weights"),
         ("verify small/simple --train 0", "small/simple has no record of seed 0"),
         ("verify --train 0", "--train is for one step"),
+        ("verify", "no step has weights yet"),
     ):
         assert main([*line.split(), "--device", "cpu"]) == 2
         err = capsys.readouterr().err

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.data import hold_out, load
     from harness.engine import engine_of
     from harness.search import search
-    from harness.train_command import display
+    from harness.train_command import plain
 
     try:
         there = importlib.import_module(f"spec.{arguments.ladder}.candidates")
@@ -46,8 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         ) from error
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
     held_out = hold_out(load(arguments.data))
-    with display(sum(candidate.recipe.epochs for candidate in there.CANDIDATES)) as on_epoch:
-        found = search(there.CANDIDATES, there.RUNGS, there.LOG, engine, held_out, on_epoch)
+    found = search(there.CANDIDATES, there.RUNGS, there.LOG, engine, held_out, plain)
     console().print(table(found))
     return 0
 

@@ -331,6 +331,17 @@ def test_a_sentence_is_as_good_as_the_worst_of_its_claims() -> None:
     assert words == {"": None, "a": "supported", "ac": "undecided", "abc": "refuted", "ab": "refuted"}
 
 
+def test_sentences_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
+    analysis = """- One. [claim: a] Two. [claim: a; b] Three. [claim: c] Four. [claim: a]
+        - Five. [judgement: of taste] Six."""
+    step = step_with(tmp_path, "mine/a", analysis)
+    words = {"a": "supported", "b": "refuted", "c": "undecided"}
+    once = {"supported": 2, "refuted": 1, "undecided": 1, "judgement": 1, "untagged": 1}
+    assert claims.tally({step: words}) == once
+    other = step_with(tmp_path, "mine/b", "- Seven. [claim: a]")
+    assert claims.tally({step: words, other: {"a": "refuted"}}) == {**once, "refuted": 2}
+
+
 @pytest.fixture
 def spec(tmp_path: Path) -> Callable[[dict[str, str]], StepSpec]:
     """A spec that claims to over-fit, with the verdicts that a test says it records."""

@@ -92,6 +92,7 @@ def profiled(step: type[StepSpec], device: torch.device) -> profile:
             record_shapes=True,
             profile_memory=True,
             with_stack=True,
+            acc_events=True,  # as in `harness.bench`: there is one cycle alone
         )
         with profiler:
             for number in range(total):

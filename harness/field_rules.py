@@ -2,7 +2,8 @@
 
 A rule is a function from a `Call` to a `Value` (or a tuple of them, for an operation that returns several tensors).
 Operations are those of torch.ops.aten, to which torch reduces modules and functions alike. Elementwise operations need
-no rule of their own: torch marks them. To add a rule, also for an operator of another library:
+no rule of their own: torch marks them. The rules of operations that move elements are in `harness.field_moves`. To add
+a rule, also for an operator of another library:
 
     from harness.field_rules import Call, register
 
@@ -15,8 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -24,17 +23,8 @@ from torch import Tensor
 
 from harness import axis
 from harness.axis import Window
-from harness.field_value import (
-    NoRuleError,
-    Value,
-    assembled,
-    kinds_mixed,
-    merged,
-    mixed,
-    nothing,
-    rearranged,
-    windowed,
-)
+from harness.field_mixing import kinds_mixed, merged, mixed, windowed
+from harness.field_value import NoRuleError, Value, nothing, rearranged
 
 aten = torch.ops.aten
 
@@ -285,213 +275,3 @@ def attention(call: Call) -> Value:
     alike = [rearranged(part, lambda labels: labels.reshape(())) for part in sums]
     result = merged(alike, call.shapes[0])
     return replace(result, is_global=True, windows=sums[0].windows)
-
-
-@register(
-    aten.permute, aten.transpose, aten.t, aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze,
-    aten.clone, aten.alias, aten.detach, aten.contiguous, aten.roll, aten.flip, aten.pixel_shuffle,
-    aten.pixel_unshuffle, aten.channel_shuffle, aten.index_select, aten.unfold, aten.repeat, aten.diagonal,
-    aten.unbind, aten.split, aten.split_with_sizes, aten.chunk, aten.gather, aten.movedim, aten.native_channel_shuffle,
-    aten.permute_copy, aten.rot90, aten.tile, aten.index, aten.take_along_dim, aten.diagonal_copy,
-)  # fmt: skip
-def rearrange(call: Call) -> Value | tuple[Value, ...]:
-    """Elements move and none is computed: the same is done to what they read."""
-    if len(call.values) != 1:
-        raise NoRuleError(f"{call.function} with indices computed from the input")
-    (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, Value))
-
-    def moves(output: int) -> Callable[[Tensor], Tensor]:
-        def move(labels: Tensor) -> Tensor:
-            result = call.op(**_named(call, {name: labels}))
-            return result if isinstance(result, Tensor) else result[output]
-
-        return move
-
-    source = call.value(name)
-    if len(call.shapes) == 1 and call.op._schema.returns[0].type.kind() != "ListType":
-        return rearranged(source, moves(0))
-    return tuple(rearranged(source, moves(output)) for output in range(len(call.shapes)))
-
-
-def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call with labels in place of values, ready for the operation itself."""
-    known = {argument.name for argument in call.op._schema.arguments}
-    return {name: argument for name, argument in (call.arguments | labels).items() if name in known}
-
-
-@register(aten.view, aten._unsafe_view, aten.reshape, aten._reshape_alias, aten.view_copy)
-def reshape(call: Call) -> Value:
-    """The same elements in the same order."""
-    return rearranged(call.value("self"), lambda labels: labels.reshape(call.shapes[0]))
-
-
-@register(aten.as_strided, aten.as_strided_)
-def restride(call: Call) -> Value:
-    """Another layout in memory, which keeps the order of elements where one dimension holds them all."""
-    source = call.value("self")
-    if call.shapes[0] != source.shape or sum(length > 1 for length in source.shape) > 1:
-        raise NoRuleError(f"{call.function} ({call.op}) reads memory, not elements")
-    return replace(source, windows=None)
-
-
-@register(aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli)
-def same(call: Call) -> Value:
-    """Each element as it is."""
-    return replace(call.values[0], windows=None)
-
-
-@register(
-    aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
-    aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill,
-)  # fmt: skip
-def blank(call: Call) -> Value:
-    """A tensor of the same shape that does not depend on the elements."""
-    filling = call.arguments.get("value")
-    return merged(
-        [_part(filling, call.axes) if isinstance(filling, Value) else nothing(call.shapes[0], call.axes)],
-        call.shapes[0],
-    )
-
-
-@register(aten.cat, aten.stack)
-def concatenate(call: Call) -> Value:
-    """Parts side by side: along channels each keeps its own field, along space each its own units."""
-    parts = [_part(part, call.axes) for part in call["tensors"] if tuple(part.shape) != (0,)]
-    dim = call.arguments.get("dim", 0) % len(call.shapes[0])
-    if call.op.overloadpacket is aten.stack:
-        parts = [rearranged(part, lambda labels: labels.unsqueeze(dim)) for part in parts]
-    return assembled(parts, _side_by_side(dim), along=dim)
-
-
-def _side_by_side(dim: int) -> Callable[[Sequence[Tensor]], Tensor]:
-    return lambda parts: torch.cat(list(parts), dim)
-
-
-def _part(part: Value | Tensor, axes: int) -> Value:
-    return part if isinstance(part, Value) else nothing(part.shape, axes)
-
-
-@register(aten.slice_scatter, aten.select_scatter)
-def scatter(call: Call) -> Value:
-    """A part of one tensor replaced by another."""
-    parts = [_part(call[name], call.axes) for name in ("self", "src")]
-    return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "src": labels[1]})))
-
-
-@register(aten.index_put)
-def index_put(call: Call) -> Value:
-    """Chosen elements of one tensor replaced by those of another."""
-    parts = [_part(call[name], call.axes) for name in ("self", "values")]
-    if call["accumulate"] or any(isinstance(index, Value) for index in call["indices"]):
-        raise NoRuleError(f"{call.function} that adds, or with indices computed from the input")
-    return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "values": labels[1]})))
-
-
-@register(aten.copy)
-def copy(call: Call) -> Value:
-    """All of a tensor replaced by another."""
-    return merged([_part(call["src"], call.axes)], call.shapes[0])
-
-
-@register(aten.constant_pad_nd)
-def constant_pad(call: Call) -> Value:
-    """Padding moves the start and reads nothing; a negative one crops. Padded channels depend on nothing."""
-    source, shape = call.value("self"), call.shapes[0]
-    pads = {len(shape) - 1 - i: (call["pad"][2 * i], call["pad"][2 * i + 1]) for i in range(len(call["pad"]) // 2)}
-    pads = {dim: pad for dim, pad in pads.items() if any(pad)}
-    spatial = [dim for dim in pads if dim >= len(shape) - call.axes or any(dim in source.dims(a) for a in source.axes)]
-    between = torch.Size(n if d in spatial else source.shape[d] for d, n in enumerate(shape))
-    result = windowed(source, {dim: axis.strided(-pads[dim][0], 1) for dim in spatial}, between)
-    for dim in (dim for dim in pads if dim not in spatial):
-        before, after = pads[dim]
-        if min(before, after) < 0:
-            raise NoRuleError(f"{call.function} that crops channels")
-        blanks = [
-            nothing(torch.Size(n if d == dim else m for d, m in enumerate(result.shape)), call.axes) for n in pads[dim]
-        ]
-        result = assembled([blanks[0], result, blanks[1]], _side_by_side(dim), along=dim)
-    return result
-
-
-@register(
-    aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
-    aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
-)  # fmt: skip
-def mirror_pad(call: Call) -> Value:
-    """Padding that reads again what lies inside: interior units see a shift, those at the border what is folded in."""
-    source, shape = call.value("self"), call.shapes[0]
-    windows = {}
-    for i in range(len(call["padding"]) // 2):
-        dim = len(shape) - 1 - i
-        last, before = source.shape[dim] - 1, call["padding"][2 * i]
-        places = [o - before for o in range(shape[dim])]
-        if "reflection" in str(call.op):
-            edges = tuple((last - abs(last - abs(place)),) for place in places)
-        else:
-            edges = tuple((min(max(place, 0), last),) for place in places)
-        windows[dim] = replace(axis.strided(-before, 1), edges=edges)
-    return windowed(source, windows, shape)
-
-
-@register(
-    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d, aten._upsample_nearest_exact1d,
-    aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d, aten.upsample_linear1d, aten.upsample_bilinear2d,
-    aten.upsample_trilinear3d, aten.upsample_bicubic2d,
-)  # fmt: skip
-def upsample(call: Call) -> Value:
-    """Interpolation: the inputs of weight other than zero around the place of each output."""
-    source, shape, name = call.value("self", "input"), call.shapes[0], str(call.op)
-    reach = 0 if "nearest" in name else 2 if "cubic" in name else 1
-    corners = bool(call.arguments.get("align_corners", False))
-    half = Fraction(0) if corners or (reach == 0 and "exact" not in name) else Fraction(1, 2)
-    windows = {}
-    for dim in range(2, len(shape)):
-        length, outputs = source.shape[dim], shape[dim]
-        if length == 1:
-            windows[dim] = Window(((0,),) * outputs, 1, stride=Fraction(1, outputs))
-        elif corners and outputs == 1:
-            windows[dim] = axis.strided(0, 1)
-        else:
-            given = None if corners else _given_scale(call, dim - 2, len(shape) - 2)
-            ratio = Fraction(length - 1, outputs - 1) if corners else given or Fraction(length, outputs)
-            windows[dim] = axis.resampled(ratio, half, reach, length, outputs)
-    return windowed(source, windows, shape)
-
-
-def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
-    """The factor that the caller named, which torch then uses instead of the ratio of sizes."""
-    suffix = {1: [""], 2: ["_h", "_w"], 3: ["_d", "_h", "_w"]}[count][index]
-    scales = call.arguments.get("scale_factors")
-    scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
-    return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
-
-
-@register(aten.im2col)
-def unfold(call: Call) -> Value:
-    """Patches as columns: elements move, and padding reads nothing."""
-    source = call.value("self")
-    blank = nothing(source.shape, call.axes)
-    padded = assembled([source, blank], lambda labels: torch.cat(list(labels)))
-    first = replace(padded, shape=source.shape, kinds=padded.kinds[:1].clone())
-
-    def move(labels: Tensor) -> Tensor:
-        result: Tensor = call.op(**_named(call, {"self": (labels + 1).double()}))
-        return (result - 1).long()
-
-    moved = rearranged(first, lambda labels: move(labels).clamp(min=0))
-    empty = len(first.fields)
-    kinds = move(first.kinds.expand(source.shape))
-    return replace(moved, fields=(*first.fields, ()), kinds=torch.where(kinds < 0, empty, kinds))
-
-
-@register(aten.glu)
-def gated_linear_unit(call: Call) -> Value:
-    """The first half of the channels times a function of the second."""
-    source = call.value("self")
-    dim = _dims(call["dim"], source)[0]
-    halves = [rearranged(source, partial(_half, dim, which)) for which in range(2)]
-    return merged(halves, call.shapes[0])
-
-
-def _half(dim: int, which: int, labels: Tensor) -> Tensor:
-    return labels.chunk(2, dim)[which]

@@ -26,21 +26,13 @@ from typing import Any
 from torch import nn
 from torch.utils._pytree import tree_map
 
+from harness import field_moves  # noqa: F401 - imported so that its rules are there
 from harness.axis import members
 from harness.errors import HarnessError
+from harness.field_boxes import Field, centred, extents, hull
 from harness.field_graph import Graph, Node, Ref, trace
 from harness.field_rules import Call, register, rule_of
-from harness.field_value import (
-    Field,
-    JumpMismatchError,
-    NoRuleError,
-    Value,
-    centred,
-    extents,
-    finished,
-    hull,
-    image,
-)
+from harness.field_value import JumpMismatchError, NoRuleError, Value, finished, image
 
 __all__ = ["JumpMismatchError", "Layer", "NoRuleError", "ReceptiveField", "receptive_field", "register"]
 

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -311,5 +312,8 @@ def test_workflows_have_the_least_permissions() -> None:
         assert text.count("actions/checkout@") == text.count("persist-credentials: false"), path
         assert "pull_request_target" not in text, path
         assert "secrets." not in text, path
+        used = re.findall(r"uses: (\S+)", text)
+        assert used, path
+        assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used), path  # a tag can be moved
     own = [path for path in files if "self-hosted" in path.read_text()]
     assert not [path for path in own if "pull_request" in path.read_text()]

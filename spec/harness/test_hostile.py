@@ -4,8 +4,8 @@ import ast
 import hashlib
 import json
 import os
-import re
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -59,6 +59,16 @@ def holds_goal(step: Step) -> Verdict:
     return Verdict(word, n, held / n, *stats.binomial_interval(held, n), "of runs hold")
 
 
+def some_stay_below(step: Step, accuracy: float) -> Verdict:
+    """At least one run never gets to the accuracy; one shows it, and no number of others refutes it."""
+    reached = best(step).values()
+    if not reached:
+        return Verdict("undecided")
+    n, low = len(reached), sum(value < accuracy for value in reached)
+    word: Word = "supported" if low else "undecided"
+    return Verdict(word, n, low / n, *stats.binomial_interval(low, n), "of runs stay below")
+
+
 def improves(step: Step, other: Step, points: float = 0.0) -> Verdict:
     """Final test accuracy is above the other's by more than the points, over common seeds.
 
@@ -119,6 +129,7 @@ RUN_CLAIMS: dict[str, Callable[..., Verdict]] = {
     "reaches X by epoch N": lambda step, x, epoch: above(best(step, until=epoch).values(), x),
     "reaches X in training": lambda step, x: above(best(step, "train").values(), x),
     "stays below X": lambda step, x: below(best(step).values(), x),
+    "some runs stay below X": some_stay_below,
     "stays below X until epoch N": lambda step, x, epoch: below(best(step, until=epoch).values(), x),
     "stays below X in training": lambda step, x: below(best(step, "train").values(), x),
     "stays below X in training until epoch N": lambda step, x, n: below(best(step, "train", n).values(), x),

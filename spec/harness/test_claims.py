@@ -233,7 +233,10 @@ def test_two_runs_decide_nothing(pair: type[StepSpec], claim: str) -> None:
     assert (verdict.word, verdict.n) == ("undecided", 2)
 
 
-@pytest.mark.parametrize("claim", ["over-fits", "holds the goal", "some runs stay below 99"])
+@pytest.mark.parametrize(
+    "claim",
+    ["over-fits", "holds the goal", "some runs stay below 99", "improves on mine/b", "gives a last test of 99.4"],
+)
 def test_no_runs_leave_a_claim_undecided(pair: type[StepSpec], claim: str) -> None:
     verdict = decide(step_module.steps()["mine/c"], claim)
     assert (verdict.word, verdict.n, verdict.evidence) == ("undecided", 0, "no runs")

@@ -42,7 +42,7 @@ class Figures:
     def of(cls, step: type[StepSpec], runs: Sequence[dict[str, Any]]) -> Self:
         """The figures of one run or more."""
         final = [series(run)[-step.final_epochs :] for run in runs]
-        mean, low, high = stats.mean_interval([sum(run) / len(run) for run in final])
+        mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
         held = sum(map(stats.holds, final))
         held_low, held_high = stats.binomial_interval(held, len(final))
         return cls(

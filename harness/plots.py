@@ -43,6 +43,7 @@ STYLE: dict[Any, Any] = {
 }
 ACCURACIES = (50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, GOAL, 99.6, 99.8, 99.9)  # that a scale may name, in percent
 MOST = 99.99  # percent; the scale ends before it reaches a network that errs nowhere
+FLOOR = 97.0  # percent; what lies below, such as a step of which some runs never learn, is named at the foot instead
 LIGHT = 20_000  # parameters; those above get a panel of their own, or they would press the others into a corner
 
 
@@ -188,12 +189,18 @@ def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders:
     axes.plot([*sizes, 1e9], [*accuracies, accuracies[-1]], drawstyle="steps-post", color=MUTED, linewidth=1)
     for point in there:
         colour, marker = _look(ladders.index(point.ladder))
-        if not point.alone:
+        if not point.alone and point.accuracy >= FLOOR:
             axes.plot([point.parameters] * 2, [point.low, point.high], color=colour, linewidth=1.2, alpha=0.7)
         face = "none" if point.alone else colour
         axes.plot(point.parameters, point.accuracy, marker, color=colour, markerfacecolor=face, markersize=6)
+        if point.accuracy < FLOOR:
+            told = f"{point.step}: {point.accuracy:.1f} %"
+            axes.annotate(
+                told, (point.parameters, FLOOR), (0, 14), textcoords="offset points", ha="center", color=colour,
+                fontsize=8, arrowprops={"arrowstyle": "->", "color": colour},
+            )  # fmt: skip
     lowest = min(point.accuracy if point.alone else point.low for point in points)
-    _scale(axes, min(99.0, lowest - 0.1), max(99.6, *(point.accuracy + 0.05 for point in points)))
+    _scale(axes, max(FLOOR, min(99.0, lowest - 0.1)), max(99.6, *(point.accuracy + 0.05 for point in points)))
     _sizes(axes, sorted(point.parameters for point in there))
     _label(axes, [point for point in best if point in there])
 

@@ -116,7 +116,7 @@ def measured(step: type[StepSpec]) -> str | None:
         return None
     final = final_accuracies(step)
     epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
-    mean, low, high = stats.mean_interval([sum(run) / len(run) for run in final])
+    mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
     interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
     made = record["provenance"]
     return (

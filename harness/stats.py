@@ -32,6 +32,12 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     return mean, mean - reach, mean + reach
 
 
+def accuracy_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """The same of accuracies in percent, 95 %, and cut off where none can be: one run at chance has it all."""
+    mean, low, high = mean_interval(values)
+    return (mean, low, high) if math.isnan(low) else (mean, max(low, 0.0), min(high, 100.0))
+
+
 def standard_error(accuracy: float, n: int = TEST_IMAGES) -> float:
     """Binomial standard error, in points, of an accuracy in percent measured on n images."""
     share = accuracy / 100

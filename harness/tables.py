@@ -31,7 +31,7 @@ def _measured(step: type[StepSpec]) -> list[str]:
     evidence = record.final_accuracies(step)
     if not evidence:
         return ["", "", ""]
-    mean, low, high = stats.mean_interval([sum(run) / len(run) for run in evidence])
+    mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in evidence])
     interval = f" [{low:.2f}, {high:.2f}]" if len(evidence) > 1 else ""
     held = sum(map(stats.holds, evidence))
     return [f"{mean:.2f}{interval}", f"{min(map(min, evidence)):.2f}", f"{held} of {len(evidence)}"]

@@ -58,7 +58,8 @@ def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     if not values:
         return Verdict("undecided")
     # Rounded, since means of equal accuracies may come out a millionth of a millionth off the bound that they are at.
-    mean, low, high = (round(value, 9) + 0.0 for value in stats.mean_interval(list(values)))
+    interval = stats.accuracy_interval if unit == "%" else stats.mean_interval
+    mean, low, high = (round(value, 9) + 0.0 for value in interval(list(values)))
     word: Word = "undecided"
     if len(values) >= LEAST_RUNS:
         word = "supported" if low >= bound else "refuted" if high < bound else "undecided"

@@ -273,6 +273,15 @@ def test_the_frontier_is_what_no_smaller_network_matches() -> None:
     assert [point.step for point in plots.best_so_far(points)] == ["a/1", "a/2", "c/1"]
 
 
+def test_a_step_of_which_some_runs_never_learn_does_not_press_the_others_together() -> None:
+    figure = plots.frontier([plots.Point("a/1", 100, 99.3, 99.2, 99.4), plots.Point("a/2", 200, 69.06, 0.0, 100.0)])
+    [axes] = figure.axes
+    assert axes.get_ylim()[0] == 97.0
+    assert "a/2: 69.1 %" in [text.get_text() for text in axes.texts]
+    assert [99.2, 99.4] in [list(line.get_ydata()) for line in axes.lines]  # type: ignore[arg-type]
+    assert [0.0, 100.0] not in [list(line.get_ydata()) for line in axes.lines]  # type: ignore[arg-type]
+
+
 def test_a_curve_is_the_mean_and_its_band_reaches_from_the_lowest_to_the_highest() -> None:
     figure = plots.curves([[98.0, 99.0, 99.4], [98.4, 99.2]], [[97.0, 98.0, 98.2], [97.2, 98.4]], 1, None)
     [axes] = figure.axes

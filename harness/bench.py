@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.data import MNIST
 from harness.device import cores
+from harness.errors import HarnessError
 from harness.provenance import environment
 from harness.step import StepSpec, find
 from harness.ways import Eager, Notebook, OursTogether, Way, ours
@@ -33,7 +34,12 @@ BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 def bench(step: type[StepSpec], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Everything about the speed of a step on a device, as JSON has it; `tell` hears of what is being measured."""
+    """Everything about the speed of a step on a device, as JSON has it; `tell` hears of what is being measured.
+
+    Raises HarnessError for a step with a teacher, whose predictions the other ways do not make.
+    """
+    if step.recipe.teacher is not None:
+        raise HarnessError(f"{step.id} learns from a teacher, which a notebook here does not; benchmark it without")
     tell("three ways, in turns")
     sides = {name: way(step, data, device) for name, way in WAYS.items()}
     trained, rates = alternate({name: way.steps() for name, way in sides.items()}, device)

@@ -35,6 +35,13 @@ def device_of(word: str = "auto") -> "torch.device":
     return torch.device(word)
 
 
+def layout(device: "torch.device") -> "torch.memory_format":
+    """How images lie in memory: channels last on the CPU, where networks of few channels run up to twice as fast so."""
+    import torch
+
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+
+
 def cores() -> int:
     """The processors that this process may use, which can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):

@@ -4,7 +4,7 @@ Free of torch, so that a specification can be read without loading it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 
@@ -86,7 +86,29 @@ def _cosine(begin: float, end: float, share: float) -> float:
     return end + (begin - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network whose predictions are learned beside the labels (Hinton, Vinyals and Dean, arXiv 1503.02531).
+
+    `step`: the id of a step with weights in the repository.
+    `weights`: the first 16 hexadecimal digits of the SHA-256 of their file, so that other weights are another recipe.
+    `share`: that of the teacher in the loss, the rest is the labels'. `temperature`: what both predictions are divided
+    by, as logits, before they are compared.
+    """
+
+    step: str
+    weights: str
+    share: float = 0.9
+    temperature: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"Teacher.share is more than 0 and at most 1, not {self.share}")
+        if self.temperature <= 0:
+            raise ValueError(f"Teacher.temperature must be more than 0, not {self.temperature}")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe:
     """How a step is trained: stochastic gradient descent on shuffled batches, the last partial batch kept.
 
@@ -106,6 +128,12 @@ class Recipe:
     augmentation: RandomAffine | None = None
     normalize: Normalize = Normalize()
     average: float | None = None
+    teacher: Teacher | None = None
+
+    def __repr__(self) -> str:
+        """As a dataclass has it, but for a teacher that there is not: records know a recipe by its repr."""
+        shown = (field.name for field in fields(self) if field.name != "teacher" or self.teacher is not None)
+        return f"Recipe({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def __post_init__(self) -> None:
         for name, least in (("lr", 0.0), ("batch_size", 0), ("epochs", 0)):

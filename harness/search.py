@@ -66,8 +66,11 @@ def search(
     is not run again, so that a search which was interrupted goes on. Candidates are compared by the mean over their
     seeds, those that got further before those that did not.
 
-    Raises HarnessError if a candidate cannot be trained, or the log cannot be read or written.
+    Raises HarnessError if a candidate cannot be trained, if it has a teacher, since that has seen the images held out,
+    or if the log cannot be read or written.
     """
+    if taught := [candidate.title for candidate in candidates if candidate.recipe.teacher is not None]:
+        raise HarnessError(f"{', '.join(taught)}: a teacher of the repository has seen the images held out")
     ranked = {candidate: list[Trial]() for candidate in candidates}
     for rung in rungs:
         chosen = list(ranked)[: rung.candidates]

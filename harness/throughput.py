@@ -16,10 +16,11 @@ import torch
 
 from harness import gpu_state
 from harness.data import MNIST
+from harness.device import layout
 from harness.errors import HarnessError
 from harness.rehearsal import synthetic
 from harness.step import StepSpec
-from harness.train import Run, check_output, layout
+from harness.train import Run, check_output
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from torch.nn import functional as F
 
 from harness import augment, dropout
 from harness.data import MNIST
 from harness.graph import WARM_UP, StepGraph
 from harness.history import Epoch, Errors, finite
+from harness.losses import loss_of
 from harness.recipe import Recipe
 from harness.state import Generators, State, put_back, take
 from harness.step import StepSpec
@@ -41,6 +41,7 @@ class Together:
         dropout.replace(self.network, self.dropouts)
         self.rate = torch.tensor(recipe.lr, device=device)
         self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
+        self.loss = loss_of(recipe, device)
         self.epoch = self.steps = self.launched = 0
         self.graph: StepGraph | None = None
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
@@ -119,8 +120,10 @@ class Together:
         """One step of gradient descent of every network on its batch; adds to `loss_sum` and `correct`."""
         labels = self.data.train_labels[index]
         self.optimizer.zero_grad(set_to_none=True)
-        log_probabilities = self.forward(self.weights, self.buffers, self.images(index))
-        losses = F.nll_loss(log_probabilities.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(1)
+        images = self.images(index)
+        log_probabilities = self.forward(self.weights, self.buffers, images)
+        flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
+        losses = flat.view_as(labels).mean(1)
         losses.sum().backward()
         self.optimizer.step()
         self.average()

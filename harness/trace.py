@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
+from harness.device import layout
 from harness.errors import HarnessError
 from harness.step import StepSpec
 from harness.throughput import unteachable
-from harness.train import Run, check_output, layout
+from harness.train import Run, check_output
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3
 """Training steps: before the profiler looks at all, before it warms up, while it does, and those that it keeps."""

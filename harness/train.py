@@ -14,16 +14,17 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from harness import augment, dropout
 from harness.data import MNIST, load
+from harness.device import layout
 from harness.errors import HarnessError
 from harness.history import Epoch as Epoch
 from harness.history import Errors as Errors
 from harness.history import History as History
 from harness.history import Outcome, Progress, finite
+from harness.losses import loss_of
 from harness.recipe import Normalize, Recipe
 from harness.state import Generators, State, put_back, take
 from harness.step import StepSpec
@@ -168,11 +169,6 @@ def check_loss(step: type[StepSpec], seed: int, epoch: int, loss: float, sound: 
     return HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in {where}; lower the rate")
 
 
-def layout(device: torch.device) -> torch.memory_format:
-    """How images lie in memory: channels last on the CPU, where networks of few channels run up to twice as fast so."""
-    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
-
-
 class Run:
     """A network in training: its optimizer, its random streams and how many steps are behind it."""
 
@@ -182,6 +178,7 @@ class Run:
         self.dropout = torch.Generator(device).manual_seed(seed)
         dropout.replace(model, [self.dropout])
         self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
+        self.loss = loss_of(recipe, device)
         # The order is drawn on the CPU, so that it is the same on every device.
         self.order = torch.Generator().manual_seed(seed)
         self.augmentation = torch.Generator(device).manual_seed(seed)
@@ -255,7 +252,7 @@ class Run:
         """One step of gradient descent on a batch; its loss and its correct predictions, left on the device."""
         self.optimizer.zero_grad(set_to_none=True)
         log_probabilities = self.model(images)
-        loss = F.nll_loss(log_probabilities, labels)
+        loss = self.loss(images, log_probabilities, labels)
         loss.backward()
         self.optimizer.step()
         if self.averaged is not None:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line a network; 0 if each does what its record says, 1 if not."""
-    from harness import weights
+    from harness import verification, weights
     from harness.data import load
     from harness.device import device_of
     from harness.train_command import display
@@ -37,13 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.train is not None:
         [step] = chosen
         with display(step.recipe.epochs) as on_epoch:
-            print(f"wrote {weights.make(step, arguments.train, data, on_epoch)}")
+            print(f"wrote {verification.make(step, arguments.train, data, on_epoch)}")
     verified = True
     for step in chosen:
         trained = weights.read(step)
-        missed, recorded = weights.missed(trained, data), weights.recorded(step, trained.seed)
+        missed, recorded = verification.missed(trained, data), verification.recorded(step, trained.seed)
         print(told(trained, missed, recorded, len(data.test_labels)))
-        verified &= weights.different(missed, recorded) <= weights.TIES
+        verified &= verification.different(missed, recorded) <= verification.TIES
     return 0 if verified else 1
 
 
@@ -56,7 +56,7 @@ def has_weights(step: type[StepSpec]) -> bool:
 
 def told(trained: "Trained", missed: "Errors", recorded: "Errors", n: int) -> str:
     """One line: what the network reaches, and whether that is what its record says."""
-    from harness.weights import TIES, different
+    from harness.verification import TIES, different
 
     step: type[StepSpec] = trained.step
     right = n - len(missed)

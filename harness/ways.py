@@ -14,10 +14,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from harness.data import MNIST
+from harness.device import layout
 from harness.recipe import Recipe
 from harness.step import StepSpec
 from harness.together import Together
-from harness.train import Run, errors, evaluate, layout, percent, prepare
+from harness.train import Run, errors, evaluate, percent, prepare
 
 
 class Way(Protocol):

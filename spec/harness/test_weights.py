@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import verify_command, weights
+from harness import verification, verify_command, weights
 from harness.__main__ import main
 from harness.errors import HarnessError
 from harness.provenance import fingerprint
@@ -103,5 +103,5 @@ def test_the_weights_of_the_repository_are_of_their_steps() -> None:
     kept = [step for step in steps().values() if weights.path_of(step).exists()]
     for step in kept:
         trained = weights.read(step)
-        assert weights.recorded(step, trained.seed)
+        assert verification.recorded(step, trained.seed)
         assert weights.path_of(step).stat().st_size < 50_000

@@ -6,6 +6,7 @@ in the order in which it is applied.
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,3 +82,23 @@ class GlobalAverage(nn.AdaptiveAvgPool2d):
 
     def __init__(self) -> None:
         super().__init__(1)
+
+
+class WeightedAverage(nn.Module):
+    """The mean of each channel over a map of known size, where every place has a weight of its own, shared by channels.
+
+    (N, C, size, size) to (N, C, 1, 1). An average forgets where something was; digits are centred, so that it matters.
+    The weights begin at 1, as `GlobalAverage` has them.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size, size))
+
+    def extra_repr(self) -> str:
+        """The size, beside the name."""
+        return f"size={len(self.weight)}"
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Weigh and average."""
+        return (maps * self.weight).mean((2, 3), keepdim=True)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models.blocks import Conv, GlobalAverage, LogProbabilities, Separable, Stage
+from models.blocks import Conv, GlobalAverage, LogProbabilities, Separable, Stage, WeightedAverage
 
 
 class Trunk(nn.Sequential):
@@ -49,10 +49,20 @@ class Funnel(Trunk):
         super().__init__((8, 10, 14, 16, 18), "bn", "relu")
 
 
-class Slim(nn.Sequential):
-    """Six convolutions, separable but for the first, two of them padded; averaged before the classes are told."""
+class Wide(Trunk):
+    """The funnel with two to three times the channels."""
 
     def __init__(self) -> None:
+        super().__init__((16, 24, 32, 40, 48), "bn", "relu")
+
+
+class Slim(nn.Sequential):
+    """Six convolutions, separable but for the first, two of them padded; averaged before the classes are told.
+
+    `channels` are those of the last convolution, `average` is what makes one number of each of their maps of 8 x 8.
+    """
+
+    def __init__(self, channels: int = 28, average: nn.Module | None = None) -> None:
         super().__init__(
             Conv(1, 6, 3, "bn", "relu", bias=False),  # 28 -> 26
             Separable(6, 12, "bn", "relu"),  # 24
@@ -60,8 +70,15 @@ class Slim(nn.Sequential):
             nn.MaxPool2d(2),  # 12
             Separable(16, 20, "bn", "relu", padding=1),
             Separable(20, 24, "bn", "relu"),  # 10
-            Separable(24, 28, "bn", "relu"),  # 8
-            GlobalAverage(),
-            Conv(28, 10, 1),
+            Separable(24, channels, "bn", "relu"),  # 8
+            average or GlobalAverage(),
+            Conv(channels, 10, 1),
             LogProbabilities(),
         )
+
+
+class Placed(Slim):
+    """The same with an average that knows where things are; two channels fewer at the end pay for its weights."""
+
+    def __init__(self) -> None:
+        super().__init__(26, WeightedAverage(8))

@@ -10,15 +10,17 @@ convolution to 24 channels applied three times. The words, with `N` the channels
   applies its filters T times, each time with a normalization of its own; the channels must stay as many.
 - `|` is a 2x2 max-pool.
 
-Every convolution is normalized and activated. The end is a global average and a linear map to the ten classes.
+Every convolution is normalized and activated. The end is a global average, or with `w` as the last word an average in
+which every place has a weight, and a linear map to the ten classes.
 """
 
 import re
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
-from models.blocks import GlobalAverage, LogProbabilities
+from models.blocks import GlobalAverage, LogProbabilities, WeightedAverage
 
 WORD = re.compile(r"(?P<kind>[csmp])(?P<channels>\d+)(?P<valid>v?)(?P<stride>(/2)?)(?P<add>\+?)(\*(?P<times>\d+))?")
 
@@ -28,7 +30,9 @@ class Sketch(nn.Sequential):
 
     def __init__(self, line: str, activation: type[nn.Module] = nn.ReLU) -> None:
         channels, layers = 1, list[nn.Module]()
-        for word in line.split():
+        words = line.split()
+        weighted = words[-1:] == ["w"]
+        for word in words[: -1 if weighted else None]:
             if word == "|":
                 layers.append(nn.MaxPool2d(2))
                 continue
@@ -45,7 +49,17 @@ class Sketch(nn.Sequential):
                 Repeated(nn.Sequential(*filters), out, int(match["times"] or 1), bool(match["add"]), activation)
             )
             channels = out
-        super().__init__(*layers, GlobalAverage(), nn.Conv2d(channels, 10, 1), LogProbabilities())
+        average = WeightedAverage(side(layers)) if weighted else GlobalAverage()
+        super().__init__(*layers, average, nn.Conv2d(channels, 10, 1), LogProbabilities())
+
+
+def side(layers: list[nn.Module]) -> int:
+    """How wide the maps are that layers make of a digit of 28 x 28."""
+    with torch.no_grad():
+        maps: Tensor = nn.Sequential(*layers).eval()(torch.zeros(1, 1, 28, 28))
+    for layer in layers:
+        layer.train()
+    return maps.shape[-1]
 
 
 def convolutions(kind: str, channels: int, out: int, padding: int, stride: int) -> Iterator[nn.Module]:

@@ -76,8 +76,9 @@ def ladder(name: str) -> list[type[StepSpec]]:
 
 
 def last(name: str) -> list[type[StepSpec]]:
-    """The steps of a ladder that no other follows: its last, or the last of each branch."""
+    """The steps of a ladder that no other follows or learns from: its last, or the last of each branch."""
     followed = {step.follows for step in ladder(name)}
+    followed |= {step.recipe.teacher.step for step in ladder(name) if step.recipe.teacher is not None}
     return [step for step in ladder(name) if step.id not in followed]
 
 

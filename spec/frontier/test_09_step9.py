@@ -1,0 +1,46 @@
+"""frontier, the ninth step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import OneCycle, RandomAffine
+from models import frontier
+
+
+class TestPlaced(StepSpec):
+    """Step 9: where it was.
+
+    Target:
+        Digits are centred, and an average over a map forgets where something was found: weigh its 64 places, with one
+        weight for each that all channels share, and give up two channels for it.
+
+    Result:
+        Parameters: 2,986 · receptive field: 34
+
+    Analysis:
+        - It has no more parameters than step 8. [claim: has fewer parameters than frontier/step8]
+        - Test accuracy rises. [claim: improves on frontier/step8]
+    """
+
+    model = frontier.Placed
+    follows = "frontier/step8"
+    parameters = 2_986
+    receptive_field = 34
+    recipe = Recipe(
+        lr=0.2,
+        batch_size=64,
+        epochs=15,
+        nesterov=True,
+        schedule=OneCycle(),
+        average=0.99,
+        augmentation=RandomAffine(
+            degrees=6,
+            translate=1 / 28,
+            scale=(0.95, 1.05),
+            interpolation="bilinear",
+            on="tensor",
+            fill=-0.4242,  # black, normalized
+        ),
+    )
+    claims = {
+        "has fewer parameters than frontier/step8": "supported",
+        "improves on frontier/step8": "undecided",
+    }

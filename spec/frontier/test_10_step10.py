@@ -1,0 +1,47 @@
+"""frontier, the tenth step."""
+
+from harness import Recipe, StepSpec
+from harness.recipe import OneCycle, RandomAffine
+from models import frontier
+
+
+class TestWide(StepSpec):
+    """Step 10: a large network, to learn from.
+
+    Target:
+        See what the recipe of the funnel comes to where parameters do not count: two to three times its channels, and
+        twice its rate. It is no answer to the question of this ladder, but it may teach one that is.
+
+    Result:
+        Parameters: 40,122 · receptive field: 28
+
+    Analysis:
+        - It is better than the funnel. [claim: improves on frontier/step6]
+        - More than its target changes: nothing. [claim: changes only conv3x3, bn, conv1x1 and lr since frontier/step6]
+    """
+
+    model = frontier.Wide
+    follows = "frontier/step6"
+    parameters = 40_122
+    receptive_field = 28
+    goal = True
+    recipe = Recipe(
+        lr=0.1,
+        batch_size=64,
+        epochs=15,
+        nesterov=True,
+        schedule=OneCycle(),
+        average=0.99,
+        augmentation=RandomAffine(
+            degrees=6,
+            translate=1 / 28,
+            scale=(0.95, 1.05),
+            interpolation="bilinear",
+            on="tensor",
+            fill=-0.4242,  # black, normalized
+        ),
+    )
+    claims = {
+        "improves on frontier/step6": "undecided",
+        "changes only conv3x3, bn, conv1x1 and lr since frontier/step6": "supported",
+    }

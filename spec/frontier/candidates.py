@@ -80,6 +80,7 @@ SLIM_RATE_20_AUGMENTED = candidate(
     "SLIM_RATE_20_AUGMENTED", "c6v s12v s16 | s20 s24v s28v", lr=0.2, degrees=10, scale=(0.9, 1.1)
 )
 SLIM_RATE_20 = candidate("SLIM_RATE_20", "c6v s12v s16 | s20 s24v s28v", lr=0.2)
+PLACED_RATE_20 = candidate("PLACED_RATE_20", "c6v s12v s16 | s20 s24v s26v w", lr=0.2)
 DENSE_RATE_10 = candidate("DENSE_RATE_10", "c6v c7v | c9v c10v c10v", lr=0.1)
 SLIM = candidate("SLIM", "c6v s12v s16 | s20 s24v s28v")
 DENSE_SIX_RATE_10 = candidate("DENSE_SIX_RATE_10", "c5v c6v c7 | c8 c9v c10v", lr=0.1)

@@ -9,11 +9,13 @@ class TestPlaced(StepSpec):
     """Step 9: where it was.
 
     Target:
-        Digits are centred, and an average over a map forgets where something was found: weigh its 64 places, with one
-        weight for each that all channels share, and give up two channels for it.
+        Digits are centred, and a global average forgets where something was found: weigh the 64 places of the maps, with
+        one weight for each that all channels share, and give up two channels for it.
 
     Result:
         Parameters: 2,986 · receptive field: 34
+        Measured: 99.45 over the final 3 epochs of 1 seed, worst 99.45; held by 1 of 1; best train 99.44, best test
+            99.46 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It has no more parameters than step 8. [claim: has fewer parameters than frontier/step8]

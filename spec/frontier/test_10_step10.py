@@ -10,10 +10,12 @@ class TestWide(StepSpec):
 
     Target:
         See what the recipe of the funnel comes to where parameters do not count: two to three times its channels, and
-        twice its rate. It is no answer to the question of this ladder, but it may teach one that is.
+        twice its learning rate. It is no answer to the question of this ladder, but it may teach one that is.
 
     Result:
         Parameters: 40,122 · receptive field: 28
+        Measured: 99.61 [99.52, 99.69] over the final 3 epochs of 2 seeds, worst 99.57; held by 2 of 2; best train
+            99.80, best test 99.66 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It is better than the funnel. [claim: improves on frontier/step6]

@@ -9,8 +9,8 @@ class TestPlaced(StepSpec):
     """Step 9: where it was.
 
     Target:
-        Digits are centred, and a global average forgets where something was found: weigh the 64 places of the maps, with
-        one weight for each that all channels share, and give up two channels for it.
+        Digits are centred, and a global average forgets where something was found: weigh the 64 places of the maps,
+        with one weight for each that all channels share, and give up two channels for it.
 
     Result:
         Parameters: 2,986 · receptive field: 34

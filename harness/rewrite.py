@@ -14,10 +14,12 @@ from pathlib import Path
 from harness import bench_tables, record, tables
 from harness.claims import verdicts
 from harness.data import write
-from harness.step import StepSpec, steps
+from harness.step import StepSpec, find, steps
 
 SUMS = "SHA256SUMS"
 """The name of the file beside the records with their checksums, as sha256sum reads it."""
+
+CITED = re.compile(r"(<!-- (\w+/\w+): (.+?) -->).*$", flags=re.MULTILINE)
 
 WIDTH = 116  # of a Measured line, in a docstring that is indented by four
 
@@ -94,7 +96,10 @@ def with_claims(text: str, name: str, words: Mapping[str, str]) -> str:
 
 
 def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
-    """The README with what stands between the markers of each ladder, the findings and the speed made anew."""
+    """The README with what stands between the markers of each ladder, the findings and the speed made anew.
+
+    So is the rest of a line after `<!-- ID: CLAIM -->`: what became of that claim, with its evidence.
+    """
     found = re.findall(r"^<!-- (\w+) -->$", text, flags=re.MULTILINE)
     ladders = {step.ladder for step in steps().values()}
     for marker in found:
@@ -104,7 +109,7 @@ def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
             text = _between(text, marker, bench_tables.overview(bench_tables.recorded()))
         elif marker in ladders:
             text = _between(text, marker, tables.ladder_table(marker))
-    return text
+    return CITED.sub(lambda cited: f"{cited[1]} {tables.evidence(find(cited[2]), cited[3])}", text)
 
 
 def _between(text: str, marker: str, content: str) -> str:

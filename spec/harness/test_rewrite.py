@@ -44,7 +44,27 @@ class TestTiny(StepSpec):
     receptive_field = 28
     recipe = Recipe(lr=0.1, batch_size=64, epochs=6)
 '''
-README = "# Mine\n\n<!-- mine -->\n<!-- /mine -->\n\n<!-- findings -->\n\nold\n<!-- /findings -->\n\nEnd.\n"
+README = """# Mine
+
+<!-- mine -->
+<!-- /mine -->
+
+<!-- findings -->
+
+old
+<!-- /findings -->
+
+- over <!-- mine/tiny: over-fits --> old words
+- bare <!-- mine/tiny: has no relu -->
+
+End.
+"""
+CITED = """
+- over <!-- mine/tiny: over-fits --> supported: 0.5 [0.5, 0.5] points, n = 3
+- bare <!-- mine/tiny: has no relu --> supported: relu: 0 times
+
+End.
+"""
 MEASURED = """
         Parameters: 100 · receptive field: 28
         Measured: 99.30 [99.30, 99.30] over the final 3 epochs of 3 seeds, worst 99.30; held by 0 of 3; best train
@@ -99,7 +119,7 @@ def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -
     assert text.endswith(CLAIMS)
     assert "| `mine/tiny` | 100 | 28 |  | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 |" in readme.read_text(encoding="utf-8")
     assert "| `mine` | 1 | 3 | 2 | 0 | 0 | 1 |" in readme.read_text(encoding="utf-8")
-    assert readme.read_text(encoding="utf-8").endswith("<!-- /findings -->\n\nEnd.\n")
+    assert readme.read_text(encoding="utf-8").endswith(f"<!-- /findings -->\n{CITED}")
     sums = (path.parent / SUMS).read_text(encoding="utf-8")
     assert sums == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tiny.json\n"
     step = tiny()

@@ -1,8 +1,8 @@
-"""Per-sample affine augmentation of a whole batch at once, on any device.
+"""Per-sample augmentation of a whole batch at once, on any device.
 
-Each image of a batch gets an angle, a shift and a scale of its own; torchvision's transforms draw one set for a whole
-batch. The same parameters give the same image as torchvision's: bit for bit as on PIL images (`on="image"`), to
-rounding as on tensors (`on="tensor"`).
+Each image of a batch gets an angle, a shift and a scale of its own, and distortions where they are asked for;
+torchvision's transforms draw one set for a whole batch. The same parameters give the same image as torchvision's: bit
+for bit as on PIL images (`on="image"`), to rounding as on tensors (`on="tensor"`).
 """
 
 import math
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.recipe import RandomAffine
+from harness.recipe import RandomAffine, RandomDistortion
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,28 @@ class Affine:
         return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
 
 
+@dataclass(frozen=True)
+class Distortion(Affine):
+    """The same with a shear, in columns a row (N,), and displacements of 4 x 4 points in pixels (N, 2, 4, 4)."""
+
+    shear: Tensor
+    displacement: Tensor
+
+    def inverse(self) -> tuple[Tensor, Tensor]:
+        """The maps of the affine part; the shear is of the output, before it is turned."""
+        linear, _ = super().inverse()
+        linear = linear + torch.stack([F.pad(self.shear[:, None], (1, 0)), torch.zeros_like(linear[:, 0])], -2)
+        return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
+
+
+POINTS = 4  # across, and down, that are displaced
+
+
 def joined(draws: Iterable[Affine]) -> Affine:
     """The parameters of several batches one after the other."""
-    parts = zip(*((one.angle, one.shift, one.scale) for one in draws), strict=True)
-    return Affine(*map(torch.cat, parts))
+    first, *rest = draws
+    parts = zip(*(vars(one).values() for one in (first, *rest)), strict=True)
+    return type(first)(*map(torch.cat, parts))
 
 
 def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator) -> Affine:
@@ -49,12 +67,18 @@ def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator)
         return low + (high - low) * unit
 
     reach = transform.translate * side
-    return Affine(
+    affine = Affine(
         # torchvision's angles turn a PIL image and a tensor the same way, counter-clockwise
         angle=uniform(-transform.degrees, transform.degrees, n),
         shift=uniform(-reach, reach, n, 2).round(),
         scale=uniform(*transform.scale, n),
     )
+    if not isinstance(transform, RandomDistortion):
+        return affine
+    shear = uniform(-transform.shear, transform.shear, n)
+    shape = n, 2, POINTS, POINTS
+    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
+    return Distortion(**vars(affine), shear=shear, displacement=transform.elastic * drawn)
 
 
 def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
@@ -100,4 +124,8 @@ def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str)
     # affine_grid works in units of half a side
     theta = torch.cat([linear * half[None, None, :] / half[None, :, None], (offset / half)[:, :, None]], -1)
     grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
+    if isinstance(affine, Distortion):
+        points = (affine.displacement / half[None, :, None, None]).to(images.dtype)
+        smooth = F.interpolate(points, size=(height, width), mode="bicubic", align_corners=False)
+        grid = grid + smooth.permute(0, 2, 3, 1)
     return F.grid_sample(images - fill, grid, mode=interpolation, padding_mode="zeros", align_corners=False) + fill

@@ -20,6 +20,7 @@ from harness.data import MNIST
 from harness.device import cores
 from harness.errors import HarnessError
 from harness.provenance import environment
+from harness.recipe import RandomDistortion
 from harness.step import StepSpec, find
 from harness.ways import Eager, Notebook, OursTogether, Way, ours
 
@@ -36,10 +37,10 @@ BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 def bench(step: type[StepSpec], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
     """Everything about the speed of a step on a device, as JSON has it; `tell` hears of what is being measured.
 
-    Raises HarnessError for a step with a teacher, whose predictions the other ways do not make.
+    Raises HarnessError for a step with a teacher or with distortions, which the other ways do not have.
     """
-    if step.recipe.teacher is not None:
-        raise HarnessError(f"{step.id} learns from a teacher, which a notebook here does not; benchmark it without")
+    if step.recipe.teacher is not None or isinstance(step.recipe.augmentation, RandomDistortion):
+        raise HarnessError(f"{step.id} has a teacher or distortions, which a notebook here has not; benchmark another")
     tell("three ways, in turns")
     sides = {name: way(step, data, device) for name, way in WAYS.items()}
     trained, rates = alternate({name: way.steps() for name, way in sides.items()}, device)

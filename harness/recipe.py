@@ -41,6 +41,25 @@ class RandomAffine:
 
 
 @dataclass(frozen=True)
+class RandomDistortion(RandomAffine):
+    """The same with a shear and a smooth displacement of all pixels; on="tensor" only.
+
+    `shear`: how many columns a row may move for every row that it is from the middle, uniform in [-shear, shear].
+    `elastic`: the standard deviation, in pixels, of the displacement of 4 x 4 points, each drawn on its own; it is
+    interpolated between them by cubics. Simard, Steinkraus and Platt, "Best practices for convolutional neural
+    networks applied to visual document analysis", ICDAR 2003, draw one for every pixel and smooth them.
+    """
+
+    shear: float = 0.0
+    elastic: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.on == "image":
+            raise ValueError("RandomDistortion acts on tensors only; use on='tensor'")
+
+
+@dataclass(frozen=True)
 class Constant:
     """The learning rate never changes."""
 

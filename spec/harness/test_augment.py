@@ -1,16 +1,21 @@
 """Augmentation: the same parameters give torchvision's image, and every image gets parameters of its own."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from scipy.stats import kstest
 from torch import Tensor
+from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as vision
+from torchvision.transforms.functional import elastic_transform
 
-from harness.augment import Affine, draw, warp_image, warp_tensor
-from harness.recipe import Normalize, RandomAffine, Recipe
+from harness.augment import Affine, Distortion, draw, warp_image, warp_tensor
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, Recipe
 from harness.train import prepare
 
 N = 200
@@ -111,3 +116,54 @@ def test_normalization_is_that_of_the_recipe(images: Tensor) -> None:
     recipe = Recipe(lr=1, batch_size=2, epochs=1, normalize=Normalize(0.1309, 0.3084))
     prepared = prepare(images[:1], recipe, torch.Generator())
     assert prepared[0, 0, 3, 5].item() == pytest.approx((images[0, 3, 5].item() / 255 - 0.1309) / 0.3084, abs=1e-6)
+
+
+def distorted(**changes: Tensor) -> Distortion:
+    """Parameters that leave N images as they are, but for what is given."""
+    none = {
+        "angle": torch.zeros(N),
+        "shift": torch.zeros(N, 2),
+        "scale": torch.ones(N),
+        "shear": torch.zeros(N),
+        "displacement": torch.zeros(N, 2, 4, 4),
+    }
+    return Distortion(**{name: changes.get(name, value).double() for name, value in none.items()})
+
+
+def test_a_shear_is_that_of_torchvision(images: Tensor) -> None:
+    floats = images[:, None].float()
+    shear = torch.linspace(-0.3, 0.3, N)
+    ours = warp_tensor(floats, distorted(shear=shear), 0.0, "bilinear")
+    for k in range(N):
+        degrees = [math.degrees(math.atan(shear[k])), 0.0]
+        expected = vision.affine(floats[k], 0.0, [0, 0], 1.0, degrees, InterpolationMode.BILINEAR)
+        # a coordinate that is rounded otherwise in float32 moves a pixel of noise by some ten thousandths
+        torch.testing.assert_close(ours[k], expected, atol=0.05, rtol=0)
+
+
+def test_a_displacement_is_that_of_torchvision(images: Tensor) -> None:
+    floats = images[:20, None].float()
+    points = torch.randn(20, 2, 4, 4, generator=torch.Generator().manual_seed(3))
+    affine = Distortion(*(part[:20] for part in vars(distorted()).values()))
+    ours = warp_tensor(floats, replace(affine, displacement=points.double()), 0.0, "bilinear")
+    for k in range(20):
+        field = F.interpolate(points[k : k + 1], size=28, mode="bicubic", align_corners=False)
+        displacement = field.permute(0, 2, 3, 1) * 2 / 28
+        expected = elastic_transform(floats[k], displacement, InterpolationMode.BILINEAR, fill=None)
+        torch.testing.assert_close(ours[k], expected, atol=0.05, rtol=0)
+
+
+def test_distortions_are_as_large_as_asked_for_and_each_image_has_its_own() -> None:
+    transform = RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")
+    drawn = draw(transform, 2000, 28, torch.Generator().manual_seed(0))
+    assert isinstance(drawn, Distortion)
+    assert kstest(drawn.shear, "uniform", args=(-0.1, 0.2)).pvalue > 0.01
+    assert kstest(drawn.displacement.flatten(), "norm", args=(0.0, 0.5)).pvalue > 0.01
+    assert len(drawn.displacement.flatten().unique()) == 2000 * 32
+    plain = draw(RandomAffine(degrees=8), 2000, 28, torch.Generator().manual_seed(0))
+    assert torch.equal(plain.angle, drawn.angle)
+
+
+def test_distortions_are_of_tensors_only() -> None:
+    with pytest.raises(ValueError, match="on='tensor'"):
+        RandomDistortion(degrees=8, shear=0.1)

@@ -107,7 +107,7 @@ def test_what_a_teacher_would_spoil_is_refused(taught: type[StepSpec], tmp_path:
     data: MNIST = small.images()
     with pytest.raises(HarnessError, match="a teacher of the repository has seen the images held out"):
         search([taught], [Rung(1, 1)], tmp_path / "log.jsonl", Local(CPU), data, lambda *_: None)
-    with pytest.raises(HarnessError, match="small/simple learns from a teacher, which a notebook here does not"):
+    with pytest.raises(HarnessError, match="small/simple has a teacher or distortions, which a notebook here has not"):
         bench.bench(taught, data, CPU, lambda _: None)
 
 

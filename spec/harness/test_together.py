@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.recipe import OneCycle, RandomAffine, StepLR
+from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.rehearsal import synthetic
 from harness.together import Together, epochs_together
 from harness.train import Epoch, epochs_of
@@ -60,9 +60,10 @@ def without_seconds(epoch: Epoch) -> Epoch:
         replace(RECIPE, momentum=0.5, nesterov=True, weight_decay=1e-3, schedule=StepLR(1, 0.3)),
         replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1)),
         replace(RECIPE, augmentation=AFFINE),
+        replace(RECIPE, augmentation=RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")),
         replace(RECIPE, schedule=OneCycle(), average=0.9),
     ],
-    ids=["plain", "momentum and decay", "on images", "on tensors", "averaged"],
+    ids=["plain", "momentum and decay", "on images", "on tensors", "distorted", "averaged"],
 )
 def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> None:
     step = step_of(recipe)

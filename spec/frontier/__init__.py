@@ -10,4 +10,4 @@ large, and is there to teach those after it.
 
 from harness.ladder import Rules
 
-RULES = Rules(steps=6, parameters=7_999, epochs=15)
+RULES = Rules(steps=6, parameters=2_999, epochs=15)

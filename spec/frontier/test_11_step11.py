@@ -15,12 +15,15 @@ class TestTaught(StepSpec):
 
     Result:
         Parameters: 2,986 · receptive field: 34
+        Measured: 99.46 [99.36, 99.55] over the final 3 epochs of 4 seeds, worst 99.38; held by 3 of 4; best train
+            99.47, best test 99.55 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - Nothing but the loss changes: nine parts of ten are the distance to the predictions of step 10, softened to a
           temperature of 4. [claim: changes only teacher since frontier/step9; trains with teacher.share 0.9; trains
           with teacher.temperature 4.0]
-        - Test accuracy rises. [claim: improves on frontier/step9]
+        - Test accuracy rises. [claim: improves on frontier/step9] That every seed would hold the goal was hoped.
+          [claim: holds the goal]
         - With less than half the parameters it comes to what the funnel comes to. [claim: stays within 0.05 of
           frontier/step6; has 2 times fewer parameters than frontier/step6]
         - Share and temperature are those that were tried first on held-out training images, with a teacher that had not
@@ -53,6 +56,7 @@ class TestTaught(StepSpec):
         "trains with teacher.share 0.9": "supported",
         "trains with teacher.temperature 4.0": "supported",
         "improves on frontier/step9": "undecided",
+        "holds the goal": "refuted",
         "stays within 0.05 of frontier/step6": "undecided",
         "has 2 times fewer parameters than frontier/step6": "supported",
     }

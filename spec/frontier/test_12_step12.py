@@ -15,11 +15,15 @@ class TestDistorted(StepSpec):
 
     Result:
         Parameters: 2,986 · receptive field: 34
+        Measured: 99.50 [99.46, 99.53] over the final 3 epochs of 6 seeds, worst 99.43; held by 6 of 6; best train
+            99.23, best test 99.57 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - Nothing but the augmentation changes. [claim: changes only augmentation since frontier/step11]
         - It under-fits by far, as it is meant to. [claim: under-fits; trains lower than frontier/step11]
         - Test accuracy rises. [claim: improves on frontier/step11]
+        - The goal is held by every seed, in each of the final epochs, with fewer than 3,000 parameters. [claim: holds
+          the goal; has fewer than 3,000 parameters]
         - The strength was chosen on held-out training images, by the loss there and not by the accuracy, which does not
           tell them apart. [judgement: how it was chosen is written down in selection.md]
     """
@@ -28,6 +32,7 @@ class TestDistorted(StepSpec):
     follows = "frontier/step11"
     parameters = 2_986
     receptive_field = 34
+    goal = True
     recipe = Recipe(
         lr=0.2,
         batch_size=64,
@@ -49,7 +54,9 @@ class TestDistorted(StepSpec):
     )
     claims = {
         "changes only augmentation since frontier/step11": "supported",
-        "under-fits": "undecided",
-        "trains lower than frontier/step11": "undecided",
+        "under-fits": "supported",
+        "trains lower than frontier/step11": "supported",
         "improves on frontier/step11": "undecided",
+        "holds the goal": "supported",
+        "has fewer than 3,000 parameters": "supported",
     }

@@ -62,7 +62,7 @@ class OfTeacher:
 def trained(teacher: Teacher) -> nn.Module:
     """The network of a teacher, ready to predict; HarnessError if its weights are not there or are others."""
     step = find(teacher.step)
-    network = weights.read(step).network
+    network = weights.read(step).network  # which says what to do where there are none
     found = hashlib.sha256(weights.path_of(step).read_bytes()).hexdigest()[:16]
     if found != teacher.weights:
         raise HarnessError(

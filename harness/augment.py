@@ -29,10 +29,14 @@ class Affine:
 
         A forward map is: scale, rotate (counter-clockwise as seen, y pointing down), then shift.
         """
+        linear = self.linear()
+        return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
+
+    def linear(self) -> Tensor:
+        """The linear part of the inverse, (N, 2, 2)."""
         radians = self.angle * (math.pi / 180)
         cos, sin = torch.cos(radians) / self.scale, torch.sin(radians) / self.scale
-        linear = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
-        return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
+        return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,10 @@ class Distortion(Affine):
     shear: Tensor
     displacement: Tensor
 
-    def inverse(self) -> tuple[Tensor, Tensor]:
-        """The maps of the affine part; the shear is of the output, before it is turned."""
-        linear, _ = super().inverse()
-        linear = linear + torch.stack([F.pad(self.shear[:, None], (1, 0)), torch.zeros_like(linear[:, 0])], -2)
-        return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
+    def linear(self) -> Tensor:
+        """The same with the shear, which is of the output, before it is turned."""
+        turned = super().linear()
+        return turned + torch.stack([F.pad(self.shear[:, None], (1, 0)), torch.zeros_like(turned[:, 0])], -2)
 
 
 POINTS = 4  # across, and down, that are displaced
@@ -54,9 +57,9 @@ POINTS = 4  # across, and down, that are displaced
 
 def joined(draws: Iterable[Affine]) -> Affine:
     """The parameters of several batches one after the other."""
-    first, *rest = draws
-    parts = zip(*(vars(one).values() for one in (first, *rest)), strict=True)
-    return type(first)(*map(torch.cat, parts))
+    draws = list(draws)
+    parts = zip(*(vars(one).values() for one in draws), strict=True)
+    return type(draws[0])(*map(torch.cat, parts))
 
 
 def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator) -> Affine:

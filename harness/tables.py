@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from harness import claims, record, stats
+from harness import claims, record
+from harness.figures import Figures
 from harness.step import StepSpec, steps
 
 HEADER = (
@@ -28,13 +29,11 @@ def _row(step: type[StepSpec]) -> str:
 
 
 def _measured(step: type[StepSpec]) -> list[str]:
-    evidence = record.final_accuracies(step)
-    if not evidence:
+    found = record.read(step)
+    if not found:
         return ["", "", ""]
-    mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in evidence])
-    interval = f" [{low:.2f}, {high:.2f}]" if len(evidence) > 1 else ""
-    held = sum(map(stats.holds, evidence))
-    return [f"{mean:.2f}{interval}", f"{min(map(min, evidence)):.2f}", f"{held} of {len(evidence)}"]
+    figures = Figures.of(step, found["runs"])
+    return [figures.accuracy, f"{figures.worst:.2f}", figures.verdict]
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:

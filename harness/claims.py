@@ -55,7 +55,7 @@ def decide(step: type[StepSpec], claim: str) -> Verdict:
             kinds = re.findall(r"\b[A-Z]+\b", words)
             values = (_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, found.groups(), strict=True))
             return rule(step, *values)
-    near = difflib.get_close_matches(claim, _VOCABULARY, n=3, cutoff=0.3)
+    near = difflib.get_close_matches(claim, _VOCABULARY, cutoff=0.3)
     raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {'; '.join(near) or 'none'}")
 
 

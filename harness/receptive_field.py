@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import compress
 from math import prod
 from typing import Any
 
@@ -123,7 +124,8 @@ def receptive_field(
 
     Raises:
         JumpMismatchError: paths of different strides meet and `strict` is true.
-        NoRuleError: an operation has no rule; the message names it and says how to register one.
+        NoRuleError: an operation has no rule; the message names it and says how to register one. Or there can be
+            none: the tensor is computed from indices, or is one of indices itself.
         HarnessError: the model does not run on this size, or `at` names nothing.
 
     """
@@ -144,6 +146,10 @@ def receptive_field(
             if strict:
                 _check_jumps(value, node)
         layers += _rows(node, values, known)
+    if target not in known:
+        what = "the model returns" if at is None else f"at={at!r} names"
+        made = graph.nodes[target.node].function
+        raise NoRuleError(f"{what} an output of {made}, such as indices, that has no receptive field")
     return _summary(finished(known[target]), tuple(layers))
 
 
@@ -151,14 +157,16 @@ def find(graph: Graph, at: str | None) -> Ref:
     """The tensor that `at` names."""
     if at is None:
         outputs = graph.outputs
-        if len(outputs) != 1:
-            names = " or ".join(map(repr, outputs)) or "none that depends on the input"
+        if not outputs:
+            raise HarnessError("the model returns no tensor that depends on its input")
+        if len(outputs) > 1:
+            names = " or ".join(map(repr, outputs))
             raise HarnessError(f"the model returns {len(outputs)} tensors: say which with at={names}")
         return next(iter(outputs.values()))
     alike = {name.replace(".", "_"): ref for name, ref in graph.names.items()}
     found = graph.names.get(at, alike.get(at))
     if found is None:
-        near = difflib.get_close_matches(at, graph.names, n=3, cutoff=0.0)
+        near = difflib.get_close_matches(at, graph.names, cutoff=0.0)
         raise HarnessError(f"no tensor is named {at!r}; near it: {', '.join(near)}")
     return found
 
@@ -204,7 +212,7 @@ def _check_jumps(value: Value, node: Node) -> None:
 def _rows(node: Node, values: tuple[Value, ...], known: dict[Ref, Value]) -> list[Layer]:
     """The row of a node that moves the field, if it does."""
     value = values[0]
-    if value.windows is None or not node.reads or not any(value.fields):
+    if value.windows is None or not any(value.fields):
         return []
     source = known[node.reads[0]]
     windows = [value.windows.get(axis) for axis in value.axes]
@@ -235,7 +243,7 @@ def _plain(number: Any) -> Any:
 
 def _summary(value: Value, layers: tuple[Layer, ...]) -> ReceptiveField:
     boxes = value.united()
-    reads = [extents(boxes, axis, value.units(axis)) if boxes else [(0, 0)] for axis in value.axes]
+    reads = [extents(boxes, axis, value.units(axis)) for axis in value.axes]
     interior = [max(axis, key=hull) for axis in reads]
     size = tuple(hull(reach) for reach in interior)
     return ReceptiveField(
@@ -243,7 +251,7 @@ def _summary(value: Value, layers: tuple[Layer, ...]) -> ReceptiveField:
         stride=tuple(_plain(value.jump(axis)) for axis in value.axes),
         padding=tuple(-axis[0][0] for axis in reads),
         used=tuple(max(reach[1].bit_count() for reach in axis) for axis in reads),
-        holes=_holes(boxes, interior, reads) if boxes else 0,
+        holes=_holes(boxes, interior, reads),
         is_global=value.is_global,
         aligned=value.aligned and centred(value.fields),
         shift_variant=any(len(axis) > 1 for axis in reads),
@@ -268,7 +276,4 @@ def _area(boxes: list[list[int]]) -> int:
     if not boxes or not boxes[0]:
         return len(boxes[:1])
     held = Counter(tuple(box[0] >> i & 1 for box in boxes) for i in range(max(box[0] for box in boxes).bit_length()))
-    return sum(
-        count * _area([box[1:] for box, inside in zip(boxes, which, strict=True) if inside])
-        for which, count in held.items()
-    )
+    return sum(count * _area([box[1:] for box in compress(boxes, which)]) for which, count in held.items())

@@ -302,18 +302,33 @@ def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(
 
 
 @pytest.mark.parametrize(
-    ("verdict", "word"),
+    ("rule", "accuracy", "bound", "word"),
     [
-        (above([99.4] * 3, 99.4), "supported"),  # at the bound is not below it
-        (below([99.4] * 3, 99.4), "refuted"),
-        (above([99.3999] * 3, 99.4), "refuted"),
-        (predicted([0.0] * 3, 0.0), "supported"),  # an accuracy of nothing has no noise: an interval without width
-        (predicted([0.0] * 3, 0.001), "refuted"),
-        (predicted([100.0] * 3, 99.999), "refuted"),
+        (above, 99.4, 99.4, "supported"),  # at the bound is not below it
+        (below, 99.4, 99.4, "refuted"),
+        (above, 99.3999, 99.4, "refuted"),
+        (predicted, 0.0, 0.0, "supported"),  # an accuracy of nothing has no noise: an interval without width
+        (predicted, 0.0, 0.001, "refuted"),
+        (predicted, 100.0, 100.0, "supported"),
+        (predicted, 100.0, 99.999, "refuted"),
     ],
 )
-def test_a_bound_belongs_to_what_is_at_it(verdict: Verdict, word: str) -> None:
-    assert verdict.word == word
+def test_a_bound_belongs_to_what_is_at_it(
+    rule: Callable[[list[float], float], Verdict], accuracy: float, bound: float, word: str
+) -> None:
+    assert rule([accuracy] * 3, bound).word == word
+
+
+def test_one_run_has_no_interval() -> None:
+    assert above([99.31], 99.4).evidence == "99.31 %, n = 1"
+    assert above([0.25], 0.0, "points").evidence == "0.25 points, n = 1"
+
+
+def test_the_interval_of_accuracies_ends_where_they_do_and_that_of_points_does_not() -> None:
+    learned = [98.7, 98.6, 9.8]  # one of them never did: 69.03 +- 4.3027 x 51.298 / sqrt(3)
+    assert above(learned, 99.0).evidence == "69.03 [0.00, 100.00] %, n = 3"
+    assert above(learned, 99.0, "points").evidence == "69 [-58.4, 196] points, n = 3"
+    assert above(learned, 100.0).word == "undecided"  # their mean may be as high as that
 
 
 def test_a_fact_says_what_the_network_has(pair: type[StepSpec]) -> None:
@@ -324,6 +339,8 @@ def test_a_fact_says_what_the_network_has(pair: type[StepSpec]) -> None:
     ("claim", "message"),
     [
         ("overfits", r"mine/a: \[claim: overfits\] is not in the vocabulary; nearest: over-fits"),
+        ("holds", "nearest: holds the goal; holds X from epoch N$"),
+        ("?", "is not in the vocabulary; nearest: none$"),
         ("improves on mine/d", "unknown step 'mine/d'"),
         ("has 3 conv3x3 then elu", "is not in the vocabulary"),
         ("trains with warmup 3", "the recipe of mine/a has no warmup"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -52,6 +53,7 @@ class TestChains:
     def test_two_convolutions_and_a_pool(self) -> None:
         field = receptive_field(nn.Sequential(conv(3, padding=1), conv(3, padding=1), nn.MaxPool2d(2)))
         assert (field.size, field.stride, field.padding) == ((6, 6), (2, 2), (2, 2))
+        assert {type(stride) for stride in field.stride} == {int}  # a Fraction only where it has to be
         assert field.aligned
         assert (field.is_global, field.shift_variant, field.holes) == (False, False, 0)
 
@@ -154,11 +156,28 @@ class TestBranches:
 
     def test_different_jumps_raise_and_still_give_regions(self) -> None:
         net = Net(lambda m, x: F.max_pool2d(x, 2) + m.a(x), a=conv(9))
-        with pytest.raises(JumpMismatchError, match=r"1 and 2 input pixels meet at add: .*; strict=False still gives"):
+        message = (
+            "^paths with strides of 1 and 2 input pixels meet at add: no single receptive field describes all units; "
+            "strict=False still gives the region of each$"
+        )
+        with pytest.raises(JumpMismatchError, match=message):
             receptive_field(net, (1, 16, 16))
         field = receptive_field(net, (1, 16, 16), strict=False)
         assert field.stride == (None, None)
         assert field.region((0, 7)) == (list(range(9)), list(range(7, 16)))
+
+    def test_two_units_are_enough_for_strides_to_disagree(self) -> None:
+        with pytest.raises(JumpMismatchError, match="strides of 1 and 8 input pixels"):
+            receptive_field(Net(lambda m, x: F.max_pool2d(x, 8) + m.a(x), a=conv(15)), (1, 16, 16))
+
+    def test_a_part_of_the_input_in_a_tensor_of_zeros(self) -> None:
+        def forward(_: Any, x: Tensor) -> Tensor:
+            y = torch.zeros(1, 1, 6, 6)
+            y[:, :, 2:] = x[:, :, :-2]
+            return y
+
+        field = receptive_field(Net(forward), (1, 6, 6))
+        assert [field.region((i, 5)) for i in (1, 2, 5)] == [([], []), ([0], [5]), ([3], [5])]
 
     def test_a_dead_branch_does_not_count(self) -> None:
         def forward(m: Any, x: Tensor) -> Tensor:
@@ -208,6 +227,18 @@ class TestShiftVariance:
         field = receptive_field(nn.ConvTranspose2d(1, 1, 1, 2, 0, 1), (1, 4, 4))
         assert field.shape == (8, 8)
         assert [field.region((0, j))[1] for j in range(4)] == [[0], [], [1], []]
+
+    def test_units_none_of_which_reads_anything(self) -> None:
+        net = Net(lambda m, x: m.a(m.up(x)[:, :, 1::2, 1::2]), up=nn.ConvTranspose2d(1, 1, 1, 2, 0, 1), a=conv(3))
+        field = receptive_field(net, (1, 6, 6))
+        assert (field.size, field.used, field.holes, field.padding) == ((0, 0), (0, 0), 0, (0, 0))
+        assert (field.stride, field.shape, field.region((1, 3))) == ((None, None), (4, 4), ([], []))
+        assert [row.name for row in field.layers] == ["up"]  # nothing of the input gets as far as the other
+
+    def test_the_size_is_that_of_the_widest_unit(self) -> None:
+        field = receptive_field(nn.ConvTranspose2d(1, 1, 3, 2), (1, 4, 4))
+        assert [field.region((0, j))[1] for j in range(5)] == [[0], [0], [0, 1], [1], [1, 2]]
+        assert field.size == (2, 2)
 
     @pytest.mark.parametrize(
         ("mode", "corners", "columns"),
@@ -271,9 +302,12 @@ class TestBorders:
 
     def test_negative_units_count_from_the_end_and_others_are_errors(self) -> None:
         field = receptive_field(conv(3), (1, 5, 5))
-        assert field.region((-1, 0)) == field.region((2, 0))
-        with pytest.raises(HarnessError, match=r"no unit \(3, 0\) in a map of 3 x 3"):
-            field.region((3, 0))
+        assert field.region((-1, 0)) == field.region((2, 0)) == ([2, 3, 4], [0, 1, 2])
+        assert field.region((0, -3)) == ([0, 1, 2], [0, 1, 2])
+        for unit in ((3, 0), (0, -4), (0,)):
+            message = re.escape(f"there is no unit {unit} in a map of 3 x 3 units")
+            with pytest.raises(HarnessError, match=f"^{message}$"):
+                field.region(unit)
 
 
 class TestGlobal:
@@ -365,14 +399,27 @@ class TestUse:
                 receptive_field(nn.Sequential(Net(lambda _, x: odd(x))))
 
     def test_an_unknown_name_is_an_error_with_the_nearest(self) -> None:
-        with pytest.raises(HarnessError, match="'layr'; near it: layer"):
-            receptive_field(Net(lambda m, x: m.layer(x), layer=conv(3)), at="layr")
+        net = Net(lambda m, x: m.layer(x), layer=nn.Sequential(conv(3), nn.ReLU(), conv(3), nn.ReLU()))
+        nearest = r"^no tensor is named 'layr'; near it: layer, layer\.[0-3], layer\.[0-3]$"
+        with pytest.raises(HarnessError, match=nearest):
+            receptive_field(net, at="layr")
+        with pytest.raises(HarnessError, match=r"'\?'; near it: .+, .+, .+$"):  # even where nothing is like it
+            receptive_field(net, at="?")
 
     def test_several_outputs_have_to_be_chosen_from(self) -> None:
         net = Net(lambda m, x: {"out": m.a(x), "aux": x}, a=conv(3))
-        with pytest.raises(HarnessError, match=r"'output.out' or 'output.aux'"):
+        with pytest.raises(HarnessError, match=r"^the model returns 2 tensors: .* at='output.out' or 'output.aux'$"):
             receptive_field(net)
         assert receptive_field(net, at="output.out").size == (3, 3)
+
+    @pytest.mark.parametrize("returned", [lambda _, x: torch.zeros(3), lambda _, x: None], ids=["zeros", "nothing"])
+    def test_an_output_has_to_depend_on_the_input(self, returned: Callable[[Any, Tensor], Any]) -> None:
+        with pytest.raises(HarnessError, match="^the model returns no tensor that depends on its input$"):
+            receptive_field(Net(returned))
+
+    def test_what_is_no_module_is_an_error(self) -> None:
+        with pytest.raises(HarnessError, match=r"^the model must be a torch\.nn\.Module, not function$"):
+            receptive_field(published)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("operation", "name"),
@@ -388,6 +435,23 @@ class TestUse:
         with pytest.raises(NoRuleError, match=rf"{name} .*register"):
             receptive_field(Net(operation))
 
+    def test_a_use_that_no_rule_covers_names_the_function(self) -> None:
+        with pytest.raises(NoRuleError, match=r"^conv2d with weights computed from the input \(at conv2d\)"):
+            receptive_field(Net(lambda _, x: F.conv2d(x, x)))
+
+    @pytest.mark.parametrize(
+        ("part", "at", "message"),
+        [
+            (lambda both: both, "output.1", r"^at='output\.1' names an output of max_pool2d\w*, such as indices, that"),
+            (lambda both: both[1], None, r"^the model returns an output of max_pool2d\w*, such as indices, that has"),
+            (lambda both: both[1].float(), None, "^float at float reads an output, such as indices, that has"),
+        ],
+        ids=["named", "returned", "read"],
+    )
+    def test_indices_have_no_receptive_field(self, part: Callable[[Any], Any], at: str | None, message: str) -> None:
+        with pytest.raises(NoRuleError, match=message):
+            receptive_field(Net(lambda _, x: part(F.max_pool2d(x, 2, return_indices=True))), at=at)
+
     def test_a_rule_of_one_s_own(self) -> None:
         @torch.library.custom_op("field_spec::down", mutates_args=())
         def down(x: Tensor) -> Tensor:
@@ -402,9 +466,15 @@ class TestUse:
         field = receptive_field(nn.Sequential(conv(3), Net(lambda _, x: down(x))), (1, 12, 12))
         assert (field.size, field.padding) == ((3, 3), (2, 0))
 
-    @pytest.mark.parametrize("size", [(28, 28, 28, 28, 28), (0, 28, 28), (28,), (1, 2, 2)], ids=str)
+    @pytest.mark.parametrize("size", [(0, 28, 28), (1, 28, -28), (28,), (), (1, 28.5, 28), (1, "28", 28)], ids=str)
+    def test_what_is_no_size_is_an_error(self, size: tuple[Any, ...]) -> None:
+        message = f"input_size must be channels and at least one axis, positive integers, not {size!r}"
+        with pytest.raises(HarnessError, match=f"^{re.escape(message)}$"):
+            receptive_field(conv(3), size)
+
+    @pytest.mark.parametrize("size", [(28, 28, 28, 28, 28), (1, 2, 2)], ids=str)
     def test_a_size_that_does_not_fit_is_an_error(self, size: tuple[int, ...]) -> None:
-        with pytest.raises(HarnessError, match=r"input"):
+        with pytest.raises(HarnessError, match="does not run on an input of"):
             receptive_field(conv(3), size)
 
     def test_a_path_that_depends_on_values_is_an_error(self) -> None:

@@ -40,6 +40,13 @@ def run(seed: int, *accuracies: float) -> dict[str, Any]:
     }
 
 
+def put(step: type[StepSpec], text: str) -> None:
+    """Write a file where the record of the step is looked for."""
+    path = record.path_of(step)
+    path.parent.mkdir()
+    path.write_text(text)
+
+
 def test_seeds_are_merged_in_order_whatever_came_first(step: type[StepSpec]) -> None:
     record.add(step, MADE, run(1, 98.0, 99.5, 99.5, 99.5))
     record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
@@ -55,9 +62,9 @@ def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type
     assert {path.suffix for path in record.path_of(step).parent.iterdir()} <= {".json", ".lock"}
 
 
-def test_a_record_as_it_is_written(step: type[StepSpec]) -> None:
+def test_a_record_as_it_is_written(step: type[StepSpec], tmp_path: Path) -> None:
     record.add(step, MADE, run(0, 98.0, 99.4))
-    assert record.path_of(step).read_text() == (
+    assert (tmp_path / "records" / "tiny.json").read_text() == (
         """\
 {
  "step": "mine/tiny",
@@ -132,9 +139,7 @@ def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
     "text", ["", "{", "[]", "null", '{"step": "mine/other", "runs": [1]}', '{"step": "mine/tiny"}']
 )
 def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> None:
-    path = record.path_of(step)
-    path.parent.mkdir()
-    path.write_text(text)
+    put(step, text)
     with pytest.raises(HarnessError, match=r"tiny.json is not a record of mine/tiny"):
         record.read(step)
 
@@ -143,18 +148,39 @@ def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> N
     ("name", "shown"), [("mine/other", "it is of mine/other"), ("x" * 200, f"it is of {'x' * 80}$")]
 )
 def test_a_record_of_another_step_says_of_which(step: type[StepSpec], name: str, shown: str) -> None:
-    path = record.path_of(step)
-    path.parent.mkdir()
-    path.write_text(json.dumps({"step": name}))
+    put(step, json.dumps({"step": name}))
     with pytest.raises(HarnessError, match=shown):
         record.read(step)
 
 
+@pytest.mark.parametrize(
+    ("runs", "shown"),
+    [
+        ([], "it has no run, or a seed twice"),
+        ([run(0, 99.4), run(1, 99.5), run(0, 99.6)], "it has no run, or a seed twice"),
+        ([run(1, 99.4), run(3)], "seed 3 has no epochs"),
+    ],
+    ids=["no_run", "twice", "no_epochs"],
+)
+def test_a_record_has_runs_of_different_seeds_with_epochs(
+    step: type[StepSpec], runs: list[dict[str, Any]], shown: str
+) -> None:
+    put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": runs}))
+    with pytest.raises(HarnessError, match=f"tiny.json is not a record of mine/tiny: {shown}$"):
+        record.read(step)
+
+
+def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[StepSpec]) -> None:
+    old = {key: value for key, value in run(0, 99.1, 99.4).items() if key != "errors"}
+    put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [old]}))
+    kept = record.read(step)
+    assert kept is not None
+    assert kept["runs"] == [old]
+
+
 def test_misses_that_are_none_are_refused(step: type[StepSpec]) -> None:
-    path = record.path_of(step)
-    path.parent.mkdir()
     damaged = {**run(0, 99.4), "errors": [[18, 3, 10]]}
-    path.write_text(json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [damaged]}))
+    put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [damaged]}))
     with pytest.raises(HarnessError, match="'errors' is not a list of"):
         record.read(step)
 

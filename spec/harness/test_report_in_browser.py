@@ -42,8 +42,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     analysis = f"- It says `{LONG}`. [judgement: {LONG}]\n    - It over-fits. [claim: over-fits]"
     made = [a_step(folder, step_id, analysis) for step_id in (*kinds, "mine/never")]
+    images = synthetic(10_000).test_images  # a committed record names missed digits by their index in MNIST
     file = folder / "report.html"
-    file.write_text(report.html([steps()["frontier/step6"], *made], synthetic(64).test_images, kinds), encoding="utf-8")
+    file.write_text(report.html([steps()["frontier/step6"], *made], images, kinds), encoding="utf-8")
     return file.as_uri()
 
 

@@ -3,7 +3,6 @@
 Nothing here imports torch before a test runs, so that `pytest --help` answers at once.
 """
 
-import json
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
+from harness.properties import attach, attached
 from harness.step import StepSpec
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["harness.throughput_plugin", "harness.report_plugin"]
 
-EVIDENCE = "accuracy"  # the key under which a test's runs travel in its user_properties, as JSON
+EVIDENCE = "accuracy"  # the key of the runs that a test attaches
 LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
 MARKERS = {"test_accuracy": ("slow", "gpu"), "test_throughput": ("slow", "gpu")}
 
@@ -167,7 +167,7 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
             data=load(config.getoption("--data")),
             on_epoch=progress(config),
         )
-        request.node.user_properties.append((EVIDENCE, json.dumps(summary(histories))))
+        attach(request.node, EVIDENCE, summary(histories))
         if not all(history.complete for history in histories):
             pytest.skip(f"shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
         if config.getoption("--update-records"):
@@ -269,19 +269,12 @@ def update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     """The table of the ladder: a line a step that was trained, in the order of the files."""
-    rows = [
-        (report.nodeid, json.loads(str(value)))
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport) and report.when == "call"
-        for key, value in report.user_properties
-        if key == EVIDENCE
-    ]
+    rows = attached(terminalreporter, EVIDENCE)
     if not rows:
         return
     terminalreporter.section("ladder")
     terminalreporter.write_line(LINE.format("step", "parameters", "RF", "final mean", "worst", "held", "s/epoch"))
-    for _, row in sorted(rows, key=lambda row: row[0]):
+    for row in rows:
         final = [accuracy for run in row["final"] for accuracy in run]
         terminalreporter.write_line(
             LINE.format(

@@ -4,7 +4,6 @@ pytest-benchmark measures, stores and compares; here it is kept from what would 
 a test runs or a baseline is asked for.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +13,14 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
+from harness.properties import attach, attached
 from harness.step import StepSpec
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
     from pytest_benchmark.fixture import BenchmarkFixture
 
-EVIDENCE = "throughput"  # the key under which a measurement travels in its test's user_properties, as JSON
+EVIDENCE = "throughput"  # the key of the measurement that a test attaches
 LINE = "{:<28}{:>12}{:>12}{:>12}  {}"
 NOTES = pytest.StashKey[list[str]]()  # what is to be said of baselines at the end
 
@@ -121,7 +121,7 @@ def measure_throughput(
             config.stash[NOTES].append(f"{head}\n{made.table}")
         if measured is None:
             pytest.skip("--benchmark-disable: trained, and not timed")
-        request.node.user_properties.append((EVIDENCE, json.dumps(asdict(measured))))
+        attach(request.node, EVIDENCE, asdict(measured))
         if measured.invalid:
             leave_uncompared(config, benchmark.fullname)
 
@@ -149,20 +149,13 @@ def leave_uncompared(config: pytest.Config, test: str) -> None:
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     """A line a step that was timed, in the order of the files; why it is invalid, if it is; and notes on baselines."""
-    rows = [
-        (report.nodeid, json.loads(str(value)))
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport) and report.when == "call"
-        for key, value in report.user_properties
-        if key == EVIDENCE
-    ]
+    rows = attached(terminalreporter, EVIDENCE)
     notes = terminalreporter.config.stash[NOTES]
     if rows or notes:
         terminalreporter.section("throughput")
     if rows:
         terminalreporter.write_line(LINE.format("step", "images/s", "ms/step", "peak MiB", "device"))
-    for _, row in sorted(rows, key=lambda row: row[0]):
+    for row in rows:
         peak = "-" if row["peak_memory"] is None else f"{row['peak_memory'] / 2**20:.0f}"
         rate, milliseconds = f"{row['images_per_second']:,.0f}", f"{1000 * row['seconds_per_step']:.3f}"
         told = "; ".join([row["device"], *(f"INVALID: {doubt}" for doubt in row["invalid"])])

@@ -1,4 +1,4 @@
-"""What a test hands on to the end of its session, JSON in its `user_properties`: xdist brings those back from workers."""
+"""What a test hands on to the end of its session: JSON in its `user_properties`, which xdist takes out of workers."""
 
 import json
 from typing import TYPE_CHECKING, Any

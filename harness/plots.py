@@ -6,6 +6,7 @@ They are drawn in the light colour of each pair below; `harness.svg.inline` puts
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -44,6 +45,8 @@ STYLE: dict[Any, Any] = {
 ACCURACIES = (50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, GOAL, 99.6, 99.8, 99.9)  # that a scale may name, in percent
 MOST = 99.99  # percent; the scale ends before it reaches a network that errs nowhere
 FLOOR = 97.0  # percent; what lies below, such as a step of which some runs never learn, is named at the foot instead
+DIGITS = ((1, 1.2, 1.5, 2, 4, 6, 7, 8), (1, 1.5, 2, 3, 4, 6), (1, 2, 4), (1,))  # of sizes that an axis may name
+NAME = 40  # pixels that the name of a size takes, 100 an inch
 LIGHT = 20_000  # parameters; those above get a panel of their own, or they would press the others into a corner
 
 
@@ -206,14 +209,18 @@ def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders:
 
 
 def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
-    """A logarithmic scale from the smallest to the largest, with names as dense as its range allows."""
+    """A logarithmic scale from the smallest to the largest, with the most names that do not run into each other."""
     low, high = sizes[0] / 1.15, sizes[-1] * 1.15
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.minorticks_off()
-    digits = (1, 1.2, 1.5, 2, 4, 6, 7, 8) if high / low < 5 else (1,)
-    named = [round(digit * 10**n) for n in range(1, 10) for digit in digits]
-    named = [size for size in named if low <= size <= high]
+    named: list[int] = []
+    for digits in DIGITS:
+        named = [round(digit * 10**n) for n in range(1, 10) for digit in digits]
+        named = [size for size in named if low <= size <= high]
+        gaps = [axes.bbox.width * math.log(b / a) / math.log(high / low) for a, b in pairwise(named)]
+        if all(gap > NAME for gap in gaps):
+            break
     axes.set_xticks(named, [f"{size / 1e3:g} k" if size < 1e6 else f"{size / 1e6:g} M" for size in named])
     axes.xaxis.grid(visible=True)
 
@@ -221,7 +228,7 @@ def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
 def _label(axes: Axes, best: Sequence[Point]) -> None:
     """Names at the points, from the most accurate down, where they do not run into one that is there already."""
     placed: list[tuple[float, float]] = []
-    share = 140 / axes.bbox.width  # of the width that a name takes, in the points of matplotlib, 100 an inch
+    share = 140 / axes.bbox.width  # of the width that a name takes, in pixels, 100 an inch
     for point in reversed(best):
         x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.parameters, point.accuracy)))
         if all(abs(x - other_x) > share or abs(y - other_y) > 0.05 for other_x, other_y in placed):

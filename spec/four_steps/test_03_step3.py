@@ -15,8 +15,8 @@ class TestBatchNormAndDropout(StepSpec):
     Result:
         Parameters: 9,904 · receptive field: 30
         Published: best train 98.75, best test 99.24 (one run, best of 15 epochs on the test set)
-        Measured: 99.07 over the final 3 epochs of 1 seed, worst 99.02; held by 0 of 1; best train 98.72, best test
-            99.10 (AMD EPYC, torch 2.15.0)
+        Measured: 99.13 [98.91, 99.35] over the final 3 epochs of 3 seeds, worst 99.02; held by 0 of 3; best train
+            98.76, best test 99.28 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - A good network, 0.71 points above step 2 in test, but 99.4 is not reached. [claim: improves on
@@ -46,13 +46,13 @@ class TestBatchNormAndDropout(StepSpec):
     claims = {
         "improves on four_steps/step2 by 0.71": "undecided",
         "stays below 99.4": "undecided",
-        "does not over-fit": "undecided",
+        "does not over-fit": "supported",
         "steadier than four_steps/step2": "undecided",
         "drops 10 % in 6 places": "supported",
-        "under-fits": "undecided",
+        "under-fits": "supported",
         "moves by 0.3 over epochs 11 to 15": "undecided",
         "changes bn and dropout since four_steps/step2": "supported",
-        "four_steps/step4 improves on four_steps/step3": "undecided",
+        "four_steps/step4 improves on four_steps/step3": "supported",
         "has 9,904 parameters": "supported",
         "four_steps/step4 changes batch_size and augmentation since four_steps/step3": "supported",
         "has 6 bn then relu": "supported",

@@ -17,7 +17,8 @@ def test_the_example_of_a_ladder_of_ones_own_runs(pytester: pytest.Pytester) -> 
     folder = pytester.mkpydir("mine")
     (folder / "test_01_tiny.py").write_text(example[1])
     pytester.makeini("[pytest]\nstrict = true\n")
-    result = pytester.runpytest_inprocess("-p", "harness.plugin", "mine", "-m", "not slow", "-v")
+    # The logging plugin opens a file, which must not outlive a session in this process.
+    result = pytester.runpytest_inprocess("-p", "no:logging", "-p", "harness.plugin", "mine", "-m", "not slow", "-v")
     result.assert_outcomes(passed=6, deselected=2)
     result.stdout.fnmatch_lines(["*TestTiny::test_receptive_field PASSED*"])
 

@@ -21,6 +21,7 @@ from harness import strict_json
 from harness.data import write
 from harness.errors import HarnessError
 from harness.history import Epoch, Progress, epoch_of_json
+from harness.provenance import differences
 from harness.step import StepSpec
 
 VERSION = 1  # of the format; a checkpoint of another one is refused
@@ -57,11 +58,8 @@ class Checkpoint:
         """Raise HarnessError if it is of another step, or was made with something else than the given provenance."""
         if self.step != step.id:
             raise HarnessError(f"{where} is of {self.step}, not of {step.id}")
-        other = [key for key, value in provenance.items() if self.head.get(key) != value]
-        if other:
-            raise HarnessError(
-                f"{where} was made with another {', '.join(other)}; go on with the same, or delete it to start anew"
-            )
+        if other := differences(self.head, provenance):
+            raise HarnessError(f"{where} was made with {other}; go on with the same, or delete it to start anew")
 
 
 def unpack(raw: bytes, where: str) -> Checkpoint:

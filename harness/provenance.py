@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:
         "data": data.digest(),
         **environment(device),
     }
+
+
+def differences(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """In words, what something was made with that is otherwise here; empty where nothing is."""
+    return ", ".join(f"{key} {made.get(key)} (here {value})" for key, value in here.items() if made.get(key) != value)
 
 
 def environment(device: torch.device) -> dict[str, Any]:

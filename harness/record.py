@@ -12,6 +12,7 @@ from harness import stats, strict_json
 from harness.data import write
 from harness.errors import HarnessError
 from harness.history import History, epoch_of_json, errors_of_json
+from harness.provenance import differences
 from harness.step import StepSpec
 
 
@@ -75,11 +76,8 @@ def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]
     twice = {run["seed"] for run in record["runs"]} & set(seeds)
     if twice:
         raise HarnessError(f"{path_of(step)} has seed {min(twice)} already; delete the file to start it anew")
-    other = [key for key, value in provenance.items() if record["provenance"].get(key) != value]
-    if other:
-        raise HarnessError(
-            f"{path_of(step)} was made with another {', '.join(other)}; delete the file to start it anew"
-        )
+    if other := differences(record["provenance"], provenance):
+        raise HarnessError(f"{path_of(step)} was made with {other}; delete the file to start it anew")
 
 
 def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any]) -> None:

@@ -125,13 +125,14 @@ def test_a_seed_counts_once(step: type[StepSpec]) -> None:
 @pytest.mark.parametrize("key", ["torch", "fingerprint", "hardware"])
 def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None:
     record.add(step, MADE, run(0, 99.4))
-    with pytest.raises(HarnessError, match=f"was made with another {key}"):
+    with pytest.raises(HarnessError, match=rf"was made with {key} {MADE[key]} \(here other\)"):
         record.add(step, {**MADE, key: "other"}, run(1, 99.4))
 
 
 def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
     record.add(step, MADE, run(0, 99.4))
-    with pytest.raises(HarnessError, match=r"made with another hardware, torch; delete the file to start it anew$"):
+    made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); delete the file to start it anew$"
+    with pytest.raises(HarnessError, match=made):
         record.add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
 
 

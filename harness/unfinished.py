@@ -11,6 +11,7 @@ from harness.engine import Engine
 from harness.errors import HarnessError
 from harness.history import History
 from harness.kept import CHECKPOINT, LOCK, RUN, Kept, lock
+from harness.provenance import differences
 from harness.step import StepSpec
 from harness.work import Task
 
@@ -87,7 +88,7 @@ def whole_runs(here: Path, step: type[StepSpec], seeds: list[int], epochs: int, 
     for path, seed, stamp in files(here, RUN):
         if seed in seeds:
             history = run_file.read(path, step)
-            same = all(history.provenance.get(key) == value for key, value in made.items())
+            same = not differences(history.provenance, made)
             if history.seed == seed and len(history.epochs) == epochs and history.failed is None and same:
                 found.append(Found(stamp, RUN, (seed,), path, history))
     return found

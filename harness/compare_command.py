@@ -139,4 +139,4 @@ def unlike(records: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
     """What the two were made with that is not the same, apart from network and recipe."""
     a, b = (kept["provenance"] for kept in records)
     other = [key for key in a | b if key != "fingerprint" and a.get(key) != b.get(key)]
-    return [f"Made with another {key}: {a.get(key)} and {b.get(key)}." for key in other]
+    return [f"They differ in {key}: {a.get(key)} and {b.get(key)}." for key in other]

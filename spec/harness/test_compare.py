@@ -85,7 +85,7 @@ def test_a_step_is_compared_with_another_record_of_its_own(
     status, out, _ = compare(f"mine/a --against {other}")
     assert status == 0
     assert "Mean difference +0.200 points" in out
-    assert "Made with another torch: 2.15.0 and 2.14.0." in out
+    assert "They differ in torch: 2.15.0 and 2.14.0." in out
 
 
 def test_markdown_is_a_table_and_points(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:

@@ -8,46 +8,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import torch
 
-from harness import data, engine, rewrite
+from harness import data, engine
 from harness.device import cores
-from harness.errors import HarnessError
-from harness.rehearsal import synthetic
 from spec.harness.scripted import scripted
+from spec.harness.tiny_ladder import EPOCH, SPEC, Ladder, failure, table
+from spec.harness.tiny_ladder import ladder as ladder
 
 ROOT = Path(__file__).parents[2]
 REAL_LOAD = data.load
-
-SPEC = '''
-from harness import Recipe, StepSpec
-
-
-def network():
-    from torch import nn
-
-    return nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))
-
-
-class TestTiny(StepSpec):
-    """Step 1: tiny.
-
-    Target:
-        Be small.
-
-    Result:
-        Parameters: 100 · receptive field: 28
-
-    Analysis:
-        - It is small.
-    """
-
-    model = network
-    parameters = 100
-    receptive_field = 28
-    recipe = Recipe(lr=0.05, batch_size=32, epochs=4)
-    test_throughput = None  # has a file of its own
-'''
 
 # A worker is a process of its own: what it trains is scripted here, and torch, which takes seconds, is not loaded.
 SCRIPTED = """
@@ -79,58 +48,6 @@ def scripted(monkeypatch):
     monkeypatch.setitem(sys.modules, "harness.runs", SimpleNamespace(recorded=recorded, told=told))
     monkeypatch.setitem(sys.modules, "harness.record", SimpleNamespace(final_accuracies=lambda step: []))
 """
-EPOCH = r"mine/tiny seed (\d) epoch (\d)/4: train \d+\.\d\d test \d+\.\d\d \(\d+\.\d s\)"
-
-
-class Ladder:
-    """A folder with a ladder of one step, and pytest run in it."""
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        self.write(SPEC)
-        pytester.makeini("[pytest]\nstrict = true\nfilterwarnings = error\naddopts = -ra -p harness.plugin\n")
-
-    def write(self, spec: str) -> None:
-        """Make this the text of the spec."""
-        file = self.pytester.path / "mine" / "test_01_tiny.py"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(spec)
-
-    def change(self, old: str, new: str) -> None:
-        """Replace some of the text of the spec."""
-        assert SPEC.count(old) == 1
-        self.write(SPEC.replace(old, new))
-
-    def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest here, in this process."""
-        # The logging plugin would leave a file open in a session that is refused at once.
-        return self.pytester.runpytest_inprocess("-p", "no:logging", "mine", *arguments)
-
-
-@pytest.fixture
-def ladder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ladder:
-    """A tiny ladder on tiny data, on a machine without CUDA and under no plugin but those that are named."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
-    return Ladder(pytester)
-
-
-def failure(result: pytest.RunResult) -> list[str]:
-    """The lines that pytest shows of the only failure, without its headline."""
-    begin, end = (
-        next(n for n, line in enumerate(result.outlines) if re.match(pattern, line))
-        for pattern in (r"_+ .*TestTiny.test_\w+ _+$", r"(=+ (short test summary|ladder))|(-+ Captured)")
-    )
-    return result.outlines[begin + 1 : end]
-
-
-def table(result: pytest.RunResult) -> list[list[str]]:
-    """The cells of the lines under the headline of the ladder."""
-    begin = next(n for n, line in enumerate(result.outlines) if re.fullmatch("=+ ladder =+", line))
-    lines = result.outlines[begin + 1 :]
-    end = next(n for n, line in enumerate(lines) if line.startswith("="))
-    return [re.split(r"  +", line) for line in lines[:end]]
 
 
 def test_the_options_and_the_command_line_are_there_without_torch() -> None:
@@ -224,54 +141,6 @@ def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.Monke
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED * shortened to 3 of 4 epochs: no verdict"])
     assert table(result)[1] == ["mine/tiny", "100", "28", "10.00", "10.00", "no verdict", "2.0"]
-
-
-def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(engine, "work", scripted(99.0, 99.1, 99.2))
-    monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
-    result = ladder.run(*arguments, "2")
-    result.assert_outcomes(passed=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["wrote README.md; look at the difference"])
-    monkeypatch.setattr(rewrite, "rewrite", list)
-    again = ladder.run(*arguments, "3")
-    assert again.ret == 0
-    assert [line.split()[2] for line in again.outlines if re.fullmatch(EPOCH, line)] == ["2"] * 4  # the new seed alone
-    kept = json.loads((ladder.pytester.path / "mine" / "records" / "tiny.json").read_text())
-    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in kept["runs"]] == [
-        (0, 99.0),
-        (1, 99.1),
-        (2, 99.2),
-    ]
-    result = ladder.run(*arguments, "3")
-    result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for more *"])
-
-
-def test_runs_of_another_make_are_refused_before_they_are_trained(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(engine, "work", scripted(99.0))
-    monkeypatch.setattr(rewrite, "rewrite", list)
-    ladder.run(*arguments, "1").assert_outcomes(passed=1)
-    monkeypatch.setattr(engine, "work", None)
-    ladder.change("lr=0.05", "lr=0.5")
-    result = ladder.run(*arguments, "2")
-    refused = r"tiny\.json was made with fingerprint \w+ \(here \w+\); delete the file to start it anew"
-    assert re.search(refused, failure(result)[0])
-
-
-def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> list[Path]:
-        raise HarnessError("mine/tiny: [claim: overfits] is not in the vocabulary")
-
-    monkeypatch.setattr(rewrite, "rewrite", refuse)
-    result = ladder.run("-k", "test_parameters", "--update-records")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "mine/tiny: [claim: overfits] is not in the vocabulary" in result.outlines
 
 
 def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(

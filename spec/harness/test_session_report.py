@@ -12,8 +12,8 @@ import pytest
 from harness import data, fresh, report, report_plugin, steps
 from harness.errors import HarnessError
 from harness.rehearsal import synthetic
-from spec.harness.test_plugin import Ladder, table
 from spec.harness.test_report import a_step, row_of, text_of
+from spec.harness.tiny_ladder import Ladder, table
 
 
 def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""A ladder of one tiny step in a folder of its own, pytest run in it, and what it printed."""
+
+import re
+
+import pytest
+import torch
+
+from harness import data
+from harness.rehearsal import synthetic
+
+SPEC = '''
+from harness import Recipe, StepSpec
+
+
+def network():
+    from torch import nn
+
+    return nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))
+
+
+class TestTiny(StepSpec):
+    """Step 1: tiny.
+
+    Target:
+        Be small.
+
+    Result:
+        Parameters: 100 · receptive field: 28
+
+    Analysis:
+        - It is small.
+    """
+
+    model = network
+    parameters = 100
+    receptive_field = 28
+    recipe = Recipe(lr=0.05, batch_size=32, epochs=4)
+    test_throughput = None  # has a file of its own
+'''
+
+EPOCH = r"mine/tiny seed (\d) epoch (\d)/4: train \d+\.\d\d test \d+\.\d\d \(\d+\.\d s\)"
+
+
+class Ladder:
+    """A folder with a ladder of one step, and pytest run in it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.write(SPEC)
+        pytester.makeini("[pytest]\nstrict = true\nfilterwarnings = error\naddopts = -ra -p harness.plugin\n")
+
+    def write(self, spec: str) -> None:
+        """Make this the text of the spec."""
+        file = self.pytester.path / "mine" / "test_01_tiny.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(spec)
+
+    def change(self, old: str, new: str) -> None:
+        """Replace some of the text of the spec."""
+        assert SPEC.count(old) == 1
+        self.write(SPEC.replace(old, new))
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest here, in this process."""
+        # The logging plugin would leave a file open in a session that is refused at once.
+        return self.pytester.runpytest_inprocess("-p", "no:logging", "mine", *arguments)
+
+
+@pytest.fixture
+def ladder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ladder:
+    """A tiny ladder on tiny data, on a machine without CUDA and under no plugin but those that are named."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
+    return Ladder(pytester)
+
+
+def failure(result: pytest.RunResult) -> list[str]:
+    """The lines that pytest shows of the only failure, without its headline."""
+    begin, end = (
+        next(n for n, line in enumerate(result.outlines) if re.match(pattern, line))
+        for pattern in (r"_+ .*TestTiny.test_\w+ _+$", r"(=+ (short test summary|ladder))|(-+ Captured)")
+    )
+    return result.outlines[begin + 1 : end]
+
+
+def table(result: pytest.RunResult) -> list[list[str]]:
+    """The cells of the lines under the headline of the ladder."""
+    begin = next(n for n, line in enumerate(result.outlines) if re.fullmatch("=+ ladder =+", line))
+    lines = result.outlines[begin + 1 :]
+    end = next(n for n, line in enumerate(lines) if line.startswith("="))
+    return [re.split(r"  +", line) for line in lines[:end]]

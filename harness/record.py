@@ -75,27 +75,38 @@ def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]
         return
     twice = {run["seed"] for run in record["runs"]} & set(seeds)
     if twice:
-        raise HarnessError(f"{path_of(step)} has seed {min(twice)} already; delete the file to start it anew")
+        raise HarnessError(
+            f"{path_of(step)} has seed {min(twice)} already; replace it with: "
+            f"python -m harness train {step.id} --seeds {min(twice)} --record --replace"
+        )
     if other := differences(record["provenance"], provenance):
-        raise HarnessError(f"{path_of(step)} was made with {other}; delete the file to start it anew")
+        raise HarnessError(
+            f"{path_of(step)} was made with {other}; start it anew with: "
+            f"python -m harness train {step.id} --seeds ... --record --replace"
+        )
 
 
-def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any]) -> None:
+def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any], *, replace: bool = False) -> None:
     """Put one complete run into the record of its step, under a lock, and replace the file in one move.
 
     A run that is there already, the very same, is left as it is: whoever was killed after adding it adds it again.
-    Raises HarnessError as `check` does, and if the file cannot be written, which is then as it was.
+    To `replace` is to put it in the place of the run of its seed, or of all runs where they were made with something
+    else: a record has one provenance. Otherwise that raises HarnessError as `check` does.
+    Raises HarnessError also if the file cannot be written, which is then as it was.
     """
     path = path_of(step)
     try:
         path.parent.mkdir(exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            record = read(step) or {"step": step.id, "parameters": step.parameters, "provenance": provenance}
-            runs = record.setdefault("runs", [])
-            if json.loads(json.dumps(run)) in runs:
+            record = read(step)
+            if record is None or (replace and differences(record["provenance"], provenance)):
+                record = {"step": step.id, "parameters": step.parameters, "provenance": provenance, "runs": []}
+            if json.loads(json.dumps(run)) in record["runs"]:
                 return
-            check(step, provenance, [run["seed"]])
-            record["runs"] = sorted([*runs, run], key=lambda there: int(there["seed"]))
+            if not replace:
+                check(step, provenance, [run["seed"]])
+            others = [there for there in record["runs"] if there["seed"] != run["seed"]]
+            record["runs"] = sorted([*others, run], key=lambda there: int(there["seed"]))
             write(path, _text(record).encode())
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error

@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a seed on standard output")
     parser.add_argument("--record", action="store_true", help="add the complete runs to the step's committed record")
     parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="with --record: take the place of the same seeds, or of all runs if they were made with something else",
+    )
+    parser.add_argument(
         "--profile",
         metavar="DIR",
         nargs="?",
@@ -114,6 +119,8 @@ def check(step: type[StepSpec], arguments: argparse.Namespace) -> None:
         raise HarnessError(f"--epochs {arguments.epochs} is more than the {step.recipe.epochs} of the recipe")
     if arguments.record and arguments.epochs:
         raise HarnessError("--record keeps complete runs only; leave out --epochs")
+    if arguments.replace and not arguments.record:
+        raise HarnessError("--replace is about the committed record; give --record as well")
     if arguments.record and arguments.profile:
         raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
 
@@ -130,13 +137,13 @@ def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[Hi
     folder = Path(arguments.out)
     epochs = arguments.epochs or step.recipe.epochs
     there = before(step, arguments.seeds, folder, epochs, engine) if arguments.resume else Before(arguments.seeds)
-    if arguments.record:
+    if arguments.record and not arguments.replace:
         record.check(step, engine.provenance(step), there.rest)
     data = load(arguments.data)
     with display(len(arguments.seeds) * epochs) as on_epoch:
         for history in finished(step, there, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
             if arguments.record and history.failed is None:
-                record.add(step, dict(history.provenance), record.run_of(history))
+                record.add(step, dict(history.provenance), record.run_of(history), replace=arguments.replace)
             yield history
 
 

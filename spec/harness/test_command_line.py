@@ -138,6 +138,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
         ("train mine/tiny --seeds 0 1 0", ".* a seed is given twice; each seed counts once"),
         ("train mine/tiny --epochs 0", rf".* --epochs: '0' is not a whole number of 1 or more{USAGE}"),
         ("train mine/tiny --epochs 5", ".* --epochs 5 is more than the 4 of the recipe"),
+        ("train mine/tiny --replace", ".* --replace is about the committed record; give --record as well"),
         ("train mine/tiny --epochs 2 --record", ".* --record keeps complete runs only; leave out --epochs"),
         ("train mine/tiny --out file/runs", ".* cannot write run files to file/runs: Not a directory"),
         ("train mine/wide", r".* mine/wide: the model turns 2 x 1 x 28 x 28 into 2 x 5, not 2 x 10"),
@@ -286,7 +287,15 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     monkeypatch.setattr(engine, "work", None)
     status, _, err = call("train mine/tiny --seeds 0 1 --record")
     assert status == 2
-    assert re.fullmatch(r"python -m harness train: error: .*tiny\.json has seed 1 already; .*\n", err)
+    told = (
+        r".*tiny\.json has seed 1 already; replace it with: python -m harness (train mine/tiny --seeds 1 --record .*)\n"
+    )
+    found = re.fullmatch(rf"python -m harness train: error: {told}", err)
+    assert found
+    monkeypatch.setattr(engine, "work", scripted(99.0, 99.3))
+    assert call(found[1])[0] == 0
+    kept = json.loads((workplace / "mine" / "records" / "tiny.json").read_text())
+    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in kept["runs"]] == [(1, 99.3)]
 
 
 INTERRUPTED = """

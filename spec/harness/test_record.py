@@ -122,6 +122,24 @@ def test_a_seed_counts_once(step: type[StepSpec]) -> None:
     assert record.path_of(step).read_bytes() == before
 
 
+def test_a_run_replaces_that_of_its_seed_where_it_is_to(step: type[StepSpec]) -> None:
+    for seed, accuracy in ((0, 99.1), (1, 99.2), (2, 99.3)):
+        record.add(step, MADE, run(seed, accuracy))
+    record.add(step, MADE, run(1, 99.9), replace=True)
+    assert record.final_accuracies(step) == [[99.1], [99.9], [99.3]]
+
+
+def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[StepSpec]) -> None:
+    for seed in (0, 1, 2):
+        record.add(step, MADE, run(seed, 99.1))
+    other = {**MADE, "hardware": "a GPU"}
+    for seed in (4, 3):
+        record.add(step, other, run(seed, 99.5), replace=True)
+    kept = record.read(step)
+    assert kept is not None
+    assert (kept["provenance"], kept["runs"]) == (other, [run(3, 99.5), run(4, 99.5)])
+
+
 @pytest.mark.parametrize("key", ["torch", "fingerprint", "hardware"])
 def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None:
     record.add(step, MADE, run(0, 99.4))
@@ -131,7 +149,7 @@ def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None
 
 def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
     record.add(step, MADE, run(0, 99.4))
-    made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); delete the file to start it anew$"
+    made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); start it anew with: .* --replace$"
     with pytest.raises(HarnessError, match=made):
         record.add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
 
@@ -212,8 +230,8 @@ def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[
     kept = record.read(recorded)
     assert kept is not None
     assert kept["provenance"]["fingerprint"] == fingerprint(recorded), (
-        f"{record.path_of(recorded)} is stale: delete it and train again with "
-        f"python -m harness train {recorded.id} --seeds ... --record"
+        f"{record.path_of(recorded)} is stale: train again with "
+        f"python -m harness train {recorded.id} --seeds ... --record --replace"
     )
     assert kept["parameters"] == recorded.parameters
     assert [[epoch["epoch"] for epoch in one["epochs"]] for one in kept["runs"]] == [

@@ -47,7 +47,9 @@ def test_runs_of_another_make_are_refused_before_they_are_trained(
     monkeypatch.setattr(engine, "work", None)
     ladder.change("lr=0.05", "lr=0.5")
     result = ladder.run(*arguments, "2")
-    refused = r"tiny\.json was made with fingerprint \w+ \(here \w+\); delete the file to start it anew"
+    refused = (
+        r"tiny\.json was made with fingerprint \w+ \(here \w+\); start it anew with: .* train mine/tiny .* --replace"
+    )
     assert re.search(refused, failure(result)[0])
 
 

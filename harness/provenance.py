@@ -18,10 +18,10 @@ from harness.step import StepSpec
 
 
 def fingerprint(step: type[StepSpec]) -> str:
-    """Sixteen hexadecimal digits that change when the network or the recipe does, and not with names or comments.
+    """Sixteen hexadecimal digits that change when the network or the recipe does, and not with comments.
 
-    Over the operations in order with their arguments, the settings of each layer, the shapes of the weights and the
-    recipe.
+    Over the operations in order, what each is applied to and with what arguments, the settings of each layer, the names
+    and shapes of the weights, and the recipe.
     """
     model = step.model()
     lines = _operations(model)
@@ -36,12 +36,13 @@ def _operations(model: nn.Module) -> list[str]:
     except (fx.proxy.TraceError, TypeError):
         return [_shown(model)]
     layers = dict(model.named_modules())
-    return [
-        f"{node.op} {_shown(layers[str(node.target)])}"
-        if node.op == "call_module"
-        else f"{node.op} {node.name} {node.kwargs}"
-        for node in graph.nodes
-    ]
+    place = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
+    lines = []
+    for node in graph.nodes:
+        what = _shown(layers[str(node.target)]) if node.op == "call_module" else node.name
+        arguments, options = fx.node.map_arg((node.args, node.kwargs), place.__getitem__)
+        lines.append(f"{node.op} {what} {arguments} {options}")
+    return lines
 
 
 def _shown(module: nn.Module) -> str:

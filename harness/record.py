@@ -73,7 +73,8 @@ def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]
     record = read(step)
     if record is None:
         return
-    twice = {run["seed"] for run in record["runs"]} & set(seeds)
+    wanted = list(seeds)
+    twice = {run["seed"] for run in record["runs"]} & set(wanted)
     if twice:
         raise HarnessError(
             f"{path_of(step)} has seed {min(twice)} already; replace it with: "
@@ -82,7 +83,7 @@ def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]
     if other := differences(record["provenance"], provenance):
         raise HarnessError(
             f"{path_of(step)} was made with {other}; start it anew with: "
-            f"python -m harness train {step.id} --seeds ... --record --replace"
+            f"python -m harness train {step.id} --seeds {' '.join(map(str, wanted))} --record --replace"
         )
 
 

@@ -159,8 +159,8 @@ def test_a_run_file_that_was_cut_short_is_made_anew(call: Call, monkeypatch: pyt
 def test_a_run_that_was_killed_after_it_was_recorded_counts_once(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     real = record.add
 
-    def killed(*arguments: Any) -> None:
-        real(*arguments)
+    def killed(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness import Recipe, StepSpec, record, steps
 from harness.errors import HarnessError
@@ -149,8 +151,9 @@ def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None
 
 def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
     record.add(step, MADE, run(0, 99.4))
-    made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); start it anew with: .* --replace$"
-    with pytest.raises(HarnessError, match=made):
+    anew = r"start it anew with: .* --seeds 1 --record --replace$"
+    made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
+    with pytest.raises(HarnessError, match=made + anew):
         record.add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
 
 
@@ -230,8 +233,8 @@ def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[
     kept = record.read(recorded)
     assert kept is not None
     assert kept["provenance"]["fingerprint"] == fingerprint(recorded), (
-        f"{record.path_of(recorded)} is stale: train again with "
-        f"python -m harness train {recorded.id} --seeds ... --record --replace"
+        f"{record.path_of(recorded)} is stale: train again with python -m harness train {recorded.id} --seeds "
+        f"{' '.join(str(one['seed']) for one in kept['runs'])} --record --replace"
     )
     assert kept["parameters"] == recorded.parameters
     assert [[epoch["epoch"] for epoch in one["epochs"]] for one in kept["runs"]] == [
@@ -260,6 +263,38 @@ def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
     renamed.model = fourth.model
     renamed.recipe = fourth.recipe
     assert fingerprint(renamed) == fingerprint(fourth)
+
+
+class Branch(nn.Module):
+    """A layer and something done with what comes out of it."""
+
+    def __init__(self, end: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.end = nn.Conv2d(1, 1, 3, padding=1), end
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.end(images, self.layer(images))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda x, y: F.max_pool2d(y, 2), lambda x, y: F.max_pool2d(y, 7)),
+        (lambda x, y: y * 0.5, lambda x, y: y * 0.1),
+        (lambda x, y: x + y, lambda x, y: y + y),
+    ],
+    ids=["argument", "constant", "wiring"],
+)
+def test_a_fingerprint_follows_arguments_constants_and_wiring(
+    one: Callable[[Tensor, Tensor], Tensor], other: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    def of(end: Callable[[Tensor, Tensor], Tensor]) -> str:
+        recipe = steps()["five_steps/step3"].recipe
+        own = {"__module__": __name__, "model": staticmethod(lambda: Branch(end)), "recipe": recipe}
+        return fingerprint(type("Branched", (StepSpec,), own))
+
+    assert of(one) == of(one)
+    assert of(one) != of(other)
 
 
 def test_a_fingerprint_is_the_same_where_torch_does_not_show_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:

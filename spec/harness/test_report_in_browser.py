@@ -57,18 +57,31 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the report that people open: of all steps, as they are recorded."""
+    file = tmp_path_factory.mktemp("whole") / "report.html"
+    file.write_text(report.html(steps().values(), synthetic(10_000).test_images), encoding="utf-8")
+    return file.as_uri()
+
+
 @pytest.fixture(scope="module", params=[(PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark")], ids=str)
 def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Iterator[Any]:
-    """The report, opened on a phone and at a desk, in light and in dark; `heard` is what it said and asked for."""
-    width, scheme = request.param
-    opened = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    opened.heard = []
-    opened.on("console", lambda message: opened.heard.append(message.text))
-    opened.on("pageerror", lambda error: opened.heard.append(str(error)))
-    opened.on("request", lambda asked: asked.url.startswith("data:") or opened.heard.append(asked.url))
-    opened.goto(address)
-    yield opened
-    opened.close()
+    """The report, opened on a phone and at a desk, in light and in dark."""
+    page = opened(browser, address, *request.param)
+    yield page
+    page.close()
+
+
+def opened(browser: Any, address: str, width: int, scheme: str) -> Any:
+    """A page in a window of that width; its `heard` is what it said and asked for."""
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.heard = []
+    page.on("console", lambda message: page.heard.append(message.text))
+    page.on("pageerror", lambda error: page.heard.append(str(error)))
+    page.on("request", lambda asked: asked.url.startswith("data:") or page.heard.append(asked.url))
+    page.goto(address)
+    return page
 
 
 def test_it_says_nothing_and_asks_for_nothing(page: Any, address: str) -> None:
@@ -88,16 +101,32 @@ def test_an_element_that_is_too_wide_is_found(page: Any) -> None:
     page.evaluate("document.querySelector('h1').style.width = ''")
 
 
+def violations(page: Any) -> list[str]:
+    """What axe-core finds, having looked at contrast, headings and pictures among the rest."""
+    found = axe.Axe().run(page, options={}).response
+    passed = {one["id"] for one in found["passes"]}
+    assert {"color-contrast", "heading-order", "page-has-heading-one", "svg-img-alt"} <= passed
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]]
+
+
 # Contrast differs with the colours and the order of headings with the width: two of the four see all there is.
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
 def test_contrast_headings_and_all_else_pass_axe(browser: Any, address: str, width: int, scheme: str) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.goto(address)
-    found = axe.Axe().run(page, options={}).response
+    page = opened(browser, address, width, scheme)
+    assert violations(page) == []
     page.close()
-    assert [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]] == []
-    passed = {one["id"] for one in found["passes"]}
-    assert {"color-contrast", "heading-order", "page-has-heading-one", "svg-img-alt"} <= passed
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "light"), (DESK, "dark")])
+def test_the_report_of_all_steps_is_quiet_fits_and_passes_axe(
+    browser: Any, whole: str, width: int, scheme: str
+) -> None:
+    page = opened(browser, whole, width, scheme)
+    page.wait_for_load_state("networkidle")
+    assert page.heard == [whole]
+    assert page.evaluate(TOO_WIDE) == []
+    assert violations(page) == []
+    page.close()
 
 
 def test_dark_is_dark_and_paper_is_light(page: Any) -> None:

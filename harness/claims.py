@@ -60,8 +60,14 @@ def decide(step: type[StepSpec], claim: str) -> Verdict:
 
 
 def claimed(step: type[StepSpec]) -> list[str]:
-    """The claims of a step's Analysis in order, each once."""
-    return list(dict.fromkeys(claim for sentence in step.document().sentences for claim in sentence.claims))
+    """The claims of a step's Analysis and Notes in order, each once."""
+    return list(dict.fromkeys(claim for sentence in said(step) for claim in sentence.claims))
+
+
+def said(step: type[StepSpec]) -> list[Sentence]:
+    """The sentences of the Analysis and the Notes of a step, in order."""
+    document = step.document()
+    return [*document.sentences, *document.remarks]
 
 
 def verdicts(step: type[StepSpec]) -> dict[str, Verdict]:
@@ -80,14 +86,23 @@ def of_sentence(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
     return "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
 
 
-def tally(recorded: Mapping[type[StepSpec], Mapping[str, str]]) -> Counter[str]:
-    """How many sentences of the Analyses of steps are supported, refuted, undecided, judgements, or untagged.
+def by_runs(sentence: Sentence) -> bool:
+    """Whether it takes runs to decide the sentence; network and recipe decide the others that carry claims."""
+    texts = [re.sub(r"^\w+/\w+ ", "", claim) for claim in sentence.claims]
+    return any(_VOCABULARY[words][0].fullmatch(text) for text in texts for words in RUN_CLAIMS)
 
-    `recorded` are the words for the claims of each step.
+
+def tally(
+    recorded: Mapping[type[StepSpec], Mapping[str, str]],
+    sentences: Callable[[type[StepSpec]], list[Sentence]],
+) -> Counter[str]:
+    """How many sentences of steps are supported, refuted, undecided, judgements, or untagged.
+
+    `recorded` are the words for the claims of each step, and `sentences` gives those that count.
     """
     count: Counter[str] = Counter()
     for step, words in recorded.items():
-        for sentence in step.document().sentences:
+        for sentence in sentences(step):
             word = of_sentence(sentence, words)
             count[word or ("judgement" if sentence.judgements else "untagged")] += 1
     return count

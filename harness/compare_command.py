@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = a.id, str(arguments.against or b.id)
     ours, theirs = (evidence.final_of(kept, step) for kept, step in zip(records, (a, b), strict=True))
     comparison = paired(ours, theirs)
-    lines = [*summary(names, comparison), *noise(names, records), *unlike(records)]
+    lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
     if arguments.markdown:
         print(markdown(names, comparison, lines))
     else:
@@ -91,6 +91,7 @@ def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str])
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
     """What the pairs come to: the mean difference, P(A > B), and whether that is an improvement of one on the other."""
     from harness.comparison import MEANINGFUL
+    from harness.stats import LEAST_RUNS
 
     n = len(comparison.seeds)
     if n == 1:
@@ -102,14 +103,15 @@ def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
         word = f"{better} is an improvement on {than}."
     else:
         word = (
-            "Neither is an improvement on the other: that takes an interval of P above 0.5 that reaches beyond "
-            f"{MEANINGFUL}, and one of the difference that excludes 0."
+            f"Neither is an improvement on the other: that takes {LEAST_RUNS} pairs, an interval of P above 0.5 that "
+            f"reaches beyond {MEANINGFUL}, and one of the difference that excludes 0."
         )
+    width = ", without width where all pairs agree" if comparison.better_low == comparison.better_high else ""
     return [
         f"Mean difference {comparison.difference:+.3f} points [{comparison.low:+.3f}, {comparison.high:+.3f}] "
         f"(95 % interval of Student, {n} pairs).",
         f"P({a} > {b}) = {comparison.better:.2f} [{comparison.better_low:.2f}, {comparison.better_high:.2f}] "
-        "(95 % percentile bootstrap).",
+        f"(95 % percentile bootstrap{width}).",
         word,
     ]
 
@@ -135,8 +137,15 @@ def noise(names: tuple[str, str], records: tuple[dict[str, Any], dict[str, Any]]
     return lines
 
 
-def unlike(records: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
-    """What the two were made with that is not the same, apart from network and recipe."""
-    a, b = (kept["provenance"] for kept in records)
-    other = [key for key in a | b if key != "fingerprint" and a.get(key) != b.get(key)]
-    return [f"They differ in {key}: {a.get(key)} and {b.get(key)}." for key in other]
+def unlike(records: tuple[dict[str, Any], dict[str, Any]], same_step: bool) -> list[str]:
+    """What the two were made with that is not the same; of two records of one step that is network and recipe too."""
+    a, b = ({**kept["provenance"], "epochs": lengths(kept)} for kept in records)
+    their_own = () if same_step else ("fingerprint", "epochs")
+    other = [key for key in a | b if key not in their_own and a.get(key) != b.get(key)]
+    told = {"fingerprint": "network or recipe"}
+    return [f"They differ in {told.get(key, key)}: {a.get(key)} and {b.get(key)}." for key in other]
+
+
+def lengths(kept: dict[str, Any]) -> str:
+    """How many epochs the runs of a record have; several numbers where they are not of one length."""
+    return ", ".join(map(str, sorted({len(run["epochs"]) for run in kept["runs"]})))

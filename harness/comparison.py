@@ -41,10 +41,11 @@ class Comparison:
         """Whether A is to be called an improvement on B.
 
         The interval of P(A > B) must lie above 0.5 and reach beyond 0.75. A bootstrap of a few pairs that all agree
-        has no width at all, so Student's interval of the mean difference must exclude zero too.
+        has no width at all, so there must be three pairs, and Student's interval of the mean difference must exclude
+        zero too.
         """
         convincing = self.better_low > BETTER_THAN_EVEN and self.better_high > MEANINGFUL
-        return convincing and self.low > 0
+        return len(self.seeds) >= stats.LEAST_RUNS and convincing and self.low > 0
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:

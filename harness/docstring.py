@@ -1,4 +1,8 @@
-"""The prose of a specification: a title, then Target, Result and Analysis, read so that tests can check it."""
+"""The prose of a specification: a title, then Target, Result and Analysis, read so that tests can check it.
+
+Under Notes may follow what we add to the Analysis of somebody else: where text and code differ, what a run of ours
+shows.
+"""
 
 import inspect
 import re
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 from harness.errors import HarnessError
 
 SECTIONS = ("Target", "Result", "Analysis")
+NOTES = "Notes"
 TAG = r"\[(claim|judgement): ([^\]]+)\]"
 SENTENCE = r"\S.*?(?:[.!?]|$)(?:\s+\[(?:claim|judgement): [^\]]+\])*(?=\s|$)"
 """Up to a full stop before white space, and the tags behind it."""
@@ -14,7 +19,7 @@ SENTENCE = r"\S.*?(?:[.!?]|$)(?:\s+\[(?:claim|judgement): [^\]]+\])*(?=\s|$)"
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of an Analysis, without its tags, and what the tags behind its full stop say of it.
+    """A sentence of an Analysis or of Notes, without its tags, and what the tags behind its full stop say of it.
 
     `claims` are in the vocabulary of `harness.claims`; `judgements` say why nothing here decides the sentence.
     """
@@ -31,6 +36,7 @@ class Docstring:
     target: str
     result: str
     analysis: str
+    notes: str = ""
 
     @property
     def parameters(self) -> int | None:
@@ -58,8 +64,18 @@ class Docstring:
     @property
     def sentences(self) -> list[Sentence]:
         """The sentences of the Analysis in order, each with the tags that follow it."""
-        points = [" ".join(point.split()) for point in re.split(r"^- ", self.analysis, flags=re.MULTILINE)]
-        return [_sentence(text) for point in points for text in re.findall(SENTENCE, point)]
+        return [sentence for point in points(self.analysis) for sentence in point]
+
+    @property
+    def remarks(self) -> list[Sentence]:
+        """The same of the Notes."""
+        return [sentence for point in points(self.notes) for sentence in point]
+
+
+def points(section: str) -> list[list[Sentence]]:
+    """The points of a section, "- " before each, and the sentences of each with their tags."""
+    found = [" ".join(point.split()) for point in re.split(r"^- ", section, flags=re.MULTILINE)]
+    return [[_sentence(text) for text in re.findall(SENTENCE, point)] for point in found if point]
 
 
 def _sentence(text: str) -> Sentence:
@@ -72,7 +88,8 @@ def _sentence(text: str) -> Sentence:
 def parse(text: str | None, name: str) -> Docstring:
     """Read a specification's docstring; `name` is what an error calls it.
 
-    Raises HarnessError when a section is missing, empty, or not in the order Target, Result, Analysis.
+    Raises HarnessError when a section is missing, empty, or not in the order Target, Result, Analysis, then Notes if
+    there are any.
     """
     title, *rest = inspect.cleandoc(text or "").split("\n", 1)
     if not title:
@@ -82,9 +99,10 @@ def parse(text: str | None, name: str) -> Docstring:
     for section in SECTIONS:
         if not found.get(section):
             raise HarnessError(f"{name}: the docstring has no {section} section; write '{section}:' and text under it")
-    if tuple(found) != SECTIONS:
-        raise HarnessError(f"{name}: the sections are {', '.join(found)}; they must be {', '.join(SECTIONS)}")
-    return Docstring(*(found[section] for section in SECTIONS))
+    if tuple(found) not in (SECTIONS, (*SECTIONS, NOTES)):
+        order = f"{', '.join(SECTIONS)}, and {NOTES} if there are any"
+        raise HarnessError(f"{name}: the sections are {', '.join(found)}; they must be {order}")
+    return Docstring(*found.values())
 
 
 def entry(section: str, label: str) -> str | None:

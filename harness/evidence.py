@@ -120,6 +120,12 @@ TEST_DIGITS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 """How many test images of MNIST there are of each digit."""
 
 
+def curves(step: type[StepSpec]) -> dict[int, list[tuple[float, float]]]:
+    """Training and test accuracy after each epoch."""
+    kept = record.read(step) or {"runs": []}
+    return {run["seed"]: list(zip(series(run, "train"), series(run), strict=True)) for run in kept["runs"]}
+
+
 def series(run: Run, kind: str = "test") -> list[float]:
     """The accuracy after each epoch, "test" or "train"."""
     return [float(epoch[f"{kind}_accuracy"]) for epoch in run["epochs"]]

@@ -43,7 +43,7 @@ class Ladder:
 
     @property
     def tally(self) -> Counter[str]:
-        """How many sentences of all steps are supported, refuted, undecided, or judgements."""
+        """How many sentences of the Analyses of all steps are supported, refuted, undecided, or judgements."""
         return sum((each.tally for each in self.pages), Counter())
 
 

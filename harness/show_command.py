@@ -1,7 +1,7 @@
 """Print the specification of a step, or list the steps."""
 
 import argparse
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 from rich.console import Console
 from rich.markup import escape
@@ -34,8 +34,9 @@ def show(step: type[StepSpec], out: Console) -> None:
 
     document = step.document()
     out.print(f"[bold]{step.id}[/bold]: {escape(step.title)}\n")
-    for name, text in (("Target", document.target), ("Result", document.result), ("Analysis", document.analysis)):
-        out.print(f"[bold]{name}[/bold]\n{escape(text)}\n")
+    for name, text in asdict(document).items():
+        if text:
+            out.print(f"[bold]{name.title()}[/bold]\n{escape(text)}\n")
     if found := verdicts(step):
         out.print("[bold]Claims[/bold]")
         for claim, verdict in found.items():

@@ -9,6 +9,11 @@ from scipy import stats
 
 GOAL = 99.40  # percent of the 10,000 test images
 TEST_IMAGES = 10_000
+TRAINING_IMAGES = 60_000
+
+LEAST_RUNS = 3
+"""Fewer runs decide nothing about a mean: one has no interval, and that of two, 12.7 standard errors wide at one degree
+of freedom, decides only when they happen to agree."""
 
 
 def holds(final: Sequence[float]) -> bool:
@@ -44,19 +49,21 @@ def standard_error(accuracy: float, n: int = TEST_IMAGES) -> float:
     return 100 * math.sqrt(share * (1 - share) / n)
 
 
-def prediction_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Where one more run like these should fall: accuracies in percent.
+def prediction_interval(
+    values: Sequence[float], confidence: float = 0.95, images: int = TEST_IMAGES
+) -> tuple[float, float]:
+    """Where one more run like these should fall: accuracies in percent on so many images, within 0 to 100.
 
     Student's prediction interval, mean +- t s sqrt(1 + 1/n) (Hahn and Meeker, Statistical Intervals, 1991). The spread
     s is never taken as less than the binomial standard error of the mean: a handful of runs that happen to agree
     says little about the next one, and a single run says nothing.
     """
     n, mean = len(values), float(np.mean(values))
-    noise = standard_error(mean)
+    noise = standard_error(mean, images)
     spread = max(noise, float(np.std(values, ddof=1))) if n > 1 else noise
     quantile = stats.t.ppf((1 + confidence) / 2, n - 1) if n > 1 else stats.norm.ppf((1 + confidence) / 2)
     reach = float(quantile) * spread * math.sqrt(1 + 1 / n)
-    return mean - reach, mean + reach
+    return max(mean - reach, 0.0), min(mean + reach, 100.0)
 
 
 def bootstrap_interval(
@@ -94,10 +101,13 @@ def highest_plausible(reference: Sequence[float]) -> float:
 
     Four standard deviations above the mean of the reference, its own uncertainty included; infinite for fewer than
     three runs, which know too little of their spread. The spread is never taken as less than the binomial standard
-    error, which is more than independent seeds show (`independent_spread`). Of normal values with that spread
+    error, which is more than independent seeds show (`independent_spread`). Of runs that spread no more than that
     fewer than one in 30,000 lies so high, so that a leak of test images into the training is the likelier cause.
+
+    Of runs that spread more, three or five often tell too little of it: at 0.2 points about one in 300 lies above what
+    three of its kind make plausible, and where the binomial error plays no part at all Student's one in 35.
     """
-    if len(reference) < 3:
+    if len(reference) < LEAST_RUNS:
         return math.inf
     mean = float(np.mean(reference))
     spread = max(standard_error(mean), float(np.std(reference, ddof=1)))

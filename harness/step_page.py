@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from harness import claims, plots, svg
 from harness.confusion import Confusion, Missed, confusion, missed_by_all
 from harness.difference import difference
-from harness.docstring import Sentence
+from harness.docstring import Sentence, points
 from harness.evidence import series
 from harness.figures import Figures
 from harness.step import StepSpec, find
@@ -24,7 +24,7 @@ SAMPLE = 0  # the test image on which receptive fields are drawn
 
 @dataclass(frozen=True)
 class Judged:
-    """A sentence of an Analysis, the word for it as a whole (None for a judgement), and the verdict on each claim."""
+    """A sentence, the word for it as a whole (None for a judgement), and the verdict on each of its claims."""
 
     sentence: Sentence
     word: str | None
@@ -40,6 +40,7 @@ class Page:
     result: list[str]
     analysis: list[list[Judged]]
     """The points of the Analysis, each a list of sentences."""
+    notes: list[list[Judged]]
     published: float | None
     figures: Figures | None
     provenance: dict[str, Any]
@@ -52,19 +53,21 @@ class Page:
 
     @property
     def tally(self) -> Counter[str]:
-        """How many sentences are supported, refuted, undecided, or judgements."""
+        """How many sentences of the Analysis are supported, refuted, undecided, or judgements."""
         return Counter(judged.word or "judgement" for point in self.analysis for judged in point)
 
 
 def page(step: type[StepSpec], kept: dict[str, Any] | None, images: Tensor | None) -> Page:
     """What the report says of one step, of whose runs `kept` is the record."""
-    document, runs = step.document(), kept["runs"] if kept else []
+    document, found = step.document(), claims.verdicts(step)
+    runs = kept["runs"] if kept else []
     before = find(step.follows) if step.follows else None
     return Page(
         step=step,
         target=document.target,
         result=re.sub(r"\n\s+", " ", document.result).splitlines(),
-        analysis=judged(step),
+        analysis=judged(document.analysis, found),
+        notes=judged(document.notes, found),
         published=document.published.get("best test"),
         figures=Figures.of(step, runs) if runs else None,
         provenance=kept["provenance"] if kept else {},
@@ -76,17 +79,12 @@ def page(step: type[StepSpec], kept: dict[str, Any] | None, images: Tensor | Non
     )
 
 
-def judged(step: type[StepSpec]) -> list[list[Judged]]:
-    """The Analysis of a step by points and sentences, with what the committed records say of each claim."""
-    document, found = step.document(), claims.verdicts(step)
+def judged(section: str, found: Mapping[str, Verdict]) -> list[list[Judged]]:
+    """A section of a docstring by points and sentences, with what became of each claim."""
     words = {claim: verdict.word for claim, verdict in found.items()}
-    points = [point for point in re.split(r"^- ", document.analysis, flags=re.MULTILINE) if point.strip()]
     return [
-        [
-            Judged(one, claims.of_sentence(one, words), {claim: found[claim] for claim in one.claims})
-            for one in replace(document, analysis=point).sentences
-        ]
-        for point in points
+        [Judged(one, claims.of_sentence(one, words), {claim: found[claim] for claim in one.claims}) for one in point]
+        for point in points(section)
     ]
 
 

@@ -1,8 +1,9 @@
 """The tables of the README, made from the specs and their records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from harness import claims, record
+from harness.docstring import Sentence
 from harness.figures import Figures
 from harness.step import StepSpec, steps
 
@@ -10,6 +11,9 @@ HEADER = (
     "| step | parameters | receptive field | published best test | measured, final epochs | worst | held |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
 )
+
+Row = tuple[str, list[type[StepSpec]], Callable[[type[StepSpec]], list[Sentence]]]
+"""The name of a row of findings, the steps that it is of, and what is counted of each."""
 
 OUTCOMES = ("supported", "refuted", "undecided", "judgement")
 
@@ -37,21 +41,34 @@ def _measured(step: type[StepSpec]) -> list[str]:
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:
-    """A Markdown table of what became of the sentences of every Analysis, a row a ladder and one for all published.
+    """A Markdown table of what became of the sentences of every Analysis, a row a ladder, and all published together.
+
+    These are told apart by what decides them, and followed by our own Notes.
 
     `recorded` are the words for the claims of each step by its id; those that the specs carry by default.
     """
     known = steps()
     words = recorded if recorded is not None else {step_id: step.claims for step_id, step in known.items()}
     ladders = dict.fromkeys(step.ladder for step in known.values())
-    rows = [(f"`{name}`", [step for step in known.values() if step.ladder == name]) for name in ladders]
-    rows.append(("all published", [step for step in known.values() if step.document().published]))
+    published = [step for step in known.values() if step.document().published]
+    rows: list[Row] = [
+        *((f"`{name}`", [step for step in known.values() if step.ladder == name], analysis) for name in ladders),
+        ("all published", published, analysis),
+        ("- what runs decide", published, lambda step: [one for one in analysis(step) if claims.by_runs(one)]),
+        ("- the rest", published, lambda step: [one for one in analysis(step) if not claims.by_runs(one)]),
+        ("our notes on them", published, lambda step: step.document().remarks),
+    ]
     lines = [f"| ladder | steps | sentences | {' | '.join(OUTCOMES)} |", "| --- |" + " ---: |" * (len(OUTCOMES) + 2)]
-    for name, of_ladder in rows:
-        count = claims.tally({step: words[step.id] for step in of_ladder})
+    for name, of_ladder, sentences in rows:
+        count = claims.tally({step: words[step.id] for step in of_ladder}, sentences)
         cells = [len(of_ladder), count.total(), *(count[outcome] for outcome in OUTCOMES)]
         lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def analysis(step: type[StepSpec]) -> list[Sentence]:
+    """What is said of a step by those who made it."""
+    return step.document().sentences
 
 
 def evidence(step: type[StepSpec], claim: str) -> str:

@@ -11,9 +11,9 @@ from harness import stats
 
 Word = Literal["supported", "refuted", "undecided"]
 
-LEAST_RUNS = 3
-"""Fewer runs decide nothing about a mean: one has no interval, and that of two, 12.7 standard errors wide at one degree
-of freedom, decides only when they happen to agree."""
+REPRODUCES = 0.5
+"""Points to either side. The steps of a ladder are a few tenths of a point apart: an interval that reaches further
+would take the figure of the step before for that of this one."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     interval = stats.accuracy_interval if unit == "%" else stats.mean_interval
     mean, low, high = (round(value, 9) + 0.0 for value in interval(list(values)))
     word: Word = "undecided"
-    if len(values) >= LEAST_RUNS:
+    if len(values) >= stats.LEAST_RUNS:
         word = "supported" if low >= bound else "refuted" if high < bound else "undecided"
     return Verdict(word, len(values), mean, low, high, unit)
 
@@ -79,15 +79,20 @@ def between(values: Collection[float], reach: float, unit: str = "points") -> Ve
     return replace(verdict, word=word)
 
 
-def predicted(values: Collection[float], value: float, unit: str = "%") -> Verdict:
-    """Whether one more run could give the value: by the 95 % prediction interval of accuracies in percent."""
+def predicted(values: Collection[float], value: float, images: int = stats.TEST_IMAGES) -> Verdict:
+    """Whether one more run could give the value: by the 95 % prediction interval of accuracies in percent.
+
+    Refuted where the value is outside, supported where it is inside an interval that is narrow enough to say something.
+    """
     if not values:
         return Verdict("undecided")
-    low, high = stats.prediction_interval(list(values))
+    mean = float(np.mean(list(values)))
+    low, high = stats.prediction_interval(list(values), images=images)
     word: Word = "undecided"
-    if len(values) >= LEAST_RUNS:
-        word = "supported" if low <= value <= high else "refuted"
-    return Verdict(word, len(values), float(np.mean(list(values))), low, high, unit)
+    if len(values) >= stats.LEAST_RUNS:
+        narrow = max(mean - low, high - mean) <= REPRODUCES
+        word = "refuted" if not low <= value <= high else "supported" if narrow else "undecided"
+    return Verdict(word, len(values), mean, low, high, "%")
 
 
 def fact(is_so: bool, found: str) -> Verdict:

@@ -19,9 +19,11 @@ class TestFewerParameters(StepSpec):
     Analysis:
         - The size is right: 7,826 parameters. [claim: has 7,826 parameters]
         - It still learns, to 99.51 in training. [claim: gives a best train of 99.51]
-        - It over-fits: 99.51 in training against 99.20 in test at the end. [claim: over-fits] Dropout and augmentation
-          are to follow. [claim: discover/8k_dropout changes dropout since discover/8k_reduce; discover/8k_augment
-          changes augmentation since discover/8k_dropout]
+        - It over-fits. [claim: over-fits] Dropout and augmentation are to follow. [claim: discover/8k_dropout changes
+          dropout since discover/8k_reduce; discover/8k_augment changes augmentation since discover/8k_dropout]
+
+    Notes:
+        - At the end the log has 99.51 in training against 99.20 in test. [claim: over-fits]
         - More than its target changes: no convolution is padded any more, batch normalization comes after the ReLU and
           on one layer more, and 1x1 convolutions with biases take the place of the fully connected layers. [claim: pads
           0 convolutions; has 5 relu then bn; discover/skeleton has 4 bn; has 2 biases; has 2 conv1x1; has no linear]

@@ -21,10 +21,13 @@ class TestRotation(StepSpec):
         - Training accuracy falls, from 99.25 to 98.73 at best, and test accuracy rises, from 99.29 to 99.36: a good
           sign, the text says. [claim: trains lower than discover/8k_dropout; improves on discover/8k_dropout]
         - The test loss does not settle. [judgement: the test loss is not recorded] The text has it between 0.21 and
-          0.25, a slip for 0.021 and 0.025; from epoch 6 on the log has 0.0203 to 0.0265. [judgement: the test loss is
-          not recorded]
+          0.25. [judgement: the test loss is not recorded]
         - A rate of 0.01 may be too large from epoch 6 or 7 on, so that a rate that changes is to come next. [claim:
           discover/8k_lr changes schedule since discover/8k_augment]
+
+    Notes:
+        - The test loss of 0.21 to 0.25 is a slip for 0.021 and 0.025; from epoch 6 on the log has 0.0203 to 0.0265.
+          [judgement: the test loss is not recorded]
         - The images are turned as 8-bit images, before normalization, unlike in the other branch. [claim: trains with
           augmentation.on image; discover/10k_augment trains with augmentation.on tensor] The fill of 1 is a grey level
           of 255, nearly black. [claim: trains with augmentation.fill 1]

@@ -49,6 +49,6 @@ class TestRate(StepSpec):
     claims = {
         "improves on frontier/step7": "undecided",
         "frontier/step7 trains lower than frontier/step8": "supported",
-        "misses the goal": "undecided",
+        "misses the goal": "supported",
         "worsens on frontier/step6": "undecided",
     }

@@ -54,7 +54,10 @@ def test_pairs_of_common_seeds_are_compared_as_by_hand(compare: Run, pair: tuple
     assert not [row for row in rows if row[:1] == ["0"]]
     # Student: 0.02 / sqrt(3) x 4.3027 = 0.0497
     assert "Mean difference +0.220 points [+0.170, +0.270] (95 % interval of Student, 3 pairs)." in out
-    assert "P(mine/a > mine/b) = 1.00 [1.00, 1.00] (95 % percentile bootstrap)." in out
+    assert (
+        "P(mine/a > mine/b) = 1.00 [1.00, 1.00] (95 % percentile bootstrap, without width where all pairs agree)."
+        in out
+    )
     assert "mine/a is an improvement on mine/b." in out
     assert "mine/a is an improvement on mine/b." in compare("mine/b mine/a")[1]
 
@@ -86,6 +89,22 @@ def test_a_step_is_compared_with_another_record_of_its_own(
     assert status == 0
     assert "Mean difference +0.200 points" in out
     assert "They differ in torch: 2.15.0 and 2.14.0." in out
+    assert "network or recipe" not in out
+
+
+def test_another_record_of_another_recipe_or_of_shorter_runs_is_told(
+    compare: Run, pair: tuple[type[StepSpec], ...], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    made = json.loads(keep(pair[0], finals(99.1, 99.2)).read_text())
+    made["provenance"]["fingerprint"] = "4567"
+    del made["runs"][0]["epochs"][4:]
+    other.write_text(json.dumps(made))
+    out = compare(f"mine/a --against {other}")[1]
+    assert "They differ in network or recipe: 0123 and 4567." in out
+    assert "They differ in epochs: 6 and 4, 6." in out
+    keep(pair[1], finals(99.3, 99.4))
+    assert "They differ" not in compare("mine/a mine/b")[1]
 
 
 def test_markdown_is_a_table_and_points(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:
@@ -171,6 +190,12 @@ def test_a_few_wins_of_uneven_size_are_no_improvement() -> None:
     comparison = paired({0: 0.01, 1: 0.3, 2: 0.02}, {0: 0.0, 1: 0.0, 2: 0.0})
     assert (comparison.better, comparison.better_low) == (1.0, 1.0)
     assert comparison.low < 0
+    assert not comparison.improvement
+
+
+def test_two_pairs_are_no_improvement() -> None:
+    comparison = paired({0: 99.30, 1: 99.31}, {0: 99.29, 1: 99.30})
+    assert comparison.low > 0
     assert not comparison.improvement
 
 

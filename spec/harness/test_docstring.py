@@ -1,5 +1,7 @@
 """A specification's prose, read as its author meant it."""
 
+import inspect
+
 import pytest
 
 from harness.docstring import Sentence, parse
@@ -62,6 +64,17 @@ def test_an_empty_section_is_missing() -> None:
 def test_sections_have_an_order() -> None:
     with pytest.raises(HarnessError, match="Target, Analysis, Result; they must be Target, Result, Analysis"):
         parse("A title.\n\nTarget:\n    x\n\nAnalysis:\n    z\n\nResult:\n    y\n", "mine/tiny")
+
+
+def test_notes_may_follow_the_analysis_and_nothing_else() -> None:
+    whole = inspect.cleandoc(WHOLE) + "\n"
+    document = parse(f"{whole}\nNotes:\n    - We see less. [claim: over-fits] Why? [judgement: unknown]\n", "mine/tiny")
+    assert document.remarks == [Sentence("We see less.", ("over-fits",), ()), Sentence("Why?", (), ("unknown",))]
+    assert document.sentences == parse(whole, "mine/tiny").sentences
+    assert parse(whole, "mine/tiny").remarks == []
+    for text in (whole.replace("Analysis:", "Notes:\n    n\n\nAnalysis:"), f"{whole}\nMore:\n    n\n"):
+        with pytest.raises(HarnessError, match="must be Target, Result, Analysis, and Notes if there are any$"):
+            parse(text, "mine/tiny")
 
 
 def sentences(analysis: str) -> list[Sentence]:

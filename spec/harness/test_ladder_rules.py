@@ -137,10 +137,11 @@ def test_the_output_is_log_probabilities(step_id: str) -> None:
 
 @pytest.mark.parametrize("step_id", FOLLOWING)
 def test_a_step_names_what_it_changes(step_id: str) -> None:
-    """In its title or Target, or in the point of its Analysis that begins "More than its target changes"."""
+    """In its title or Target, or in the point of its prose that begins "More than its target changes"."""
     step = STEPS[step_id]
     document = step.document()
-    points = [" ".join(point.split()) for point in re.split(r"^- ", document.analysis, flags=re.MULTILINE)]
+    prose = f"{document.analysis}\n{document.notes}"
+    points = [" ".join(point.split()) for point in re.split(r"^- ", prose, flags=re.MULTILINE)]
     more = " ".join(point for point in points if point.startswith("More than its target changes"))
     said = " ".join([step.title, *document.target.split(), more])
     changed = changes(find(str(step.follows)), step)

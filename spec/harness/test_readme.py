@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import steps
+from harness import run_claims, stats, steps, throughput
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -31,6 +31,35 @@ def test_every_verb_and_step_that_is_named_exists() -> None:
     for verb, step_id in named:
         assert verb in VERBS
         assert not step_id or step_id == "mine/tiny" or step_id in steps()
+
+
+FIGURES = {
+    r"Five published ladders, (\d+) steps": sum(bool(step.document().published) for step in steps().values()),
+    r"with fewer than ([\d,]+) parameters": -(-steps()["frontier/step12"].parameters // 1000) * 1000,
+    r"was published with ([\d.]+) % in its only run": steps()["five_steps/step2"].document().published["best test"],
+    r"its one run ended at ([\d.]+) % in training": 98.95,  # the log of s5/code3, which its Notes quote
+    r"in training and ([\d.]+) % in test": 98.97,
+    r"takes a gap of less than ([\d.]+) points": run_claims.OVER_FITS,
+    r"some runs stay below (\d+) %": 15,  # the claim that is cited behind it
+    r"is at ([\d.]+) % or above": stats.GOAL,
+    r"must hold ([\d.]+) % for every seed": stats.GOAL,
+    r"exit status 0 if ([\d.]+) % was held": stats.GOAL,
+    r"Does it hold ([\d.]+) %": stats.GOAL,
+    r"rounds of (\d+) training steps": throughput.STEPS["cuda"],
+    r"training steps \((\d+) on a CPU\)": throughput.STEPS["cpu"],
+}
+
+
+@pytest.mark.parametrize("sentence", FIGURES)
+def test_a_figure_in_the_prose_is_the_one_that_it_stands_for(sentence: str) -> None:
+    """What stands between markers is made from the records; `test_claims` sees to that."""
+    found = re.findall(sentence.replace(" ", r"\s+"), README)
+    assert [float(figure.replace(",", "")) for figure in found] == [FIGURES[sentence]]
+
+
+def test_the_seeds_by_default_are_those_of_the_option(pytestconfig: pytest.Config) -> None:
+    assert f"({pytestconfig.getoption('--seeds')} by default)" in README
+    assert pytestconfig.getoption("--seeds") == 5
 
 
 def test_every_tox_environment_that_is_named_exists() -> None:

@@ -154,6 +154,15 @@ def test_claims_are_shown_with_their_verdict_and_evidence(tmp_path: Path) -> Non
     assert "supported 1 refuted 0 undecided 0 judgement 1" in text
 
 
+def test_our_notes_are_shown_and_not_counted_among_the_sentences(tmp_path: Path) -> None:
+    notes = "- It is small. [judgement: taste]\n\nNotes:\n    - It over-fits. [claim: over-fits]"
+    step = a_step(tmp_path, analysis=notes)
+    keep(step, {seed: ([99.8] * 6, [99.2 + seed / 100] * 6) for seed in range(3)})
+    text = text_of(report.html([step], None))
+    assert "Notes It over-fits. supported ✓ over-fits: 0.59 [0.565, 0.615] points, n = 3" in text
+    assert "supported 0 refuted 0 undecided 0 judgement 1" in text
+
+
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path) -> None:
     step = a_step(tmp_path, analysis=f"- It says {HOSTILE} and `{HOSTILE}`. [judgement: {HOSTILE}]")
     step.title = step.ladder = HOSTILE

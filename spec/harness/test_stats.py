@@ -68,7 +68,7 @@ def test_an_interval_of_accuracies_ends_where_none_can_be() -> None:
 
 
 def test_the_prediction_interval_covers_the_next_run_as_often_as_it_says() -> None:
-    draws = np.random.default_rng(1).normal(99.4, 0.3, size=(2000, 6))  # wide enough that the floor plays no part
+    draws = np.random.default_rng(1).normal(98.0, 0.4, size=(2000, 6))  # wide enough that the floor plays no part
     inside = [low <= row[-1] <= high for row in draws for low, high in [prediction_interval(list(row[:-1]))]]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
 
@@ -78,12 +78,24 @@ def test_runs_that_agree_still_leave_the_noise_of_the_test_set() -> None:
     assert high - low == pytest.approx(2 * 4.3027 * 0.0772 * math.sqrt(4 / 3), abs=2e-3)
 
 
+def test_accuracies_of_training_have_the_noise_of_six_times_the_images() -> None:
+    low, high = prediction_interval([99.4, 99.4, 99.4], images=60_000)
+    assert high - low == pytest.approx(2 * 4.3027 * 0.0772 / math.sqrt(6) * math.sqrt(4 / 3), abs=2e-3)
+
+
+def test_nothing_is_predicted_below_0_or_above_100() -> None:
+    assert prediction_interval([98.9, 98.7, 9.8]) == (0.0, 100.0)
+    low, high = prediction_interval([99.7, 99.8, 99.9])
+    assert high == 100.0
+    assert low == pytest.approx(99.8 - 4.3027 * 0.1 * math.sqrt(4 / 3), abs=1e-3)
+
+
 def test_one_run_and_two_predict_the_next_as_far_as_they_can() -> None:
     # one: the normal quantile 1.95996 and the binomial standard error at 99.40, 0.0772
     assert prediction_interval([99.4]) == pytest.approx((99.4 - 0.2141, 99.4 + 0.2141), abs=2e-4)
     # two: Student's 12.7062 at one degree of freedom, s = sqrt(1/2)
     reach = 12.7062 * math.sqrt(1 / 2) * math.sqrt(3 / 2)
-    assert prediction_interval([99.0, 100.0]) == pytest.approx((99.5 - reach, 99.5 + reach), abs=1e-4)
+    assert prediction_interval([49.0, 50.0]) == pytest.approx((49.5 - reach, 49.5 + reach), abs=1e-4)
 
 
 def test_the_standard_error_at_the_goal_is_0_077_points() -> None:
@@ -135,6 +147,19 @@ def test_four_standard_deviations_above_the_reference_are_too_good() -> None:
 def test_honest_runs_are_almost_never_too_good() -> None:
     draws = np.random.default_rng(6).normal(99.4, 0.05, size=(2000, 6))
     assert not [row for row in draws if row[-1] > highest_plausible(list(row[:-1]))]
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "share"),
+    [(98.7, 0.2, 1 / 300), (50.0, 6.0, 1 / 35)],  # Student, two degrees of freedom: P(t > 4) = 0.0286
+    ids=["near_the_binomial_error", "far_above_it"],
+)
+def test_of_runs_that_spread_more_than_the_test_set_a_few_are_too_good(
+    mean: float, spread: float, share: float
+) -> None:
+    draws = np.random.default_rng(7).normal(mean, spread, size=(20_000, 4))
+    found = [row[-1] > highest_plausible(list(row[:-1])) for row in draws]
+    assert np.mean(found) == pytest.approx(share, rel=0.25)
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,15 @@ class TestBatchNorm(StepSpec):
             99.91, best test 99.30 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - Over-fitting begins: 99.90 in training against 99.21 in test at the end, a gap of 0.69 points where code 3 had
-          none. [claim: over-fits; s5/code3 does not over-fit]
-        - It will not get to 99.4 however far it is pushed, the text says. [claim: stays below 99.4] The log agrees: at
-          99.90 in training little is left to learn from, and the last five test accuracies lie between 99.20 and 99.30.
-          [claim: gives a last train of 99.90; moves by less than 0.2 over epochs 16 to 20]
+        - Over-fitting begins. [claim: over-fits; s5/code3 does not over-fit]
+        - It will not get to 99.4 however far it is pushed, the text says. [claim: stays below 99.4]
+
+    Notes:
+        - The log ends at 99.90 in training against 99.21 in test, a gap of 0.69 points where code 3 had none. [claim:
+          over-fits; s5/code3 does not over-fit]
+        - The log agrees that 99.4 is out of reach: at 99.90 in training little is left to learn from, and the last five
+          test accuracies lie between 99.20 and 99.30. [claim: gives a last train of 99.90; moves by less than 0.2 over
+          epochs 16 to 20]
         - It learns at once: 98.47 in test after one epoch, where code 3 had 30.76. [claim: reaches 98 by epoch 1;
           faster to 98 than s5/code3]
         - The normalization stands between convolution and ReLU, after all convolutions but the last 7x7; its 180 new

@@ -19,12 +19,16 @@ class TestPoolingPlace(StepSpec):
 
     Analysis:
         - It works: 99.41 in the published epoch 9. [claim: reaches 99.4]
-        - 99.4 is not seen as often as one would like: in that one epoch of twenty. [claim: misses the goal] There is
-          room for improvement. [claim: s5/code9 improves on s5/code8]
-        - It does not over-fit at all: 99.31 in training against 99.36 in test at the end. [claim: does not over-fit]
+        - 99.4 is not seen as often as one would like. [claim: misses the goal] There is room for improvement. [claim:
+          s5/code9 improves on s5/code8]
+        - It does not over-fit at all. [claim: does not over-fit]
         - Looking at images suggests to turn them slightly. [claim: s5/code9 changes only augmentation since s5/code8]
-        - Text and log differ: the log's best training accuracy is 99.31, in epochs 19 and 20; 99.39 is the test
-          accuracy of epoch 19. [claim: gives a best train of 99.31]
+
+    Notes:
+        - In the log 99.4 is seen in one epoch of twenty, the ninth. [claim: misses the goal]
+        - The log ends at 99.31 in training against 99.36 in test. [claim: does not over-fit]
+        - Text and log differ: the log's best training accuracy is 99.31, in epochs 19 and 20; the 99.39 of the text is
+          the test accuracy of epoch 19. [claim: gives a best train of 99.31]
         - More than its target changes: batch normalization moves behind the ReLU, the dropout is 10 % where it was 25
           %, nearly every width is another, and a padded convolution on the 6x6 maps takes the field to 32 pixels.
           [claim: has 6 relu then bn; drops 10 % in 6 places; s5/code7 drops 25 % in 2 places; has a receptive field of
@@ -42,7 +46,7 @@ class TestPoolingPlace(StepSpec):
     recipe = Recipe(lr=0.01, batch_size=128, epochs=20)
     claims = {
         "reaches 99.4": "undecided",
-        "misses the goal": "undecided",
+        "misses the goal": "supported",
         "s5/code9 improves on s5/code8": "undecided",
         "does not over-fit": "supported",
         "s5/code9 changes only augmentation since s5/code8": "supported",

@@ -13,6 +13,8 @@ class TestSetup(StepSpec):
     Result:
         Parameters: 6,379,786 · receptive field: 40
         Published: best train 99.99, best test 99.24 (one run, best of 20 epochs on the test set)
+        Measured: 99.24 over the final 3 epochs of 1 seed, worst 99.14; held by 0 of 1; best train 99.98, best test
+            99.30 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It is extremely heavy for the task: 6,379,786 parameters. [claim: has 6,379,786 parameters]
@@ -30,7 +32,6 @@ class TestSetup(StepSpec):
           relu then conv3x3]
         - The field of 40 pixels is larger than the image: the first four convolutions are padded. [claim: has a
           receptive field of 40; pads 4 convolutions]
-        - No run of it is recorded here yet. [judgement: nothing to measure it by]
     """
 
     model = s5.Code1

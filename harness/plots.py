@@ -210,7 +210,8 @@ def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders:
 
 def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
     """A logarithmic scale from the smallest to the largest, with the most names that do not run into each other."""
-    low, high = sizes[0] / 1.15, sizes[-1] * 1.15
+    margin = max(1.15, (sizes[-1] / sizes[0]) ** 0.05)  # which a marker has room in, however wide the range
+    low, high = sizes[0] / margin, sizes[-1] * margin
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.minorticks_off()

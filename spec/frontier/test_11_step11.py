@@ -49,7 +49,7 @@ class TestTaught(StepSpec):
             on="tensor",
             fill=-0.4242,  # black, normalized
         ),
-        teacher=Teacher("frontier/step10", weights="6ce7f9c2fe85e462", share=0.9, temperature=4.0),
+        teacher=Teacher("frontier/step10", weights="d7993e4c02ef10cd", share=0.9, temperature=4.0),
     )
     claims = {
         "changes only teacher since frontier/step9": "supported",

@@ -47,7 +47,7 @@ UNDER_FITS = 0.0
 augmentation make harder, has nothing left to over-fit with."""
 
 CONFUSES = 2.0
-"""Times the average over all ordered pairs of digits: about a third of them are above it in any record."""
+"""Times the average over all ordered pairs of digits: a third of the pairs are above the average in a typical run."""
 
 
 def holds_goal(step: Step) -> Verdict:

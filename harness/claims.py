@@ -40,7 +40,15 @@ def _pattern(claim: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\b[A-Z]+\b", lambda found: f"({_PLACEHOLDERS[found[0]][0]})", re.escape(claim)))
 
 
-_VOCABULARY = {claim: (_pattern(claim), decide) for claim, decide in (RUN_CLAIMS | FACT_CLAIMS).items()}
+_VOCABULARY = RUN_CLAIMS | FACT_CLAIMS
+_PATTERNS = {words: _pattern(words) for words in _VOCABULARY}
+_SUBJECT = re.compile(r"^(\w+/\w+) ")
+
+
+def _understood(claim: str) -> tuple[str, tuple[str, ...]] | None:
+    """The words of the vocabulary that a claim without its subject is in, and what stands for their placeholders."""
+    found = ((words, pattern.fullmatch(claim)) for words, pattern in _PATTERNS.items())
+    return next(((words, match.groups()) for words, match in found if match), None)
 
 
 def decide(step: type[StepSpec], claim: str) -> Verdict:
@@ -48,13 +56,13 @@ def decide(step: type[StepSpec], claim: str) -> Verdict:
 
     Raises HarnessError for a claim that is not in the vocabulary, or that names a step that does not exist.
     """
-    if subject := re.match(r"(\w+/\w+) ", claim):
+    if subject := _SUBJECT.match(claim):
         return decide(find(subject[1]), claim[subject.end() :])
-    for words, (pattern, rule) in _VOCABULARY.items():
-        if found := pattern.fullmatch(claim):
-            kinds = re.findall(r"\b[A-Z]+\b", words)
-            values = (_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, found.groups(), strict=True))
-            return rule(step, *values)
+    if understood := _understood(claim):
+        words, texts = understood
+        kinds = re.findall(r"\b[A-Z]+\b", words)
+        values = (_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, texts, strict=True))
+        return _VOCABULARY[words](step, *values)
     near = difflib.get_close_matches(claim, _VOCABULARY, cutoff=0.3)
     raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {'; '.join(near) or 'none'}")
 
@@ -88,8 +96,8 @@ def of_sentence(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
 
 def by_runs(sentence: Sentence) -> bool:
     """Whether it takes runs to decide the sentence; network and recipe decide the others that carry claims."""
-    texts = [re.sub(r"^\w+/\w+ ", "", claim) for claim in sentence.claims]
-    return any(_VOCABULARY[words][0].fullmatch(text) for text in texts for words in RUN_CLAIMS)
+    understood = (_understood(_SUBJECT.sub("", claim)) for claim in sentence.claims)
+    return any(found and found[0] in RUN_CLAIMS for found in understood)
 
 
 def tally(

@@ -92,9 +92,9 @@ def slope(step: type[StepSpec], kind: str = "test") -> Values:
     return of(step, lambda run: float(np.polyfit(range(LAST), _enough(series(run, kind), LAST)[-LAST:], 1)[0]))
 
 
-def epochs_to(step: type[StepSpec], accuracy: float) -> Values:
-    """The first epoch with that test accuracy; one more than there were, at least, where it was never reached."""
-    return of(step, lambda run: float(_first_at(series(run), accuracy)))
+def epochs_to(step: type[StepSpec], accuracy: float, until: int) -> Values:
+    """The first epoch with that test accuracy; one after `until` where it was not reached by then."""
+    return of(step, lambda run: float(_first_at(series(run)[:until], accuracy, until + 1)))
 
 
 def confusions(step: type[StepSpec], digit: int, taken_for: int) -> Values:
@@ -142,5 +142,5 @@ def _misses(step: type[StepSpec]) -> dict[int, list[tuple[int, int, int]]]:
     return {run["seed"]: run["errors"] for run in kept["runs"] if "errors" in run}
 
 
-def _first_at(accuracies: list[float], accuracy: float) -> int:
-    return next((epoch for epoch, value in enumerate(accuracies, 1) if value >= accuracy), len(accuracies) + 1)
+def _first_at(accuracies: list[float], accuracy: float, otherwise: int) -> int:
+    return next((epoch for epoch, value in enumerate(accuracies, 1) if value >= accuracy), otherwise)

@@ -31,7 +31,7 @@ from harness.evidence import (
 )
 from harness.stats import GOAL, TRAINING_IMAGES
 from harness.step import StepSpec
-from harness.verdict import Verdict, Word, above, below, between, predicted
+from harness.verdict import Verdict, above, below, between, predicted, share
 
 Step = type[StepSpec]
 
@@ -60,9 +60,8 @@ def holds_goal(step: Step) -> Verdict:
     if not runs:
         return Verdict("undecided")
     n, held = len(runs), sum(accuracy >= GOAL for accuracy in runs)
-    shown = held == n and stats.binomial_interval(held, n, confidence=0.90)[0] > 0.5
-    word: Word = "refuted" if held < n else "supported" if shown else "undecided"
-    return Verdict(word, n, held / n, *stats.binomial_interval(held, n), "of runs hold")
+    shown = stats.more_often_than_not(held, n)
+    return share("refuted" if held < n else "supported" if shown else "undecided", held, n, "of runs hold")
 
 
 def some_stay_below(step: Step, accuracy: float) -> Verdict:
@@ -71,8 +70,7 @@ def some_stay_below(step: Step, accuracy: float) -> Verdict:
     if not reached:
         return Verdict("undecided")
     n, low = len(reached), sum(value < accuracy for value in reached)
-    word: Word = "supported" if low else "undecided"
-    return Verdict(word, n, low / n, *stats.binomial_interval(low, n), "of runs stay below")
+    return share("supported" if low else "undecided", low, n, "of runs stay below")
 
 
 def improves(step: Step, other: Step, points: float = 0.0) -> Verdict:
@@ -107,11 +105,8 @@ def faster(step: Step, accuracy: float, other: Step) -> Verdict:
     A run that never gets there counts as if it did one epoch after the end of the shorter recipe: what comes later
     could be of one of the two alone, and a pair that never gets there is a tie.
     """
-    end = min(step.recipe.epochs, other.recipe.epochs) + 1
-    ours, theirs = (
-        {seed: min(epoch, end) for seed, epoch in epochs_to(each, accuracy).items()} for each in (step, other)
-    )
-    return more(theirs, ours, "epochs")
+    end = min(step.recipe.epochs, other.recipe.epochs)
+    return more(epochs_to(other, accuracy, end), epochs_to(step, accuracy, end), "epochs")
 
 
 def same_runs(step: Step, other: Step) -> Verdict:
@@ -121,7 +116,7 @@ def same_runs(step: Step, other: Step) -> Verdict:
     if not common:
         return Verdict("undecided")
     n, same = len(common), sum(ours[seed] == theirs[seed] for seed in common)
-    return Verdict("supported" if same == n else "refuted", n, same / n, *stats.binomial_interval(same, n), "of pairs")
+    return share("supported" if same == n else "refuted", same, n, "of pairs")
 
 
 def needs_more(step: Step, epochs: int, accuracy: float) -> Verdict:

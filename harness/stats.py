@@ -120,6 +120,9 @@ def contradicts(claims_goal: bool, held: int, n: int) -> bool:
     A step that claims the goal must hold it in every run. One that says it misses is contradicted when its runs show,
     at 95 %, that it holds more often than not: never by a lucky run, always by five of five.
     """
-    if claims_goal:
-        return held < n
-    return binomial_interval(held, n, confidence=0.90)[0] > 0.5
+    return held < n if claims_goal else more_often_than_not(held, n)
+
+
+def more_often_than_not(k: int, n: int) -> bool:
+    """Whether k of n show a probability above one half: by its exact one-sided 95 % bound."""
+    return binomial_interval(k, n, confidence=0.90)[0] > 0.5

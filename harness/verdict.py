@@ -95,6 +95,11 @@ def predicted(values: Collection[float], value: float, images: int = stats.TEST_
     return Verdict(word, len(values), mean, low, high, "%")
 
 
+def share(word: Word, k: int, n: int, unit: str) -> Verdict:
+    """A word that k of n runs, or pairs of them, came to, with the exact interval of their share."""
+    return Verdict(word, n, k / n, *stats.binomial_interval(k, n), unit)
+
+
 def fact(is_so: bool, found: str) -> Verdict:
     """What no run is needed for: `found` says what the network or the recipe has."""
     return Verdict("supported" if is_so else "refuted", found=found)

@@ -9,25 +9,10 @@ import pytest
 import torch
 
 from harness import baseline, throughput, train
+from spec.harness import tiny_ladder
+from spec.harness.tiny_ladder import Ladder
 
-SPEC = '''
-from harness import Recipe, StepSpec
-
-
-def network():
-    from torch import nn
-
-    return nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))
-
-
-class TestTiny(StepSpec):
-    """Step 1: tiny."""
-
-    model = network
-    parameters = 100
-    receptive_field = 28
-    recipe = Recipe(lr=0.05, batch_size=32, epochs=4)
-'''
+SPEC = tiny_ladder.SPEC.replace("    test_throughput = None  # has a file of its own\n", "")
 
 
 @pytest.fixture(autouse=True)
@@ -71,34 +56,24 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
     return Cuda(monkeypatch)
 
 
-class Bench:
+class Bench(Ladder):
     """pytest with the plugin and pytest-benchmark, warnings being errors, on a ladder of one step."""
 
     def __init__(self, pytester: pytest.Pytester) -> None:
+        super().__init__(pytester)
         self.path = pytester.path
-        self.pytester = pytester
-        (self.path / "mine").mkdir()
         self.write(SPEC)
-        pytester.makeini("[pytest]\nstrict = true\nfilterwarnings = error\naddopts = -ra -p harness.plugin\n")
-
-    def write(self, spec: str) -> None:
-        """Make this the text of the spec."""
-        (self.path / "mine" / "test_01_tiny.py").write_text(spec)
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run the throughput spec here, in this process."""
         where = [] if any(argument.startswith("--device") for argument in arguments) else ["--device=cpu"]
-        plugins = ("-p", "pytest_benchmark.plugin")
-        # The logging plugin would leave a file open in a session that is refused at once.
-        return self.pytester.runpytest_inprocess(
-            "-p", "no:logging", "mine", *plugins, "-k", "throughput", *where, *arguments
-        )
+        return super().run("-p", "pytest_benchmark.plugin", "-k", "throughput", *where, *arguments)
 
     def saved(self) -> dict[str, Path]:
         """The newest of the saved runs, by the name of the folder of their hardware."""
         return {file.parts[-3]: file for file in sorted((self.path / ".benchmarks").glob("*/*/*.json"))}
 
-    def change(self, hardware: str, change: Any) -> None:
+    def change_saved(self, hardware: str, change: Any) -> None:
         """Change the saved run of some hardware."""
         file = self.saved()[hardware]
         content = json.loads(file.read_text())

@@ -63,7 +63,7 @@ def test_slower_than_the_baseline_fails_unless_either_of_them_is_invalid(
 ) -> None:
     compare = ("--benchmark-compare", "--benchmark-compare-fail=median:50%")
     bench.run("--benchmark-save=first")
-    bench.change("NVIDIA-H200", faster)
+    bench.change_saved("NVIDIA-H200", faster)
     worse = bench.run(*compare)
     assert worse.ret not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR)
     worse.stderr.fnmatch_lines(["Performance has regressed:"])
@@ -78,13 +78,13 @@ def test_slower_than_the_baseline_fails_unless_either_of_them_is_invalid(
     [one] = json.loads((bench.path / "invalid.json").read_text())["benchmarks"]
     assert one["extra_info"]["invalid"] == [doubt]
 
-    bench.change("NVIDIA-H200", lambda content: content["benchmarks"][0]["extra_info"].update(invalid=[doubt]))
+    bench.change_saved("NVIDIA-H200", lambda content: content["benchmarks"][0]["extra_info"].update(invalid=[doubt]))
     assert bench.run(*compare).ret == 0
 
 
 def test_a_baseline_of_another_driver_is_compared_with_and_told(bench: Bench) -> None:
     bench.run("--benchmark-save=first")
-    bench.change("NVIDIA-H200", lambda content: content["machine_info"].update(driver="470.82.01"))
+    bench.change_saved("NVIDIA-H200", lambda content: content["machine_info"].update(driver="470.82.01"))
     result = bench.run("--benchmark-compare")
     result.assert_outcomes(passed=1)
     assert section(result)[-1] == "the baseline differs in more than the code: driver was 470.82.01 and is None"

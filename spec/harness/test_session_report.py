@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from harness import data, fresh, report, report_plugin, steps
+from harness import fresh, report, report_plugin, steps
 from harness.errors import HarnessError
-from harness.rehearsal import synthetic
 from spec.harness.test_report import a_step, row_of, text_of
 from spec.harness.tiny_ladder import Ladder, table
+from spec.harness.tiny_ladder import ladder as ladder
 
 
 def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> None:
@@ -48,14 +48,6 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
     (folder / "seed3-20260103T000000.000000Z.jsonl").touch()
     with pytest.raises(HarnessError, match=r"seed3-.*Z.jsonl is not a run file of mine/tiny"):
         fresh.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC))
-
-
-@pytest.fixture
-def ladder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ladder:
-    """A tiny ladder on tiny data, in a pytest of its own."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
-    return Ladder(pytester)
 
 
 def test_a_session_that_trained_ends_with_a_report_of_its_runs(ladder: Ladder) -> None:

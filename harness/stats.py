@@ -66,6 +66,21 @@ def prediction_interval(
     return max(mean - reach, 0.0), min(mean + reach, 100.0)
 
 
+def chance_below(values: Sequence[float], bound: float) -> float:
+    """The probability that one more independent run like these lies below the bound; NaN for fewer than three.
+
+    Student's prediction: that of t < (bound - mean) / (s sqrt(1 + 1/n)) with n - 1 degrees of freedom (Hahn and Meeker,
+    Statistical Intervals, 1991), for normal values. Few runs that agree leave it high, as they may agree by luck.
+    """
+    n = len(values)
+    if n < LEAST_RUNS:
+        return math.nan
+    distance, spread = bound - float(np.mean(values)), float(np.std(values, ddof=1))
+    if spread == 0:
+        return float(distance > 0)
+    return float(stats.t.cdf(distance / (spread * math.sqrt(1 + 1 / n)), n - 1))
+
+
 def bootstrap_interval(
     values: Sequence[float] | np.ndarray[Any, Any], confidence: float = 0.95, draws: int = 10_000
 ) -> tuple[float, float, float]:

@@ -3,10 +3,10 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -229,16 +229,52 @@ def table(histories: "list[History]") -> Table:
 
 
 def verdict(histories: "list[History]") -> str:
-    """The sentence under the table."""
-    from harness.stats import GOAL, binomial_interval
+    """The sentences under the table: how many held, how many the record lets expect, and what a miss means."""
+    from harness.stats import GOAL
 
     step, n = histories[0].step, len(histories)
     if not all(history.complete for history in histories):
         return f"No verdict: shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs."
     held = sum(history.held for history in histories)
+    sentences = [
+        f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by "
+        f"{_share(held, n, 'seed', histories[0].provenance)}."
+    ]
+    if not step.goal:
+        sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
+    else:
+        sentences.append(expectation(step))
+        if held < n:
+            seeds = " ".join(str(max(history.seed for history in histories) + more) for more in range(1, 6))
+            sentences.append(
+                "A seed is another run on another kind of CPU or with more threads, so one miss does not refute the "
+                f"step; five more runs tell: python -m harness train {step.id} --seeds {seeds}"
+            )
+    return "\n".join(sentences)
+
+
+def expectation(step: type[StepSpec]) -> str:
+    """How likely a run of a step is to hold the goal, by its record."""
+    from harness import record
+    from harness.stats import GOAL, LEAST_RUNS, chance_below, holds
+
+    found, final = record.read(step), record.final_accuracies(step)
+    if found is None or len(final) < LEAST_RUNS:
+        return f"Its record has fewer than {LEAST_RUNS} runs, too few to say how likely that is."
+    miss = chance_below([min(run) for run in final], GOAL)
+    often = f"about 1 run in {1 / miss:,.0f} misses" if miss >= 0.001 else "fewer than 1 run in 1,000 misses"
+    return f"By its record {often}: {_share(sum(map(holds, final)), len(final), 'run', found['provenance'])} held it."
+
+
+def _share(held: int, n: int, what: str, provenance: Mapping[str, Any]) -> str:
+    """How many held, with the exact interval for their share, and the machine."""
+    from harness.stats import binomial_interval
+
     low, high = binomial_interval(held, n)
-    claim = "" if step.goal else f" The step does not claim to hold {GOAL:.2f} %."
+    threads = provenance.get("threads")
+    where = [str(provenance["hardware"])] if "hardware" in provenance else []
+    where += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
     return (
-        f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {held} of {n} seed{'s' if n > 1 else ''} "
-        f"(95 % interval for a seed to hold: {100 * low:.0f} to {100 * high:.0f} %).{claim}"
+        f"{held} of {n} {what}{'s' if n > 1 else ''} (95 % interval for one to hold: "
+        f"{100 * low:.0f} to {100 * high:.0f} %{''.join(f', {place}' for place in where)})"
     )

@@ -19,6 +19,7 @@ from harness import step as step_module
 from harness.__main__ import main
 from harness.rehearsal import synthetic
 from harness.work import News
+from spec.harness.records_of import keep
 from spec.harness.scripted import scripted
 
 ROOT = Path(__file__).parents[2]
@@ -220,12 +221,22 @@ def test_json_stays_on_standard_output_while_a_terminal_shows_the_epochs(
     assert "4/4 epochs" in err
 
 
+FEW = r"Its record has fewer than 3 runs, too few to say how likely that is\."
+MISS = r"A seed is another run .*: python -m harness train mine/claim --seeds 2 3 4 5 6"
+
+
 @pytest.mark.parametrize(
     ("line", "accuracies", "status", "held", "verdict"),
     [
-        ("train mine/claim --seeds 0 1", (99.40, 99.45), 0, ["yes", "yes"], "99.40 % held over .* by 2 of 2 seeds .*"),
-        ("train mine/claim --seeds 0 1", (99.45, 99.39), 1, ["yes", "no"], "99.40 % held over .* by 1 of 2 seeds .*"),
-        ("train mine/tiny", (99.39,), 0, ["no"], r".* by 0 of 1 seed .* The step does not claim to hold 99.40 %\."),
+        (
+            "train mine/claim --seeds 0 1",
+            (99.40, 99.45),
+            0,
+            ["yes", "yes"],
+            f"99.40 % held .* by 2 of 2 seeds .*\n{FEW}",
+        ),
+        ("train mine/claim --seeds 0 1", (99.45, 99.39), 1, ["yes", "no"], f".* by 1 of 2 seeds .*\n{FEW}\n{MISS}"),
+        ("train mine/tiny", (99.39,), 0, ["no"], r".* by 0 of 1 seed .*\nThe step does not claim to hold 99.40 %\."),
         ("train mine/claim --epochs 3", (99.45,), 1, ["-"], r"No verdict: shortened to 3 of 4 epochs\."),
     ],
 )
@@ -247,7 +258,26 @@ def test_the_status_is_that_of_the_claim(
         [step_id, str(seed), "100", "28", *[f"{accuracies[seed]:.2f}"] * 3, word, "6" if word == "-" else "8"]
         for seed, word in enumerate(held)
     ]
-    assert re.fullmatch(verdict, out.splitlines()[-1])
+    assert re.fullmatch(verdict, "\n".join(out.splitlines()[len(rows) + 4 :]))
+
+
+@pytest.mark.parametrize(
+    ("spread", "said"),
+    [
+        (0.01, "fewer than 1 run in 1,000 misses"),
+        # 1.383 is the 10 % quantile of Student's table at nine degrees of freedom; s is sqrt(10 / 9) of the distance
+        (0.05 / (1.383 * (10 / 9 * 11 / 10) ** 0.5), "about 1 run in 10 misses"),
+    ],
+)
+def test_the_record_says_how_many_runs_miss(
+    call: Call, monkeypatch: pytest.MonkeyPatch, spread: float, said: str
+) -> None:
+    final = [99.45 - spread, 99.45 + spread] * 5
+    keep(Claim, {seed: ([99.0] * 4, [99.0, *[accuracy] * 3]) for seed, accuracy in enumerate(final)})
+    monkeypatch.setattr(engine, "work", scripted(99.40))
+    _, out, _ = call("train mine/claim")
+    runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it."
+    assert out.splitlines()[-1] == f"By its record {said}: {runs}"
 
 
 def test_a_run_file_can_be_read_while_the_run_goes_on(

@@ -9,6 +9,7 @@ from harness.stats import (
     accuracy_interval,
     binomial_interval,
     bootstrap_interval,
+    chance_below,
     contradicts,
     highest_plausible,
     holds,
@@ -71,6 +72,21 @@ def test_the_prediction_interval_covers_the_next_run_as_often_as_it_says() -> No
     draws = np.random.default_rng(1).normal(98.0, 0.4, size=(2000, 6))  # wide enough that the floor plays no part
     inside = [low <= row[-1] <= high for row in draws for low, high in [prediction_interval(list(row[:-1]))]]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_chance_that_one_more_run_misses_is_student_s() -> None:
+    # 4.297 is the 99.9 % quantile at nine degrees of freedom in Student's table; s of the ten values is sqrt(10 / 9)
+    bound = -4.297 * math.sqrt(10 / 9) * math.sqrt(1 + 1 / 10)
+    assert chance_below([-1.0, 1.0] * 5, bound) == pytest.approx(0.001, rel=1e-3)
+    assert chance_below([99.5, 99.5, 99.5], 99.4) == 0
+    assert chance_below([99.3, 99.3, 99.3], 99.4) == 1
+    assert math.isnan(chance_below([99.5, 99.6], 99.4))
+
+
+def test_what_happens_to_one_run_in_twenty_has_that_chance() -> None:
+    draws = np.random.default_rng(9).normal(99.5, 0.04, size=(4000, 6))
+    rare = [chance_below(list(row[:-1]), row[-1]) < 0.05 for row in draws]
+    assert np.mean(rare) == pytest.approx(0.05, abs=0.012)
 
 
 def test_runs_that_agree_still_leave_the_noise_of_the_test_set() -> None:

@@ -75,5 +75,6 @@ class Figures:
 
     @property
     def verdict(self) -> str:
-        """How many runs held the goal, in words."""
-        return f"{self.held} of {self.runs}" if self.complete else "no verdict"
+        """How many runs held the goal, with the interval for their share."""
+        interval = f"[{self.held_low:.2f}, {self.held_high:.2f}]"
+        return f"{self.held} of {self.runs} {interval}" if self.complete else "no verdict"

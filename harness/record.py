@@ -128,11 +128,13 @@ def measured(step: type[StepSpec]) -> str | None:
     epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
     mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
     interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
+    held = sum(map(stats.holds, final))
+    share_low, share_high = stats.binomial_interval(held, len(final))
     made = record["provenance"]
     return (
         f"{mean:.2f}{interval} over the final {step.final_epochs} epochs of {len(final)} "
         f"seed{'s' if len(final) > 1 else ''}, worst {min(map(min, final)):.2f}; "
-        f"held by {sum(map(stats.holds, final))} of {len(final)}; "
+        f"held by {held} of {len(final)} [{share_low:.2f}, {share_high:.2f}]; "
         f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
         f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
         f"({made['hardware']}, torch {made['torch']})"

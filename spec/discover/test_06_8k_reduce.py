@@ -13,8 +13,8 @@ class TestFewerParameters(StepSpec):
     Result:
         Parameters: 7,826 · receptive field: 28
         Published: best train 99.51, best test 99.22 (one run, best of 14 epochs on the test set)
-        Measured: 99.19 [99.14, 99.23] over the final 3 epochs of 5 seeds, worst 99.06; held by 0 of 5; best train
-            99.51, best test 99.39 (AMD EPYC, torch 2.15.0)
+        Measured: 99.19 [99.14, 99.23] over the final 3 epochs of 5 seeds, worst 99.06; held by 0 of 5 [0.00, 0.52];
+            best train 99.51, best test 99.39 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - The size is right: 7,826 parameters. [claim: has 7,826 parameters]

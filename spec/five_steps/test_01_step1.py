@@ -14,8 +14,8 @@ class TestSkeleton(StepSpec):
     Result:
         Parameters: 15,530 · receptive field: 28
         Published: best train 99.12, best test 98.98 (one run, best of 15 epochs on the test set)
-        Measured: 98.86 [98.78, 98.94] over the final 3 epochs of 5 seeds, worst 98.66; held by 0 of 5; best train
-            99.31, best test 99.11 (AMD EPYC, torch 2.15.0)
+        Measured: 98.86 [98.78, 98.94] over the final 3 epochs of 5 seeds, worst 98.66; held by 0 of 5 [0.00, 0.52];
+            best train 99.31, best test 99.11 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It works, with 15,530 parameters. [claim: reaches 98; has 15,530 parameters] The goal asks for fewer than

@@ -16,8 +16,8 @@ class TestFewerParameters(StepSpec):
     Result:
         Parameters: 9,712 · receptive field: 30
         Published: best train 98.44, best test 98.53 (one run, best of 15 epochs on the test set)
-        Measured: 98.16 [97.77, 98.56] over the final 3 epochs of 3 seeds, worst 97.85; held by 0 of 3; best train
-            98.55, best test 98.57 (AMD EPYC, torch 2.15.0)
+        Measured: 98.16 [97.77, 98.56] over the final 3 epochs of 3 seeds, worst 97.85; held by 0 of 3 [0.00, 0.71];
+            best train 98.55, best test 98.57 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - A good network: a hundredth of the parameters. [claim: has 102 times fewer parameters than four_steps/step1]

@@ -13,8 +13,8 @@ class TestBatchNorm(StepSpec):
 
     Result:
         Parameters: 6,706 · receptive field: 28
-        Measured: 99.23 [98.94, 99.53] over the final 3 epochs of 3 seeds, worst 99.07; held by 0 of 3; best train
-            99.49, best test 99.42 (AMD EPYC, torch 2.15.0)
+        Measured: 99.23 [98.94, 99.53] over the final 3 epochs of 3 seeds, worst 99.07; held by 0 of 3 [0.00, 0.71];
+            best train 99.49, best test 99.42 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - Test accuracy rises over step 1. [claim: improves on frontier/step1]

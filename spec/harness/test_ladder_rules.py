@@ -110,7 +110,7 @@ def test_a_ladder_breaks_the_rules_that_it_says_it_breaks(name: str) -> None:
     rules: Rules = importlib.import_module(f"spec.{name}").RULES
     kept = {
         "steps": len(ladder(name)) >= rules.steps,
-        "parameters": all(step.parameters <= rules.parameters for step in last(name)),
+        "parameters": all(step.parameters <= (rules.parameters or step.parameters) for step in last(name)),
         "epochs": all(step.recipe.epochs <= rules.epochs for step in last(name)),
     }
     assert {rule for rule, holds in kept.items() if not holds} == rules.broken

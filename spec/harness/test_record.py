@@ -217,14 +217,14 @@ def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step
     assert record.measured(step) is None
     record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
     assert record.measured(step) == (
-        "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1; best train 99.00, best test 99.90 "
-        "(a processor, torch 2.15.0)"
+        "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1 [0.03, 1.00]; best train 99.00, "
+        "best test 99.90 (a processor, torch 2.15.0)"
     )
     record.add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
     # two means, 99.42 and 99.38: 99.40 +- 12.706 x 0.02 (Student, one degree of freedom)
     assert record.measured(step) == (
-        "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2; best train 99.00, "
-        "best test 99.90 (a processor, torch 2.15.0)"
+        "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2 [0.01, 0.99]; "
+        "best train 99.00, best test 99.90 (a processor, torch 2.15.0)"
     )
 
 

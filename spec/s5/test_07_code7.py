@@ -13,8 +13,8 @@ class TestCapacity(StepSpec):
     Result:
         Parameters: 11,994 · receptive field: 28
         Published: best train 99.33, best test 99.04 (one run, best of 20 epochs on the test set)
-        Measured: 98.97 [98.71, 99.23] over the final 3 epochs of 3 seeds, worst 98.80; held by 0 of 3; best train
-            99.32, best test 99.20 (AMD EPYC, torch 2.15.0)
+        Measured: 98.97 [98.71, 99.23] over the final 3 epochs of 3 seeds, worst 98.80; held by 0 of 3 [0.00, 0.71];
+            best train 99.32, best test 99.20 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - It still over-fits. [claim: over-fits]

@@ -194,7 +194,7 @@ JSON = st.recursive(
     max_leaves=15,
 )
 FUZZED = settings(
-    deadline=2000, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 
 

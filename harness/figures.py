@@ -75,6 +75,10 @@ class Figures:
 
     @property
     def verdict(self) -> str:
-        """How many runs held the goal, with the interval for their share."""
-        interval = f"[{self.held_low:.2f}, {self.held_high:.2f}]"
-        return f"{self.held} of {self.runs} {interval}" if self.complete else "no verdict"
+        """How many runs held the goal, in words."""
+        return f"{self.held} of {self.runs}" if self.complete else "no verdict"
+
+    @property
+    def verdict_with_interval(self) -> str:
+        """The same, and the exact interval for the share of runs that hold."""
+        return f"{self.verdict} [{self.held_low:.2f}, {self.held_high:.2f}]" if self.complete else self.verdict

@@ -37,7 +37,7 @@ def _measured(step: type[StepSpec]) -> list[str]:
     if not found:
         return ["", "", ""]
     figures = Figures.of(step, found["runs"])
-    return [figures.accuracy, f"{figures.worst:.2f}", figures.verdict]
+    return [figures.accuracy, f"{figures.worst:.2f}", figures.verdict_with_interval]
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:

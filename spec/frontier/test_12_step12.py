@@ -28,9 +28,10 @@ class TestDistorted(StepSpec):
           tell them apart. [judgement: how it was chosen is written down in selection.md]
 
     Notes:
-        - On another kind of CPU a seed is another run. Of 27 runs 26 held: the 20 of the record and, on an AMD EPYC
-          without AVX-512, seeds 0 to 5 with one thread (99.46 to 99.56); seed 0 with two threads missed there, with
-          99.38, 99.43 and 99.41. [judgement: the seven on the other CPU are in no record]
+        - On another kind of CPU a seed is another run. [judgement: there the sums of a convolution have another order]
+          Of 27 runs 26 held: the 20 of the record and, on an AMD EPYC without AVX-512, seeds 0 to 5 with one thread
+          (99.46 to 99.56); seed 0 with two threads missed there, with 99.38, 99.43 and 99.41. [judgement: the seven on
+          the other CPU are in no record]
     """
 
     model = frontier.Placed

@@ -67,8 +67,8 @@ End.
 """
 MEASURED = """
         Parameters: 100 · receptive field: 28
-        Measured: 99.30 [99.30, 99.30] over the final 3 epochs of 3 seeds, worst 99.30; held by 0 of 3; best train
-            99.80, best test 99.30 (a processor, torch 2.15.0)
+        Measured: 99.30 [99.30, 99.30] over the final 3 epochs of 3 seeds, worst 99.30; held by 0 of 3 [0.00,
+            0.71]; best train 99.80, best test 99.30 (a processor, torch 2.15.0)
 
     Analysis:
 """
@@ -117,7 +117,7 @@ def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -
     text = spec.read_text(encoding="utf-8")
     assert MEASURED in text
     assert text.endswith(CLAIMS)
-    assert "| `mine/tiny` | 100 | 28 |  | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 |" in readme.read_text(encoding="utf-8")
+    assert "| `mine/tiny` | 100 | 28 |  | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 [0.00, 0.71] |" in readme.read_text(encoding="utf-8")
     assert "| `mine` | 1 | 3 | 2 | 0 | 0 | 1 |" in readme.read_text(encoding="utf-8")
     assert readme.read_text(encoding="utf-8").endswith(f"<!-- /findings -->\n{CITED}")
     sums = (path.parent / SUMS).read_text(encoding="utf-8")

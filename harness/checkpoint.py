@@ -67,15 +67,15 @@ def unpack(raw: bytes, where: str) -> Checkpoint:
     try:
         # The library checks the header against the bytes before anything is made of them.
         tensors: dict[str, Tensor] = load(raw)
-        header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+        header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")], LARGEST)
         metadata = strict_json.mapping(header, "__metadata__")
-        text = strict_json.text(metadata, TEXT)
+        text = strict_json.text(metadata, TEXT, LARGEST)
         if strict_json.text(metadata, DIGEST) != digest(text, tensors):
             raise ValueError("its SHA-256 is not that of its contents")
         rest = strict_json.parse(text)
         if (version := strict_json.whole(rest, "version", 0, 1 << 31)) != VERSION:
             raise ValueError(f"it is of version {version} of the format, and this is version {VERSION}")
-        head = strict_json.mapping(rest, "head")
+        head = strict_json.facts(strict_json.field(rest, "head"))
         if {"step", "seed"} & head.keys():
             raise ValueError("its head names a step or a seed")
         return Checkpoint(strict_json.text(rest, "step"), head, _progress(rest), tensors)
@@ -102,7 +102,7 @@ def _progress(rest: dict[str, Any]) -> Progress:
         epochs: list[Epoch] = [epoch_of_json(entry, number) for number, entry in entries]
         progress.epochs[run["seed"]] = epochs
         if run.get("failed") is not None:
-            progress.failed[run["seed"]] = strict_json.text(run, "failed")
+            progress.failed[run["seed"]] = strict_json.text(run, "failed", strict_json.LONGEST)
     going_on = {len(run) for seed, run in progress.epochs.items() if seed not in progress.failed}
     if len(progress.epochs) < len(runs) or len(going_on) > 1:
         raise ValueError("its runs are not of different seeds and of one length")

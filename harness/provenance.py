@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from harness import data
+from harness import data, strict_json
 from harness.step import StepSpec
 
 
@@ -73,12 +73,16 @@ def environment(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],
         "torchvision": version("torchvision").partition("+")[0],
-        "platform": f"{platform.system()} {platform.machine()}",
+        "platform": strict_json.plain(f"{platform.system()} {platform.machine()}"),
     }
 
 
 def hardware(device: torch.device) -> str:
-    """The name of the GPU or of the processor, as its maker gives it."""
+    """The name of the GPU or of the processor, as its maker gives it, less what no file of ours takes."""
+    return strict_json.plain(_name(device)) or "unknown"
+
+
+def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

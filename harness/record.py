@@ -44,7 +44,8 @@ def read_file(path: Path, step_id: str) -> dict[str, Any]:
         record: dict[str, Any] = strict_json.parse(strict_json.read(path))
         if strict_json.text(record, "step") != step_id:
             raise ValueError(f"it is of {record['step'][:80]}")
-        made = strict_json.mapping(record, "provenance")
+        strict_json.whole({"parameters": 0, **record}, "parameters", 0, 10**12)
+        made = strict_json.facts(strict_json.field(record, "provenance"))
         for key in ("hardware", "torch", "fingerprint"):
             strict_json.text(made, key)
         _check_runs(strict_json.objects(record, "runs"))
@@ -66,6 +67,7 @@ def _check_runs(runs: list[dict[str, Any]]) -> None:
             # What records of older versions do not have is made up for here only.
             epoch_of_json({"train_loss": 0.0, **epoch, "errors": []}, number)
         errors_of_json(run.get("errors", []))
+        strict_json.whole({"together": 1, **run}, "together", 1, strict_json.SEEDS)
 
 
 def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]) -> None:
@@ -137,7 +139,7 @@ def measured(step: type[StepSpec]) -> str | None:
         f"held by {held} of {len(final)} [{share_low:.2f}, {share_high:.2f}]; "
         f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
         f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
-        f"({made['hardware']}, torch {made['torch']})"
+        f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"
     )
 
 

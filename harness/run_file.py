@@ -70,12 +70,13 @@ def read(path: Path, step: type[StepSpec]) -> History:
         head, *rest = values or [None]
         if strict_json.text(head, "step") != step.id:
             raise ValueError(f"it is of {head['step'][:80]}")
-        failed = strict_json.text(rest.pop(), "failed") if rest and "failed" in rest[-1] else None
+        strict_json.facts({key: value for key, value in head.items() if key not in ("step", "seed")})
+        failed = strict_json.text(rest.pop(), "failed", strict_json.LONGEST) if rest and "failed" in rest[-1] else None
         return History(
             step,
             strict_json.whole(head, "seed", 0, strict_json.SEEDS),
             tuple(epoch_of_json(value, number) for number, value in enumerate(rest, 1)),
-            strict_json.whole({"together": 1, **head}, "together", 1, strict_json.SEEDS),
+            head.get("together", 1),
             failed,
             made_with(head),
         )

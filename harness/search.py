@@ -150,7 +150,7 @@ def trial_of_json(value: Any) -> Trial:
     if not isinstance(validation, list) or not validation:
         raise ValueError("'validation' is not a list of accuracies")
     return Trial(
-        candidate=strict_json.text(value, "candidate"),
+        candidate=strict_json.text(value, "candidate", strict_json.LONGEST),
         parameters=strict_json.whole(value, "parameters", 0, 10**12),
         fingerprint=strict_json.text(value, "fingerprint"),
         seed=strict_json.whole(value, "seed", 0, strict_json.SEEDS),

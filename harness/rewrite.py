@@ -1,27 +1,26 @@
 """Write what the records say back into the specs and the README: Measured lines, verdicts of claims, generated tables.
 
-Only what is generated is touched, and only files that change are written. `pytest --update-records` and the verb
-`train --record` end with this; a difference in git then shows what new evidence overturns.
+Only what is generated is touched, which is read back and compared before anything is written, and only files that
+change are written. `pytest --update-records` and the verb `train --record` end with this; a difference in git then
+shows what new evidence overturns.
 """
 
-import ast
 import hashlib
 import re
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from harness import bench_tables, record, tables
+from harness import bench_tables, escape, record, tables
 from harness.claims import verdicts
 from harness.data import write
+from harness.errors import HarnessError
+from harness.spec_source import only, with_claims, with_measured
 from harness.step import StepSpec, find, steps
 
 SUMS = "SHA256SUMS"
 """The name of the file beside the records with their checksums, as sha256sum reads it."""
 
 CITED = re.compile(r"(<!-- (\w+/\w+): (.+?) -->).*$", flags=re.MULTILINE)
-
-WIDTH = 116  # of a Measured line, in a docstring that is indented by four
 
 
 def rewrite() -> list[Path]:
@@ -30,24 +29,39 @@ def rewrite() -> list[Path]:
     All, because a claim about a step may be decided by the record of another. The README is that beside the package
     `spec`, the plot docs/frontier.svg there, where there are any.
 
-    Raises HarnessError for a claim that is not in the vocabulary.
+    Raises HarnessError for a claim that is not in the vocabulary, and if more would change than is generated: then
+    nothing is written. So it does for a file that cannot be written.
     """
+    changed = {path: text for path, text in texts() if not path.exists() or path.read_text("utf-8") != text}
+    for path, text in changed.items():
+        try:
+            write(path, text.encode())
+        except OSError as error:
+            raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
+    return list(changed)
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Each file that is generated, or in part, with its text as it should be."""
     specs = list(steps().values())
     words = {step.id: {claim: verdict.word for claim, verdict in verdicts(step).items()} for step in specs}
-    written = [step.source for step in specs if _replace(step.source, spec_text(step, words[step.id]))]
+    for step in specs:
+        yield step.source, spec_text(step, words[step.id])
     for folder in sorted({record.path_of(step).parent for step in specs}):
-        if any(folder.glob("*.json")) and _replace(folder / SUMS, checksums(folder)):
-            written.append(folder / SUMS)
+        if any(folder.glob("*.json")):
+            yield folder / SUMS, checksums(folder)
     root = specs[0].source.parents[2] if specs else Path()
     readme, plot = root / "README.md", root / "docs" / "frontier.svg"
-    if readme.exists() and _replace(readme, readme_text(readme.read_text("utf-8"), words)):
-        written.append(readme)
+    if readme.exists():
+        before = readme.read_text("utf-8")
+        after = readme_text(before, words)
+        if by_hand(after, generated(before)) != by_hand(before, generated(before)):
+            raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
+        yield readme, after
     if plot.exists():
         from harness import report  # which loads matplotlib
 
-        if _replace(plot, report.plot(specs)):
-            written.append(plot)
-    return written
+        yield plot, report.plot(specs)
 
 
 def checksums(folder: Path) -> str:
@@ -57,42 +71,15 @@ def checksums(folder: Path) -> str:
 
 
 def spec_text(step: type[StepSpec], words: Mapping[str, str]) -> str:
-    """The source of a spec with its Measured line and the words of its claims as they should be."""
-    text = with_measured(step.source.read_text(encoding="utf-8"), record.measured(step))
-    return with_claims(text, step.__name__, words)
+    """The source of a spec with its Measured line and the words of its claims as they should be.
 
-
-def with_measured(text: str, measured: str | None) -> str:
-    """The source of a spec with that Measured line at the end of its Result, or with none."""
-    text = re.sub(r"^ +Measured: .*?\n(?=\n)", "", text, flags=re.MULTILINE | re.DOTALL)
-    if measured is None:
-        return text
-    indent = " " * 8
-    filled = textwrap.wrap(
-        f"Measured: {measured}",
-        width=WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + " " * 4,
-        break_on_hyphens=False,
-    )
-    lines = "".join(f"\n{line}" for line in filled)
-    return re.sub(r"\n\n(?= +Analysis:\n)", lambda gap: lines + gap[0], text, count=1)
-
-
-def with_claims(text: str, name: str, words: Mapping[str, str]) -> str:
-    """The source of a spec with the `claims` of its class as given: replaced, added at the end, or taken out."""
-    lines = text.splitlines(keepends=True)
-    spec = next(node for node in ast.parse(text).body if isinstance(node, ast.ClassDef) and node.name == name)
-    end = spec.end_lineno or len(lines)
-    there = [
-        (node.lineno - 1, node.end_lineno or node.lineno)
-        for node in spec.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "claims"
-    ]
-    start, stop = there[0] if there else (end, end)
-    entries = [f'        "{claim}": "{word}",\n' for claim, word in words.items()]
-    lines[start:stop] = ["    claims = {\n", *entries, "    }\n"] if entries else []
-    return "".join(lines)
+    Raises HarnessError if, read by Python, it would say anything else, or something else would have changed.
+    """
+    before, measured = step.source.read_text(encoding="utf-8"), record.measured(step)
+    after = with_claims(with_measured(before, measured), step.__name__, words)
+    if after != before and not only(before, after, step.__name__, measured, words):
+        raise HarnessError(f"refuses to write {step.source}: more would change than its Measured line and its claims")
+    return after
 
 
 def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
@@ -100,25 +87,30 @@ def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
 
     So is the rest of a line after `<!-- ID: CLAIM -->`: what became of that claim, with its evidence.
     """
-    found = re.findall(r"^<!-- (\w+) -->$", text, flags=re.MULTILINE)
-    ladders = {step.ladder for step in steps().values()}
-    for marker in found:
+    for marker in generated(text):
         if marker == "findings":
-            text = _between(text, marker, tables.findings_table(words))
+            content = tables.findings_table(words)
         elif marker == "speed":
-            text = _between(text, marker, bench_tables.overview(bench_tables.recorded()))
-        elif marker in ladders:
-            text = _between(text, marker, tables.ladder_table(marker))
-    return CITED.sub(lambda cited: f"{cited[1]} {tables.evidence(find(cited[2]), cited[3])}", text)
+            content = bench_tables.overview(bench_tables.recorded())
+        else:
+            content = tables.ladder_table(marker)
+        text = _between(text, marker, content)
+    return CITED.sub(lambda cited: f"{cited[1]} {escape.markdown(tables.evidence(find(cited[2]), cited[3]))}", text)
+
+
+def generated(text: str) -> set[str]:
+    """The names of the markers in the README between which a table is made."""
+    ladders = {step.ladder for step in steps().values()}
+    return {"findings", "speed", *ladders} & set(re.findall(r"^<!-- (\w+) -->$", text, flags=re.MULTILINE))
+
+
+def by_hand(text: str, markers: Iterable[str]) -> str:
+    """The README without what is made: between those markers, and after what is cited."""
+    for marker in markers:
+        text = _between(text, marker, "")
+    return CITED.sub(r"\1", text)
 
 
 def _between(text: str, marker: str, content: str) -> str:
     pattern = rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)"
     return re.sub(pattern, lambda found: f"{found[1]}\n{content}\n{found[2]}", text, flags=re.DOTALL)
-
-
-def _replace(path: Path, text: str) -> bool:
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
-    write(path, text.encode())
-    return True

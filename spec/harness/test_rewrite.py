@@ -12,7 +12,8 @@ import pytest
 
 from harness import StepSpec, record, steps
 from harness.errors import HarnessError
-from harness.rewrite import SUMS, rewrite, with_claims, with_measured
+from harness.rewrite import SUMS, rewrite
+from harness.spec_source import with_claims, with_measured
 from spec.harness.records_of import keep
 
 ROOT = Path(__file__).parents[2]

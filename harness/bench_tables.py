@@ -1,10 +1,14 @@
 """What the benchmark came to, as Markdown: docs/benchmark.md is made of docs/benchmark.json and of nothing else."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import strict_json
 from harness.data import write
+from harness.errors import HarnessError
+from harness.escape import markdown, markdown_code
 
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmark.json"
 WAYS = ("notebook", "ours")
@@ -22,8 +26,18 @@ measured in the same turns with the same threads.
 
 
 def recorded() -> list[dict[str, Any]]:
-    """The results that were kept, by hardware and step."""
-    return list(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.exists() else []
+    """The results that were kept, by hardware and step; HarnessError if they are not such as can be shown."""
+    if not RESULTS.exists():
+        return []
+    try:
+        results = strict_json.objects({"results": strict_json.parse(strict_json.read(RESULTS))}, "results")
+        for one in results:
+            strict_json.text(one, "step")
+            strict_json.text(strict_json.facts(one["made"]), "hardware")
+            of(one), overview([one])
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        raise HarnessError(f"{RESULTS} is not what the benchmark wrote: {error}") from error
+    return results
 
 
 def keep(result: dict[str, Any]) -> None:
@@ -49,7 +63,15 @@ def overview(results: list[dict[str, Any]]) -> str:
         notebook, ours = (one["ways"][way]["epoch_s"] for way in WAYS)
         ratio, over = f"{one['ratios']['notebook']:.2f}", f"{one['floor']['ours_over_floor']:.2f}"
         rows.append(
-            (f"`{one['step']}`", one["made"]["hardware"], f"{notebook:.1f}", f"{ours:.1f}", ratio, over, *whole)
+            (
+                markdown_code(one["step"]),
+                markdown(one["made"]["hardware"]),
+                f"{notebook:.1f}",
+                f"{ours:.1f}",
+                ratio,
+                over,
+                *whole,
+            )
         )
     head = ("step", "hardware", "notebook, s an epoch", "ours", "ratio", "ours over the floor")
     return table((*head, "all cores, notebook, images/s", "ours"), rows) + "\n"
@@ -60,14 +82,16 @@ def of(result: dict[str, Any]) -> str:
     made, floor, ratios = result["made"], result["floor"], result["ratios"]
     threads = f", {made['threads']} thread{'s' if made['threads'] > 1 else ''}" if made["threads"] else ""
     parts = [
-        f"## {result['step']} on {made['hardware']}{threads}",
-        f"Batch {made['batch_size']}, {made['turns']} turns; torch {made['torch']}, Python {made['python']}, "
-        f"{made['platform']}.",
+        f"## {markdown(result['step'])} on {markdown(made['hardware'])}{threads}",
+        markdown(
+            f"Batch {made['batch_size']}, {made['turns']} turns; torch {made['torch']}, Python {made['python']}, "
+            f"{made['platform']}."
+        ),
         table(
             ("way", "step, ms", "range, ms", "test, s", "epoch, s", "images/s", "times ours"),
             [
                 (
-                    name,
+                    markdown(name),
                     f"{way['step_ms']:.2f}",
                     "{:.2f} to {:.2f}".format(*way["step_ms_range"]),
                     f"{way['test_s']:.2f}",
@@ -85,7 +109,10 @@ def of(result: dict[str, Any]) -> str:
         "Where a step of ours goes, by operator (`torch.profiler`):",
         table(
             ("operator", "ms", "share, %"),
-            [(f"`{one['operator']}`", f"{one['ms']:.2f}", f"{one['share']:.0f}") for one in result["operators"]],
+            [
+                (markdown_code(one["operator"]), f"{one['ms']:.2f}", f"{one['share']:.0f}")
+                for one in result["operators"]
+            ],
         ),
     ]
     if result["cores"]:
@@ -93,25 +120,31 @@ def of(result: dict[str, Any]) -> str:
             "The whole machine:",
             table(
                 ("way", "processes", "threads each", "images/s in all"),
-                [(one["way"], one["processes"], one["threads"], f"{one['images_per_s']:,}") for one in result["cores"]],
+                [
+                    (markdown(one["way"]), f"{one['processes']:d}", f"{one['threads']:d}", f"{one['images_per_s']:,}")
+                    for one in result["cores"]
+                ],
             ),
         ]
     parts += [
         "Many seeds, a step of all of them:",
         table(
             ("seeds", "together, ms", "one by one, ms"),
-            [(one["seeds"], f"{one['together_ms']:.2f}", f"{one['one_by_one_ms']:.2f}") for one in result["seeds"]],
+            [
+                (f"{one['seeds']:d}", f"{one['together_ms']:.2f}", f"{one['one_by_one_ms']:.2f}")
+                for one in result["seeds"]
+            ],
         ),
         "Batch sizes:",
         table(
             ("batch", "images/s"),
-            [(one["batch_size"], f"{one['images_per_s']:,}") for one in result["batches"]],
+            [(f"{one['batch_size']:d}", f"{one['images_per_s']:,}") for one in result["batches"]],
         ),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
     """A Markdown table, its first column to the left and the others to the right."""
     lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
+from harness import escape
 from harness.console import console
 from harness.errors import HarnessError
 from harness.step import StepSpec, find
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     a = find(arguments.a)
     b = find(arguments.b) if arguments.b else a
     records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
-    names = a.id, str(arguments.against or b.id)
+    names = a.id, escape.printable(str(arguments.against or b.id))
     ours, theirs = (evidence.final_of(kept, step) for kept, step in zip(records, (a, b), strict=True))
     comparison = paired(ours, theirs)
     lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
@@ -82,10 +83,10 @@ def table(names: tuple[str, str], comparison: "Comparison") -> Table:
 
 def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str]) -> str:
     """The whole comparison as Markdown: a headline, the table, and a point a line."""
-    a, b = (name.replace("|", r"\|") for name in names)
+    a, b = map(escape.markdown, names)
     cells = "\n".join(f"| {' | '.join(row)} |" for row in rows(comparison))
     head = f"### {a} against {b}\n\n| seed | {a} | {b} | difference |\n| ---: | ---: | ---: | ---: |"
-    return "\n".join([head, cells, "", *(f"- {line}" for line in lines)])
+    return "\n".join([head, cells, "", *(f"- {escape.markdown(line)}" for line in lines)])
 
 
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from harness import claims, record
+from harness import claims, escape, record
 from harness.docstring import Sentence
 from harness.figures import Figures
 from harness.step import StepSpec, steps
@@ -28,7 +28,12 @@ def ladder_table(ladder: str) -> str:
 
 def _row(step: type[StepSpec]) -> str:
     published = step.document().published.get("best test")
-    cells = [f"`{step.id}`", f"{step.parameters:,}", str(step.receptive_field), f"{published:.2f}" if published else ""]
+    cells = [
+        escape.markdown_code(step.id),
+        f"{step.parameters:,}",
+        str(step.receptive_field),
+        f"{published:.2f}" if published else "",
+    ]
     return "| " + " | ".join([*cells, *_measured(step)]) + " |\n"
 
 
@@ -52,7 +57,10 @@ def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> s
     ladders = dict.fromkeys(step.ladder for step in known.values())
     published = [step for step in known.values() if step.document().published]
     rows: list[Row] = [
-        *((f"`{name}`", [step for step in known.values() if step.ladder == name], analysis) for name in ladders),
+        *(
+            (escape.markdown_code(name), [step for step in known.values() if step.ladder == name], analysis)
+            for name in ladders
+        ),
         ("all published", published, analysis),
         ("- what runs decide", published, lambda step: [one for one in analysis(step) if claims.by_runs(one)]),
         ("- the rest", published, lambda step: [one for one in analysis(step) if not claims.by_runs(one)]),

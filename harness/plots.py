@@ -30,6 +30,7 @@ DARK = {INK: "#e6edf3", MUTED: "#9da7b3", RULE: "#3d444d", **dict(zip(LADDERS, L
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "text.color": INK,
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "axes.edgecolor": MUTED,
     "axes.labelcolor": MUTED,
     "axes.linewidth": 0.8,

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict, fields
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from harness import field_command
 from harness.console import console
@@ -33,23 +33,23 @@ def show(step: type[StepSpec], out: Console) -> None:
     from harness.receptive_field import receptive_field
 
     document = step.document()
-    out.print(f"[bold]{step.id}[/bold]: {escape(step.title)}\n")
+    out.print(Text.assemble((step.id, "bold"), f": {step.title}\n"))
     for name, text in asdict(document).items():
         if text:
-            out.print(f"[bold]{name.title()}[/bold]\n{escape(text)}\n")
+            out.print(Text.assemble((name.title(), "bold"), f"\n{text}\n"))
     if found := verdicts(step):
-        out.print("[bold]Claims[/bold]")
+        out.print(Text("Claims", "bold"))
         for claim, verdict in found.items():
-            out.print(escape(f"{verdict.word}: {claim} ({verdict.evidence})"))
+            out.print(f"{verdict.word}: {claim} ({verdict.evidence})")
         out.print()
-    out.print(f"[bold]Goal[/bold]\n{goal(step)}\n")
-    out.print("[bold]Recipe[/bold]")
+    out.print(Text.assemble(("Goal", "bold"), f"\n{goal(step)}\n"))
+    out.print(Text("Recipe", "bold"))
     for setting in fields(step.recipe):
-        out.print(f"{setting.name}: {escape(str(getattr(step.recipe, setting.name)))}")
+        out.print(f"{setting.name}: {getattr(step.recipe, setting.name)}")
     if step.follows is not None:
-        out.print(f"\n[bold]Changed since {step.follows}[/bold]")
+        out.print(Text(f"\nChanged since {step.follows}", "bold"))
         for line in difference(find(step.follows), step):
-            out.print(escape(line))
+            out.print(line)
     out.print()
     field = receptive_field(step.model())
     out.print(field_command.table(field))

@@ -9,6 +9,8 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
+from harness.escape import printable
+
 WHITE = "#ffffff"
 
 
@@ -17,7 +19,7 @@ def standalone(figure: Figure, name: str, description: str) -> str:
 
     `description` goes into the metadata, for those who do not see the figure and for tests that compare it with data.
     """
-    return _saved(figure, name, {"Description": description}, facecolor=WHITE)
+    return _saved(figure, name, {"Description": printable(description)}, facecolor=WHITE)
 
 
 def inline(figure: Figure, name: str, label: str, dark: Mapping[str, str]) -> Markup:
@@ -40,7 +42,7 @@ def inline(figure: Figure, name: str, label: str, dark: Mapping[str, str]) -> Ma
     text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
     width, height = figure.get_size_inches() * 72
     opening = (
-        f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="0 0 {width:g} {height:g}" '
+        f'<svg class="plot" role="img" aria-label="{escape(printable(label))}" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width * 4 / 3:.0f}" height="{height * 4 / 3:.0f}">'
     )
     text = re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)

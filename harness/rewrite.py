@@ -76,7 +76,7 @@ def spec_text(step: type[StepSpec], words: Mapping[str, str]) -> str:
     Raises HarnessError if, read by Python, it would say anything else, or something else would have changed.
     """
     before, measured = step.source.read_text(encoding="utf-8"), record.measured(step)
-    after = with_claims(with_measured(before, measured), step.__name__, words)
+    after = with_measured(with_claims(before, step.__name__, words), measured)
     if after != before and not only(before, after, step.__name__, measured, words):
         raise HarnessError(f"refuses to write {step.source}: more would change than its Measured line and its claims")
     return after

@@ -52,14 +52,15 @@ def with_claims(text: str, name: str, words: Mapping[str, str]) -> str:
 def only(before: str, after: str, name: str, measured: str | None, words: Mapping[str, str]) -> bool:
     """Whether Python reads the same in both but for the Measured line and the `claims`, and these as they are given."""
     try:
+        if _fixed(before, name) != _fixed(after, name):
+            return False
         spec = _class(ast.parse(after), name)
         claims = [ast.literal_eval(node.value) for node in spec.body if _is_claims(node)]
-        same = _fixed(before, name) == _fixed(after, name)
     except (SyntaxError, ValueError):
         return False
     said = docstring.parse(ast.get_docstring(spec, clean=False), name).measured
     wanted = None if measured is None else " ".join(measured.split())
-    return same and said == wanted and claims == ([dict(words)] if words else [])
+    return said == wanted and claims == ([dict(words)] if words else [])
 
 
 def _fixed(text: str, name: str) -> str:

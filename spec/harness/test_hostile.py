@@ -79,6 +79,7 @@ HOSTILE = {
     "a key given twice": packed(text_of()[:-1] + ', "step": "small/other"}'),
     "nesting without end": packed("[" * 100_000),
     "control characters": packed(text_of(step="\x1b[2J")),
+    "a type to obey": lying(b'{"x":{"dtype":"\\u001b[2J","shape":[1],"data_offsets":[0,4]}}', body=b"1234"),
     "a head that names a seed": packed(text_of(head={"seed": 5})),
     "a seed twice": packed(text_of(runs=[{"seed": 0, "epochs": []}] * 2)),
     "a seed that is none": packed(text_of(runs=[{"seed": -1, "epochs": []}])),
@@ -226,11 +227,11 @@ def test_damage_never_passes_for_a_checkpoint(sound_checkpoint: bytes, note: Not
 
 
 def outcome_of(read: Callable[[], object], path: Path) -> str:
-    """Whether what a file holds is accepted, or refused with an error that names the file."""
+    """Whether what a file holds is accepted, or refused with an error of one line that names the file."""
     try:
         read()
     except HarnessError as error:
-        return "refused" if str(path) in str(error) else "refused without its name"
+        return "refused" if str(path) in str(error) and str(error).isprintable() else f"refused with {error!r}"
     return "accepted"
 
 

@@ -150,6 +150,54 @@ def test_a_claim_that_is_not_in_the_vocabulary_changes_nothing(project: Path) ->
     assert spec.read_bytes() == before
 
 
+CODE = '99.30 (AMD"""+print()+"""EPYC)'
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files in a project that are not made by Python."""
+    return {path: path.read_bytes() for path in folder.rglob("*.*") if path.suffix != ".pyc"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("escape.docstring", str),
+        ("escape.docstring", lambda text: '"""('),
+        ("spec_source.RESULT", re.compile("receptive field: 28")),
+        ("rewrite.with_claims", lambda text, *_: text.replace("lr=0.1", "lr=0.2")),
+        ("rewrite.with_claims", lambda text, *_: text + '"""'),
+        ("rewrite.with_claims", lambda text, *_: text),
+        ("tables.findings_table", lambda _: "<!-- /findings -->"),
+    ],
+    ids=["code", "quotes", "place", "recipe", "syntax", "claims", "readme"],
+)
+def test_nothing_is_written_if_more_would_change_than_is_generated(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    keep(tiny(), RUNS)
+    monkeypatch.setattr(record, "measured", lambda _: CODE)
+    monkeypatch.setattr(f"harness.{name}", value)
+    before = contents(project)
+    file = r"README\.md" if name == "tables.findings_table" else r"test_01_tiny\.py"
+    with pytest.raises(HarnessError, match=rf"^refuses to write .*{file}: more would change than its "):
+        rewrite()
+    assert contents(project) == before
+
+
+def test_code_in_a_record_is_words_in_a_spec(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(tiny(), RUNS)
+    monkeypatch.setattr(record, "measured", lambda _: CODE)
+    rewrite()
+    assert tiny().document().measured == CODE
+
+
+def test_a_file_that_cannot_be_written_is_one_line(project: Path) -> None:
+    keep(tiny(), RUNS)
+    (project / "README.md.partial").mkdir()
+    with pytest.raises(HarnessError, match=r"^cannot write .*README\.md: .*; it is as it was$"):
+        rewrite()
+
+
 def test_claims_that_are_not_the_last_of_a_class_are_replaced_where_they_stand() -> None:
     text = 'class A:\n    claims = {"x": "refuted"}\n    b = 1\n\n\nclass B:\n    claims = {}\n'
     assert with_claims(text, "A", {"y": "supported"}) == text.replace(

@@ -19,12 +19,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.data import MNIST
 from harness.device import cores
 from harness.errors import HarnessError
+from harness.ladder import find
 from harness.provenance import environment
 from harness.recipe import RandomDistortion
-from harness.step import StepSpec, find
+from harness.step import Step
 from harness.ways import Eager, Notebook, OursTogether, Way, ours
 
-WAYS: dict[str, Callable[[type[StepSpec], MNIST, torch.device], Way]] = {
+WAYS: dict[str, Callable[[type[Step], MNIST, torch.device], Way]] = {
     "notebook": Notebook,
     "eager": Eager,
     "ours": ours,
@@ -34,7 +35,7 @@ SEEDS = (1, 2, 4, 8, 16, 32)
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 
 
-def bench(step: type[StepSpec], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
+def bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
     """Everything about the speed of a step on a device, as JSON has it; `tell` hears of what is being measured.
 
     Raises HarnessError for a step with a teacher or with distortions, which the other ways do not have.
@@ -122,7 +123,7 @@ def summary(trained: list[float], tested: list[float], batches: int, batch_size:
     }
 
 
-def cost_of_seeds(step: type[StepSpec], data: MNIST, device: torch.device, seeds: int) -> dict[str, float]:
+def cost_of_seeds(step: type[Step], data: MNIST, device: torch.device, seeds: int) -> dict[str, float]:
     """Milliseconds a step of so many networks together, and of each: what one takes when they go one by one."""
     together = OursTogether(step, data, device, seeds).steps()
     alone = ours(step, data, device).steps()
@@ -162,7 +163,7 @@ def operators_of(steps: Iterator[None], device: torch.device, count: int = 20) -
     ]
 
 
-def on_all_cores(step: type[StepSpec], data: MNIST) -> list[dict[str, Any]]:
+def on_all_cores(step: type[Step], data: MNIST) -> list[dict[str, Any]]:
     """Training images a second of the whole machine: one process on all its cores, or one of one thread on each."""
     n = cores()
     return [
@@ -181,7 +182,7 @@ def on_all_cores(step: type[StepSpec], data: MNIST) -> list[dict[str, Any]]:
     ]
 
 
-def rate_of(way: str, step: type[StepSpec], data: MNIST, processes: int, threads: int, count: int = 300) -> int:
+def rate_of(way: str, step: type[Step], data: MNIST, processes: int, threads: int, count: int = 300) -> int:
     """Training images a second of processes that train at the same time, each `count` steps with so many threads."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
@@ -200,9 +201,9 @@ def rate_of_one(way: str, step_id: str, data: MNIST, threads: int, count: int, s
     return count * step.recipe.batch_size / timed(lambda: advance(steps, count), torch.device("cpu"))
 
 
-def images_per_second(step: type[StepSpec], data: MNIST, device: torch.device, batch_size: int) -> int:
+def images_per_second(step: type[Step], data: MNIST, device: torch.device, batch_size: int) -> int:
     """Training images a second of our way with another batch size."""
-    resized: type[StepSpec] = type(step.__name__, (step,), {"__module__": step.__module__})
+    resized: type[Step] = type(step.__name__, (step,), {"__module__": step.__module__})
     resized.recipe = replace(step.recipe, batch_size=batch_size)
     steps = ours(resized, data, device).steps()
     count = max(3, 2048 // batch_size) if device.type == "cpu" else 100
@@ -210,7 +211,7 @@ def images_per_second(step: type[StepSpec], data: MNIST, device: torch.device, b
     return round(batch_size * count / statistics.median(timed(lambda: advance(steps, count), device) for _ in range(3)))
 
 
-def operations_of_epoch(step: type[StepSpec], train: int, test: int) -> int:
+def operations_of_epoch(step: type[Step], train: int, test: int) -> int:
     """Floating-point operations of the convolutions and matrix products of an epoch, a test included.
 
     Counted by `torch.utils.flop_counter`, a multiplication and an addition as two; normalization, activation, dropout

@@ -5,7 +5,7 @@ import json
 import sys
 
 from harness.errors import HarnessError
-from harness.step import find
+from harness.ladder import find
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

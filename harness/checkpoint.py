@@ -22,7 +22,7 @@ from harness.data import write
 from harness.errors import HarnessError
 from harness.history import Epoch, Progress, epoch_of_json
 from harness.provenance import differences
-from harness.step import StepSpec
+from harness.step import Step
 
 VERSION = 1  # of the format; a checkpoint of another one is refused
 TEXT, DIGEST = "training", "sha256"  # the entries of the metadata
@@ -54,7 +54,7 @@ class Checkpoint:
         text = json.dumps({"version": VERSION, "step": self.step, "head": self.head, "runs": runs})
         return bytes(save(self.state, {TEXT: text, DIGEST: digest(text, self.state)}))
 
-    def check(self, step: type[StepSpec], provenance: dict[str, Any], where: str) -> None:
+    def check(self, step: type[Step], provenance: dict[str, Any], where: str) -> None:
         """Raise HarnessError if it is of another step, or was made with something else than the given provenance."""
         if self.step != step.id:
             raise HarnessError(f"{where} is of {self.step}, not of {step.id}")

@@ -16,8 +16,9 @@ from typing import Any
 from harness.docstring import Sentence
 from harness.errors import HarnessError
 from harness.fact_claims import FACT_CLAIMS
+from harness.ladder import find
 from harness.run_claims import RUN_CLAIMS
-from harness.step import StepSpec, find
+from harness.step import Step
 from harness.verdict import Verdict
 
 _LAYER = r"(?:conv\d+x\d+|relu|bn|dropout|max-pool|global-average|linear|flatten)"
@@ -51,7 +52,7 @@ def _understood(claim: str) -> tuple[str, tuple[str, ...]] | None:
     return next(((words, match.groups()) for words, match in found if match), None)
 
 
-def decide(step: type[StepSpec], claim: str) -> Verdict:
+def decide(step: type[Step], claim: str) -> Verdict:
     """What the evidence says of a claim about a step.
 
     Raises HarnessError for a claim that is not in the vocabulary, or that names a step that does not exist.
@@ -67,18 +68,18 @@ def decide(step: type[StepSpec], claim: str) -> Verdict:
     raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {'; '.join(near) or 'none'}")
 
 
-def claimed(step: type[StepSpec]) -> list[str]:
+def claimed(step: type[Step]) -> list[str]:
     """The claims of a step's Analysis and Notes in order, each once."""
     return list(dict.fromkeys(claim for sentence in said(step) for claim in sentence.claims))
 
 
-def said(step: type[StepSpec]) -> list[Sentence]:
+def said(step: type[Step]) -> list[Sentence]:
     """The sentences of the Analysis and the Notes of a step, in order."""
     document = step.document()
     return [*document.sentences, *document.remarks]
 
 
-def verdicts(step: type[StepSpec]) -> dict[str, Verdict]:
+def verdicts(step: type[Step]) -> dict[str, Verdict]:
     """What the evidence says of each claim of a step, in the order of its Analysis."""
     return {claim: decide(step, claim) for claim in claimed(step)}
 
@@ -101,8 +102,8 @@ def by_runs(sentence: Sentence) -> bool:
 
 
 def tally(
-    recorded: Mapping[type[StepSpec], Mapping[str, str]],
-    sentences: Callable[[type[StepSpec]], list[Sentence]],
+    recorded: Mapping[type[Step], Mapping[str, str]],
+    sentences: Callable[[type[Step]], list[Sentence]],
 ) -> Counter[str]:
     """How many sentences of steps are supported, refuted, undecided, judgements, or untagged.
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from harness import escape
 from harness.console import console
 from harness.errors import HarnessError
-from harness.step import StepSpec, find
+from harness.ladder import find
+from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def recorded(step: type[StepSpec]) -> dict[str, Any]:
+def recorded(step: type[Step]) -> dict[str, Any]:
     """The committed record of a step; HarnessError if it has none."""
     from harness import record
 
@@ -56,7 +57,7 @@ def recorded(step: type[StepSpec]) -> dict[str, Any]:
     return kept
 
 
-def against(step: type[StepSpec], path: Path) -> dict[str, Any]:
+def against(step: type[Step], path: Path) -> dict[str, Any]:
     """The record of a step in a file of one's own; HarnessError if there is none in it."""
     from harness import record
 

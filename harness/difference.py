@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from harness.step import StepSpec
+from harness.step import Step
 
 
-def difference(before: type[StepSpec], after: type[StepSpec]) -> list[str]:
+def difference(before: type[Step], after: type[Step]) -> list[str]:
     """The changes from one step to another, a line each: layers taken out (-) and put in (+), then the recipe.
 
     Layers are compared as the sequence of leaf modules in order of definition, with their settings.

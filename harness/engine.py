@@ -13,7 +13,7 @@ from harness.data import MNIST
 from harness.device import cores, device_of
 from harness.errors import HarnessError
 from harness.provenance import provenance
-from harness.step import StepSpec
+from harness.step import Step
 from harness.work import News, Task, work
 
 NAMES = ("local", "processes", "ray")
@@ -29,7 +29,7 @@ class Engine(Protocol):
     workers: int
     """How many tasks are trained at once."""
 
-    def provenance(self, step: type[StepSpec]) -> dict[str, Any]:
+    def provenance(self, step: type[Step]) -> dict[str, Any]:
         """What runs of the step are made with there, as far as it is known beforehand."""
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
@@ -44,7 +44,7 @@ class Local:
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
-    def provenance(self, step: type[StepSpec]) -> dict[str, Any]:
+    def provenance(self, step: type[Step]) -> dict[str, Any]:
         """See `Engine`."""
         return provenance(step, self.device)
 

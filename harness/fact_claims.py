@@ -15,10 +15,8 @@ from torch import nn
 
 from harness.errors import HarnessError
 from harness.receptive_field import ReceptiveField, receptive_field
-from harness.step import StepSpec
+from harness.step import Step
 from harness.verdict import Verdict, fact
-
-Step = type[StepSpec]
 
 WORDS = {
     nn.ReLU: "relu",
@@ -37,7 +35,7 @@ def network(model: Callable[[], nn.Module]) -> nn.Module:
     return model()
 
 
-def leaves(step: Step) -> list[nn.Module]:
+def leaves(step: type[Step]) -> list[nn.Module]:
     """The layers of a network in order of definition, without the log-probabilities that end each of them."""
     found = [module for module in network(step.model).modules() if not list(module.children())]
     return found[:-1] if type(found[-1]).__name__ == "LogProbabilities" else found
@@ -57,59 +55,59 @@ def field(model: Callable[[], nn.Module]) -> ReceptiveField:
     return receptive_field(network(model), (1, 28, 28))
 
 
-def parameters(step: Step) -> int:
+def parameters(step: type[Step]) -> int:
     """Trainable parameters, counted."""
     return sum(weight.numel() for weight in network(step.model).parameters() if weight.requires_grad)
 
 
-def has_parameters(step: Step, n: int) -> Verdict:
+def has_parameters(step: type[Step], n: int) -> Verdict:
     """Exactly so many."""
     return fact(parameters(step) == n, f"{parameters(step):,} parameters")
 
 
-def largest_layer(step: Step, n: int) -> Verdict:
+def largest_layer(step: type[Step], n: int) -> Verdict:
     """The layer with most parameters has so many."""
     most = max(sum(weight.numel() for weight in layer.parameters()) for layer in leaves(step))
     return fact(most == n, f"{most:,} parameters in the largest layer")
 
 
-def times_fewer(step: Step, n: int, other: Step) -> Verdict:
+def times_fewer(step: type[Step], n: int, other: type[Step]) -> Verdict:
     """The other has so many times as many parameters, to the nearest whole number."""
     ratio = parameters(other) / parameters(step)
     return fact(round(ratio) == n, f"{ratio:.1f} times fewer parameters")
 
 
-def more_parameters(step: Step, n: int, other: Step) -> Verdict:
+def more_parameters(step: type[Step], n: int, other: type[Step]) -> Verdict:
     """So many more than the other."""
     return fact(parameters(step) - parameters(other) == n, f"{parameters(step) - parameters(other):+,} parameters")
 
 
-def has_layers(step: Step, n: int, sequence: str) -> Verdict:
+def has_layers(step: type[Step], n: int, sequence: str) -> Verdict:
     """The layers come in that sequence, one right after the other, in so many places."""
     wanted, there = sequence.split(" then "), list(map(word, leaves(step)))
     places = sum(there[start : start + len(wanted)] == wanted for start in range(len(there)))
     return fact(places == n, f"{sequence}: {places} times")
 
 
-def ends_in(step: Step, sequence: str) -> Verdict:
+def ends_in(step: type[Step], sequence: str) -> Verdict:
     """The network ends in those layers."""
     wanted, there = sequence.split(" then "), list(map(word, leaves(step)))
     return fact(there[-len(wanted) :] == wanted, "ends in " + " then ".join(there[-len(wanted) :]))
 
 
-def same_kernels(step: Step, other: Step) -> Verdict:
+def same_kernels(step: type[Step], other: type[Step]) -> Verdict:
     """Convolutions and pools have the same kernels in the same order, whatever their widths."""
     ours, theirs = ([name for name in map(word, leaves(one)) if re.match("conv|.*pool", name)] for one in (step, other))
     return fact(ours == theirs, " then ".join(ours))
 
 
-def has_biases(step: Step, n: int) -> Verdict:
+def has_biases(step: type[Step], n: int) -> Verdict:
     """So many convolutions and linear layers have a bias."""
     biases = sum(isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None for layer in leaves(step))
     return fact(biases == n, f"{biases} layers with a bias")
 
 
-def multiplies_most(step: Step, n: int) -> Verdict:
+def multiplies_most(step: type[Step], n: int) -> Verdict:
     """Of all convolutions, counted from 1, that one takes the most multiplications for an image."""
     convolutions = [layer for layer in leaves(step) if isinstance(layer, nn.Conv2d)]
     maps = [layer.n_out for layer in field(step.model).layers if layer.operation == "conv2d"]
@@ -118,49 +116,49 @@ def multiplies_most(step: Step, n: int) -> Verdict:
     return fact(most == n, f"convolution {most}, with {max(cost) / sum(cost):.0%} of the multiplications")
 
 
-def pads(step: Step, n: int) -> Verdict:
+def pads(step: type[Step], n: int) -> Verdict:
     """So many convolutions are padded."""
     padded = sum(isinstance(layer, nn.Conv2d) and layer.padding != (0, 0) for layer in leaves(step))
     return fact(padded == n, f"{padded} padded convolutions")
 
 
-def drops(step: Step, percent: float, n: int) -> Verdict:
+def drops(step: type[Step], percent: float, n: int) -> Verdict:
     """Dropout acts at that rate in so many places, and nowhere at another; places with a rate of zero do not count."""
     rates = [100 * layer.p for layer in leaves(step) if isinstance(layer, nn.Dropout) and layer.p]
     said = ", ".join(f"{rate:g} %" for rate in dict.fromkeys(rates)) or "none"
     return fact([round(rate, 6) for rate in rates] == [percent] * n, f"dropout: {said} in {len(rates)} places")
 
 
-def pools_after(step: Step, n: int) -> Verdict:
+def pools_after(step: type[Step], n: int) -> Verdict:
     """The first max-pool comes after so many convolutions."""
     there = list(map(word, leaves(step)))
     before = sum(name.startswith("conv") for name in there[: there.index("max-pool")]) if "max-pool" in there else 0
     return fact("max-pool" in there and before == n, f"max-pool after {before} convolutions")
 
 
-def pools_at(step: Step, n: int) -> Verdict:
+def pools_at(step: type[Step], n: int) -> Verdict:
     """The first max-pool stands where the receptive field is so many pixels wide."""
     fields = [layer.rf_in[0] for layer in field(step.model).layers if layer.operation == "max_pool2d"]
     return fact(fields[:1] == [n], f"max-pool at a field of {fields[0]}" if fields else "no max-pool")
 
 
-def has_field(step: Step, n: int) -> Verdict:
+def has_field(step: type[Step], n: int) -> Verdict:
     """One output sees so many pixels, down and across."""
     return fact(field(step.model).size == (n, n), f"receptive field of {field(step.model).size[0]}")
 
 
-def trains_with(step: Step, name: str, value: str) -> Verdict:
+def trains_with(step: type[Step], name: str, value: str) -> Verdict:
     """The recipe has that setting, as Python prints it."""
     is_so = setting(step, name)
     return fact(str(is_so) == value, f"{name} {is_so}")
 
 
-def same_setting(step: Step, name: str, other: Step) -> Verdict:
+def same_setting(step: type[Step], name: str, other: type[Step]) -> Verdict:
     """The recipes of both have the same setting."""
     return fact(setting(step, name) == setting(other, name), f"{name} {setting(step, name)}, {setting(other, name)}")
 
 
-def setting(step: Step, name: str) -> Any:
+def setting(step: type[Step], name: str) -> Any:
     """A setting of the recipe by its name, with full stops; HarnessError if there is none."""
     try:
         return functools.reduce(getattr, name.split("."), step.recipe)
@@ -168,7 +166,7 @@ def setting(step: Step, name: str) -> Any:
         raise HarnessError(f"the recipe of {step.id} has no {name}") from None
 
 
-def changed(step: Step, other: Step) -> list[str]:
+def changed(step: type[Step], other: type[Step]) -> list[str]:
     """Which kinds of layers and which settings differ from those of another step, in order of appearance."""
     new, old = (list(map(repr, leaves(one))) for one in (step, other))
     names = []
@@ -179,17 +177,17 @@ def changed(step: Step, other: Step) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def changes(step: Step, what: str, other: Step) -> Verdict:
+def changes(step: type[Step], what: str, other: type[Step]) -> Verdict:
     """Those differ, and maybe others."""
     return fact(set(listed(what)) <= set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
 
 
-def changes_only(step: Step, what: str, other: Step) -> Verdict:
+def changes_only(step: type[Step], what: str, other: type[Step]) -> Verdict:
     """Those differ and nothing else does."""
     return fact(set(listed(what)) == set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
 
 
-def changes_nothing(step: Step, other: Step) -> Verdict:
+def changes_nothing(step: type[Step], other: type[Step]) -> Verdict:
     """Neither the network nor the recipe differs."""
     return fact(not changed(step, other), f"changes {', '.join(changed(step, other)) or 'nothing'}")
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from harness import stats
 from harness.evidence import series
-from harness.step import StepSpec
+from harness.step import Step
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Figures:
     """The most seeds that were trained at once."""
 
     @classmethod
-    def of(cls, step: type[StepSpec], runs: Sequence[dict[str, Any]]) -> Self:
+    def of(cls, step: type[Step], runs: Sequence[dict[str, Any]]) -> Self:
         """The figures of one run or more."""
         final = [series(run)[-step.final_epochs :] for run in runs]
         mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])

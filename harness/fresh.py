@@ -7,11 +7,11 @@ from typing import Any
 from harness import run_file
 from harness.kept import RUN, stamp_of
 from harness.record import run_of
-from harness.step import StepSpec
+from harness.step import Step
 from harness.unfinished import files
 
 
-def record(folder: Path, step: type[StepSpec], since: datetime) -> dict[str, Any] | None:
+def record(folder: Path, step: type[Step], since: datetime) -> dict[str, Any] | None:
     """The runs of a step that were started at that moment or later, as a record; None if there are none.
 
     `folder` is where run files go. Of a run that died there are the epochs that it finished, if any. Raises

@@ -7,7 +7,7 @@ from typing import Any
 from harness import strict_json
 from harness.errors import HarnessError
 from harness.stats import TEST_IMAGES, holds
-from harness.step import StepSpec
+from harness.step import Step
 
 Errors = tuple[tuple[int, int, int], ...]
 """Images that were misclassified: index, digit, digit predicted."""
@@ -60,7 +60,7 @@ def errors_of_json(value: Any) -> Errors:
 class History:
     """One run: a step, a seed and its epochs so far, 1-based and in order."""
 
-    step: type[StepSpec]
+    step: type[Step]
     seed: int
     epochs: tuple[Epoch, ...]
     together: int = 1
@@ -118,7 +118,7 @@ class Progress:
         """Whether every seed has failed or has so many epochs."""
         return all(seed in self.failed or len(run) >= epochs for seed, run in self.epochs.items())
 
-    def histories(self, step: type[StepSpec], provenance: Mapping[str, Any] | None = None) -> list[History]:
+    def histories(self, step: type[Step], provenance: Mapping[str, Any] | None = None) -> list[History]:
         """The runs so far, in the order of the seeds."""
         return [
             History(step, seed, tuple(run), len(self.epochs), self.failed.get(seed), provenance or {})

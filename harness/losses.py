@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from harness import weights
 from harness.device import layout
 from harness.errors import HarnessError
+from harness.ladder import find
 from harness.recipe import Recipe, Teacher
-from harness.step import find
 
 
 class Loss(Protocol):

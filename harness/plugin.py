@@ -15,7 +15,8 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.properties import attach, attached
-from harness.step import StepSpec
+from harness.step import Step
+from harness.step_spec import StepSpec
 
 if TYPE_CHECKING:
     import torch
@@ -142,7 +143,7 @@ def module_of(error: BaseException) -> str:
 
 
 @pytest.fixture
-def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], list[History]]":
+def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[Step]], list[History]]":
     """A function that trains a step as the options say and hands back whole histories, the evidence kept.
 
     A run shortened by --epochs is evidence of nothing: the test is skipped after it, with that reason.
@@ -150,7 +151,7 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
     config = request.config
     epochs: int | None = config.getoption("--epochs")
 
-    def run(step: type[StepSpec]) -> "list[History]":
+    def run(step: type[Step]) -> "list[History]":
         from harness.data import load
         from harness.runs import recorded
 
@@ -177,7 +178,7 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[StepSpec]], l
     return run
 
 
-def unrecorded(step: type[StepSpec], seeds: Iterable[int], where: "torch.device") -> list[int]:
+def unrecorded(step: type[Step], seeds: Iterable[int], where: "torch.device") -> list[int]:
     """Those of the seeds that the record of a step does not have; the test is skipped if it has them all.
 
     Raises HarnessError if what would be trained there could not be added to the record.
@@ -218,12 +219,12 @@ def summary(histories: "list[History]") -> dict[str, Any]:
     }
 
 
-def progress(config: pytest.Config) -> "Callable[[type[StepSpec], int, Epoch], None]":
+def progress(config: pytest.Config) -> "Callable[[type[Step], int, Epoch], None]":
     """A function that tells of each epoch, past pytest's capture: on the terminal, or on a worker's standard error."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
-    def tell(step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
+    def tell(step: type[Step], seed: int, epoch: "Epoch") -> None:
         from harness.runs import told
 
         line = told(step, seed, epoch)

@@ -19,7 +19,7 @@ from harness.data import MNIST
 from harness.engine import Results
 from harness.errors import HarnessError
 from harness.provenance import provenance
-from harness.step import StepSpec
+from harness.step import Step
 from harness.work import Task, work
 
 PATIENCE = 10.0  # seconds for a worker to end before it is killed
@@ -32,7 +32,7 @@ class Processes:
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
 
-    def provenance(self, step: type[StepSpec]) -> dict[str, Any]:
+    def provenance(self, step: type[Step]) -> dict[str, Any]:
         """See `harness.engine.Engine`."""
         made = provenance(step, self.device)
         return {**made, "threads": 1} if self.device.type == "cpu" else made

@@ -14,10 +14,10 @@ import torch
 from torch import fx, nn
 
 from harness import data, strict_json
-from harness.step import StepSpec
+from harness.step import Step
 
 
-def fingerprint(step: type[StepSpec]) -> str:
+def fingerprint(step: type[Step]) -> str:
     """Sixteen hexadecimal digits that change when the network or the recipe does, and not with comments.
 
     Over the operations in order, what each is applied to and with what arguments, the settings of each layer, the names
@@ -50,7 +50,7 @@ def _shown(module: nn.Module) -> str:
     return re.sub(r"affine=(\w+), track_running_stats", r"affine=\1, bias=\1, track_running_stats", repr(module))
 
 
-def provenance(step: type[StepSpec], device: torch.device) -> dict[str, Any]:
+def provenance(step: type[Step], device: torch.device) -> dict[str, Any]:
     """Everything about where and with what a run is made that its figures may depend on."""
     return {
         "fingerprint": fingerprint(step),

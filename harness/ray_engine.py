@@ -18,7 +18,7 @@ from harness.engine import Results
 from harness.errors import HarnessError
 from harness.processes import Arrays, arrays_of, data_of
 from harness.provenance import provenance
-from harness.step import StepSpec
+from harness.step import Step
 from harness.work import News, Task, work
 
 RETRIES = 3  # deaths of a node that a task survives
@@ -69,7 +69,7 @@ class OnRay:
         """Leave the cluster, which ends what it does for us; one that was started here ends with it."""
         self.ray.shutdown()
 
-    def provenance(self, step: type[StepSpec]) -> dict[str, Any]:
+    def provenance(self, step: type[Step]) -> dict[str, Any]:
         """See `harness.engine.Engine`; of what may differ from node to node nothing is said."""
         made = provenance(step, torch.device("cpu"))
         return {**{key: made[key] for key in made.keys() - OF_A_NODE}, "device": self.device.type}

@@ -13,7 +13,7 @@ from harness.data import write
 from harness.errors import HarnessError
 from harness.history import History, epoch_of_json, errors_of_json
 from harness.provenance import differences
-from harness.step import StepSpec
+from harness.step import Step
 
 
 def run_of(history: History) -> dict[str, Any]:
@@ -27,12 +27,12 @@ def run_of(history: History) -> dict[str, Any]:
     return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
 
 
-def path_of(step: type[StepSpec]) -> Path:
+def path_of(step: type[Step]) -> Path:
     """Where the record of a step is, whether it exists or not."""
     return step.source.parent / "records" / f"{step.id.partition('/')[2]}.json"
 
 
-def read(step: type[StepSpec]) -> dict[str, Any] | None:
+def read(step: type[Step]) -> dict[str, Any] | None:
     """The record of a step, or None if it has none; HarnessError if the file is no record of this step."""
     path = path_of(step)
     return read_file(path, step.id) if path.exists() else None
@@ -70,7 +70,7 @@ def _check_runs(runs: list[dict[str, Any]]) -> None:
         strict_json.whole({"together": 1, **run}, "together", 1, strict_json.SEEDS)
 
 
-def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]) -> None:
+def check(step: type[Step], provenance: dict[str, Any], seeds: Iterable[int]) -> None:
     """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already."""
     record = read(step)
     if record is None:
@@ -89,7 +89,7 @@ def check(step: type[StepSpec], provenance: dict[str, Any], seeds: Iterable[int]
         )
 
 
-def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any], *, replace: bool = False) -> None:
+def add(step: type[Step], provenance: dict[str, Any], run: dict[str, Any], *, replace: bool = False) -> None:
     """Put one complete run into the record of its step, under a lock, and replace the file in one move.
 
     A run that is there already, the very same, is left as it is: whoever was killed after adding it adds it again.
@@ -115,13 +115,13 @@ def add(step: type[StepSpec], provenance: dict[str, Any], run: dict[str, Any], *
         raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
 
 
-def final_accuracies(step: type[StepSpec]) -> list[list[float]]:
+def final_accuracies(step: type[Step]) -> list[list[float]]:
     """Test accuracy of the final epochs, a list a run; empty without a record."""
     record = read(step) or {"runs": []}
     return [[epoch["test_accuracy"] for epoch in run["epochs"][-step.final_epochs :]] for run in record["runs"]]
 
 
-def measured(step: type[StepSpec]) -> str | None:
+def measured(step: type[Step]) -> str | None:
     """The sentence that a docstring carries after "Measured:", made from the record; None without a record."""
     record = read(step)
     if record is None:

@@ -4,11 +4,11 @@ import torch
 from torch.nn import functional as F
 
 from harness.data import MNIST
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import Run, check_output, normalized
 
 
-def rehearse(step: type[StepSpec], steps: int = 3, batch: int = 32) -> tuple[float, float]:
+def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:
     """The loss on one synthetic batch before and after a few steps of the recipe's optimizer on it.
 
     The batch is seeded noise with a bright square whose place tells the class, so that there is something to learn.

@@ -24,7 +24,7 @@ from harness import data, plots, record, stats, svg
 from harness.confusion import missed
 from harness.errors import HarnessError
 from harness.figures import Figures
-from harness.step import StepSpec
+from harness.step import Step
 from harness.step_page import Page, page
 
 SHOWN_MISSED = 24  # images a step; the others are named by their index
@@ -47,9 +47,7 @@ class Ladder:
         return sum((each.tally for each in self.pages), Counter())
 
 
-def html(
-    specs: Iterable[type[StepSpec]], images: Tensor | None, fresh: Mapping[str, dict[str, Any]] | None = None
-) -> str:
+def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str, dict[str, Any]] | None = None) -> str:
     """The text of the page.
 
     Args:
@@ -100,13 +98,13 @@ def ladders(pages: Sequence[Page]) -> list[Ladder]:
     return found
 
 
-def points(specs: Iterable[type[StepSpec]]) -> list[plots.Point]:
+def points(specs: Iterable[type[Step]]) -> list[plots.Point]:
     """The steps that have a committed record, for the plot of accuracy against parameters."""
     found = [(step, record.read(step)) for step in specs]
     return [_point(step, Figures.of(step, kept["runs"])) for step, kept in found if kept]
 
 
-def _point(step: type[StepSpec], figures: Figures) -> plots.Point:
+def _point(step: type[Step], figures: Figures) -> plots.Point:
     return plots.Point(step.id, step.parameters, figures.mean, figures.low, figures.high)
 
 
@@ -119,7 +117,7 @@ def described(points: Iterable[plots.Point]) -> str:
     )
 
 
-def plot(specs: Iterable[type[StepSpec]]) -> str:
+def plot(specs: Iterable[type[Step]]) -> str:
     """Accuracy against parameters of the steps that have a record, as an SVG file; HarnessError if none has."""
     found = points(specs)
     if not found:

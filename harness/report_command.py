@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.step import steps
+from harness.ladder import steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

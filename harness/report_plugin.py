@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.step import StepSpec, steps
+from harness.ladder import steps
+from harness.step import Step
+from harness.step_spec import StepSpec
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -54,7 +56,7 @@ def trained_steps(reporter: "TerminalReporter") -> set[str]:
     return {row["step"] for row in found}
 
 
-def specs_of(config: pytest.Config, trained: set[str]) -> list[type[StepSpec]]:
+def specs_of(config: pytest.Config, trained: set[str]) -> list[type[Step]]:
     """Those steps, in order: as collected, or where workers of xdist did that, as they are found in the ladders."""
     session: Any = config.pluginmanager.get_plugin("session")
     owners = [getattr(item, "cls", None) for item in getattr(session, "items", [])]

@@ -14,8 +14,9 @@ from harness import bench_tables, escape, record, tables
 from harness.claims import verdicts
 from harness.data import write
 from harness.errors import HarnessError
+from harness.ladder import find, steps
 from harness.spec_source import only, with_claims, with_measured
-from harness.step import StepSpec, find, steps
+from harness.step import Step
 
 SUMS = "SHA256SUMS"
 """The name of the file beside the records with their checksums, as sha256sum reads it."""
@@ -70,7 +71,7 @@ def checksums(folder: Path) -> str:
     return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
 
 
-def spec_text(step: type[StepSpec], words: Mapping[str, str]) -> str:
+def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
     """The source of a spec with its Measured line and the words of its claims as they should be.
 
     Raises HarnessError if, read by Python, it would say anything else, or something else would have changed.

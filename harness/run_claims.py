@@ -30,10 +30,8 @@ from harness.evidence import (
     worst,
 )
 from harness.stats import GOAL, TRAINING_IMAGES
-from harness.step import StepSpec
+from harness.step import Step
 from harness.verdict import Verdict, above, below, between, predicted, share
-
-Step = type[StepSpec]
 
 OVER_FITS = 0.2
 """Points of training over test accuracy. The smallest gap that a published text calls over-fitting is 0.27; those that
@@ -50,7 +48,7 @@ CONFUSES = 2.0
 """Times the average over all ordered pairs of digits: a third of the pairs are above the average in a typical run."""
 
 
-def holds_goal(step: Step) -> Verdict:
+def holds_goal(step: type[Step]) -> Verdict:
     """Every run is at the goal in each of its final epochs: one that is not refutes it, and it takes five to show it.
 
     Five of five is where the exact one-sided 95 % bound for the share of runs that hold passes one half. To miss the
@@ -64,7 +62,7 @@ def holds_goal(step: Step) -> Verdict:
     return share("refuted" if held < n else "supported" if shown else "undecided", held, n, "of runs hold")
 
 
-def some_stay_below(step: Step, accuracy: float) -> Verdict:
+def some_stay_below(step: type[Step], accuracy: float) -> Verdict:
     """At least one run never gets to the accuracy; one shows it, and no number of others refutes it."""
     reached = best(step).values()
     if not reached:
@@ -73,7 +71,7 @@ def some_stay_below(step: Step, accuracy: float) -> Verdict:
     return share("supported" if low else "undecided", low, n, "of runs stay below")
 
 
-def improves(step: Step, other: Step, points: float = 0.0) -> Verdict:
+def improves(step: type[Step], other: type[Step], points: float = 0.0) -> Verdict:
     """Final test accuracy is above the other's by more than the points, over common seeds.
 
     Supported by the rule of `Comparison.improvement`, with the points added to the other's accuracies; refuted where
@@ -99,7 +97,7 @@ def differences(ours: Values, theirs: Values) -> list[float]:
     return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
 
-def faster(step: Step, accuracy: float, other: Step) -> Verdict:
+def faster(step: type[Step], accuracy: float, other: type[Step]) -> Verdict:
     """Gets to a test accuracy in fewer epochs than the other, over common seeds.
 
     A run that never gets there counts as if it did one epoch after the end of the shorter recipe: what comes later
@@ -109,7 +107,7 @@ def faster(step: Step, accuracy: float, other: Step) -> Verdict:
     return more(epochs_to(other, accuracy, end), epochs_to(step, accuracy, end), "epochs")
 
 
-def same_runs(step: Step, other: Step) -> Verdict:
+def same_runs(step: type[Step], other: type[Step]) -> Verdict:
     """Runs with common seeds have the same accuracies in every epoch, to the last digit; one pair can refute it."""
     ours, theirs = curves(step), curves(other)
     common = ours.keys() & theirs.keys()
@@ -119,7 +117,7 @@ def same_runs(step: Step, other: Step) -> Verdict:
     return share("supported" if same == n else "refuted", same, n, "of pairs")
 
 
-def needs_more(step: Step, epochs: int, accuracy: float) -> Verdict:
+def needs_more(step: type[Step], epochs: int, accuracy: float) -> Verdict:
     """So many more epochs would bring the final test accuracy there.
 
     The slope of the last five epochs is followed on, which is more than a curve that flattens out will do: the claim is

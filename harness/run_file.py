@@ -13,7 +13,7 @@ from typing import Any
 from harness import strict_json
 from harness.errors import HarnessError
 from harness.history import Epoch, History, Outcome, epoch_of_json
-from harness.step import StepSpec
+from harness.step import Step
 
 OF_A_RUN = {"step", "seed", "started", "together", "commit", "dirty"}
 """What the first line says that is not of the step as a whole; the rest is its provenance."""
@@ -59,7 +59,7 @@ def unwritable(path: Path, error: OSError) -> HarnessError:
     return HarnessError(f"cannot write {path}: {why}; make room, or mend the folder, and go on with --resume")
 
 
-def read(path: Path, step: type[StepSpec]) -> History:
+def read(path: Path, step: type[Step]) -> History:
     """The run in a run file, as far as it went; a last line that was cut short is left out.
 
     Raises HarnessError if the file is no run file of the step.

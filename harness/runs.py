@@ -12,14 +12,14 @@ from harness.errors import HarnessError
 from harness.history import Epoch, History
 from harness.kept import Kept
 from harness.provenance import commit
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import OnEpoch, check_output, groups, sound
 from harness.unfinished import Before
 from harness.work import Task
 
 
 def finished(
-    step: type[StepSpec],
+    step: type[Step],
     there: Before,
     engine: Engine,
     *,
@@ -69,7 +69,7 @@ def trained(everything: list[Kept], engine: Engine, data: MNIST, on_epoch: OnEpo
 
 
 def recorded(
-    step: type[StepSpec],
+    step: type[Step],
     seeds: Iterable[int],
     device: torch.device,
     *,
@@ -94,11 +94,11 @@ def recorded(
     return sound(list(runs))
 
 
-def silent(step: type[StepSpec], seed: int, epoch: Epoch) -> None:
+def silent(step: type[Step], seed: int, epoch: Epoch) -> None:
     """Tell nobody."""
 
 
-def told(step: type[StepSpec], seed: int, epoch: Epoch) -> str:
+def told(step: type[Step], seed: int, epoch: Epoch) -> str:
     """One line that tells of an epoch, wherever it is shown."""
     return (
         f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "

@@ -17,7 +17,7 @@ from harness.engine import Engine
 from harness.errors import HarnessError
 from harness.history import Epoch
 from harness.provenance import fingerprint
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import OnEpoch
 from harness.work import Task
 
@@ -53,13 +53,13 @@ class Trial:
 
 
 def search(
-    candidates: Sequence[type[StepSpec]],
+    candidates: Sequence[type[Step]],
     rungs: Iterable[Rung],
     log: Path,
     engine: Engine,
     held_out: MNIST,
     on_epoch: OnEpoch,
-) -> dict[type[StepSpec], list[Trial]]:
+) -> dict[type[Step], list[Trial]]:
     """Go up the rungs; the trials of each candidate, the best first.
 
     `held_out` is a split by `harness.data.hold_out`. Each run is appended to the log as it ends, and one that is there
@@ -93,7 +93,7 @@ def mean(of: Sequence[Trial]) -> float:
 
 
 def trials(
-    wanted: Sequence[tuple[type[StepSpec], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
+    wanted: Sequence[tuple[type[Step], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
 ) -> Iterator[Trial]:
     """Train candidates with seeds, and yield each run as it ends; HarnessError after the last if some were lost."""
     tasks = [Task(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
@@ -117,7 +117,7 @@ def trials(
         raise HarnessError("; ".join(lost))
 
 
-def trial_of(candidate: type[StepSpec], seed: int, epochs: Sequence[Epoch]) -> Trial:
+def trial_of(candidate: type[Step], seed: int, epochs: Sequence[Epoch]) -> Trial:
     """The line of the log for a run. What an epoch calls its test accuracy is that on the images held out."""
     return Trial(
         candidate=candidate.title,

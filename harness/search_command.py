@@ -9,7 +9,7 @@ from rich.table import Table
 
 from harness.console import console
 from harness.errors import HarnessError
-from harness.step import StepSpec
+from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.search import Trial
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def table(found: "dict[type[StepSpec], list[Trial]]") -> Table:
+def table(found: "dict[type[Step], list[Trial]]") -> Table:
     """A line a candidate, the best first."""
     from harness.search import mean
 

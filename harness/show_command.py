@@ -8,7 +8,8 @@ from rich.text import Text
 
 from harness import field_command
 from harness.console import console
-from harness.step import StepSpec, find, steps
+from harness.ladder import find, steps
+from harness.step import Step
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def show(step: type[StepSpec], out: Console) -> None:
+def show(step: type[Step], out: Console) -> None:
     """Print title, prose, what became of the claims, recipe, what changed since the step before, and layers."""
     from harness.claims import verdicts
     from harness.difference import difference
@@ -56,7 +57,7 @@ def show(step: type[StepSpec], out: Console) -> None:
     out.print(field_command.summary(field))
 
 
-def goal(step: type[StepSpec]) -> str:
+def goal(step: type[Step]) -> str:
     """What the step claims of the goal, in words."""
     from harness.stats import GOAL
 

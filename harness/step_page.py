@@ -16,7 +16,8 @@ from harness.difference import difference
 from harness.docstring import Sentence, points
 from harness.evidence import series
 from harness.figures import Figures
-from harness.step import StepSpec, find
+from harness.ladder import find
+from harness.step import Step
 from harness.verdict import Verdict
 
 SAMPLE = 0  # the test image on which receptive fields are drawn
@@ -35,7 +36,7 @@ class Judged:
 class Page:
     """What the report says of one step."""
 
-    step: type[StepSpec]
+    step: type[Step]
     target: str
     result: list[str]
     analysis: list[list[Judged]]
@@ -57,7 +58,7 @@ class Page:
         return Counter(judged.word or "judgement" for point in self.analysis for judged in point)
 
 
-def page(step: type[StepSpec], kept: dict[str, Any] | None, images: Tensor | None) -> Page:
+def page(step: type[Step], kept: dict[str, Any] | None, images: Tensor | None) -> Page:
     """What the report says of one step, of whose runs `kept` is the record."""
     document, found = step.document(), claims.verdicts(step)
     runs = kept["runs"] if kept else []
@@ -88,7 +89,7 @@ def judged(section: str, found: Mapping[str, Verdict]) -> list[list[Judged]]:
     ]
 
 
-def curves(step: type[StepSpec], runs: Sequence[dict[str, Any]]) -> Markup:
+def curves(step: type[Step], runs: Sequence[dict[str, Any]]) -> Markup:
     """The learning curves of a step."""
     test, train = ([series(run, kind) for run in runs] for kind in ("test", "train"))
     figure = plots.curves(test, train, step.final_epochs, step.document().published.get("best test"))
@@ -96,7 +97,7 @@ def curves(step: type[StepSpec], runs: Sequence[dict[str, Any]]) -> Markup:
     return svg.inline(figure, f"curves-{step.id}", label, plots.DARK)
 
 
-def field(step: type[StepSpec], images: Tensor | None) -> Markup:
+def field(step: type[Step], images: Tensor | None) -> Markup:
     """The receptive field of each layer, on a digit if there is one."""
     image = torch.zeros(28, 28, dtype=torch.uint8) if images is None else images[SAMPLE]
     figure, dark = plots.field(step.model(), image)

@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping
 from harness import claims, escape, record
 from harness.docstring import Sentence
 from harness.figures import Figures
-from harness.step import StepSpec, steps
+from harness.ladder import steps
+from harness.step import Step
 
 HEADER = (
     "| step | parameters | receptive field | published best test | measured, final epochs | worst | held |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
 )
 
-Row = tuple[str, list[type[StepSpec]], Callable[[type[StepSpec]], list[Sentence]]]
+Row = tuple[str, list[type[Step]], Callable[[type[Step]], list[Sentence]]]
 """The name of a row of findings, the steps that it is of, and what is counted of each."""
 
 OUTCOMES = ("supported", "refuted", "undecided", "judgement")
@@ -26,7 +27,7 @@ def ladder_table(ladder: str) -> str:
     return HEADER + "".join(_row(step) for step in steps().values() if step.ladder == ladder)
 
 
-def _row(step: type[StepSpec]) -> str:
+def _row(step: type[Step]) -> str:
     published = step.document().published.get("best test")
     cells = [
         escape.markdown_code(step.id),
@@ -37,7 +38,7 @@ def _row(step: type[StepSpec]) -> str:
     return "| " + " | ".join([*cells, *_measured(step)]) + " |\n"
 
 
-def _measured(step: type[StepSpec]) -> list[str]:
+def _measured(step: type[Step]) -> list[str]:
     found = record.read(step)
     if not found:
         return ["", "", ""]
@@ -74,12 +75,12 @@ def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> s
     return "\n".join(lines) + "\n"
 
 
-def analysis(step: type[StepSpec]) -> list[Sentence]:
+def analysis(step: type[Step]) -> list[Sentence]:
     """What is said of a step by those who made it."""
     return step.document().sentences
 
 
-def evidence(step: type[StepSpec], claim: str) -> str:
+def evidence(step: type[Step], claim: str) -> str:
     """What became of a claim of a step, with its evidence: `refuted: 0.333 [0.00840, 0.906] of runs hold, n = 3`."""
     verdict = claims.decide(step, claim)
     return f"{verdict.word}: {verdict.evidence}"

@@ -19,7 +19,7 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.rehearsal import synthetic
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import Run, check_output
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Rounds:
     Raises HarnessError if the network's output is not N x 10.
     """
 
-    def __init__(self, step: type[StepSpec], device: torch.device) -> None:
+    def __init__(self, step: type[Step], device: torch.device) -> None:
         self.device, self.steps = device, STEPS[device.type]
         self.images = self.steps * step.recipe.batch_size
         self.run = trainer(step, unteachable(self.images).to(device))
@@ -87,7 +87,7 @@ class Rounds:
         [(self.loss, _)] = trained if isinstance(trained, list) else [trained]
 
 
-def trainer(step: type[StepSpec], data: MNIST) -> "Run | Together":
+def trainer(step: type[Step], data: MNIST) -> "Run | Together":
     """What trains one network of the step on the device where the data is."""
     device = data.train_images.device
     model = step.model().to(device).to(memory_format=layout(device))
@@ -106,7 +106,7 @@ def unteachable(n: int, seed: int = 0) -> MNIST:
     return replace(data, train_labels=data.train_labels[order])
 
 
-def measure(step: type[StepSpec], device: torch.device, benchmark: "BenchmarkFixture") -> Throughput | None:
+def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture") -> Throughput | None:
     """Time `ROUNDS` rounds and put what they depend on into the extra_info of the benchmark.
 
     None where benchmarks are disabled: a round was trained, and nothing measured. Raises HarnessError if the network is
@@ -141,7 +141,7 @@ def measure(step: type[StepSpec], device: torch.device, benchmark: "BenchmarkFix
     return result
 
 
-def conditions(step: type[StepSpec], rounds: Rounds) -> dict[str, Any]:
+def conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
     """What the time of a round depends on and may change from one run to the next on the same machine."""
     return {
         "parameters": step.parameters,

@@ -14,7 +14,7 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.properties import attach, attached
-from harness.step import StepSpec
+from harness.step import Step
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -99,14 +99,14 @@ def pytest_benchmark_compare_machine_info(
 @pytest.fixture
 def measure_throughput(
     request: pytest.FixtureRequest, benchmark: "BenchmarkFixture"
-) -> "Iterator[Callable[[type[StepSpec]], None]]":
+) -> "Iterator[Callable[[type[Step]], None]]":
     """A function that times the training of a step, and profiles it afterwards where --profile asks for that.
 
     Under xdist the test fails: pytest-benchmark would measure nothing there, and let it pass.
     """
     config = request.config
 
-    def run(step: type[StepSpec]) -> None:
+    def run(step: type[Step]) -> None:
         if benchmark.disabled and not config.getoption("benchmark_disable"):
             pytest.fail("nothing can be timed beside other workers; use -n 0, or -k 'not throughput'", pytrace=False)
         from harness.throughput import measure

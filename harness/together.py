@@ -19,7 +19,7 @@ from harness.history import Epoch, Errors, finite
 from harness.losses import loss_of
 from harness.recipe import Recipe
 from harness.state import Generators, State, put_back, take
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import check_output, missed, next_epoch, normalized, optimizer_of, transformed
 
 
@@ -180,7 +180,7 @@ class Together:
         return {name: self.averaged.get(name, value) for name, value in values.items()}
 
 
-def together(step: type[StepSpec], seeds: Sequence[int], data: MNIST) -> Together:
+def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> Together:
     """The networks of the seeds on the device where the data is; seeds torch's global generator for each."""
     device = data.train_images.device
     models = []
@@ -192,7 +192,7 @@ def together(step: type[StepSpec], seeds: Sequence[int], data: MNIST) -> Togethe
 
 
 def epochs_together(
-    step: type[StepSpec], seeds: Sequence[int], data: MNIST, epochs: int | None = None
+    step: type[Step], seeds: Sequence[int], data: MNIST, epochs: int | None = None
 ) -> Iterator[list[Epoch]]:
     """Train the seeds together on the device where the data is, yielding an epoch of each as they end.
 

@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from harness.device import layout
 from harness.errors import HarnessError
-from harness.step import StepSpec
+from harness.step import Step
 from harness.throughput import unteachable
 from harness.train import Run, check_output
 
@@ -50,7 +50,7 @@ class Trace:
     table: str
 
 
-def trace(step: type[StepSpec], device: torch.device, folder: Path) -> Trace:
+def trace(step: type[Step], device: torch.device, folder: Path) -> Trace:
     """Profile a few training steps on images that cannot teach and write what was seen to folder/<ladder>/<step>/.
 
     TensorBoard takes `folder` as its --logdir, and the step's id is there the name of the run. Raises HarnessError if
@@ -76,7 +76,7 @@ def trace(step: type[StepSpec], device: torch.device, folder: Path) -> Trace:
     return Trace(perfetto, tensorboard, text, operators(seen, device, 20))
 
 
-def profiled(step: type[StepSpec], device: torch.device) -> profile:
+def profiled(step: type[Step], device: torch.device) -> profile:
     """The profiler, stopped, after `ACTIVE` training steps that it has seen with shapes, memory and call stacks."""
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     total = SKIPPED + WAIT + WARMUP + ACTIVE

@@ -27,9 +27,9 @@ from harness.history import Outcome, Progress, finite
 from harness.losses import loss_of
 from harness.recipe import Normalize, Recipe
 from harness.state import Generators, State, put_back, take
-from harness.step import StepSpec
+from harness.step import Step
 
-OnEpoch = Callable[[type[StepSpec], int, Epoch], None]
+OnEpoch = Callable[[type[Step], int, Epoch], None]
 
 
 class Training(Protocol):
@@ -55,7 +55,7 @@ class Training(Protocol):
 
 
 def train(
-    step: type[StepSpec],
+    step: type[Step],
     seeds: Iterable[int],
     device: torch.device | str = "cpu",
     *,
@@ -102,7 +102,7 @@ def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list
 
 
 @contextmanager
-def training(step: type[StepSpec], seeds: Sequence[int], data: MNIST) -> Iterator[Training]:
+def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Training]:
     """The networks of seeds that are trained together, on the device where the data is, before their first epoch.
 
     torch's global generator is put back afterwards.
@@ -118,7 +118,7 @@ def training(step: type[StepSpec], seeds: Sequence[int], data: MNIST) -> Iterato
             yield alone(step, seed, data)
 
 
-def next_epoch(step: type[StepSpec], seeds: Sequence[int], run: Training) -> list[Outcome]:
+def next_epoch(step: type[Step], seeds: Sequence[int], run: Training) -> list[Outcome]:
     """Train and evaluate one epoch: what came of it for each seed."""
     began = time.perf_counter()
     passes = run.pass_of_each()
@@ -130,7 +130,7 @@ def next_epoch(step: type[StepSpec], seeds: Sequence[int], run: Training) -> lis
     ]
 
 
-def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None = None) -> Iterator[Epoch]:
+def epochs_of(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> Iterator[Epoch]:
     """Train one seed on the device where the data is, yielding each epoch; HarnessError once a loss is not finite."""
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -140,7 +140,7 @@ def epochs_of(step: type[StepSpec], seed: int, data: MNIST, epochs: int | None =
             yield finite(outcome)
 
 
-def alone(step: type[StepSpec], seed: int, data: MNIST) -> "Run":
+def alone(step: type[Step], seed: int, data: MNIST) -> "Run":
     """The network of one seed, before its first epoch; seeds torch's global generator."""
     device = data.train_images.device
     torch.manual_seed(seed)
@@ -161,7 +161,7 @@ def epoch_of(number: int, loss: float, correct: int, wrong: Errors, seconds: flo
     )
 
 
-def check_loss(step: type[StepSpec], seed: int, epoch: int, loss: float, sound: int) -> HarnessError | None:
+def check_loss(step: type[Step], seed: int, epoch: int, loss: float, sound: int) -> HarnessError | None:
     """What is wrong with the mean loss of an epoch, of which so many batches were sound; None if it is finite."""
     if math.isfinite(loss):
         return None
@@ -320,7 +320,7 @@ def percent(correct: int, n: int) -> float:
     return round(100 * correct / n, 4)
 
 
-def check_output(step: type[StepSpec], model: nn.Module, device: torch.device) -> None:
+def check_output(step: type[Step], model: nn.Module, device: torch.device) -> None:
     """Raise HarnessError unless the model maps N x 1 x 28 x 28 to N x 10."""
     model.eval()
     try:

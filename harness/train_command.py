@@ -15,7 +15,8 @@ from rich.table import Table
 
 from harness.console import console
 from harness.errors import HarnessError
-from harness.step import StepSpec, find
+from harness.ladder import find
+from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.train import Epoch, History, OnEpoch
@@ -111,7 +112,7 @@ def bring_up_to_date() -> None:
         print(f"wrote {path}", file=sys.stderr)
 
 
-def check(step: type[StepSpec], arguments: argparse.Namespace) -> None:
+def check(step: type[Step], arguments: argparse.Namespace) -> None:
     """Raise HarnessError for arguments that are each well-formed and make no sense together."""
     if len(set(arguments.seeds)) < len(arguments.seeds):
         raise HarnessError("a seed is given twice; each seed counts once")
@@ -125,7 +126,7 @@ def check(step: type[StepSpec], arguments: argparse.Namespace) -> None:
         raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
 
 
-def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[History]":
+def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[History]":
     """Train the seeds, shown and kept as the arguments say; what can be refused is so at once."""
     from harness import record
     from harness.data import load
@@ -147,7 +148,7 @@ def trained(step: type[StepSpec], arguments: argparse.Namespace) -> "Iterator[Hi
             yield history
 
 
-def profile(step: type[StepSpec], arguments: argparse.Namespace) -> int:
+def profile(step: type[Step], arguments: argparse.Namespace) -> int:
     """Profile a few training steps; print the operators and where the traces are."""
     from harness.device import device_of
     from harness.trace import trace
@@ -171,7 +172,7 @@ def display(epochs: int) -> "AbstractContextManager[OnEpoch]":
     return _Live(epochs) if sys.stderr.isatty() else nullcontext(plain)
 
 
-def plain(step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
+def plain(step: type[Step], seed: int, epoch: "Epoch") -> None:
     """One line an epoch."""
     from harness.runs import told
 
@@ -198,7 +199,7 @@ class _Live(Progress):
         super().__enter__()
         return self._tell
 
-    def _tell(self, step: type[StepSpec], seed: int, epoch: "Epoch") -> None:
+    def _tell(self, step: type[Step], seed: int, epoch: "Epoch") -> None:
         from harness.runs import told
 
         self.update(self._all, advance=1)
@@ -253,7 +254,7 @@ def verdict(histories: "list[History]") -> str:
     return "\n".join(sentences)
 
 
-def expectation(step: type[StepSpec]) -> str:
+def expectation(step: type[Step]) -> str:
     """How likely a run of a step is to hold the goal, by its record."""
     from harness import record
     from harness.stats import GOAL, LEAST_RUNS, chance_below, holds

@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.history import History
 from harness.kept import CHECKPOINT, LOCK, RUN, Kept, lock
 from harness.provenance import differences
-from harness.step import StepSpec
+from harness.step import Step
 from harness.work import Task
 
 NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
@@ -43,7 +43,7 @@ class Found:
     history: History | None = field(default=None, compare=False)
 
 
-def before(step: type[StepSpec], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Before:
+def before(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Before:
     """What there is of the seeds in a folder of run files, if they are to have so many epochs.
 
     Raises HarnessError for files that are damaged, and for a checkpoint that would be used and cannot be: one of
@@ -82,7 +82,7 @@ def checkpoints(here: Path) -> list[Found]:
     ]
 
 
-def whole_runs(here: Path, step: type[StepSpec], seeds: list[int], epochs: int, made: dict[str, object]) -> list[Found]:
+def whole_runs(here: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]) -> list[Found]:
     """The runs of these seeds that have all their epochs and were made with the same as those to come would be."""
     found = []
     for path, seed, stamp in files(here, RUN):
@@ -94,7 +94,7 @@ def whole_runs(here: Path, step: type[StepSpec], seeds: list[int], epochs: int, 
     return found
 
 
-def interrupted(step: type[StepSpec], folder: Path, found: Found, epochs: int, made: dict[str, object]) -> Kept:
+def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made: dict[str, object]) -> Kept:
     """The files of a training that can go on, locked."""
     held = lock(found.path.with_suffix(LOCK))
     try:

@@ -10,7 +10,7 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.history import Errors, errors_of_json, finite
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import OnEpoch, alone, errors, next_epoch
 from harness.weights import Trained, keep
 
@@ -18,7 +18,7 @@ TIES = 5
 """Test images that another processor may decide otherwise: two classes as good as equal, in float32."""
 
 
-def make(step: type[StepSpec], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
+def make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
     """Train a seed that the record has, on the device where the data is, and keep what it ends with.
 
     Raises HarnessError if the record has no such run, or the training comes to other test images than it says; then
@@ -48,7 +48,7 @@ def missed(trained: Trained, data: MNIST) -> Errors:
     return errors(network, data.test_images, data.test_labels, trained.step.recipe.normalize)
 
 
-def recorded(step: type[StepSpec], seed: int) -> Errors:
+def recorded(step: type[Step], seed: int) -> Errors:
     """What the run of that seed missed in the end, by the committed record; HarnessError if it is not there."""
     runs: list[dict[str, Any]] = (record.read(step) or {"runs": []})["runs"]
     for run in runs:

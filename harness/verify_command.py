@@ -4,7 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.step import StepSpec, find, steps
+from harness.ladder import find, steps
+from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.history import Errors
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if verified else 1
 
 
-def has_weights(step: type[StepSpec]) -> bool:
+def has_weights(step: type[Step]) -> bool:
     """Whether the repository has a trained network of the step."""
     from harness.weights import path_of
 
@@ -58,7 +59,7 @@ def told(trained: "Trained", missed: "Errors", recorded: "Errors", n: int) -> st
     """One line: what the network reaches, and whether that is what its record says."""
     from harness.verification import TIES, different
 
-    step: type[StepSpec] = trained.step
+    step: type[Step] = trained.step
     right = n - len(missed)
     reached = (
         f"{step.id}: {step.parameters:,} parameters, seed {trained.seed}: "

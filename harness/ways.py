@@ -16,7 +16,7 @@ from torchvision import transforms
 from harness.data import MNIST
 from harness.device import layout
 from harness.recipe import Recipe
-from harness.step import StepSpec
+from harness.step import Step
 from harness.together import Together
 from harness.train import Run, errors, evaluate, percent, prepare
 
@@ -63,7 +63,7 @@ def transforms_of(recipe: Recipe, *, train: bool) -> transforms.Compose:
 class Notebook:
     """A DataLoader over PIL images, torchvision's transforms, and a loop that reads the loss after every step."""
 
-    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device) -> None:
+    def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.device = step.recipe, device
         self.model = step.model().to(device)
         self.optimizer = sgd(self.model, step.recipe)
@@ -109,7 +109,7 @@ class Notebook:
 class Eager:
     """Tensors in memory and augmentation a batch at a time; otherwise what torch does when nothing is asked of it."""
 
-    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device) -> None:
+    def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.data = step.recipe, data.to(device)
         self.model = step.model().to(device)
         self.optimizer = sgd(self.model, step.recipe)
@@ -135,7 +135,7 @@ class Eager:
 class Ours:
     """What `harness.train` does on a CPU: one network, dropout from random bytes, channels last, a fused optimizer."""
 
-    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device) -> None:
+    def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.data = step.recipe, data.to(device)
         self.run = Run(step.model().to(device).to(memory_format=layout(device)), step.recipe, self.data, seed=0)
 
@@ -158,7 +158,7 @@ class Ours:
 class OursTogether:
     """What `harness.train` does on a GPU, with any number of seeds: stacked networks and a step that is one graph."""
 
-    def __init__(self, step: type[StepSpec], data: MNIST, device: torch.device, seeds: int = 1) -> None:
+    def __init__(self, step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> None:
         models = [step.model().to(device) for _ in range(seeds)]
         self.run = Together(models, step.recipe, data.to(device), range(seeds))
 
@@ -188,6 +188,6 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def ours(step: type[StepSpec], data: MNIST, device: torch.device) -> Way:
+def ours(step: type[Step], data: MNIST, device: torch.device) -> Way:
     """The way of `harness.train` on a device."""
     return OursTogether(step, data, device) if device.type == "cuda" else Ours(step, data, device)

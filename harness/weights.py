@@ -14,24 +14,24 @@ from harness import strict_json
 from harness.data import write
 from harness.errors import HarnessError
 from harness.provenance import fingerprint
-from harness.step import StepSpec
+from harness.step import Step
 
 
 @dataclass(frozen=True)
 class Trained:
     """A network as it was at the end of a run, ready to predict."""
 
-    step: type[StepSpec]
+    step: type[Step]
     seed: int
     network: nn.Module
 
 
-def path_of(step: type[StepSpec]) -> Path:
+def path_of(step: type[Step]) -> Path:
     """The file of a step's weights, whether it exists or not."""
     return step.source.parent / "weights" / f"{step.id.partition('/')[2]}.safetensors"
 
 
-def read(step: type[StepSpec]) -> Trained:
+def read(step: type[Step]) -> Trained:
     """The trained network of a step; HarnessError if there is none, or the file is of another network or damaged."""
     path = path_of(step)
     try:

@@ -17,7 +17,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.history import Outcome, Progress
 from harness.provenance import provenance
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import Training, next_epoch, training
 
 
@@ -25,7 +25,7 @@ from harness.train import Training, next_epoch, training
 class Task:
     """Seeds to be trained together, up to so many epochs."""
 
-    step: type[StepSpec]
+    step: type[Step]
     seeds: tuple[int, ...]
     epochs: int
     head: Mapping[str, Any] = field(default_factory=dict)

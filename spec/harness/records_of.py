@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Recipe, StepSpec, record
+from harness.step import Step
 
 Errors = Sequence[tuple[int, int, int]]
 
@@ -21,9 +22,7 @@ def step_with(folder: Path, step_id: str, analysis: str = "- It is small.", **at
     return step
 
 
-def keep(
-    step: type[StepSpec], runs: Mapping[int, tuple[Sequence[float], Sequence[float]]], errors: Errors = ()
-) -> Path:
+def keep(step: type[Step], runs: Mapping[int, tuple[Sequence[float], Sequence[float]]], errors: Errors = ()) -> Path:
     """Write a record of the step: for each seed its training and its test accuracy after each epoch."""
     kept = [
         {

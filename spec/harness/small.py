@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness import Recipe, StepSpec, data, rewrite
-from harness import step as step_module
+from harness import Recipe, StepSpec, data, ladder, rewrite
 from harness.__main__ import main
 from harness.data import MNIST
 from harness.recipe import OneCycle, RandomAffine, StepLR
@@ -169,7 +168,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     for step in STEPS.values():
         monkeypatch.setattr(step, "source", tmp_path / "small" / "test_01_small.py")
     (tmp_path / "small").mkdir()
-    monkeypatch.setattr(step_module, "steps", lambda: STEPS)
+    monkeypatch.setattr(ladder, "steps", lambda: STEPS)
     monkeypatch.setattr(data, "load", lambda path=None: images())
     monkeypatch.setattr(rewrite, "rewrite", list)
     monkeypatch.chdir(tmp_path)

@@ -13,6 +13,7 @@ from harness.__main__ import main
 from harness.bench_tables import document, of
 from harness.recipe import RandomAffine
 from harness.rehearsal import synthetic
+from harness.step import Step
 from harness.ways import Eager, Notebook, Ours, OursTogether, transforms_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
@@ -25,9 +26,9 @@ class Net(torch.nn.Sequential):
         super().__init__(Conv(1, 8, 3, "relu", "bn", stride=2), Conv(8, 10, 3), GlobalAverage(), LogProbabilities())
 
 
-def step_of(recipe: Recipe) -> type[StepSpec]:
+def step_of(recipe: Recipe) -> type[Step]:
     attributes = {"model": Net, "recipe": recipe, "parameters": 826, "__module__": __name__}
-    step: type[StepSpec] = type("Step", (StepSpec,), attributes)
+    step: type[Step] = type("Step", (StepSpec,), attributes)
     step.id = "mine/net"
     return step
 

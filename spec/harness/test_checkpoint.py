@@ -15,7 +15,7 @@ from harness import checkpoint, data, engine, provenance, record
 from harness.checkpoint import Checkpoint
 from harness.errors import HarnessError
 from harness.history import Epoch, Outcome
-from harness.step import StepSpec
+from harness.step import Step
 from harness.together import together
 from harness.train import next_epoch
 from harness.work import News, Task, work
@@ -34,7 +34,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("step", [small.Plain, small.Simple, small.WithGlobal], ids=lambda step: step.__name__)
 @pytest.mark.parametrize("epoch", [0, 1, 3, 4])
-def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[StepSpec], epoch: int) -> None:
+def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step], epoch: int) -> None:
     whole = list(work(Task(step, (3,), 4), small.images()))
     torch.manual_seed(99)  # whatever else the process does in between
     resumed = list(work(Task(step, (3,), 4, checkpoint=whole[epoch].checkpoint), small.images()))
@@ -71,7 +71,7 @@ def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
 
 @pytest.mark.parametrize("recipe", [small.Plain.recipe, small.Simple.recipe], ids=["plain", "simple"])
 def test_seeds_that_are_trained_together_resume_as_well(recipe: Any) -> None:
-    step: type[StepSpec] = type("Step", (small.Plain,), {"recipe": recipe, "__module__": __name__})
+    step: type[Step] = type("Step", (small.Plain,), {"recipe": recipe, "__module__": __name__})
     seeds = (4, 0)
     run = together(step, seeds, small.images())
     for _ in range(2):

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from harness import Recipe, StepSpec, claims
-from harness import step as step_module
+from harness import Recipe, StepSpec, claims, ladder
 from harness.claims import decide
 from harness.errors import HarnessError
 from harness.fact_claims import FACT_CLAIMS
 from harness.recipe import RandomAffine
 from harness.run_claims import RUN_CLAIMS
+from harness.step import Step
 from harness.verdict import Verdict, above, below, between, predicted
 from models.blocks import GlobalAverage, LogProbabilities
 from spec.harness.records_of import keep, step_with
@@ -65,7 +65,7 @@ class Bare(nn.Sequential):
 
 
 @pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[StepSpec]:
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
     """The step mine/a, which rises, beside mine/b, which swings, and mine/c, which has no record."""
     turned = Recipe(lr=0.1, batch_size=32, epochs=6, augmentation=RandomAffine(degrees=7))
     a = step_with(tmp_path, "mine/a", model=Small)
@@ -73,7 +73,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[StepSpec]:
     c = step_with(tmp_path, "mine/c", model=Small)
     keep(a, three(TRAINED, RISING), MISSED)
     keep(b, three(HINDERED, SWINGING))
-    monkeypatch.setattr(step_module, "steps", lambda: {"mine/a": a, "mine/b": b, "mine/c": c})
+    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b, "mine/c": c})
     return a
 
 
@@ -199,7 +199,7 @@ FACTS = {
 
 
 @pytest.mark.parametrize(("claim", "word", "estimate"), [(claim, *expected) for claim, expected in RUNS.items()])
-def test_runs_decide(pair: type[StepSpec], claim: str, word: str, estimate: str) -> None:
+def test_runs_decide(pair: type[Step], claim: str, word: str, estimate: str) -> None:
     verdict = decide(pair, claim)
     assert (verdict.word, verdict.n) == (word, 3)
     assert verdict.evidence.startswith(f"{estimate} ") or not estimate
@@ -209,7 +209,7 @@ def test_runs_decide(pair: type[StepSpec], claim: str, word: str, estimate: str)
     ("claim", "word"),
     [(claim, word) for claims in FACTS.items() for claim, word in zip(claims, ("supported", "refuted"), strict=True)],
 )
-def test_network_and_recipe_decide(pair: type[StepSpec], claim: str, word: str) -> None:
+def test_network_and_recipe_decide(pair: type[Step], claim: str, word: str) -> None:
     verdict = decide(pair, claim)
     assert (verdict.word, verdict.n) == (word, 0)
 
@@ -222,9 +222,9 @@ def test_every_word_of_the_vocabulary_is_decided_above() -> None:
 
 
 @pytest.mark.parametrize("claim", [claim for claim in RUNS if not re.search("the goal|some runs|the runs", claim)])
-def test_two_runs_decide_nothing(pair: type[StepSpec], claim: str) -> None:
+def test_two_runs_decide_nothing(pair: type[Step], claim: str) -> None:
     keep(pair, dict(list(three(TRAINED, RISING).items())[:2]), MISSED)
-    keep(step_module.steps()["mine/b"], dict(list(three(HINDERED, SWINGING).items())[:2]))
+    keep(ladder.steps()["mine/b"], dict(list(three(HINDERED, SWINGING).items())[:2]))
     verdict = decide(pair, claim)
     assert (verdict.word, verdict.n) == ("undecided", 2)
 
@@ -233,8 +233,8 @@ def test_two_runs_decide_nothing(pair: type[StepSpec], claim: str) -> None:
     "claim",
     ["over-fits", "holds the goal", "some runs stay below 99", "improves on mine/b", "gives a last test of 99.4"],
 )
-def test_no_runs_leave_a_claim_undecided(pair: type[StepSpec], claim: str) -> None:
-    verdict = decide(step_module.steps()["mine/c"], claim)
+def test_no_runs_leave_a_claim_undecided(pair: type[Step], claim: str) -> None:
+    verdict = decide(ladder.steps()["mine/c"], claim)
     assert (verdict.word, verdict.n, verdict.evidence) == ("undecided", 0, "no runs")
 
 
@@ -288,7 +288,7 @@ def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeyp
         step_with(tmp_path, f"mine/{name}", recipe=Recipe(lr=0.1, batch_size=64, epochs=epochs))
         for name, epochs in (("a", 6), ("b", 9))
     )
-    monkeypatch.setattr(step_module, "steps", lambda: {"mine/a": a, "mine/b": b})
+    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b})
     keep(a, {seed: ([97.0] * 6, [97.0] * 6) for seed in range(3)})
     keep(b, {seed: ([98.0] * 9, [98.0] * 8 + [99.4]) for seed in range(3)})  # in an epoch that the other has not
     for claim in ("faster to 99.4 than mine/b", "mine/b faster to 99.4 than mine/a"):
@@ -298,8 +298,8 @@ def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeyp
     assert decide(b, "faster to 99.4 than mine/a").evidence == "2 [2, 2] epochs, n = 3"
 
 
-def test_runs_are_the_same_if_every_epoch_is(pair: type[StepSpec]) -> None:
-    b = step_module.steps()["mine/b"]
+def test_runs_are_the_same_if_every_epoch_is(pair: type[Step]) -> None:
+    b = ladder.steps()["mine/b"]
     keep(b, three(TRAINED, RISING))
     assert decide(pair, "gives the runs of mine/b").word == "supported"
     runs = three(TRAINED, RISING)
@@ -310,20 +310,20 @@ def test_runs_are_the_same_if_every_epoch_is(pair: type[StepSpec]) -> None:
     assert decide(pair, "gives the runs of mine/c").word == "undecided"
 
 
-def test_closeness_is_in_points(pair: type[StepSpec]) -> None:
+def test_closeness_is_in_points(pair: type[Step]) -> None:
     assert decide(pair, "stays within 0.6 of mine/b").evidence == "0.533 [0.533, 0.533] points, n = 3"
     assert between([0.1, 0.2, 0.3], 1.0).evidence == "0.2 [-0.0484, 0.448] points, n = 3"  # 4.3027 x 0.1 / sqrt(3)
 
 
-def test_a_difference_of_nothing_improves_nothing(pair: type[StepSpec]) -> None:
-    keep(step_module.steps()["mine/b"], three(TRAINED, RISING))
+def test_a_difference_of_nothing_improves_nothing(pair: type[Step]) -> None:
+    keep(ladder.steps()["mine/b"], three(TRAINED, RISING))
     found = [decide(pair, f"{claim} mine/b") for claim in ("improves on", "worsens on", "over-fits more than")]
     assert [verdict.word for verdict in found] == ["undecided"] * 3
     assert {verdict.evidence for verdict in found} == {"0 [0, 0] points, n = 3"}
 
 
-def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(pair: type[StepSpec]) -> None:
-    b = step_module.steps()["mine/b"]
+def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(pair: type[Step]) -> None:
+    b = ladder.steps()["mine/b"]
     keep(b, {0: ([99.0] * 6, [98.0] * 6), 1: ([99.0] * 6, [98.1] * 6), 2: ([99.0] * 6, [98.2] * 6)})
     keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(3)})
     # differences 1.0, 0.9, 0.8: 0.9 +- 4.3027 x 0.1 / sqrt(3)
@@ -366,7 +366,7 @@ def test_the_interval_of_accuracies_ends_where_they_do_and_that_of_points_does_n
     assert above(learned, 100.0).word == "undecided"  # their mean may be as high as that
 
 
-def test_a_fact_says_what_the_network_has(pair: type[StepSpec]) -> None:
+def test_a_fact_says_what_the_network_has(pair: type[Step]) -> None:
     assert "94" in decide(pair, "has 95 parameters").evidence
 
 
@@ -382,7 +382,7 @@ def test_a_fact_says_what_the_network_has(pair: type[StepSpec]) -> None:
         ("moves by 0.1 over epochs 8 to 15", "a claim looks at 15 epochs, but the recipe has 6"),
     ],
 )
-def test_a_claim_that_says_nothing_is_refused(pair: type[StepSpec], claim: str, message: str) -> None:
+def test_a_claim_that_says_nothing_is_refused(pair: type[Step], claim: str, message: str) -> None:
     with pytest.raises(HarnessError, match=message):
         decide(pair, claim)
 

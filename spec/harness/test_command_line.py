@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, engine, rewrite, show_command
-from harness import step as step_module
+from harness import Recipe, StepSpec, data, engine, ladder, rewrite, show_command
 from harness.__main__ import main
 from harness.rehearsal import synthetic
 from harness.work import News
@@ -94,7 +93,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for step_id, step in steps.items():
         monkeypatch.setattr(step, "id", step_id)
         monkeypatch.setattr(step, "source", tmp_path / "mine" / "test_01_tiny.py")
-    for module in (step_module, show_command):
+    for module in (ladder, show_command):
         monkeypatch.setattr(module, "steps", lambda: steps)
     monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -331,14 +330,14 @@ INTERRUPTED = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 import sys
-from harness import Recipe, data, step
+from harness import Recipe, data, ladder
 from harness.__main__ import main
 from harness.rehearsal import synthetic
 from spec.harness.test_command_line import Tiny
 
 Tiny.id = "mine/tiny"
 Tiny.recipe = Recipe(lr=0.05, batch_size=32, epochs=100_000)
-step.steps = lambda: {"mine/tiny": Tiny}
+ladder.steps = lambda: {"mine/tiny": Tiny}
 data.load = lambda path=None: synthetic(64)
 sys.exit(main(["train", "mine/tiny", "--device", "cpu"]))
 """

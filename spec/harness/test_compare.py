@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import StepSpec
-from harness import step as step_module
+from harness import ladder
 from harness.__main__ import main
 from harness.comparison import paired
 from harness.errors import HarnessError
+from harness.step import Step
 from spec.harness.records_of import keep, step_with
 
 Run = Callable[[str], tuple[int, str, str]]
 
 
 @pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[type[StepSpec], type[StepSpec]]:
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[type[Step], type[Step]]:
     """Two steps without records."""
     a, b = (step_with(tmp_path, f"mine/{name}") for name in "ab")
-    monkeypatch.setattr(step_module, "steps", lambda: {"mine/a": a, "mine/b": b})
+    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b})
     return a, b
 
 
@@ -43,7 +43,7 @@ def finals(*accuracies: float, first: int = 0) -> dict[int, tuple[list[float], l
     return {seed: ([98.0] * 6, [97.0] * 3 + [accuracy] * 3) for seed, accuracy in enumerate(accuracies, first)}
 
 
-def test_pairs_of_common_seeds_are_compared_as_by_hand(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:
+def test_pairs_of_common_seeds_are_compared_as_by_hand(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.0, 99.30, 99.32, 99.34))
     keep(pair[1], finals(99.10, 99.10, 99.10, first=1))
     status, out, _ = compare("mine/a mine/b")
@@ -62,13 +62,13 @@ def test_pairs_of_common_seeds_are_compared_as_by_hand(compare: Run, pair: tuple
     assert "mine/a is an improvement on mine/b." in compare("mine/b mine/a")[1]
 
 
-def test_a_difference_within_the_noise_is_no_improvement(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:
+def test_a_difference_within_the_noise_is_no_improvement(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.30, 99.20, 99.40))
     keep(pair[1], finals(99.25, 99.30, 99.20))
     assert "Neither is an improvement on the other" in compare("mine/a mine/b")[1]
 
 
-def test_one_pair_decides_nothing(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:
+def test_one_pair_decides_nothing(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.9))
     keep(pair[1], finals(95.0))
     out = compare("mine/a mine/b")[1]
@@ -77,7 +77,7 @@ def test_one_pair_decides_nothing(compare: Run, pair: tuple[type[StepSpec], ...]
 
 
 def test_a_step_is_compared_with_another_record_of_its_own(
-    compare: Run, pair: tuple[type[StepSpec], ...], tmp_path: Path
+    compare: Run, pair: tuple[type[Step], ...], tmp_path: Path
 ) -> None:
     other = tmp_path / "other.json"
     path = keep(pair[0], finals(99.1, 99.2))
@@ -93,7 +93,7 @@ def test_a_step_is_compared_with_another_record_of_its_own(
 
 
 def test_another_record_of_another_recipe_or_of_shorter_runs_is_told(
-    compare: Run, pair: tuple[type[StepSpec], ...], tmp_path: Path
+    compare: Run, pair: tuple[type[Step], ...], tmp_path: Path
 ) -> None:
     other = tmp_path / "other.json"
     made = json.loads(keep(pair[0], finals(99.1, 99.2)).read_text())
@@ -107,7 +107,7 @@ def test_another_record_of_another_recipe_or_of_shorter_runs_is_told(
     assert "They differ" not in compare("mine/a mine/b")[1]
 
 
-def test_markdown_is_a_table_and_points(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:
+def test_markdown_is_a_table_and_points(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.3, 99.4))
     keep(pair[1], finals(99.1, 99.1))
     lines = compare("mine/a mine/b --markdown")[1].splitlines()
@@ -122,7 +122,7 @@ def test_markdown_is_a_table_and_points(compare: Run, pair: tuple[type[StepSpec]
 
 
 def test_the_spread_is_shown_beside_that_of_independent_images(
-    compare: Run, pair: tuple[type[StepSpec], ...], tmp_path: Path
+    compare: Run, pair: tuple[type[Step], ...], tmp_path: Path
 ) -> None:
     path = keep(pair[0], finals(99.30, 99.40))
     made = json.loads(path.read_text())
@@ -150,7 +150,7 @@ def test_the_spread_is_shown_beside_that_of_independent_images(
     ],
 )
 def test_what_cannot_be_compared_is_one_line(
-    compare: Run, pair: tuple[type[StepSpec], ...], tmp_path: Path, line: str, message: str
+    compare: Run, pair: tuple[type[Step], ...], tmp_path: Path, line: str, message: str
 ) -> None:
     keep(pair[0], finals(99.3))
     (tmp_path / "broken.json").write_text('{"step": "mine/a"')
@@ -159,7 +159,7 @@ def test_what_cannot_be_compared_is_one_line(
     assert message in err
 
 
-def test_records_without_a_common_seed_say_which_they_have(compare: Run, pair: tuple[type[StepSpec], ...]) -> None:
+def test_records_without_a_common_seed_say_which_they_have(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.3, 99.4))
     keep(pair[1], finals(99.3, first=5))
     assert "no seed in common: the two have 0, 1 and 5; train both with the same --seeds" in compare("mine/a mine/b")[2]

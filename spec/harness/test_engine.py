@@ -20,7 +20,7 @@ from harness.errors import HarnessError
 from harness.history import History
 from harness.processes import Processes, how
 from harness.runs import finished, silent
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import groups
 from harness.unfinished import Before, before
 from spec.harness import small
@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def train(step: type[StepSpec], engine: Engine, folder: Path, resume: bool = False) -> Iterator[History]:
+def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[History]:
     there = before(step, SEEDS, folder, 4, engine) if resume else Before(SEEDS)
     return finished(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=silent)
 
@@ -120,11 +120,11 @@ COMMAND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 import sys
-from harness import data, step
+from harness import data, ladder
 from harness.__main__ import main
 from spec.harness import small
 
-step.steps = lambda: small.STEPS
+ladder.steps = lambda: small.STEPS
 data.load = lambda path=None: small.images(int(sys.argv[1]))
 if __name__ == "__main__":
     sys.exit(main(sys.argv[2:]))
@@ -208,7 +208,7 @@ def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path
     assert on_ray.workers == 2
     killed: list[int] = []
 
-    def kill(step: type[StepSpec], seed: int, epoch: Any) -> None:
+    def kill(step: type[Step], seed: int, epoch: Any) -> None:
         if not killed and epoch.epoch == 2:
             there.remove_node(nodes[0], allow_graceful=False)
             killed.append(seed)

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from harness import checkpoint, record, run_file
 from harness.errors import HarnessError
-from harness.step import StepSpec
+from harness.step import Step
 from harness.work import Task, work
 from spec.harness import small
 from spec.harness.faults import Note
@@ -237,7 +237,7 @@ def outcome_of(read: Callable[[], object], path: Path) -> str:
 
 def test_readers_of_json_raise_nothing_else(tmp_path: Path, note: Note) -> None:
     path = tmp_path / "file"
-    step: type[StepSpec] = small.Plain
+    step: type[Step] = small.Plain
     head = {"step": step.id, "seed": 0, **MADE}
     lines = "".join(f"{json.dumps(line)}\n" for line in (head, EPOCH, {**EPOCH, "epoch": 2})).encode()
     whole = json.dumps({"step": step.id, "parameters": 7, "provenance": MADE, "runs": [run_of(0)]}).encode()

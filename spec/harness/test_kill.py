@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness import data, record, rewrite, runs
-from harness import step as step_module
+from harness import data, ladder, record, rewrite, runs
 from harness.__main__ import main
 from spec.harness import small
 from spec.harness.faults import Note
@@ -30,7 +29,7 @@ def command(folder: Path) -> None:
     torch.set_num_threads(1)
     for step in small.STEPS.values():
         step.source = folder / "small" / "test_01_small.py"
-    step_module.steps = lambda: dict(small.STEPS)
+    ladder.steps = lambda: dict(small.STEPS)
     data.load = lambda path=None: small.images(640)
     rewrite.rewrite = list
     sys.stdout, sys.stderr = (folder / "out").open("w"), (folder / "err").open("w")

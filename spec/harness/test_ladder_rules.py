@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 import torch
 
-from harness import StepSpec, steps
+from harness import steps
 from harness.difference import difference, layers
-from harness.ladder import Rules
-from harness.step import find
+from harness.ladder import Rules, find
+from harness.step import Step
 
 PARAMETERS = {
     "discover/skeleton": 9_902,
@@ -70,19 +70,19 @@ WORDS = {
 """How the prose names a change: of a kind of layer, or of a field of the recipe; any other field by its name."""
 
 
-def ladder(name: str) -> list[type[StepSpec]]:
+def ladder(name: str) -> list[type[Step]]:
     """The steps of a ladder, in order."""
     return [step for step in STEPS.values() if step.ladder == name]
 
 
-def last(name: str) -> list[type[StepSpec]]:
+def last(name: str) -> list[type[Step]]:
     """The steps of a ladder that no other follows or learns from: its last, or the last of each branch."""
     followed = {step.follows for step in ladder(name)}
     followed |= {step.recipe.teacher.step for step in ladder(name) if step.recipe.teacher is not None}
     return [step for step in ladder(name) if step.id not in followed]
 
 
-def changes(before: type[StepSpec], after: type[StepSpec]) -> set[str]:
+def changes(before: type[Step], after: type[Step]) -> set[str]:
     """The kinds of layers and the fields of the recipe that differ, as the keys of WORDS.
 
     What comes and goes with a convolution counts only where there is more or less of it than before.

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from harness import Recipe, StepSpec, bench, losses, weights
+from harness import Recipe, bench, losses, weights
 from harness.data import MNIST
 from harness.engine import Local
 from harness.errors import HarnessError
 from harness.recipe import Teacher
 from harness.search import Rung, search
+from harness.step import Step
 from harness.together import epochs_together
 from harness.train import epochs_of
 from spec.harness import small
@@ -33,7 +34,7 @@ def teacher(call: Call) -> Teacher:
 
 
 @pytest.fixture
-def taught(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> type[StepSpec]:
+def taught(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
     """small/simple, taught by it."""
     monkeypatch.setattr(small.Simple, "recipe", replace(small.Simple.recipe, teacher=teacher))
     return small.Simple
@@ -72,7 +73,7 @@ def test_who_says_what_the_teacher_says_has_nothing_to_learn_from_it(teacher: Te
     assert logits.grad.abs().max() < 1e-6
 
 
-def test_a_teacher_is_not_changed_and_its_pupil_is(taught: type[StepSpec]) -> None:
+def test_a_teacher_is_not_changed_and_its_pupil_is(taught: type[Step]) -> None:
     data = small.images()
     before = weights.path_of(Plain).read_bytes()
     [last] = [epoch for epoch in epochs_of(taught, 0, data) if epoch.epoch == taught.recipe.epochs]
@@ -81,7 +82,7 @@ def test_a_teacher_is_not_changed_and_its_pupil_is(taught: type[StepSpec]) -> No
     assert last.train_loss != alone.train_loss
 
 
-def test_seeds_that_are_taught_together_are_taught_as_each_alone(taught: type[StepSpec]) -> None:
+def test_seeds_that_are_taught_together_are_taught_as_each_alone(taught: type[Step]) -> None:
     data = small.images()
     together = list(epochs_together(taught, [4, 9], data))
     for place, seed in enumerate([4, 9]):
@@ -89,7 +90,7 @@ def test_seeds_that_are_taught_together_are_taught_as_each_alone(taught: type[St
             assert of_each[place].train_loss == pytest.approx(epoch.train_loss, abs=1e-5)
 
 
-def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[StepSpec], call: Call) -> None:
+def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[Step], call: Call) -> None:
     status, _, err = call("small/simple --seeds 0")
     assert status == 0, err
     weights.keep(weights.Trained(Plain, 0, small.Network()))
@@ -103,7 +104,7 @@ def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[StepS
     assert "small/plain has no weights; make them with: python -m harness verify small/plain --train SEED" in err
 
 
-def test_what_a_teacher_would_spoil_is_refused(taught: type[StepSpec], tmp_path: Path) -> None:
+def test_what_a_teacher_would_spoil_is_refused(taught: type[Step], tmp_path: Path) -> None:
     data: MNIST = small.images()
     with pytest.raises(HarnessError, match="a teacher of the repository has seen the images held out"):
         search([taught], [Rung(1, 1)], tmp_path / "log.jsonl", Local(CPU), data, lambda *_: None)
@@ -128,6 +129,6 @@ def test_a_teacher_that_makes_no_sense_is_refused(settings: dict[str, float], sa
         Teacher("a/b", "0" * 16, **settings)
 
 
-def untaught(step: type[StepSpec]) -> type[StepSpec]:
+def untaught(step: type[Step]) -> type[Step]:
     """The same step with the labels alone."""
     return type("Untaught", (step,), {"recipe": replace(step.recipe, teacher=None)})

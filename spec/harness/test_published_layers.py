@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import StepSpec, steps
+from harness import steps
 from harness.receptive_field import receptive_field
+from harness.step import Step
 from models.blocks import GlobalAverage
 
 Row = list[str | list[int] | int | None]
@@ -37,7 +38,7 @@ def published(step_id: str) -> list[Row]:
     return published(rows) if isinstance(rows, str) else rows
 
 
-def executed(step: type[StepSpec]) -> list[Row]:
+def executed(step: type[Step]) -> list[Row]:
     """The rows of a step as its network is: shapes from a run on one image, fields from the analysis."""
     model = step.model().eval()
     moves = {layer.name: (layer.rf_out[0], layer.jump_out[0]) for layer in receptive_field(model, (1, 28, 28)).layers}

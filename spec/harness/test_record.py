@@ -14,6 +14,7 @@ from harness import Recipe, StepSpec, record, steps
 from harness.errors import HarnessError
 from harness.history import Epoch, History
 from harness.provenance import fingerprint
+from harness.step import Step
 from harness.tables import ladder_table
 
 README = Path(__file__).parents[2] / "README.md"
@@ -22,10 +23,10 @@ RECORDED = [step for step in steps().values() if record.read(step)]
 
 
 @pytest.fixture
-def step(tmp_path: Path) -> type[StepSpec]:
+def step(tmp_path: Path) -> type[Step]:
     """A step of four epochs whose spec lies in a temporary folder."""
     recipe = Recipe(lr=0.1, batch_size=64, epochs=4)
-    spec: type[StepSpec] = type("TestTiny", (StepSpec,), {"__module__": __name__, "parameters": 7, "recipe": recipe})
+    spec: type[Step] = type("TestTiny", (StepSpec,), {"__module__": __name__, "parameters": 7, "recipe": recipe})
     spec.id, spec.source = "mine/tiny", tmp_path / "test_01_tiny.py"
     return spec
 
@@ -42,14 +43,14 @@ def run(seed: int, *accuracies: float) -> dict[str, Any]:
     }
 
 
-def put(step: type[StepSpec], text: str) -> None:
+def put(step: type[Step], text: str) -> None:
     """Write a file where the record of the step is looked for."""
     path = record.path_of(step)
     path.parent.mkdir()
     path.write_text(text)
 
 
-def test_seeds_are_merged_in_order_whatever_came_first(step: type[StepSpec]) -> None:
+def test_seeds_are_merged_in_order_whatever_came_first(step: type[Step]) -> None:
     record.add(step, MADE, run(1, 98.0, 99.5, 99.5, 99.5))
     record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
     kept = json.loads(record.path_of(step).read_text())
@@ -57,14 +58,14 @@ def test_seeds_are_merged_in_order_whatever_came_first(step: type[StepSpec]) -> 
     assert kept["runs"] == [run(0, 98.0, 99.4, 99.4, 99.3), run(1, 98.0, 99.5, 99.5, 99.5)]
 
 
-def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type[StepSpec]) -> None:
+def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type[Step]) -> None:
     record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
     lines = record.path_of(step).read_text().splitlines()
     assert [line.count('"epoch":') for line in lines if '"epoch":' in line] == [1, 1, 1, 1]
     assert {path.suffix for path in record.path_of(step).parent.iterdir()} <= {".json", ".lock"}
 
 
-def test_a_record_as_it_is_written(step: type[StepSpec], tmp_path: Path) -> None:
+def test_a_record_as_it_is_written(step: type[Step], tmp_path: Path) -> None:
     record.add(step, MADE, run(0, 98.0, 99.4))
     assert (tmp_path / "records" / "tiny.json").read_text() == (
         """\
@@ -87,7 +88,7 @@ def test_a_record_as_it_is_written(step: type[StepSpec], tmp_path: Path) -> None
     )
 
 
-def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: type[StepSpec]) -> None:
+def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)), Epoch(2, 99.0, 99.2, 0.1, 1.6, ((7, 8, 9), (9, 1, 7))))
     assert record.run_of(History(step, 3, epochs, together=4)) == {
         "seed": 3,
@@ -101,7 +102,7 @@ def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: t
     assert record.run_of(History(step, 0, ())) == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
 
 
-def test_the_very_same_run_again_changes_nothing(step: type[StepSpec]) -> None:
+def test_the_very_same_run_again_changes_nothing(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)),)
     for _ in range(2):
         record.add(step, MADE, record.run_of(History(step, 0, epochs)))
@@ -110,13 +111,13 @@ def test_the_very_same_run_again_changes_nothing(step: type[StepSpec]) -> None:
     assert [(there["seed"], there["errors"]) for there in kept["runs"]] == [(0, [[5, 6, 0]])]
 
 
-def test_a_record_that_cannot_be_written_is_one_line(step: type[StepSpec]) -> None:
+def test_a_record_that_cannot_be_written_is_one_line(step: type[Step]) -> None:
     record.path_of(step).parent.touch()
     with pytest.raises(HarnessError, match=r"^cannot write .*tiny\.json: File exists; it is as it was$"):
         record.add(step, MADE, run(0, 99.4))
 
 
-def test_a_seed_counts_once(step: type[StepSpec]) -> None:
+def test_a_seed_counts_once(step: type[Step]) -> None:
     record.add(step, MADE, run(0, 99.4))
     before = record.path_of(step).read_bytes()
     with pytest.raises(HarnessError, match="has seed 0 already"):
@@ -124,14 +125,14 @@ def test_a_seed_counts_once(step: type[StepSpec]) -> None:
     assert record.path_of(step).read_bytes() == before
 
 
-def test_a_run_replaces_that_of_its_seed_where_it_is_to(step: type[StepSpec]) -> None:
+def test_a_run_replaces_that_of_its_seed_where_it_is_to(step: type[Step]) -> None:
     for seed, accuracy in ((0, 99.1), (1, 99.2), (2, 99.3)):
         record.add(step, MADE, run(seed, accuracy))
     record.add(step, MADE, run(1, 99.9), replace=True)
     assert record.final_accuracies(step) == [[99.1], [99.9], [99.3]]
 
 
-def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[StepSpec]) -> None:
+def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[Step]) -> None:
     for seed in (0, 1, 2):
         record.add(step, MADE, run(seed, 99.1))
     other = {**MADE, "hardware": "a GPU"}
@@ -143,13 +144,13 @@ def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[Step
 
 
 @pytest.mark.parametrize("key", ["torch", "fingerprint", "hardware"])
-def test_runs_of_another_make_do_not_mix(step: type[StepSpec], key: str) -> None:
+def test_runs_of_another_make_do_not_mix(step: type[Step], key: str) -> None:
     record.add(step, MADE, run(0, 99.4))
     with pytest.raises(HarnessError, match=rf"was made with {key} {MADE[key]} \(here other\)"):
         record.add(step, {**MADE, key: "other"}, run(1, 99.4))
 
 
-def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
+def test_all_that_is_of_another_make_is_named(step: type[Step]) -> None:
     record.add(step, MADE, run(0, 99.4))
     anew = r"start it anew with: .* --seeds 1 --record --replace$"
     made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
@@ -160,7 +161,7 @@ def test_all_that_is_of_another_make_is_named(step: type[StepSpec]) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"step": "mine/other", "runs": [1]}', '{"step": "mine/tiny"}']
 )
-def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> None:
+def test_a_file_that_is_no_record_is_named(step: type[Step], text: str) -> None:
     put(step, text)
     with pytest.raises(HarnessError, match=r"tiny.json is not a record of mine/tiny"):
         record.read(step)
@@ -169,7 +170,7 @@ def test_a_file_that_is_no_record_is_named(step: type[StepSpec], text: str) -> N
 @pytest.mark.parametrize(
     ("name", "shown"), [("mine/other", "it is of mine/other"), ("x" * 200, f"it is of {'x' * 80}$")]
 )
-def test_a_record_of_another_step_says_of_which(step: type[StepSpec], name: str, shown: str) -> None:
+def test_a_record_of_another_step_says_of_which(step: type[Step], name: str, shown: str) -> None:
     put(step, json.dumps({"step": name}))
     with pytest.raises(HarnessError, match=shown):
         record.read(step)
@@ -185,14 +186,14 @@ def test_a_record_of_another_step_says_of_which(step: type[StepSpec], name: str,
     ids=["no_run", "twice", "no_epochs"],
 )
 def test_a_record_has_runs_of_different_seeds_with_epochs(
-    step: type[StepSpec], runs: list[dict[str, Any]], shown: str
+    step: type[Step], runs: list[dict[str, Any]], shown: str
 ) -> None:
     put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": runs}))
     with pytest.raises(HarnessError, match=f"tiny.json is not a record of mine/tiny: {shown}$"):
         record.read(step)
 
 
-def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[StepSpec]) -> None:
+def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[Step]) -> None:
     old = {key: value for key, value in run(0, 99.1, 99.4).items() if key != "errors"}
     put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [old]}))
     kept = record.read(step)
@@ -200,20 +201,20 @@ def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[Ste
     assert kept["runs"] == [old]
 
 
-def test_misses_that_are_none_are_refused(step: type[StepSpec]) -> None:
+def test_misses_that_are_none_are_refused(step: type[Step]) -> None:
     damaged = {**run(0, 99.4), "errors": [[18, 3, 10]]}
     put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [damaged]}))
     with pytest.raises(HarnessError, match="'errors' is not a list of"):
         record.read(step)
 
 
-def test_no_record_has_no_final_accuracies(step: type[StepSpec]) -> None:
+def test_no_record_has_no_final_accuracies(step: type[Step]) -> None:
     assert record.final_accuracies(step) == []
     record.add(step, MADE, run(0, 98.0, 99.1, 99.2, 99.3))
     assert record.final_accuracies(step) == [[99.1, 99.2, 99.3]]
 
 
-def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[StepSpec]) -> None:
+def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step]) -> None:
     assert record.measured(step) is None
     record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
     assert record.measured(step) == (
@@ -229,7 +230,7 @@ def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda step: step.id)
-def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[StepSpec]) -> None:
+def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[Step]) -> None:
     kept = record.read(recorded)
     assert kept is not None
     assert kept["provenance"]["fingerprint"] == fingerprint(recorded), (
@@ -255,7 +256,7 @@ def test_the_readme_shows_the_ladder_as_recorded(ladder: str) -> None:
 def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
     known = steps()
     third, fourth = known["five_steps/step3"], known["five_steps/step4"]
-    renamed: type[StepSpec] = type(
+    renamed: type[Step] = type(
         "Other", (StepSpec,), {"__module__": __name__, "model": third.model, "recipe": third.recipe}
     )
     assert fingerprint(renamed) == fingerprint(third)

@@ -17,9 +17,10 @@ import torch
 from matplotlib.image import imread
 from torch import nn
 
-from harness import StepSpec, data, plots, record, report, steps, svg
+from harness import data, plots, record, report, steps, svg
 from harness.__main__ import main
 from harness.confusion import confusion, missed, missed_by_all
+from harness.step import Step
 from spec.harness.records_of import keep, step_with
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))
 
 
-def a_step(folder: Path, step_id: str = "mine/tiny", analysis: str = "- It is small.", **more: Any) -> type[StepSpec]:
+def a_step(folder: Path, step_id: str = "mine/tiny", analysis: str = "- It is small.", **more: Any) -> type[Step]:
     """A step of six epochs in no package, so that its ladder has no text."""
     model = staticmethod(network)
     step = step_with(folder, step_id, analysis, model=model, receptive_field=28, title="A title", **more)
@@ -54,7 +55,7 @@ def record_of(*runs: dict[str, Any], **provenance: str) -> dict[str, Any]:
     return {"provenance": {"hardware": "a processor", **provenance}, "runs": list(runs)}
 
 
-def page_of(step: type[StepSpec], *runs: dict[str, Any], images: torch.Tensor | None = None) -> str:
+def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None = None) -> str:
     """The page of one step and its runs."""
     return report.html([step], images, {step.id: record_of(*runs)} if runs else {})
 
@@ -326,7 +327,7 @@ def test_the_verb_writes_the_page_of_all_steps(
 ) -> None:
     asked: list[str] = []
 
-    def html(specs: Sequence[type[StepSpec]], images: object) -> str:
+    def html(specs: Sequence[type[Step]], images: object) -> str:
         asked.extend(step.id for step in specs)
         return "the page"
 

@@ -14,6 +14,7 @@ from harness import StepSpec, record, steps
 from harness.errors import HarnessError
 from harness.rewrite import SUMS, rewrite
 from harness.spec_source import with_claims, with_measured
+from harness.step import Step
 from spec.harness.records_of import keep
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,9 @@ def tiny() -> type[StepSpec]:
     """The step of the project, as its file says now."""
     forget()
     importlib.invalidate_caches()
-    return steps()["mine/tiny"]
+    step = steps()["mine/tiny"]
+    assert issubclass(step, StepSpec)
+    return step
 
 
 def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -> None:
@@ -118,9 +121,10 @@ def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -
     text = spec.read_text(encoding="utf-8")
     assert MEASURED in text
     assert text.endswith(CLAIMS)
-    assert "| `mine/tiny` | 100 | 28 |  | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 [0.00, 0.71] |" in readme.read_text(encoding="utf-8")
-    assert "| `mine` | 1 | 3 | 2 | 0 | 0 | 1 |" in readme.read_text(encoding="utf-8")
-    assert readme.read_text(encoding="utf-8").endswith(f"<!-- /findings -->\n{CITED}")
+    page = readme.read_text(encoding="utf-8")
+    assert "| `mine/tiny` | 100 | 28 |  | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 [0.00, 0.71] |" in page
+    assert "| `mine` | 1 | 3 | 2 | 0 | 0 | 1 |" in page
+    assert page.endswith(f"<!-- /findings -->\n{CITED}")
     sums = (path.parent / SUMS).read_text(encoding="utf-8")
     assert sums == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tiny.json\n"
     step = tiny()
@@ -213,7 +217,7 @@ def test_a_measured_line_is_replaced_and_not_added_to() -> None:
 
 
 @pytest.mark.parametrize("step", RECORDED, ids=lambda step: step.id)
-def test_a_digit_changed_in_a_measured_line_fails(step: type[StepSpec]) -> None:
+def test_a_digit_changed_in_a_measured_line_fails(step: type[Step]) -> None:
     text = step.__doc__ or ""
     figure = re.search(r"Measured: \d+\.\d(\d)", text)
     assert figure

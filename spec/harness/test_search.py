@@ -19,7 +19,7 @@ from harness.history import Epoch
 from harness.recipe import Recipe
 from harness.runs import silent
 from harness.search import Rung, Trial, append, read, search
-from harness.step import StepSpec
+from harness.step import Step
 from harness.train import train
 from harness.work import News, Task
 from models.blocks import GlobalAverage, WeightedAverage
@@ -53,9 +53,9 @@ class Scripted:
     device, workers = torch.device("cpu"), 1
 
     def __init__(self, runs: int = 100) -> None:
-        self.left, self.done = runs, list[tuple[type[StepSpec], int]]()
+        self.left, self.done = runs, list[tuple[type[Step], int]]()
 
-    def provenance(self, step: type[StepSpec]) -> dict[str, Any]:
+    def provenance(self, step: type[Step]) -> dict[str, Any]:
         raise AssertionError("a search keeps no record")
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
@@ -85,7 +85,7 @@ class Unlucky(Scripted):
                 yield place, news
 
 
-def found(log: Path, engine: Scripted) -> dict[type[StepSpec], list[Trial]]:
+def found(log: Path, engine: Scripted) -> dict[type[Step], list[Trial]]:
     return search(EVERYTHING, RUNGS, log, engine, small.images(), silent)
 
 

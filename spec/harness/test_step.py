@@ -8,7 +8,9 @@ import pytest
 
 from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
-from harness.step import find, judge
+from harness.ladder import find
+from harness.step import Step
+from harness.step_spec import judge
 from harness.train import Epoch, History
 from spec.harness.records_of import keep, step_with
 
@@ -106,14 +108,14 @@ def test_a_spec_that_cannot_be_used_is_named(elsewhere: Path, name: str, text: s
         forget_spec()
 
 
-def step_of(**attributes: Any) -> type[StepSpec]:
+def step_of(**attributes: Any) -> type[Step]:
     """A step with four epochs, of which nothing but the docstring and the goal will be looked at."""
     document = "T.\n\nTarget:\n    x\n\nResult:\n    Published: best test 99.35\n\nAnalysis:\n    z\n"
     recipe = Recipe(lr=0.1, batch_size=64, epochs=4)
     return type("Step", (StepSpec,), {"__doc__": document, "__module__": __name__, "recipe": recipe, **attributes})
 
 
-def histories(step: type[StepSpec], *finals: float) -> list[History]:
+def histories(step: type[Step], *finals: float) -> list[History]:
     """A run for each accuracy, which is that of every epoch."""
     return [
         History(step, seed, tuple(Epoch(number, 99.0, accuracy, 0.1, 1.0) for number in range(1, 5)))

@@ -11,6 +11,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.rehearsal import synthetic
+from harness.step import Step
 from harness.together import Together, epochs_together
 from harness.train import Epoch, epochs_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
@@ -39,7 +40,7 @@ class Small(nn.Module):
         return log_probabilities
 
 
-def step_of(recipe: Recipe) -> type[StepSpec]:
+def step_of(recipe: Recipe) -> type[Step]:
     return type("Step", (StepSpec,), {"model": Small, "recipe": recipe, "__module__": __name__})
 
 

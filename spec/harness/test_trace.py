@@ -20,10 +20,11 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, train_command
+from harness import Recipe, StepSpec, train_command
 from harness.__main__ import main
 from harness.errors import HarnessError
-from harness.step import StepSpec, find
+from harness.ladder import find
+from harness.step import Step
 from harness.trace import ACTIVE, Trace, for_plugin, trace
 from spec.harness.profiled_cuda import CUDA_TRACE
 
@@ -36,12 +37,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def step() -> type[StepSpec]:
+def step() -> type[Step]:
     return find("frontier/step6")
 
 
 @pytest.fixture(scope="module")
-def made(folder: Path, step: type[StepSpec]) -> Trace:
+def made(folder: Path, step: type[Step]) -> Trace:
     return trace(step, torch.device("cpu"), folder)
 
 
@@ -113,7 +114,7 @@ def test_the_trace_that_is_copied_is_left_as_it_is() -> None:
 
 
 def test_the_files_lie_where_the_plugin_looks_and_only_the_copy_is_found(
-    made: Trace, folder: Path, step: type[StepSpec]
+    made: Trace, folder: Path, step: type[Step]
 ) -> None:
     pattern = import_module("torch_tb_profiler.consts").WORKER_PATTERN
     files = {path.name for path in (folder / step.id).iterdir()}
@@ -147,7 +148,7 @@ def names(table: str) -> list[str]:
     return [line.split()[0] for line in table.splitlines() if re.search(r" \d+ *$", line)]
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, step: type[StepSpec]) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, step: type[Step]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HarnessError, match=r"^cannot write a trace to .*file/x: Not a directory$"):
         trace(step, torch.device("cpu"), tmp_path / "file" / "x")
@@ -227,7 +228,7 @@ def tensorboard(made: Trace, folder: Path) -> Iterator[TensorBoard]:
     reason="needs tensorboard and torch-tb-profiler: pip install tensorboard torch-tb-profiler",
 )
 def test_tensorboard_shows_the_run_its_views_its_operators_and_its_memory(
-    tensorboard: TensorBoard, step: type[StepSpec]
+    tensorboard: TensorBoard, step: type[Step]
 ) -> None:
     assert tensorboard.runs() == [step.id]
     assert set(tensorboard.get("views", run=step.id)) >= {"Overview", "Operator", "Trace", "Memory", "Module"}

@@ -15,6 +15,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.rehearsal import synthetic
+from harness.step import Step
 from harness.train import Epoch, History, Run, epochs_of, errors, evaluate, train
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness import reference
@@ -49,7 +50,7 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def step_of(recipe: Recipe, dropout: float = 0.0) -> type[StepSpec]:
+def step_of(recipe: Recipe, dropout: float = 0.0) -> type[Step]:
     """A step for these tests."""
     return type("Step", (StepSpec,), {"model": lambda: Tiny(dropout), "recipe": recipe, "__module__": __name__})
 

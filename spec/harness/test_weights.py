@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from harness import verification, verify_command, weights
 from harness.__main__ import main
 from harness.errors import HarnessError
+from harness.ladder import steps
 from harness.provenance import fingerprint
-from harness.step import steps
 from spec.harness import small
 from spec.harness.small import Call, Plain, Simple
 from spec.harness.small import call as call

@@ -1,0 +1,119 @@
+"""A specification that is at once a document and a test class: a step, and the tests that hold it to what it says.
+
+Free of torch until a test runs, so that pytest can list options and steps without loading it.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness.ladder import find
+from harness.step import Step
+
+if TYPE_CHECKING:
+    from harness.history import History
+
+
+class StepSpec(Step):
+    """A step under test: subclass it, set the attributes of `Step`, write the docstring. The tests are inherited."""
+
+    def test_docstring(self) -> None:
+        """The docstring is whole, and its numbers are those of the attributes and of the record."""
+        document = self.document()
+        for name, said, is_so in (
+            ("parameters", document.parameters, self.parameters),
+            ("receptive field", document.receptive_field, self.receptive_field),
+        ):
+            assert said == is_so, f"{self.id}: Result says {name} {said}, the spec {is_so}"
+        from harness import record
+
+        measured = record.measured(type(self))
+        assert document.measured == measured, (
+            f"{self.id}: the docstring says 'Measured: {document.measured}', the record says '{measured}'; "
+            f"write the line anew with: pytest -k test_claims --update-records, or train again with: "
+            f"python -m harness train {self.id} --record"
+        )
+
+    def test_claims(self) -> None:
+        """What the spec records of each claim of its Analysis is what the committed evidence says."""
+        from harness.claims import verdicts
+
+        found = verdicts(type(self))
+        for claim, verdict in found.items():
+            recorded = self.claims.get(claim, "nothing")
+            assert recorded == verdict.word, (
+                f"{self.id}: of '{claim}' the spec records {recorded}, the evidence says {verdict.word} "
+                f"({verdict.evidence}); see whether the sentence is still right, then write this down with: "
+                "pytest --update-records -k test_claims"
+            )
+        gone = [claim for claim in self.claims if claim not in found]
+        assert not gone, f"{self.id}: claims names '{', '.join(gone)}', which no sentence of the Analysis claims"
+
+    def test_parameters(self) -> None:
+        """The network has as many trainable parameters as the spec says."""
+        counted = sum(weight.numel() for weight in type(self).model().parameters() if weight.requires_grad)
+        assert counted == self.parameters, f"{self.id} has {counted:,} parameters, its spec says {self.parameters:,}"
+
+    def test_receptive_field(self) -> None:
+        """One output of the network sees as many pixels as the spec says, down and across."""
+        from harness.receptive_field import receptive_field
+
+        size = receptive_field(type(self).model(), (1, 28, 28)).size
+        side = self.receptive_field
+        assert size == (side, side), f"{self.id} sees {size[0]} x {size[1]} pixels, its spec says {side} x {side}"
+
+    def test_follows(self) -> None:
+        """The step before exists and something changed since, or the Analysis says that nothing did."""
+        from harness.difference import difference
+
+        if self.follows is not None:
+            changed = difference(find(self.follows), type(self))
+            document = self.document()
+            admitted = "nothing changes" in document.analysis + document.notes
+            assert changed or admitted, f"{self.id} changes nothing since {self.follows}, and does not say so"
+
+    def test_learns(self) -> None:
+        """A few steps of the recipe's optimizer on one synthetic batch lower the loss."""
+        from harness.rehearsal import rehearse
+
+        before, after = rehearse(type(self))
+        assert after < before, f"{self.id}: the loss on one batch went from {before:.4f} to {after:.4f}"
+
+    def test_accuracy(self, train_seeds: "Callable[[type[Step]], list[History]]") -> None:
+        """What the runs show does not contradict what the step says of the goal and what was published."""
+        judge(type(self), train_seeds(type(self)))
+
+    def test_throughput(self, measure_throughput: "Callable[[type[Step]], None]") -> None:
+        """Training steps are timed, and compared with a baseline where pytest-benchmark is told to compare."""
+        measure_throughput(type(self))
+
+
+def judge(step: type[Step], histories: "list[History]") -> None:
+    """Fail with AssertionError if complete runs contradict the step.
+
+    A step that claims the goal must hold it in every run. One that does not must not be shown to hold it, and its
+    published best test accuracy must lie where one more run like ours would. No run may be far better than those of the
+    committed record: that is how a leak looks, such as test images among those trained on.
+    """
+    from harness import record, stats
+
+    highest = stats.highest_plausible([sum(final) / len(final) for final in record.final_accuracies(step)])
+    for history in histories:
+        reached = sum(history.final) / len(history.final)
+        assert reached <= highest, (
+            f"{step.id}: seed {history.seed} reached {reached:.2f} over its final epochs, too good to be like the runs "
+            f"of the record, which make {highest:.2f} the most to expect; look for test images in the training, and if "
+            f"the step did become better, delete {record.path_of(step)} and record it anew"
+        )
+    held = sum(history.held for history in histories)
+    assert not stats.contradicts(step.goal, held, len(histories)), (
+        f"{step.id} {'claims' if step.goal else 'says it misses'} {stats.GOAL:.2f} %, but {held} of {len(histories)} "
+        f"runs held it over their final {step.final_epochs} epochs"
+    )
+    published = step.document().published.get("best test")
+    if published is not None:
+        best = [max(epoch.test_accuracy for epoch in history.epochs) for history in histories]
+        low, high = stats.prediction_interval(best)
+        assert low <= published <= high, (
+            f"{step.id}: published best test accuracy {published:.2f} is outside {low:.2f} to {high:.2f}, where one "
+            f"more run like these {len(best)} would fall"
+        )

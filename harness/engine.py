@@ -4,36 +4,21 @@ On the CPU the histories are the same whichever it is, for workers of one thread
 nothing beside it.
 """
 
-from collections.abc import Generator, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from harness.data import MNIST
 from harness.device import cores, device_of
 from harness.errors import HarnessError
+from harness.job import Engine, Results, Task
+from harness.processes import Processes
 from harness.provenance import provenance
 from harness.step import Step
-from harness.work import News, Task, work
+from harness.work import work
 
 NAMES = ("local", "processes", "ray")
-Results = Generator[tuple[int, News | HarnessError]]
-"""The place of a task, and what is new of it; after an error there is nothing more of that task."""
-
-
-class Engine(Protocol):
-    """A place where tasks are trained."""
-
-    device: torch.device
-    """What kind of device it is."""
-    workers: int
-    """How many tasks are trained at once."""
-
-    def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """What runs of the step are made with there, as far as it is known beforehand."""
-
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
-        """Train the tasks, and tell of all as it happens; closing the generator ends the workers."""
 
 
 class Local:
@@ -45,11 +30,11 @@ class Local:
         self.device = device
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `Engine`."""
+        """See `harness.job.Engine`."""
         return provenance(step, self.device)
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
-        """See `Engine`."""
+        """See `harness.job.Engine`."""
         there = data.to(self.device)
         for place, task in enumerate(tasks):
             try:
@@ -65,14 +50,12 @@ def engine_of(name: str, device: str, ray_address: str | None = None) -> Engine:
     Raises HarnessError for a device that is not there, and for Ray where it is not installed or cannot be reached.
     """
     if name == "ray":
-        from harness.ray_engine import OnRay
+        from harness.ray_engine import OnRay  # which sets environment variables of Ray
 
         return OnRay(device, ray_address)
     if ray_address is not None:
         raise HarnessError("--ray-address is for --engine ray; leave it out, or name that engine")
     if name == "processes":
-        from harness.processes import Processes
-
         return Processes(devices_of(device_of(device)))
     return Local(device_of(device))
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from harness.data import MNIST
-from harness.engine import Results
 from harness.errors import HarnessError
+from harness.job import Results, Task
 from harness.provenance import provenance
 from harness.step import Step
-from harness.work import Task, work
+from harness.work import work
 
 PATIENCE = 10.0  # seconds for a worker to end before it is killed
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -33,12 +33,12 @@ class Processes:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `harness.engine.Engine`."""
+        """See `harness.job.Engine`."""
         made = provenance(step, self.device)
         return {**made, "threads": 1} if self.device.type == "cpu" else made
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
-        """See `harness.engine.Engine`. A worker that dies loses its task alone; another takes its place."""
+        """See `harness.job.Engine`. A worker that dies loses its task alone; another takes its place."""
         arrays = arrays_of(data)
         waiting = deque(range(len(tasks)))
         idle = [Worker(device) for device in self.devices[: len(tasks)]]

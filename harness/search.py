@@ -13,13 +13,12 @@ from typing import Any
 
 from harness import strict_json
 from harness.data import MNIST, write
-from harness.engine import Engine
 from harness.errors import HarnessError
 from harness.history import Epoch
+from harness.job import Engine, Task
 from harness.provenance import fingerprint
 from harness.step import Step
 from harness.train import OnEpoch
-from harness.work import Task
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness import checkpoint, run_file, strict_json
-from harness.engine import Engine
 from harness.errors import HarnessError
 from harness.history import History
+from harness.job import Engine, Task
 from harness.kept import CHECKPOINT, LOCK, RUN, Kept, lock
 from harness.provenance import differences
 from harness.step import Step
-from harness.work import Task
 
 NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
 

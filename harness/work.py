@@ -4,9 +4,8 @@ A worker writes no files. What it tells holds all that has to be kept, so that t
 writes it, and a worker may live on another machine or die at any moment.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,37 +14,10 @@ import torch
 from harness.checkpoint import Checkpoint, unpack
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.history import Outcome, Progress
+from harness.history import Progress
+from harness.job import News, Task
 from harness.provenance import provenance
-from harness.step import Step
 from harness.train import Training, next_epoch, training
-
-
-@dataclass(frozen=True)
-class Task:
-    """Seeds to be trained together, up to so many epochs."""
-
-    step: type[Step]
-    seeds: tuple[int, ...]
-    epochs: int
-    head: Mapping[str, Any] = field(default_factory=dict)
-    """What the run files are to say at their beginning and a worker does not know, such as the commit."""
-    checkpoint: bytes | None = None
-    """Where to go on from."""
-
-    @property
-    def name(self) -> str:
-        """What to call it in an error."""
-        return f"{self.step.id}, seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
-
-
-@dataclass(frozen=True)
-class News:
-    """What became of a task: that it began (no outcomes), or that an epoch ended."""
-
-    checkpoint: bytes
-    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
-    """By seed, and of those only that had not failed before."""
 
 
 def work(task: Task, data: MNIST) -> Iterator[News]:

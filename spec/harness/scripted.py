@@ -6,7 +6,7 @@ import torch
 
 from harness.checkpoint import Checkpoint
 from harness.history import Epoch, Progress
-from harness.work import News, Task
+from harness.job import News, Task
 
 MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
 

@@ -15,10 +15,11 @@ from harness import checkpoint, data, engine, provenance, record
 from harness.checkpoint import Checkpoint
 from harness.errors import HarnessError
 from harness.history import Epoch, Outcome
+from harness.job import News, Task
 from harness.step import Step
 from harness.together import together
 from harness.train import next_epoch
-from harness.work import News, Task, work
+from harness.work import work
 from spec.harness import small
 from spec.harness.small import Call
 from spec.harness.small import call as call

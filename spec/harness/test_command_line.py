@@ -15,8 +15,8 @@ from torch import nn
 
 from harness import Recipe, StepSpec, data, engine, ladder, rewrite, show_command
 from harness.__main__ import main
+from harness.job import News
 from harness.rehearsal import synthetic
-from harness.work import News
 from spec.harness.records_of import keep
 from spec.harness.scripted import scripted
 

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine import Engine, Local, engine_of
+from harness.engine import Local, engine_of
 from harness.errors import HarnessError
 from harness.history import History
+from harness.job import Engine
 from harness.processes import Processes, how
 from harness.runs import finished, silent
 from harness.step import Step

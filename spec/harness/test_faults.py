@@ -19,9 +19,10 @@ import torch
 from harness import checkpoint, data, engine, kept, record
 from harness.errors import HarnessError
 from harness.history import Epoch
+from harness.job import News, Task
 from harness.together import together
 from harness.train import next_epoch, train
-from harness.work import News, Task, enough_memory, work
+from harness.work import enough_memory, work
 from spec.harness import faults, small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note

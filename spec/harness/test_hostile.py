@@ -18,8 +18,9 @@ from safetensors.torch import save
 
 from harness import checkpoint, record, run_file
 from harness.errors import HarnessError
+from harness.job import Task
 from harness.step import Step
-from harness.work import Task, work
+from harness.work import work
 from spec.harness import small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note

@@ -13,15 +13,15 @@ import torch
 from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
-from harness.engine import Local, Results
+from harness.engine import Local
 from harness.errors import HarnessError
 from harness.history import Epoch
+from harness.job import News, Results, Task
 from harness.recipe import Recipe
 from harness.runs import silent
 from harness.search import Rung, Trial, append, read, search
 from harness.step import Step
 from harness.train import train
-from harness.work import News, Task
 from models.blocks import GlobalAverage, WeightedAverage
 from models.sketch import Sketch
 from spec.frontier import candidates

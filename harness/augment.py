@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.recipe import RandomAffine, RandomDistortion
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, Recipe
 
 
 @dataclass(frozen=True)
@@ -132,3 +132,26 @@ def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str)
         smooth = F.interpolate(points, size=(height, width), mode="bicubic", align_corners=False)
         grid = grid + smooth.permute(0, 2, 3, 1)
     return F.grid_sample(images - fill, grid, mode=interpolation, padding_mode="zeros", align_corners=False) + fill
+
+
+def prepare(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """uint8 images (N, H, W) augmented and normalized as the recipe says: float32 (N, 1, H, W)."""
+    if recipe.augmentation is None:
+        return transformed(images, recipe, None)
+    return transformed(images, recipe, draw(recipe.augmentation, len(images), images.shape[-1], generator))
+
+
+def transformed(images: Tensor, recipe: Recipe, affine: Affine | None) -> Tensor:
+    """The same with the parameters of the augmentation, N of them, already drawn."""
+    transform = recipe.augmentation
+    if transform is None or affine is None:
+        return normalized(images, recipe.normalize)
+    if transform.on == "image":
+        return normalized(warp_image(images, affine, int(transform.fill)), recipe.normalize)
+    floats = normalized(images, recipe.normalize)
+    return warp_tensor(floats, affine, transform.fill, transform.interpolation)
+
+
+def normalized(images: Tensor, normalize: Normalize) -> Tensor:
+    """uint8 images (N, H, W) as float32 (N, 1, H, W), with torchvision's order of operations."""
+    return images.unsqueeze(1).to(torch.float32).div_(255).sub_(normalize.mean).div_(normalize.std)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from _pytest.terminal import TerminalReporter
 
-    from harness.train import Epoch, History
+    from harness.history import Epoch, History
 
 pytest_plugins = ["harness.throughput_plugin", "harness.report_plugin"]
 

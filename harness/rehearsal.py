@@ -3,9 +3,11 @@
 import torch
 from torch.nn import functional as F
 
+from harness.augment import normalized
 from harness.data import MNIST
+from harness.evaluation import check_output
 from harness.step import Step
-from harness.train import Run, check_output, normalized
+from harness.trainer import Run
 
 
 def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:

@@ -18,9 +18,10 @@ from harness import gpu_state
 from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
+from harness.evaluation import check_output
 from harness.rehearsal import synthetic
 from harness.step import Step
-from harness.train import Run, check_output
+from harness.trainer import Run
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from harness import augment, dropout
+from harness.augment import normalized, transformed
 from harness.data import MNIST
+from harness.evaluation import check_output, missed
 from harness.graph import WARM_UP, StepGraph
 from harness.history import Epoch, Errors, finite
 from harness.losses import loss_of
 from harness.recipe import Recipe
 from harness.state import Generators, State, put_back, take
 from harness.step import Step
-from harness.train import check_output, missed, next_epoch, normalized, optimizer_of, transformed
+from harness.train import next_epoch
+from harness.trainer import optimizer_of
 
 
 class Together:
@@ -70,19 +73,19 @@ class Together:
         return list(zip(losses, self.correct.tolist(), strict=True))
 
     def pass_of_each(self) -> list[tuple[float, int]]:
-        """See `harness.train.Training`."""
+        """See `harness.trainer.Training`."""
         return self.train_epoch()
 
     def errors_of_each(self) -> list[Errors]:
-        """See `harness.train.Training`."""
+        """See `harness.trainer.Training`."""
         return self.errors()
 
     def state(self) -> State:
-        """See `harness.train.Training`."""
+        """See `harness.trainer.Training`."""
         return take(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """See `harness.train.Training`; the graph is recorded anew."""
+        """See `harness.trainer.Training`; the graph is recorded anew."""
         put_back(self._live(), self.optimizer, self._generators(), state)
         self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
         self.launched = 0

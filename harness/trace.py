@@ -19,9 +19,10 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from harness.device import layout
 from harness.errors import HarnessError
+from harness.evaluation import check_output
 from harness.step import Step
 from harness.throughput import unteachable
-from harness.train import Run, check_output
+from harness.trainer import Run
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3
 """Training steps: before the profiler looks at all, before it warms up, while it does, and those that it keeps."""

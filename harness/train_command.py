@@ -19,7 +19,8 @@ from harness.ladder import find
 from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.train import Epoch, History, OnEpoch
+    from harness.history import Epoch, History
+    from harness.train import OnEpoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,11 @@ from harness import record
 from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
+from harness.evaluation import errors
 from harness.history import Errors, errors_of_json, finite
 from harness.step import Step
-from harness.train import OnEpoch, alone, errors, next_epoch
+from harness.train import OnEpoch, next_epoch
+from harness.trainer import alone
 from harness.weights import Trained, keep
 
 TIES = 5

@@ -13,12 +13,14 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from harness.augment import prepare
 from harness.data import MNIST
 from harness.device import layout
+from harness.evaluation import errors, evaluate, percent
 from harness.recipe import Recipe
 from harness.step import Step
 from harness.together import Together
-from harness.train import Run, errors, evaluate, percent, prepare
+from harness.trainer import Run
 
 
 class Way(Protocol):

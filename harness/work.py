@@ -17,7 +17,8 @@ from harness.errors import HarnessError
 from harness.history import Progress
 from harness.job import News, Task
 from harness.provenance import provenance
-from harness.train import Training, next_epoch, training
+from harness.train import next_epoch, training
+from harness.trainer import Training
 
 
 def work(task: Task, data: MNIST) -> Iterator[News]:

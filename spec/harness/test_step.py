@@ -8,10 +8,10 @@ import pytest
 
 from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
+from harness.history import Epoch, History
 from harness.ladder import find
 from harness.step import Step
 from harness.step_spec import judge
-from harness.train import Epoch, History
 from spec.harness.records_of import keep, step_with
 
 FIVE_STEPS = [f"five_steps/step{n}" for n in range(1, 6)]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, gpu_state, train
+from harness import Recipe, StepSpec, gpu_state, trainer
 from harness.throughput import Rounds, Watch, unteachable
 from harness.together import Together
 from spec.harness.nvidia_smi import ALONE, SLOW, UUID
@@ -64,7 +64,7 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
     """On a GPU even one network is: its loss over the same images is that of the network alone."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
-    assert isinstance(alone.run, train.Run)
+    assert isinstance(alone.run, trainer.Run)
     among.run = Together([deepcopy(alone.run.model)], Tiny.recipe, alone.run.data, [0])
     for _ in range(6):  # more than the recipe has epochs
         alone()

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.errors import HarnessError
+from harness.history import Epoch
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.rehearsal import synthetic
 from harness.step import Step
 from harness.together import Together, epochs_together
-from harness.train import Epoch, epochs_of
+from harness.train import epochs_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
 RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)

@@ -13,10 +13,13 @@ from torchvision.transforms import functional as vision
 from harness import Recipe, StepSpec, augment
 from harness.data import MNIST
 from harness.errors import HarnessError
+from harness.evaluation import errors, evaluate
+from harness.history import Epoch, History
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.rehearsal import synthetic
 from harness.step import Step
-from harness.train import Epoch, History, Run, epochs_of, errors, evaluate, train
+from harness.train import epochs_of, train
+from harness.trainer import Run
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness import reference
 

@@ -1,0 +1,48 @@
+"""Which images a network misses, and whether it is a classifier of digits at all."""
+
+import torch
+from torch import Tensor, nn
+
+from harness.augment import normalized
+from harness.errors import HarnessError
+from harness.history import Errors
+from harness.recipe import Normalize
+from harness.step import Step
+
+
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> float:
+    """Accuracy of the model in evaluation mode, in percent, over all the images (N, H, W) uint8."""
+    return percent(len(labels) - len(errors(model, images, labels, normalize)), len(labels))
+
+
+@torch.inference_mode()
+def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500) -> Errors:
+    """What a model in evaluation mode misses of the images (N, H, W) uint8."""
+    model.eval()
+    predicted = torch.cat([model(normalized(batch, normalize)).argmax(1) for batch in images.split(batch_size)])
+    return missed(predicted, labels)
+
+
+def missed(predicted: Tensor, labels: Tensor) -> Errors:
+    """Where the predictions (N,) are not the labels."""
+    (index,) = torch.nonzero(predicted != labels, as_tuple=True)
+    columns = (column.tolist() for column in (index, labels[index], predicted[index]))
+    return tuple(zip(*columns, strict=True))
+
+
+def percent(correct: int, n: int) -> float:
+    """A share of n images in percent, rounded to what n can resolve (an image in 60,000 is 0.0017 points)."""
+    return round(100 * correct / n, 4)
+
+
+def check_output(step: type[Step], model: nn.Module, device: torch.device) -> None:
+    """Raise HarnessError unless the model maps N x 1 x 28 x 28 to N x 10."""
+    model.eval()
+    try:
+        with torch.inference_mode():
+            output = model(torch.zeros(2, 1, 28, 28, device=device))
+    except RuntimeError as error:
+        raise HarnessError(f"{step.id}: the model does not take 2 x 1 x 28 x 28: {error}") from error
+    shape = " x ".join(map(str, output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    if shape != "2 x 10":
+        raise HarnessError(f"{step.id}: the model turns 2 x 1 x 28 x 28 into {shape}, not 2 x 10")

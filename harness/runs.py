@@ -29,7 +29,7 @@ def finished(
     epochs: int,
     on_epoch: OnEpoch,
 ) -> Iterator[History]:
-    """Train as `harness.train.train` does, with files under `folder`; yield each run once it is over.
+    """Train the seeds of a step, with files under `folder`; yield each run once it is over.
 
     `there` says which seeds, and what is there of them already: what is whole is yielded as it is, what was interrupted
     goes on. A run whose loss did not stay finite is among those yielded. What a run could go on from is removed when
@@ -79,7 +79,7 @@ def recorded(
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> list[History]:
-    """Train in this process as `harness.train.train` does, with files under `folder`.
+    """Train in this process, with files under `folder`.
 
     A step that cannot be trained at all is refused before any file is opened.
     """

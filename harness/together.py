@@ -17,12 +17,11 @@ from harness.augment import normalized, transformed
 from harness.data import MNIST
 from harness.evaluation import check_output, missed
 from harness.graph import WARM_UP, StepGraph
-from harness.history import Epoch, Errors, finite
+from harness.history import Errors
 from harness.losses import loss_of
 from harness.recipe import Recipe
 from harness.state import Generators, State, put_back, take
 from harness.step import Step
-from harness.train import next_epoch
 from harness.trainer import optimizer_of
 
 
@@ -178,10 +177,6 @@ class Together:
         )
         return [missed(one, self.data.test_labels) for one in predicted]
 
-    def newest_or_average(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same values, those of which there is an average replaced by it."""
-        return {name: self.averaged.get(name, value) for name, value in values.items()}
-
 
 def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> Together:
     """The networks of the seeds on the device where the data is; seeds torch's global generator for each."""
@@ -192,17 +187,3 @@ def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> Together:
         models.append(step.model().to(device))
     check_output(step, models[0], device)
     return Together(models, step.recipe, data, seeds)
-
-
-def epochs_together(
-    step: type[Step], seeds: Sequence[int], data: MNIST, epochs: int | None = None
-) -> Iterator[list[Epoch]]:
-    """Train the seeds together on the device where the data is, yielding an epoch of each as they end.
-
-    Raises HarnessError once a loss is not finite.
-    """
-    device = data.train_images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        run = together(step, seeds, data)
-    while run.epoch < (epochs or step.recipe.epochs):
-        yield [finite(outcome) for outcome in next_epoch(step, seeds, run)]

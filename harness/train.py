@@ -1,4 +1,4 @@
-"""The one training loop: a recipe, a network and tensors in memory, an epoch at a time.
+"""The one training loop: networks in training and tensors in memory, an epoch at a time.
 
 The same seed, device and versions give the same numbers, bit for bit on the CPU with the same number of threads.
 """
@@ -10,45 +10,25 @@ from contextlib import contextmanager
 
 import torch
 
-from harness.data import MNIST, load
+from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.evaluation import percent
-from harness.history import Epoch, Errors, History, Outcome, Progress, finite
+from harness.history import Epoch, Errors, History, Outcome, Progress
 from harness.step import Step
+from harness.together import together
 from harness.trainer import Training, alone
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]
 
 
-def train(
-    step: type[Step],
-    seeds: Iterable[int],
-    device: torch.device | str = "cpu",
-    *,
-    epochs: int | None = None,
-    data: MNIST | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> list[History]:
-    """Train the step once a seed and return the histories in the order of the seeds.
+def train(step: type[Step], run: Training, progress: Progress, epochs: int) -> Iterator[dict[int, Outcome]]:
+    """Train until every seed of `progress` has so many epochs or has failed; yield what each epoch adds to it.
 
-    `epochs` shortens the run: the schedule stays that of the whole recipe. `data` defaults to MNIST, found or fetched.
-    `on_epoch` is called after each epoch with the step, the seed and the epoch.
-
-    Raises HarnessError if the data cannot be had, the model's output is not N x 10, or, once all seeds are trained,
-    the loss of some was not finite.
+    Whoever stops asking ends the training. Fewer epochs than the recipe has follow the schedule of the whole recipe.
     """
-    data = (data or load()).to(device)
-    histories: list[History] = []
-    for group in groups(seeds, data.train_images.device):
-        progress = Progress(group)
-        with training(step, group, data) as run:
-            while not progress.over(epochs or step.recipe.epochs):
-                outcomes = dict(zip(group, next_epoch(step, group, run), strict=True))
-                for seed, outcome in progress.add(outcomes).items():
-                    if on_epoch is not None and isinstance(outcome, Epoch):
-                        on_epoch(step, seed, outcome)
-        histories += progress.histories(step)
-    return sound(histories)
+    seeds = list(progress.epochs)
+    while not progress.over(epochs):
+        yield progress.add(dict(zip(seeds, next_epoch(step, seeds, run), strict=True)))
 
 
 def sound(histories: list[History]) -> list[History]:
@@ -75,13 +55,14 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Tr
     """
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        if device.type == "cuda":
-            from harness.together import together  # which builds on this module
+        yield trainer_of(step, seeds, data)
 
-            yield together(step, seeds, data)
-        else:
-            [seed] = seeds
-            yield alone(step, seed, data)
+
+def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST) -> Training:
+    """Stacked networks for several seeds, or on a GPU, and else a single one. Seeds torch's global generator."""
+    if data.train_images.device.type == "cuda" or len(seeds) > 1:
+        return together(step, seeds, data)
+    return alone(step, seeds[0], data)
 
 
 def next_epoch(step: type[Step], seeds: Sequence[int], run: Training) -> list[Outcome]:
@@ -94,16 +75,6 @@ def next_epoch(step: type[Step], seeds: Sequence[int], run: Training) -> list[Ou
         check_loss(step, seed, run.epoch, loss, batch) or epoch_of(run.epoch, loss, correct, missing, share, run.data)
         for seed, (loss, correct), missing, batch in zip(seeds, passes, wrong, run.sound.tolist(), strict=True)
     ]
-
-
-def epochs_of(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> Iterator[Epoch]:
-    """Train one seed on the device where the data is, yielding each epoch; HarnessError once a loss is not finite."""
-    device = data.train_images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        run = alone(step, seed, data)
-        while run.epoch < (epochs or step.recipe.epochs):
-            [outcome] = next_epoch(step, [seed], run)
-            yield finite(outcome)
 
 
 def epoch_of(number: int, loss: float, correct: int, wrong: Errors, seconds: float, data: MNIST) -> Epoch:

@@ -10,9 +10,9 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.evaluation import errors
-from harness.history import Errors, errors_of_json, finite
+from harness.history import Errors, Progress, errors_of_json, finite
 from harness.step import Step
-from harness.train import OnEpoch, next_epoch
+from harness.train import OnEpoch, train
 from harness.trainer import alone
 from harness.weights import Trained, keep
 
@@ -30,9 +30,8 @@ def make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         run = alone(step, seed, data)
-        while run.epoch < step.recipe.epochs:
-            [outcome] = next_epoch(step, [seed], run)
-            epoch = finite(outcome)
+        for news in train(step, run, Progress([seed]), step.recipe.epochs):
+            epoch = finite(news[seed])
             on_epoch(step, seed, epoch)
     if different(epoch.errors, expected) > TIES:
         raise HarnessError(

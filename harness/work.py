@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.history import Progress
 from harness.job import News, Task
 from harness.provenance import provenance
-from harness.train import next_epoch, training
+from harness.train import train, training
 from harness.trainer import Training
 
 
@@ -37,8 +37,7 @@ def work(task: Task, data: MNIST) -> Iterator[News]:
             go_on(task, run, before, made)
             head, progress = before.head, before.progress
         yield News(Checkpoint(task.step.id, head, progress, run.state()).pack())
-        while not progress.over(task.epochs):
-            news = progress.add(dict(zip(task.seeds, next_epoch(task.step, task.seeds, run), strict=True)))
+        for news in train(task.step, run, progress, task.epochs):
             yield News(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
 
 

@@ -21,11 +21,12 @@ from harness.errors import HarnessError
 from harness.history import Epoch
 from harness.job import News, Task
 from harness.together import together
-from harness.train import next_epoch, train
+from harness.train import next_epoch
 from harness.work import enough_memory, work
 from spec.harness import faults, small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note
+from spec.harness.in_memory import run_alone
 from spec.harness.small import MADE, Call, run_of
 from spec.harness.small import call as call
 
@@ -242,7 +243,7 @@ def test_a_loss_that_is_not_finite_among_networks_trained_together(note: Note) -
     seeds, place = (0, 1, 2), 77
     run = together(small.Failing, seeds, small.poisoned(place))
     first = next_epoch(small.Failing, seeds, run)
-    alone = train(small.Failing, [2], data=small.poisoned(place), epochs=1)[0].epochs[0]
+    [alone] = run_alone(small.Failing, 2, small.poisoned(place), epochs=1).epochs
     assert str(first[1]).endswith(f"seed 1: the loss is nan in epoch 1, batch {batch_of(place, 1, 1)}; lower the rate")
     assert isinstance(first[0], Epoch)
     assert isinstance(first[2], Epoch)

@@ -16,9 +16,8 @@ from harness.errors import HarnessError
 from harness.recipe import Teacher
 from harness.search import Rung, search
 from harness.step import Step
-from harness.together import epochs_together
-from harness.train import epochs_of
 from spec.harness import small
+from spec.harness.in_memory import run_alone, run_together
 from spec.harness.small import Call, Plain
 from spec.harness.small import call as call
 
@@ -76,18 +75,16 @@ def test_who_says_what_the_teacher_says_has_nothing_to_learn_from_it(teacher: Te
 def test_a_teacher_is_not_changed_and_its_pupil_is(taught: type[Step]) -> None:
     data = small.images()
     before = weights.path_of(Plain).read_bytes()
-    [last] = [epoch for epoch in epochs_of(taught, 0, data) if epoch.epoch == taught.recipe.epochs]
-    [alone] = [epoch for epoch in epochs_of(untaught(taught), 0, data) if epoch.epoch == taught.recipe.epochs]
+    last, alone = (run_alone(step, 0, data).epochs[-1] for step in (taught, untaught(taught)))
     assert weights.path_of(Plain).read_bytes() == before
     assert last.train_loss != alone.train_loss
 
 
 def test_seeds_that_are_taught_together_are_taught_as_each_alone(taught: type[Step]) -> None:
     data = small.images()
-    together = list(epochs_together(taught, [4, 9], data))
-    for place, seed in enumerate([4, 9]):
-        for of_each, epoch in zip(together, epochs_of(taught, seed, data), strict=True):
-            assert of_each[place].train_loss == pytest.approx(epoch.train_loss, abs=1e-5)
+    for history in run_together(taught, [4, 9], data):
+        for among, alone in zip(history.epochs, run_alone(taught, history.seed, data).epochs, strict=True):
+            assert among.train_loss == pytest.approx(alone.train_loss, abs=1e-5)
 
 
 def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[Step], call: Call) -> None:

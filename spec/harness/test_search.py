@@ -21,11 +21,11 @@ from harness.recipe import Recipe
 from harness.runs import silent
 from harness.search import Rung, Trial, append, read, search
 from harness.step import Step
-from harness.train import train
 from models.blocks import GlobalAverage, WeightedAverage
 from models.sketch import Sketch
 from spec.frontier import candidates
 from spec.harness import small
+from spec.harness.in_memory import run_alone
 from spec.harness.small import Simple
 
 
@@ -126,7 +126,7 @@ def test_the_log_has_accuracies_on_the_images_held_out_only(tmp_path: Path) -> N
     log, whole = tmp_path / "log.jsonl", small.images()
     held_out = hold_out(whole, 20)
     [trials] = search([Good], [Rung(1, 1)], log, Local(torch.device("cpu")), held_out, silent).values()
-    [expected] = train(Good, [0], data=held_out)
+    expected = run_alone(Good, 0, held_out)
     assert trials[0].validation == expected.final
     assert set(json.loads(log.read_text())) == {
         *("candidate", "parameters", "fingerprint", "seed", "validation", "train", "seconds")

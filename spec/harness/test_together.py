@@ -13,9 +13,10 @@ from harness.history import Epoch
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.rehearsal import synthetic
 from harness.step import Step
-from harness.together import Together, epochs_together
-from harness.train import epochs_of
+from harness.together import Together
+from harness.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities
+from spec.harness.in_memory import run_alone, run_together, trained
 
 RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
 AFFINE = RandomAffine(degrees=8, translate=0.1, scale=(0.9, 1.1), interpolation="bilinear", on="tensor", fill=-0.4)
@@ -69,11 +70,11 @@ def without_seconds(epoch: Epoch) -> Epoch:
 )
 def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> None:
     step = step_of(recipe)
-    together = list(epochs_together(step, [3, 0, 7], data))
-    for place, seed in enumerate([3, 0, 7]):
-        alone = list(epochs_of(step, seed, data))
-        assert [without_seconds(of_each[place]) for of_each in together] == [without_seconds(epoch) for epoch in alone]
-    assert together[-1][0].train_loss != together[-1][1].train_loss
+    among = run_together(step, [3, 0, 7], data)
+    for history in among:
+        alone = run_alone(step, history.seed, data)
+        assert list(map(without_seconds, history.epochs)) == list(map(without_seconds, alone.epochs))
+    assert among[0].epochs[-1].train_loss != among[1].epochs[-1].train_loss
 
 
 def test_a_network_never_touches_another(data: MNIST) -> None:
@@ -93,13 +94,15 @@ def test_training_together_leaves_the_global_generator_alone(data: MNIST) -> Non
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    list(epochs_together(step_of(RECIPE), [0, 1], data, epochs=1))
+    step = step_of(RECIPE)
+    with training(step, [0, 1], data) as run:
+        trained(step, [0, 1], run, epochs=1)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
     with pytest.raises(HarnessError, match=r"harness/test_together, seed 4: the loss is (nan|inf) in epoch 1"):
-        list(epochs_together(step_of(replace(RECIPE, lr=1e30)), [4, 5], data))
+        sound(run_together(step_of(replace(RECIPE, lr=1e30)), [4, 5], data))
 
 
 @pytest.mark.gpu
@@ -115,11 +118,10 @@ def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
 )
 def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> None:
     step, there = step_of(recipe), data.to("cuda")
-    together = list(epochs_together(step, [3, 0, 7], there))
-    for place, seed in enumerate([3, 0, 7]):
-        for of_each, alone in zip(together, epochs_of(step, seed, there), strict=True):
-            assert of_each[place].train_loss == pytest.approx(alone.train_loss, abs=1e-5)
-            assert of_each[place].errors == alone.errors
+    for history in run_together(step, [3, 0, 7], there):
+        for among, alone in zip(history.epochs, run_alone(step, history.seed, there).epochs, strict=True):
+            assert among.train_loss == pytest.approx(alone.train_loss, abs=1e-5)
+            assert among.errors == alone.errors
 
 
 @pytest.mark.gpu
@@ -136,7 +138,7 @@ def test_a_gpu_trains_as_the_cpu_does(data: MNIST) -> None:
 
     step = step_of(replace(RECIPE, schedule=OneCycle()))
     step.model = Certain
-    here, there = list(epochs_of(step, 5, data)), list(epochs_together(step, [5], data.to("cuda")))
-    for one, (other,) in zip(here, there, strict=True):
+    here, [there] = run_alone(step, 5, data), run_together(step, [5], data.to("cuda"))
+    for one, other in zip(here.epochs, there.epochs, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, abs=1e-5)
         assert one.errors == other.errors

@@ -18,10 +18,11 @@ from harness.history import Epoch, History
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.rehearsal import synthetic
 from harness.step import Step
-from harness.train import epochs_of, train
+from harness.train import sound, training
 from harness.trainer import Run
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness import reference
+from spec.harness.in_memory import run_alone, trained
 
 
 class Tiny(nn.Sequential):
@@ -127,7 +128,7 @@ class Double(nn.Module):
 def test_a_step_trains_as_the_reference_whatever_the_layout_in_memory(data: MNIST) -> None:
     step = step_of(replace(RECIPE, momentum=0.9))
     step.model = Double
-    [history] = train(step, [4], data=data)
+    history = run_alone(step, 4, data)
     torch.manual_seed(4)
     model = Double()
     optimizer = sgd(model, step.recipe)
@@ -181,8 +182,8 @@ def numbers(epochs: tuple[Epoch, ...]) -> list[tuple[float, float, float]]:
 
 def test_the_same_seed_gives_the_same_numbers_alone_or_among_others(data: MNIST) -> None:
     step = step_of(replace(RECIPE, augmentation=RandomAffine(degrees=10)), dropout=0.1)
-    among = train(step, [0, 1, 2], data=data)
-    [alone] = train(step, [1], data=data)
+    among = [run_alone(step, seed, data) for seed in (0, 1, 2)]
+    alone = run_alone(step, 1, data)
     assert numbers(alone.epochs) == numbers(among[1].epochs)
     assert numbers(among[0].epochs) != numbers(among[1].epochs)
 
@@ -191,14 +192,15 @@ def test_training_leaves_the_global_generator_alone(data: MNIST) -> None:
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    train(step_of(RECIPE, dropout=0.1), [0], data=data, epochs=1)
+    step = step_of(RECIPE, dropout=0.1)
+    with training(step, [0], data) as run:
+        trained(step, [0], run, epochs=1)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_a_shortened_run_follows_the_whole_schedule_and_is_no_verdict(data: MNIST) -> None:
     step = step_of(replace(RECIPE, epochs=4, schedule=OneCycle()))
-    [short] = train(step, [0], data=data, epochs=2)
-    [whole] = train(step, [0], data=data)
+    short, whole = run_alone(step, 0, data, epochs=2), run_alone(step, 0, data)
     assert numbers(short.epochs) == numbers(whole.epochs[:2])
     assert whole.complete
     assert not short.complete
@@ -206,7 +208,7 @@ def test_a_shortened_run_follows_the_whole_schedule_and_is_no_verdict(data: MNIS
 
 
 def test_it_learns(data: MNIST) -> None:
-    [history] = train(step_of(replace(RECIPE, epochs=12)), [0], data=data)
+    history = run_alone(step_of(replace(RECIPE, epochs=12)), 0, data)
     assert history.epochs[-1].test_accuracy > 95
     assert [epoch.epoch for epoch in history.epochs] == list(range(1, 13))
 
@@ -240,21 +242,21 @@ def test_a_run_holds_the_goal_in_each_of_its_final_epochs(final: tuple[float, ..
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(data: MNIST) -> None:
     step = step_of(replace(RECIPE, lr=1e30))
     with pytest.raises(HarnessError, match=r"harness/test_train, seed 3: the loss is (nan|inf) in epoch 1"):
-        train(step, [3], data=data)
+        sound([run_alone(step, 3, data)])
 
 
 def test_a_model_with_another_output_is_refused(data: MNIST) -> None:
     step = step_of(RECIPE)
     step.model = lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 7))
     with pytest.raises(HarnessError, match="into 2 x 7, not 2 x 10"):
-        next(epochs_of(step, 0, data))
+        run_alone(step, 0, data)
 
 
 def test_a_model_that_cannot_take_a_digit_is_refused(data: MNIST) -> None:
     step = step_of(RECIPE)
     step.model = lambda: nn.Sequential(nn.Flatten(), nn.Linear(3, 10))
     with pytest.raises(HarnessError, match="the model does not take 2 x 1 x 28 x 28: .*mat1 and mat2"):
-        next(epochs_of(step, 0, data))
+        run_alone(step, 0, data)
 
 
 def test_the_rate_follows_the_schedule_step_by_step(data: MNIST) -> None:

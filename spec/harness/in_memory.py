@@ -1,0 +1,29 @@
+"""Runs in memory: seeds trained by the loop of the harness, without an engine and without files."""
+
+from collections.abc import Sequence
+
+from harness.data import MNIST
+from harness.history import History, Progress
+from harness.step import Step
+from harness.together import together
+from harness.train import train
+from harness.trainer import Training, alone
+
+
+def run_alone(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> History:
+    """The run of one seed; torch's global generator is not put back."""
+    [history] = trained(step, [seed], alone(step, seed, data), epochs)
+    return history
+
+
+def run_together(step: type[Step], seeds: Sequence[int], data: MNIST, epochs: int | None = None) -> list[History]:
+    """The runs of seeds that are trained together; torch's global generator is not put back."""
+    return trained(step, seeds, together(step, seeds, data), epochs)
+
+
+def trained(step: type[Step], seeds: Sequence[int], run: Training, epochs: int | None = None) -> list[History]:
+    """The runs of networks in training, in the order of the seeds."""
+    progress = Progress(seeds)
+    for _ in train(step, run, progress, epochs or step.recipe.epochs):
+        pass
+    return progress.histories(step)

@@ -16,17 +16,13 @@ import torch
 
 from harness import gpu_state
 from harness.data import MNIST
-from harness.device import layout
 from harness.errors import HarnessError
-from harness.evaluation import check_output
 from harness.rehearsal import synthetic
 from harness.step import Step
-from harness.trainer import Run
+from harness.train import trainer_of
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
-
-    from harness.together import Together
 
 STEPS = {"cuda": 200, "cpu": 20}
 """Training steps a round, so that a round lasts some tenths of a second."""
@@ -58,7 +54,7 @@ class Rounds:
     def __init__(self, step: type[Step], device: torch.device) -> None:
         self.device, self.steps = device, STEPS[device.type]
         self.images = self.steps * step.recipe.batch_size
-        self.run = trainer(step, unteachable(self.images).to(device))
+        self.run = trainer_of(step, [0], unteachable(self.images).to(device))
         self.device_seconds: list[float] = []
         """Time between CUDA events around the steps of each round so far; empty on the CPU."""
         self.loss = 0.0
@@ -84,20 +80,7 @@ class Rounds:
 
     def _train(self) -> None:
         self.run.epoch = 0  # there are more rounds than the schedule has epochs
-        trained = self.run.train_epoch()
-        [(self.loss, _)] = trained if isinstance(trained, list) else [trained]
-
-
-def trainer(step: type[Step], data: MNIST) -> "Run | Together":
-    """What trains one network of the step on the device where the data is."""
-    device = data.train_images.device
-    model = step.model().to(device).to(memory_format=layout(device))
-    check_output(step, model, device)
-    if device.type == "cuda":
-        from harness.together import Together
-
-        return Together([model], step.recipe, data, [0])
-    return Run(model, step.recipe, data, seed=0)
+        [(self.loss, _)] = self.run.pass_of_each()
 
 
 def unteachable(n: int, seed: int = 0) -> MNIST:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import strict_json
-from harness.data import write
 from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
+from harness.files import write
 
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmark.json"
 WAYS = ("notebook", "ours")

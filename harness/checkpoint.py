@@ -18,8 +18,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from harness import strict_json
-from harness.data import write
 from harness.errors import HarnessError
+from harness.files import write
 from harness.history import Epoch, Progress, epoch_of_json
 from harness.provenance import differences
 from harness.step import Step

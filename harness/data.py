@@ -30,6 +30,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from harness.errors import HarnessError
+from harness.files import write
 
 
 @dataclass(frozen=True)
@@ -209,19 +210,6 @@ def fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
             failures.append(f"{name} ({error})")
     by_hand = f"put {NAMES}, plain or as .gz, into {cache} or into a folder that --data or MNIST_DIR names"
     raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {by_hand}")
-
-
-def write(path: Path, raw: bytes) -> None:
-    """Put the bytes there in one move, under the lock: at no time is there half a file of that name."""
-    unfinished = path.with_name(f"{path.name}.partial")
-    try:
-        with unfinished.open("wb") as stream:
-            stream.write(raw)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def sources() -> Iterator[tuple[str, Source]]:

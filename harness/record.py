@@ -9,8 +9,8 @@ from typing import Any
 from filelock import FileLock
 
 from harness import stats, strict_json
-from harness.data import write
 from harness.errors import HarnessError
+from harness.files import write
 from harness.history import History, epoch_of_json, errors_of_json
 from harness.provenance import differences
 from harness.step import Step

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness import bench_tables, escape, record, tables
 from harness.claims import verdicts
-from harness.data import write
 from harness.errors import HarnessError
+from harness.files import write
 from harness.ladder import find, steps
 from harness.spec_source import only, with_claims, with_measured
 from harness.step import Step

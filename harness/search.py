@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import strict_json
-from harness.data import MNIST, write
+from harness.data import MNIST
 from harness.errors import HarnessError
+from harness.files import write
 from harness.history import Epoch
 from harness.job import Engine, Task
 from harness.provenance import fingerprint

@@ -11,8 +11,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from harness import strict_json
-from harness.data import write
 from harness.errors import HarnessError
+from harness.files import write
 from harness.provenance import fingerprint
 from harness.step import Step
 

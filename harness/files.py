@@ -1,11 +1,17 @@
 """Files that are written whole or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
+from harness.errors import HarnessError
 
-def write(path: Path, raw: bytes) -> None:
-    """Put the bytes there in one move: at no time is there half a file of that name."""
+
+def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
+    """Put the bytes there in one move: at no time is there half a file of that name.
+
+    Raises HarnessError with the advice if that cannot be done.
+    """
     unfinished = path.with_name(f"{path.name}.partial")
     try:
         with unfinished.open("wb") as stream:
@@ -13,5 +19,8 @@ def write(path: Path, raw: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()

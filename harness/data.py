@@ -20,6 +20,7 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from subprocess import DEVNULL, SubprocessError, run
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -66,6 +67,9 @@ Source = Callable[[list[File]], Iterable[tuple[File, bytes]]]
 BROKEN = (OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError, HTTPException, SubprocessError)
 
 
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
 @dataclass(frozen=True)
 class MNIST:
     """uint8 images (N, 28, 28) and int64 labels (N,), of the training and of the test set."""
@@ -78,6 +82,15 @@ class MNIST:
     def to(self, device: torch.device | str) -> "MNIST":
         """The same data on a device."""
         return MNIST(*(tensor.to(device) for tensor in vars(self).values()))
+
+    def arrays(self) -> Arrays:
+        """As it is sent: as bytes, since tensors would go by way of a shared memory that may be small."""
+        return {name: tensor.cpu().numpy() for name, tensor in vars(self).items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> "MNIST":
+        """As it was; the arrays may be read-only, so that they are copied."""
+        return cls(**{name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
 
 
 def folder(path: str | Path | None = None) -> Path:

@@ -12,7 +12,6 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import numpy as np
 import torch
 
 from harness.data import MNIST
@@ -23,7 +22,6 @@ from harness.step import Step
 from harness.work import work
 
 PATIENCE = 10.0  # seconds for a worker to end before it is killed
-Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 class Processes:
@@ -39,7 +37,7 @@ class Processes:
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
         """See `harness.job.Engine`. A worker that dies loses its task alone; another takes its place."""
-        arrays = arrays_of(data)
+        arrays = data.arrays()
         waiting = deque(range(len(tasks)))
         idle = [Worker(device) for device in self.devices[: len(tasks)]]
         busy: dict[Connection, tuple[Worker, int]] = {}
@@ -121,7 +119,7 @@ def serve(connection: Connection, device: str) -> None:
     if device == "cpu":
         torch.set_num_threads(1)
     try:
-        data = data_of(connection.recv()).to(device)
+        data = MNIST.of_arrays(connection.recv()).to(device)
         while True:
             task = connection.recv()
             try:
@@ -139,13 +137,3 @@ def serve(connection: Connection, device: str) -> None:
                 connection.send(None)
     except (EOFError, OSError):
         return  # whoever asked for the training is gone
-
-
-def arrays_of(data: MNIST) -> Arrays:
-    """The data as it is sent: as bytes, since tensors would go by way of a shared memory that may be small."""
-    return {name: tensor.cpu().numpy() for name, tensor in vars(data).items()}
-
-
-def data_of(arrays: Arrays) -> MNIST:
-    """The data as it was; the arrays may be read-only, so that they are copied."""
-    return MNIST(**{name: torch.from_numpy(array.copy()) for name, array in arrays.items()})

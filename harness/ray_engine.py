@@ -12,11 +12,10 @@ from typing import Any
 
 import torch
 
-from harness.data import MNIST
+from harness.data import MNIST, Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError
 from harness.job import News, Results, Task
-from harness.processes import Arrays, arrays_of, data_of
 from harness.provenance import provenance
 from harness.step import Step
 from harness.work import work
@@ -80,7 +79,7 @@ class OnRay:
         gpus = 1 if self.device.type == "cuda" else 0
         remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, num_returns="streaming")(stream)
         try:
-            held = ray.put(arrays_of(data))
+            held = ray.put(data.arrays())
             streams = {remote.remote(task, held, self.device.type): place for place, task in enumerate(tasks)}
             while streams:
                 [ready], _ = ray.wait(list(streams), num_returns=1)
@@ -122,6 +121,6 @@ def stream(task: Task, data: Arrays, device: str) -> Iterator[News | HarnessErro
     if device == "cpu":
         torch.set_num_threads(1)
     try:
-        yield from work(task, data_of(data).to(device))
+        yield from work(task, MNIST.of_arrays(data).to(device))
     except HarnessError as error:
         yield error

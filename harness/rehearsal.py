@@ -4,9 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from harness.augment import normalized
-from harness.data import MNIST
 from harness.evaluation import check_output
 from harness.step import Step
+from harness.synthetic import synthetic
 from harness.trainer import Run
 
 
@@ -32,14 +32,3 @@ def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, 
         with torch.no_grad():
             after = F.nll_loss(model(images), data.train_labels).item()
     return losses[0], after
-
-
-def synthetic(n: int, seed: int = 0) -> MNIST:
-    """An MNIST of n training and n test images, made here: noise with a bright square whose place is the label."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(n) % 10
-    images = torch.randint(0, 64, (n, 28, 28), generator=generator, dtype=torch.uint8)
-    for image, label in zip(images, labels.tolist(), strict=True):
-        row, column = divmod(label, 4)
-        image[2 + 8 * row : 9 + 8 * row, 1 + 7 * column : 7 + 7 * column] = 255
-    return MNIST(images, labels, images.clone(), labels.clone())

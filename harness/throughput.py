@@ -9,16 +9,15 @@ thrown away. Evaluation is not part of a round.
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from harness import gpu_state
-from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.rehearsal import synthetic
 from harness.step import Step
+from harness.synthetic import unteachable
 from harness.train import trainer_of
 
 if TYPE_CHECKING:
@@ -81,13 +80,6 @@ class Rounds:
     def _train(self) -> None:
         self.run.epoch = 0  # there are more rounds than the schedule has epochs
         [(self.loss, _)] = self.run.pass_of_each()
-
-
-def unteachable(n: int, seed: int = 0) -> MNIST:
-    """Images like those of MNIST with labels that have nothing to do with them."""
-    data = synthetic(n, seed)
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    return replace(data, train_labels=data.train_labels[order])
 
 
 def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture") -> Throughput | None:

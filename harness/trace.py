@@ -21,7 +21,7 @@ from harness.device import layout
 from harness.errors import HarnessError
 from harness.evaluation import check_output
 from harness.step import Step
-from harness.throughput import unteachable
+from harness.synthetic import unteachable
 from harness.trainer import Run
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3

@@ -19,7 +19,7 @@ from harness import Recipe, StepSpec, data, ladder, rewrite
 from harness.__main__ import main
 from harness.data import MNIST
 from harness.recipe import OneCycle, RandomAffine, StepLR
-from harness.rehearsal import synthetic
+from harness.synthetic import synthetic
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
 DIES = "SPEC_DIES"  # the environment variable that names a file; a network removes it and kills its process

@@ -12,8 +12,8 @@ from harness import Recipe, StepSpec, bench, bench_tables, steps
 from harness.__main__ import main
 from harness.bench_tables import document, of
 from harness.recipe import RandomAffine
-from harness.rehearsal import synthetic
 from harness.step import Step
+from harness.synthetic import synthetic
 from harness.ways import Eager, Notebook, Ours, OursTogether, transforms_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 

@@ -16,7 +16,7 @@ from torch import nn
 from harness import Recipe, StepSpec, data, engine, ladder, rewrite, show_command
 from harness.__main__ import main
 from harness.job import News
-from harness.rehearsal import synthetic
+from harness.synthetic import synthetic
 from spec.harness.records_of import keep
 from spec.harness.scripted import scripted
 
@@ -332,7 +332,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set
 import sys
 from harness import Recipe, data, ladder
 from harness.__main__ import main
-from harness.rehearsal import synthetic
+from harness.synthetic import synthetic
 from spec.harness.test_command_line import Tiny
 
 Tiny.id = "mine/tiny"

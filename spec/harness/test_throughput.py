@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from harness import Recipe, StepSpec, gpu_state, trainer
-from harness.throughput import Rounds, Watch, unteachable
+from harness.synthetic import unteachable
+from harness.throughput import Rounds, Watch
 from harness.together import Together
 from spec.harness.nvidia_smi import ALONE, SLOW, UUID
 from spec.harness.short_rounds import Cuda

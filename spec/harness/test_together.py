@@ -11,8 +11,8 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.history import Epoch
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
-from harness.rehearsal import synthetic
 from harness.step import Step
+from harness.synthetic import synthetic
 from harness.together import Together
 from harness.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities

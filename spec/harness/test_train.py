@@ -16,8 +16,8 @@ from harness.errors import HarnessError
 from harness.evaluation import errors, evaluate
 from harness.history import Epoch, History
 from harness.recipe import OneCycle, RandomAffine, StepLR
-from harness.rehearsal import synthetic
 from harness.step import Step
+from harness.synthetic import synthetic
 from harness.train import sound, training
 from harness.trainer import Run
 from models.blocks import Conv, GlobalAverage, LogProbabilities

@@ -1,0 +1,25 @@
+"""Images made here: such as can be learnt from, and such as cannot."""
+
+from dataclasses import replace
+
+import torch
+
+from harness.data import MNIST
+
+
+def synthetic(n: int, seed: int = 0) -> MNIST:
+    """An MNIST of n training and n test images, made here: noise with a bright square whose place is the label."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(n) % 10
+    images = torch.randint(0, 64, (n, 28, 28), generator=generator, dtype=torch.uint8)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        row, column = divmod(label, 4)
+        image[2 + 8 * row : 9 + 8 * row, 1 + 7 * column : 7 + 7 * column] = 255
+    return MNIST(images, labels, images.clone(), labels.clone())
+
+
+def unteachable(n: int, seed: int = 0) -> MNIST:
+    """Images like those of MNIST with labels that have nothing to do with them."""
+    data = synthetic(n, seed)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    return replace(data, train_labels=data.train_labels[order])

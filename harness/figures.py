@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from harness import stats
 from harness.evidence import series
+from harness.history import holds
 from harness.step import Step
 
 
@@ -43,7 +44,7 @@ class Figures:
         """The figures of one run or more."""
         final = [series(run)[-step.final_epochs :] for run in runs]
         mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
-        held = sum(map(stats.holds, final))
+        held = sum(map(holds, final))
         held_low, held_high = stats.binomial_interval(held, len(final))
         return cls(
             runs=len(runs),

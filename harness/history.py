@@ -1,13 +1,12 @@
 """What a training comes to: epochs, runs made of them, and how far the runs of one training are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness import strict_json
 from harness.errors import HarnessError
-from harness.stats import TEST_IMAGES, holds
-from harness.step import Step
+from harness.step import GOAL, TEST_IMAGES, Step
 
 Errors = tuple[tuple[int, int, int], ...]
 """Images that were misclassified: index, digit, digit predicted."""
@@ -84,6 +83,11 @@ class History:
     def held(self) -> bool:
         """Whether each of the final epochs of a complete run is at the goal or above."""
         return self.complete and holds(self.final)
+
+
+def holds(final: Sequence[float]) -> bool:
+    """Whether a run holds the goal: test accuracy in percent at 99.40 or above in every one of its final epochs."""
+    return len(final) > 0 and min(final) >= GOAL
 
 
 Outcome = Epoch | HarnessError

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from harness.field_picture import picture
-from harness.stats import GOAL
+from harness.step import GOAL
 
 INK, MUTED, RULE, TEST, REACHED = "#1f2328", "#59636e", "#d1d9e0", "#0a5fb4", "#a04000"
 # Apart in lightness too, for print and for colour-blind readers; with a shape each, for both.

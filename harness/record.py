@@ -11,7 +11,7 @@ from filelock import FileLock
 from harness import stats, strict_json
 from harness.errors import HarnessError
 from harness.files import write
-from harness.history import History, epoch_of_json, errors_of_json
+from harness.history import History, epoch_of_json, errors_of_json, holds
 from harness.provenance import differences
 from harness.step import Step
 
@@ -130,7 +130,7 @@ def measured(step: type[Step]) -> str | None:
     epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
     mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
     interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
-    held = sum(map(stats.holds, final))
+    held = sum(map(holds, final))
     share_low, share_high = stats.binomial_interval(held, len(final))
     made = record["provenance"]
     return (

@@ -20,11 +20,11 @@ from matplotlib.image import imsave
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from harness import data, plots, record, stats, svg
+from harness import data, plots, record, svg
 from harness.confusion import missed
 from harness.errors import HarnessError
 from harness.figures import Figures
-from harness.step import Step
+from harness.step import GOAL, Step
 from harness.step_page import Page, page
 
 SHOWN_MISSED = 24  # images a step; the others are named by their index
@@ -73,7 +73,7 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
         pages=pages,
         tally=sum((each.tally for each in pages), Counter[str]()),
         runs=len(runs),
-        goal=stats.GOAL,
+        goal=GOAL,
         strip_ends=STRIP,
         wide=frontier(pages, "wide", 9.0),
         narrow=frontier(pages, "narrow", 4.6),

@@ -29,8 +29,8 @@ from harness.evidence import (
     spread,
     worst,
 )
-from harness.stats import GOAL, TRAINING_IMAGES
-from harness.step import Step
+from harness.stats import TRAINING_IMAGES
+from harness.step import GOAL, Step
 from harness.verdict import Verdict, above, below, between, predicted, share
 
 OVER_FITS = 0.2

@@ -9,7 +9,7 @@ from rich.text import Text
 from harness import field_command
 from harness.console import console
 from harness.ladder import find, steps
-from harness.step import Step
+from harness.step import GOAL, Step
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +59,6 @@ def show(step: type[Step], out: Console) -> None:
 
 def goal(step: type[Step]) -> str:
     """What the step claims of the goal, in words."""
-    from harness.stats import GOAL
-
     if step.goal:
         return f"holds {GOAL:.2f} % test accuracy in each of its final {step.final_epochs} epochs, for every seed"
     return f"does not claim to hold {GOAL:.2f} %"

@@ -1,4 +1,4 @@
-"""The accuracy rule and the intervals that go with a figure; scipy underneath."""
+"""The intervals that go with a figure, and the rules that are built on them; scipy underneath."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -7,18 +7,13 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-GOAL = 99.40  # percent of the 10,000 test images
-TEST_IMAGES = 10_000
+from harness.step import TEST_IMAGES
+
 TRAINING_IMAGES = 60_000
 
 LEAST_RUNS = 3
 """Fewer runs decide nothing about a mean: one has no interval, and that of two, 12.7 standard errors wide at one degree
 of freedom, decides only when they happen to agree."""
-
-
-def holds(final: Sequence[float]) -> bool:
-    """Whether a run holds the goal: test accuracy in percent at 99.40 or above in every one of its final epochs."""
-    return len(final) > 0 and min(final) >= GOAL
 
 
 def binomial_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -12,6 +12,9 @@ from harness.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
+TEST_IMAGES = 10_000
+GOAL = 99.40  # percent of them
+
 
 class Step:
     """What one step of a ladder declares, in spec/<ladder>/test_<nn>_<step>.py.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.ladder import find
-from harness.step import Step
+from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
     from harness.history import History
@@ -106,7 +106,7 @@ def judge(step: type[Step], histories: "list[History]") -> None:
         )
     held = sum(history.held for history in histories)
     assert not stats.contradicts(step.goal, held, len(histories)), (
-        f"{step.id} {'claims' if step.goal else 'says it misses'} {stats.GOAL:.2f} %, but {held} of {len(histories)} "
+        f"{step.id} {'claims' if step.goal else 'says it misses'} {GOAL:.2f} %, but {held} of {len(histories)} "
         f"runs held it over their final {step.final_epochs} epochs"
     )
     published = step.document().published.get("best test")

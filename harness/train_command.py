@@ -16,7 +16,7 @@ from rich.table import Table
 from harness.console import console
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.step import Step
+from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
     from harness.history import Epoch, History
@@ -232,8 +232,6 @@ def table(histories: "list[History]") -> Table:
 
 def verdict(histories: "list[History]") -> str:
     """The sentences under the table: how many held, how many the record lets expect, and what a miss means."""
-    from harness.stats import GOAL
-
     step, n = histories[0].step, len(histories)
     if not all(history.complete for history in histories):
         return f"No verdict: shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs."
@@ -258,7 +256,8 @@ def verdict(histories: "list[History]") -> str:
 def expectation(step: type[Step]) -> str:
     """How likely a run of a step is to hold the goal, by its record."""
     from harness import record
-    from harness.stats import GOAL, LEAST_RUNS, chance_below, holds
+    from harness.history import holds
+    from harness.stats import LEAST_RUNS, chance_below
 
     found, final = record.read(step), record.final_accuracies(step)
     if found is None or len(final) < LEAST_RUNS:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from harness import stats
+from harness.step import TEST_IMAGES
 
 Word = Literal["supported", "refuted", "undecided"]
 
@@ -79,7 +80,7 @@ def between(values: Collection[float], reach: float, unit: str = "points") -> Ve
     return replace(verdict, word=word)
 
 
-def predicted(values: Collection[float], value: float, images: int = stats.TEST_IMAGES) -> Verdict:
+def predicted(values: Collection[float], value: float, images: int = TEST_IMAGES) -> Verdict:
     """Whether one more run could give the value: by the 95 % prediction interval of accuracies in percent.
 
     Refuted where the value is outside, supported where it is inside an interval that is narrow enough to say something.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import record, run_claims, stats, steps, throughput
+from harness import record, run_claims, steps, throughput
+from harness.step import GOAL
 
 ROOT = Path(__file__).parents[2]
 MAIN_JOB = "frontier/step10"
@@ -43,11 +44,11 @@ FIGURES = {
     r"in training and ([\d.]+) % in test": 98.97,
     r"takes a gap of less than ([\d.]+) points": run_claims.OVER_FITS,
     r"some runs stay below (\d+) %": 15,  # the claim that is cited behind it
-    r"is at ([\d.]+) % or above": stats.GOAL,
-    r"must hold ([\d.]+) % for every seed": stats.GOAL,
-    r"exit status 0 if ([\d.]+) % was held": stats.GOAL,
+    r"is at ([\d.]+) % or above": GOAL,
+    r"must hold ([\d.]+) % for every seed": GOAL,
+    r"exit status 0 if ([\d.]+) % was held": GOAL,
     r"fewer than 1 run in ([\d,]+) misses": 1000,  # see the test of the main job
-    r"Does it hold ([\d.]+) %": stats.GOAL,
+    r"Does it hold ([\d.]+) %": GOAL,
     r"rounds of (\d+) training steps": throughput.STEPS["cuda"],
     r"training steps \((\d+) on a CPU\)": throughput.STEPS["cpu"],
 }

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from harness.history import holds
 from harness.stats import (
     accuracy_interval,
     binomial_interval,
@@ -12,7 +13,6 @@ from harness.stats import (
     chance_below,
     contradicts,
     highest_plausible,
-    holds,
     independent_spread,
     mean_interval,
     prediction_interval,

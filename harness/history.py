@@ -1,7 +1,7 @@
 """What a training comes to: epochs, runs made of them, and how far the runs of one training are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness import strict_json
@@ -88,6 +88,25 @@ class History:
 def holds(final: Sequence[float]) -> bool:
     """Whether a run holds the goal: test accuracy in percent at 99.40 or above in every one of its final epochs."""
     return len(final) > 0 and min(final) >= GOAL
+
+
+def run_of(history: History) -> dict[str, Any]:
+    """The run of a history as records hold it: the seed, its epochs, and the test images missed after the last one.
+
+    Each of the `errors` is [index of the image, its digit, the digit predicted]; `together` says how many seeds were
+    trained at once.
+    """
+    epochs = [asdict(epoch) for epoch in history.epochs]
+    errors = [epoch.pop("errors") for epoch in epochs] or [()]
+    return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
+
+
+def told(step: type[Step], seed: int, epoch: Epoch) -> str:
+    """One line that tells of an epoch, wherever it is shown."""
+    return (
+        f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
+        f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
+    )
 
 
 Outcome = Epoch | HarnessError

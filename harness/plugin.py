@@ -14,6 +14,7 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
+from harness.history import Epoch, History, run_of, told
 from harness.properties import attach, attached
 from harness.step import Step
 from harness.step_spec import StepSpec
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import torch
     from _pytest.terminal import TerminalReporter
 
-    from harness.history import Epoch, History
 
 pytest_plugins = ["harness.throughput_plugin", "harness.report_plugin"]
 
@@ -143,7 +143,7 @@ def module_of(error: BaseException) -> str:
 
 
 @pytest.fixture
-def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[Step]], list[History]]":
+def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[History]]:
     """A function that trains a step as the options say and hands back whole histories, the evidence kept.
 
     A run shortened by --epochs is evidence of nothing: the test is skipped after it, with that reason.
@@ -151,7 +151,7 @@ def train_seeds(request: pytest.FixtureRequest) -> "Callable[[type[Step]], list[
     config = request.config
     epochs: int | None = config.getoption("--epochs")
 
-    def run(step: type[Step]) -> "list[History]":
+    def run(step: type[Step]) -> list[History]:
         from harness.data import load
         from harness.runs import recorded
 
@@ -194,17 +194,17 @@ def unrecorded(step: type[Step], seeds: Iterable[int], where: "torch.device") ->
     return new
 
 
-def add_to_record(histories: "list[History]", where: "torch.device") -> None:
+def add_to_record(histories: list[History], where: "torch.device") -> None:
     """Put complete runs into the record of their step."""
     from harness import record
     from harness.provenance import provenance
 
     made = provenance(histories[0].step, where)
     for history in histories:
-        record.add(history.step, made, record.run_of(history))
+        record.add(history.step, made, run_of(history))
 
 
-def summary(histories: "list[History]") -> dict[str, Any]:
+def summary(histories: list[History]) -> dict[str, Any]:
     """What the table at the end shows of a step's runs."""
     step = histories[0].step
     seconds = [epoch.seconds for history in histories for epoch in history.epochs]
@@ -219,14 +219,12 @@ def summary(histories: "list[History]") -> dict[str, Any]:
     }
 
 
-def progress(config: pytest.Config) -> "Callable[[type[Step], int, Epoch], None]":
+def progress(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
     """A function that tells of each epoch, past pytest's capture: on the terminal, or on a worker's standard error."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
-    def tell(step: type[Step], seed: int, epoch: "Epoch") -> None:
-        from harness.runs import told
-
+    def tell(step: type[Step], seed: int, epoch: Epoch) -> None:
         line = told(step, seed, epoch)
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             if reporter is None or hasattr(config, "workerinput"):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,9 @@ from filelock import FileLock
 from harness import stats, strict_json
 from harness.errors import HarnessError
 from harness.files import write
-from harness.history import History, epoch_of_json, errors_of_json, holds
+from harness.history import epoch_of_json, errors_of_json, holds
 from harness.provenance import differences
 from harness.step import Step
-
-
-def run_of(history: History) -> dict[str, Any]:
-    """The run of a history as records hold it: the seed, its epochs, and the test images missed after the last one.
-
-    Each of the `errors` is [index of the image, its digit, the digit predicted]; `together` says how many seeds were
-    trained at once.
-    """
-    epochs = [asdict(epoch) for epoch in history.epochs]
-    errors = [epoch.pop("errors") for epoch in epochs] or [()]
-    return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
 
 
 def path_of(step: type[Step]) -> Path:

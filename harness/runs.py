@@ -97,11 +97,3 @@ def recorded(
 
 def silent(step: type[Step], seed: int, epoch: Epoch) -> None:
     """Tell nobody."""
-
-
-def told(step: type[Step], seed: int, epoch: Epoch) -> str:
-    """One line that tells of an epoch, wherever it is shown."""
-    return (
-        f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
-        f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
-    )

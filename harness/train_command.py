@@ -15,11 +15,11 @@ from rich.table import Table
 
 from harness.console import console
 from harness.errors import HarnessError
+from harness.history import Epoch, History, run_of, told
 from harness.ladder import find
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
-    from harness.history import Epoch, History
     from harness.train import OnEpoch
 
 
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if not step.goal or all(history.held for history in histories) else 1
 
 
-def conclude(histories: "list[History]", arguments: argparse.Namespace) -> None:
+def conclude(histories: list[History], arguments: argparse.Namespace) -> None:
     """Print the table and the verdict, and bring the texts up to the records, as far as the arguments ask for it."""
     if not arguments.json:
         console().print(table(histories))
@@ -145,7 +145,7 @@ def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Histor
     with display(len(arguments.seeds) * epochs) as on_epoch:
         for history in finished(step, there, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
             if arguments.record and history.failed is None:
-                record.add(step, dict(history.provenance), record.run_of(history), replace=arguments.replace)
+                record.add(step, dict(history.provenance), run_of(history), replace=arguments.replace)
             yield history
 
 
@@ -161,10 +161,8 @@ def profile(step: type[Step], arguments: argparse.Namespace) -> int:
     return 0
 
 
-def as_json(history: "History") -> dict[str, object]:
+def as_json(history: History) -> dict[str, object]:
     """A run as the command line gives it; `complete` tells a verdict from a shortened run."""
-    from harness.record import run_of
-
     return {"step": history.step.id, "held": history.held, "complete": history.complete, **run_of(history)}
 
 
@@ -173,10 +171,8 @@ def display(epochs: int) -> "AbstractContextManager[OnEpoch]":
     return _Live(epochs) if sys.stderr.isatty() else nullcontext(plain)
 
 
-def plain(step: type[Step], seed: int, epoch: "Epoch") -> None:
+def plain(step: type[Step], seed: int, epoch: Epoch) -> None:
     """One line an epoch."""
-    from harness.runs import told
-
     print(told(step, seed, epoch), file=sys.stderr, flush=True)
 
 
@@ -200,9 +196,7 @@ class _Live(Progress):
         super().__enter__()
         return self._tell
 
-    def _tell(self, step: type[Step], seed: int, epoch: "Epoch") -> None:
-        from harness.runs import told
-
+    def _tell(self, step: type[Step], seed: int, epoch: Epoch) -> None:
         self.update(self._all, advance=1)
         self.console.print(told(step, seed, epoch), highlight=False)
 

@@ -45,7 +45,8 @@ def told(step, seed, epoch):
 def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
-    monkeypatch.setitem(sys.modules, "harness.runs", SimpleNamespace(recorded=recorded, told=told))
+    monkeypatch.setitem(sys.modules, "harness.runs", SimpleNamespace(recorded=recorded))
+    monkeypatch.setattr("harness.plugin.told", told)
     monkeypatch.setitem(sys.modules, "harness.record", SimpleNamespace(final_accuracies=lambda step: []))
 """
 

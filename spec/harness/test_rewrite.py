@@ -69,8 +69,8 @@ End.
 """
 MEASURED = """
         Parameters: 100 · receptive field: 28
-        Measured: 99.30 [99.30, 99.30] over the final 3 epochs of 3 seeds, worst 99.30; held by 0 of 3 [0.00,
-            0.71]; best train 99.80, best test 99.30 (a processor, torch 2.15.0)
+        Measured: 99.30 [99.30, 99.30] over the final 3 epochs of 3 seeds, worst 99.30; held by 0 of 3 [0.00, 0.71];
+            best train 99.80, best test 99.30 (a processor, torch 2.15.0)
 
     Analysis:
 """

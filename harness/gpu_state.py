@@ -1,26 +1,22 @@
-"""The state of a GPU while it works, as nvidia-smi tells it: clocks, heat, what slows it down, who else uses it."""
+"""The state of a GPU while it works, as its driver knows it: clocks, heat, what slows it down, who else uses it."""
 
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
-from xml.etree import ElementTree
+from typing import Any
 
 from harness.errors import HarnessError
 
-COMMAND = ("nvidia-smi", "--query", "--xml-format")  # its names change less from driver to driver than those of the CSV
-LIMIT = 60.0  # seconds that nvidia-smi may take
 SHARE = 0.01  # of the time between two readings for which a GPU may have been slowed down
 
 SLOWED = ("sw_power_cap", "hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown")
 """The clock event reasons that spoil a measurement; the others are idleness and clocks that somebody set."""
+VALUES = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # of a field, by its NVML_VALUE_TYPE
 
 
 @dataclass(frozen=True)
 class State:
-    """One GPU at one moment. Clocks in MHz, temperature in degrees Celsius, power in watts; None where not told."""
+    """One GPU at one moment. Clocks in MHz, temperature in degrees Celsius, power in watts; None where not known."""
 
     driver: str
     sm_clock: float | None
@@ -30,107 +26,98 @@ class State:
     slowed: tuple[str, ...]
     """Which of `SLOWED` hold at this moment."""
     slowed_for: dict[str, int]
-    """Microseconds so far, by reason, in the words of nvidia-smi; empty where the driver does not count them."""
+    """Microseconds so far, by reason; empty where the driver does not count them."""
     processes: tuple[int, ...]
     """Ids of the processes that compute on the GPU, as far as this one may see them."""
 
 
-def watched(work: Callable[[], object], uuid: str, command: Sequence[str] = COMMAND) -> State:
-    """The state of the GPU with that UUID, "GPU-...", read while `work` is done on it again and again.
-
-    An idle GPU lowers its clocks and is slowed down by nothing, so that a reading after the work would tell nothing.
-    Raises HarnessError if nvidia-smi is not there, fails, takes a minute or does not know the GPU.
-    """
-    # A file and not a pipe: nobody reads while the work is done, and a full pipe would stop nvidia-smi for ever.
-    with tempfile.TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        except OSError as error:
-            raise HarnessError(f"{command[0]} cannot be run: {error.strerror or error}") from error
-        try:
-            deadline = time.monotonic() + LIMIT
-            while process.poll() is None and time.monotonic() < deadline:
-                work()
-        finally:
-            process.kill()
-            process.wait()
-        return parse(_printed(output, process.returncode, command[0]), uuid)
-
-
-def _printed(output: IO[bytes], status: int, program: str) -> str:
-    output.seek(0)
-    text = output.read().decode(errors="replace")
-    if status != 0:
-        raise HarnessError(f"{program} failed with status {status}: {text.strip().partition(chr(10))[0]}")
-    return text
-
-
-def parse(xml: str, uuid: str) -> State:
-    """The state of the GPU with that UUID from what `COMMAND` prints.
-
-    Clock event reasons were called throttle reasons before driver 535; both are known. Raises HarnessError if the text
-    is no such output or has no such GPU.
-    """
+@contextmanager
+def _nvml() -> Iterator[Any]:
+    """NVML, the library of the driver. It is not shut down, so that only the first call takes long."""
     try:
-        log = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise HarnessError(f"nvidia-smi printed no XML: {error}") from error
-    for gpu in log.iter("gpu"):
-        if _text(gpu, "uuid") == uuid:
-            return State(
-                driver=_text(log, "driver_version"),
-                sm_clock=_number(gpu, "clocks/sm_clock"),
-                sm_clock_max=_number(gpu, "max_clocks/sm_clock"),
-                temperature=_number(gpu, "temperature/gpu_temp"),
-                power=_power(gpu),
-                slowed=_slowed(gpu),
-                slowed_for=_slowed_for(gpu),
-                processes=_computing(gpu),
-            )
-    raise HarnessError(f"nvidia-smi tells nothing of {uuid}")
-
-
-def _text(element: ElementTree.Element, path: str) -> str:
-    return (element.findtext(path) or "").strip()
-
-
-def _number(element: ElementTree.Element, path: str) -> float | None:
-    """The number before the unit, as in "1980 MHz"; None for "N/A" and for nothing."""
+        import pynvml
+    except ImportError as error:
+        raise HarnessError("pynvml cannot be imported; run pip install nvidia-ml-py") from error
     try:
-        return float(_text(element, path).partition(" ")[0])
-    except ValueError:
+        pynvml.nvmlInit()
+        yield pynvml
+    except pynvml.NVMLError as error:
+        raise HarnessError(f"the NVIDIA driver does not answer: {error}; see what nvidia-smi says") from error
+
+
+def driver() -> str | None:
+    """The version of the NVIDIA driver; None where none answers."""
+    try:
+        with _nvml() as nvml:
+            return str(nvml.nvmlSystemGetDriverVersion())
+    except HarnessError:
         return None
 
 
-def _power(gpu: ElementTree.Element) -> float | None:
-    """The draw in watts, under the names that drivers have given it, the newest first."""
-    names = ("gpu_power_readings/instant_power_draw", "gpu_power_readings/power_draw", "power_readings/power_draw")
-    return next((watts for name in names if (watts := _number(gpu, name)) is not None), None)
+class Gpu:
+    """A GPU that is found by its UUID, with or without "GPU-", which takes longer than to read its state.
 
+    Both raise HarnessError if the library or the driver is missing or fails.
+    """
 
-def _slowed(gpu: ElementTree.Element) -> tuple[str, ...]:
-    return tuple(
-        reason
-        for reason in SLOWED
-        for kind in ("event", "throttle")
-        if _text(gpu, f"clocks_{kind}_reasons/clocks_{kind}_reason_{reason}") == "Active"
-    )
+    def __init__(self, uuid: str | bytes) -> None:
+        bare = (uuid.decode() if isinstance(uuid, bytes) else uuid).removeprefix("GPU-")
+        with _nvml() as self.nvml:
+            try:
+                self.handle = self.nvml.nvmlDeviceGetHandleByUUID(f"GPU-{bare}")
+            except self.nvml.NVMLError_NotFound as error:
+                raise HarnessError(f"the NVIDIA driver knows no GPU-{bare}; see what nvidia-smi -L lists") from error
 
+    def state(self) -> State:
+        """The state at this moment; a GPU that idles lowers its clocks, and nothing slows it down."""
+        with _nvml() as nvml:
+            milliwatts, slowed_for = self._fields()
+            return State(
+                driver=nvml.nvmlSystemGetDriverVersion(),
+                sm_clock=self._known(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_SM),
+                sm_clock_max=self._known(nvml.nvmlDeviceGetMaxClockInfo, nvml.NVML_CLOCK_SM),
+                temperature=self._known(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+                power=None if milliwatts is None else milliwatts / 1000,
+                slowed=self._slowed(),
+                slowed_for=slowed_for,
+                processes=self._processes(),
+            )
 
-def _slowed_for(gpu: ElementTree.Element) -> dict[str, int]:
-    """The counters by reason; GPUs that boost together are not thereby slowed down."""
-    counted = {}
-    for counter in gpu.iterfind("clocks_event_reasons_counters/*"):
-        reason = counter.tag.removeprefix("clocks_event_reasons_counters_")
-        microseconds = (counter.text or "").strip().partition(" ")[0]
-        if reason != "sync_boost" and microseconds.isdecimal():
-            counted[reason] = int(microseconds)
-    return counted
+    def _known(self, function: Callable[..., Any], *arguments: int) -> Any:
+        """What a function returns; None where this GPU, its driver or the rights of this user do not go so far."""
+        nvml = self.nvml
+        try:
+            return function(self.handle, *arguments)
+        except (nvml.NVMLError_NotSupported, nvml.NVMLError_NoPermission, nvml.NVMLError_FunctionNotFound):
+            return None
 
+    def _fields(self) -> tuple[float | None, dict[str, int]]:
+        """The power in milliwatts, and `slowed_for`, which NVML counts in nanoseconds.
 
-def _computing(gpu: ElementTree.Element) -> tuple[int, ...]:
-    """The processes of type C, C+G or M+C; those that only draw, such as a desktop's, are left out."""
-    return tuple(int(_text(info, "pid")) for info in gpu.iter("process_info") if "C" in _text(info, "type"))
+        The counters are those of nvmlDeviceGetViolationStatus, whose documentation has the unit. Other reasons have
+        counters as well, but under numbers that mean something else to another driver.
+        """
+        nvml = self.nvml
+        counters = (nvml.NVML_FI_DEV_PERF_POLICY_POWER, nvml.NVML_FI_DEV_PERF_POLICY_THERMAL)
+        fields = nvml.nvmlDeviceGetFieldValues(self.handle, [nvml.NVML_FI_DEV_POWER_INSTANT, *counters])
+        power, *spent = (None if one.nvmlReturn else getattr(one.value, VALUES[one.valueType]) for one in fields)
+        counted = zip(("sw_power_cap", "sw_thermal_slowdown"), spent, strict=True)
+        slowed_for = {reason: int(nanoseconds / 1000) for reason, nanoseconds in counted if nanoseconds is not None}
+        return power or self._known(nvml.nvmlDeviceGetPowerUsage), slowed_for
+
+    def _slowed(self) -> tuple[str, ...]:
+        """Before driver 535, event reasons were called throttle reasons; their bits are the same."""
+        nvml = self.nvml
+        names = (nvml.nvmlDeviceGetCurrentClocksEventReasons, nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
+        reasons = self._known(names[0]) or self._known(names[1]) or 0
+        bits = {reason: getattr(nvml, f"nvmlClocksEventReason{reason.title().replace('_', '')}") for reason in SLOWED}
+        return tuple(reason for reason, bit in bits.items() if reasons & bit)
+
+    def _processes(self) -> tuple[int, ...]:
+        """Those that compute, be it through a Multi-Process Service, and not those that only draw, as a desktop's."""
+        nvml = self.nvml
+        lists = (nvml.nvmlDeviceGetComputeRunningProcesses_v3, nvml.nvmlDeviceGetMPSComputeRunningProcesses_v3)
+        return tuple(sorted({process.pid for listed in lists for process in self._known(listed) or ()}))
 
 
 def doubts(before: State, after: State, seconds: float, own_pid: int) -> list[str]:
@@ -144,12 +131,3 @@ def doubts(before: State, after: State, seconds: float, own_pid: int) -> list[st
     if others:
         found.append(f"not alone on the GPU: process {', '.join(map(str, others))}")
     return found
-
-
-def driver() -> str | None:
-    """The version of the NVIDIA driver; None where nvidia-smi does not tell it."""
-    try:
-        done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=LIMIT, check=True)
-        return _text(ElementTree.fromstring(done.stdout), "driver_version") or None
-    except (OSError, subprocess.SubprocessError, ElementTree.ParseError):
-        return None

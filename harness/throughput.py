@@ -77,8 +77,13 @@ class Rounds:
         self.device_seconds.append(begin.elapsed_time(end) / 1000)
         return None
 
-    def _train(self) -> None:
+    def launch(self) -> None:
+        """Launch a round, without waiting for it."""
         self.run.epoch = 0  # there are more rounds than the schedule has epochs
+        self.run.launch_epoch()
+
+    def _train(self) -> None:
+        self.run.epoch = 0
         [(self.loss, _)] = self.run.pass_of_each()
 
 
@@ -150,14 +155,14 @@ class Watch:
         if self.rounds.device.type != "cuda":
             return None
         try:
-            state = gpu_state.watched(self.rounds, uuid_of(self.rounds.device))
+            gpu = gpu_state.Gpu(str(torch.cuda.get_device_properties(self.rounds.device).uuid))
+            self.rounds()  # the first one loads kernels and records a graph, and the GPU waits
+            self.rounds.launch()
+            state = gpu.state()
         except HarnessError as error:
             self.doubts = [f"the state of the GPU is not known: {error}"]
             return None
+        finally:
+            self.rounds.wait()
         self.seen[name] = asdict(state)
         return state
-
-
-def uuid_of(device: torch.device) -> str:
-    """The UUID of a CUDA device as nvidia-smi writes it."""
-    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"

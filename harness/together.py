@@ -58,8 +58,8 @@ class Together:
         """The weights and buffers that an average is over: all but the count of batches of a batch normalization."""
         return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
 
-    def train_epoch(self) -> list[tuple[float, int]]:
-        """One pass over the training images: for each seed the mean loss of the batches and the images right."""
+    def launch_epoch(self) -> None:
+        """See `harness.trainer.Training`."""
         self.network.train()
         self.loss_sum.zero_()
         self.correct.zero_()
@@ -68,12 +68,12 @@ class Together:
             self.set_rate(step)
             self.launch(index)
         self.epoch += 1
-        losses = (self.loss_sum / self.steps_per_epoch).tolist()
-        return list(zip(losses, self.correct.tolist(), strict=True))
 
     def pass_of_each(self) -> list[tuple[float, int]]:
         """See `harness.trainer.Training`."""
-        return self.train_epoch()
+        self.launch_epoch()
+        losses = (self.loss_sum / self.steps_per_epoch).tolist()
+        return list(zip(losses, self.correct.tolist(), strict=True))
 
     def errors_of_each(self) -> list[Errors]:
         """See `harness.trainer.Training`."""

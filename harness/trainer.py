@@ -34,6 +34,9 @@ class Training(Protocol):
     sound: Tensor
     """(S,) how many batches of the last epoch had a finite loss, up to the first that had not."""
 
+    def launch_epoch(self) -> None:
+        """Launch the steps of an epoch, without waiting until the device has done them."""
+
     def pass_of_each(self) -> list[tuple[float, int]]:
         """Train an epoch: for each network the mean loss of the batches and the images classified correctly."""
 
@@ -70,6 +73,8 @@ class Run:
         self.order = torch.Generator().manual_seed(seed)
         self.augmentation = torch.Generator(device).manual_seed(seed)
         self.epoch = 0
+        self.loss_sum = torch.zeros((), device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
         self.sound = torch.zeros(1, dtype=torch.int64, device=device)
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: AveragedModel | None = None
@@ -81,25 +86,25 @@ class Run:
         """The network that predicts: the average of the weights if the recipe asks for one."""
         return self.model if self.averaged is None else self.averaged
 
-    def train_epoch(self) -> tuple[float, int]:
-        """One pass over the training images: the mean loss of the batches and the images classified correctly."""
+    def launch_epoch(self) -> None:
+        """See `Training`."""
         self.model.train()
         # Sums stay on the device: reading one a batch would make a GPU wait.
-        loss_sum = torch.zeros((), device=self.data.train_images.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.data.train_images.device)
+        self.loss_sum.zero_()
+        self.correct.zero_()
         self.sound.zero_()
         for step, (images, labels) in enumerate(self.batches()):
             self.set_rate(step)
             loss, hits = self.train_step(images, labels)
-            loss_sum += loss
-            correct += hits
-            self.sound += loss_sum.isfinite()  # once it is not, it never is again
+            self.loss_sum += loss
+            self.correct += hits
+            self.sound += self.loss_sum.isfinite()  # once it is not, it never is again
         self.epoch += 1
-        return loss_sum.item() / self.steps_per_epoch, int(correct.item())
 
     def pass_of_each(self) -> list[tuple[float, int]]:
-        """The same, as a list of one."""
-        return [self.train_epoch()]
+        """See `Training`; a list of one."""
+        self.launch_epoch()
+        return [(self.loss_sum.item() / self.steps_per_epoch, int(self.correct.item()))]
 
     def errors_of_each(self) -> list[Errors]:
         """What the network misses of the test images, as a list of one."""

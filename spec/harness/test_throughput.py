@@ -1,20 +1,23 @@
 """Throughput: what a round is, how the GPU is watched meanwhile, and images from which nothing can be learnt.
 
-What a GPU is asked is counted by a stand-in for its clock; what nvidia-smi tells is written by hand.
+What a GPU is asked is counted by a stand-in for its clock; what its driver says comes from a stand-in for NVML.
 """
 
 import os
 from copy import deepcopy
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, gpu_state, trainer
+from harness import Recipe, StepSpec, trainer
 from harness.synthetic import unteachable
 from harness.throughput import Rounds, Watch
 from harness.together import Together
-from spec.harness.nvidia_smi import ALONE, SLOW, UUID
+from spec.harness.fake_nvml import UUID, Nvml
+from spec.harness.fake_nvml import no_driver as no_driver
+from spec.harness.fake_nvml import nvml as nvml
 from spec.harness.short_rounds import Cuda
 from spec.harness.short_rounds import cuda as cuda
 from spec.harness.short_rounds import short as short
@@ -74,38 +77,36 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
     assert 1 < among.loss < 4  # a guess comes to log 10 = 2.3
 
 
-@pytest.mark.parametrize(
-    ("after", "expected"),
-    [(ALONE, []), (SLOW, ["slowed down: sw_power_cap", "not alone on the GPU: process 1802"])],
-)
-def test_the_gpu_is_watched_under_load(
-    monkeypatch: pytest.MonkeyPatch, cuda: Cuda, after: str, expected: list[str]
-) -> None:
-    texts = [ALONE, after.replace("3500000 us", "1000000 us")]
-
-    def watched(work: Rounds, uuid: str) -> gpu_state.State:
-        work()
-        return gpu_state.parse(texts.pop(0), uuid)
-
-    monkeypatch.setattr(gpu_state, "watched", watched)
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, cuda: Cuda) -> Cuda:
+    """A device that torch knows by a UUID, in a process of a known number."""
     monkeypatch.setattr(os, "getpid", lambda: 4711)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=UUID[4:]))
-    watch = Watch(on_gpu())
-    watch.end()
-    assert watch.doubts == expected
-    assert [watch.seen[name]["temperature"] for name in ("gpu_before", "gpu_after")] == [41, 41]
-    assert cuda.calls.count("step") == 4
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=UUID))
+    return cuda
 
 
-def test_a_gpu_of_which_nothing_is_known_is_a_doubt(monkeypatch: pytest.MonkeyPatch, cuda: Cuda) -> None:
-    monkeypatch.setattr(gpu_state, "COMMAND", ("no-such-smi",))
-    monkeypatch.setattr(gpu_state.watched, "__defaults__", (("no-such-smi",),))
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=UUID[4:]))
+def test_the_gpu_is_watched_while_a_round_goes_on(gpu: Cuda, nvml: Nvml) -> None:
+    heat = nvml.functions["nvmlDeviceGetTemperature"]
+
+    def read(*arguments: Any) -> int:
+        gpu.calls.append("read")
+        return heat(*arguments)
+
+    nvml.functions["nvmlDeviceGetTemperature"] = read
+    watch = Watch(on_gpu())
+    assert gpu.calls[-5:] == ["wait", "step", "step", "read", "wait"]
+    nvml.reasons, nvml.computing = 0x4, [1802, 4711]
+    watch.end()
+    assert gpu.calls[-5:] == ["wait", "step", "step", "read", "wait"]
+    assert watch.doubts == ["slowed down: sw_power_cap", "not alone on the GPU: process 1802"]
+    assert [watch.seen[name]["slowed"] for name in ("gpu_before", "gpu_after")] == [(), ("sw_power_cap",)]
+
+
+def test_a_gpu_of_which_nothing_is_known_is_a_doubt(gpu: Cuda, no_driver: None) -> None:
     watch = Watch(on_gpu())
     watch.end()
-    said = "the state of the GPU is not known: no-such-smi cannot be run: No such file or directory"
-    assert (watch.doubts, watch.seen) == ([said], {})
-    assert gpu_state.driver() is None
+    said = "the NVIDIA driver does not answer: NVML Shared Library Not Found; see what nvidia-smi says"
+    assert (watch.doubts, watch.seen) == ([f"the state of the GPU is not known: {said}"], {})
 
 
 def test_nothing_can_be_learnt_from_the_images() -> None:

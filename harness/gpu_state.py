@@ -127,7 +127,7 @@ def doubts(before: State, after: State, seconds: float, own_pid: int) -> list[st
         spent = microseconds - before.slowed_for.get(reason, microseconds)
         if spent > SHARE * seconds * 1e6:
             found.append(f"slowed down: {reason} for {spent / 1e6:.2f} of {seconds:.2f} s")
-    others = sorted({*before.processes, *after.processes} - {own_pid})
-    if others:
-        found.append(f"not alone on the GPU: process {', '.join(map(str, others))}")
+    computing = {*before.processes, *after.processes}
+    if len(computing) > 1:  # a single one is this one, which has another id outside its container
+        found.append(f"not alone on the GPU: process {', '.join(map(str, sorted(computing - {own_pid})))}")
     return found

@@ -88,6 +88,8 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
         ({}, {"slowed_for": {"sw_power_cap": 1_020_001}}, ["slowed down: sw_power_cap for 0.02 of 2.00 s"]),
         ({"slowed_for": {}}, {}, []),
         ({"slowed": ("hw_slowdown",)}, {}, ["slowed down: hw_slowdown"]),
+        ({"processes": (991,)}, {"processes": (991,)}, []),  # a container, in which process 991 is called 4711
+        ({"processes": (991,)}, {"processes": (991, 1802)}, ["not alone on the GPU: process 991, 1802"]),
         ({"processes": (77, 4711)}, {"processes": (1802,)}, ["not alone on the GPU: process 77, 1802"]),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import strict_json
+from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
 from harness.files import write
@@ -30,7 +30,7 @@ def recorded() -> list[dict[str, Any]]:
     if not RESULTS.exists():
         return []
     try:
-        results = strict_json.objects({"results": strict_json.parse(strict_json.read(RESULTS))}, "results")
+        results = strict_json.objects({"results": strict_json.parse(files.read(RESULTS))}, "results")
         for one in results:
             strict_json.text(one, "step")
             strict_json.text(strict_json.facts(one["made"]), "hardware")

@@ -17,11 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from harness import strict_json
+from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.files import write
-from harness.history import Epoch, Progress, epoch_of_json
 from harness.provenance import differences
+from harness.run import Epoch, Progress, epoch_of_json
 from harness.step import Step
 
 VERSION = 1  # of the format; a checkpoint of another one is refused
@@ -112,7 +112,7 @@ def _progress(rest: dict[str, Any]) -> Progress:
 def read(path: Path) -> Checkpoint:
     """The checkpoint in a file; HarnessError if it cannot be read or is none."""
     try:
-        return unpack(strict_json.read(path, LARGEST), str(path))
+        return unpack(files.read(path, LARGEST), str(path))
     except (OSError, ValueError) as error:
         raise HarnessError(f"{path} cannot be read: {error}; delete it to start its runs anew") from error
 

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from harness.augment import normalized
 from harness.errors import HarnessError
-from harness.history import Errors
 from harness.recipe import Normalize
+from harness.run import Errors
 from harness.step import Step
 
 

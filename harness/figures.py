@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from harness import stats
 from harness.evidence import series
-from harness.history import holds
+from harness.run import holds
 from harness.step import Step
 
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.strict_json import LARGEST
 
 
 def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
@@ -24,3 +25,12 @@ def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def read(path: Path, most: int = LARGEST) -> bytes:
+    """The bytes of a file; ValueError if there are more than so many, OSError if it cannot be read."""
+    with path.open("rb") as stream:
+        raw = stream.read(most + 1)
+    if len(raw) > most:
+        raise ValueError(f"it has more than {most} bytes")
+    return raw

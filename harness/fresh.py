@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import run_file
-from harness.history import run_of
 from harness.kept import RUN, stamp_of
+from harness.run import run_of
 from harness.step import Step
 from harness.unfinished import files
 

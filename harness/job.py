@@ -8,7 +8,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.history import Outcome
+from harness.run import Outcome
 from harness.step import Step
 
 

@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 
 from harness import checkpoint
 from harness.errors import HarnessError
-from harness.history import Epoch, History, Progress
 from harness.job import News, Task
+from harness.run import Epoch, History, Progress
 from harness.run_file import RunFile, made_with, unwritable
 from harness.train import OnEpoch
 

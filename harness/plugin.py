@@ -14,8 +14,8 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
-from harness.history import Epoch, History, run_of, told
 from harness.properties import attach, attached
+from harness.run import Epoch, History, run_of, told
 from harness.step import Step
 from harness.step_spec import StepSpec
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness import stats, strict_json
+from harness import files, stats, strict_json
 from harness.errors import HarnessError
 from harness.files import write
-from harness.history import epoch_of_json, errors_of_json, holds
 from harness.provenance import differences
+from harness.run import epoch_of_json, errors_of_json, holds
 from harness.step import Step
 
 
@@ -29,7 +29,7 @@ def read(step: type[Step]) -> dict[str, Any] | None:
 def read_file(path: Path, step_id: str) -> dict[str, Any]:
     """The record in a file, wherever it is; HarnessError if it is no record of that step."""
     try:
-        record: dict[str, Any] = strict_json.parse(strict_json.read(path))
+        record: dict[str, Any] = strict_json.parse(files.read(path))
         if strict_json.text(record, "step") != step_id:
             raise ValueError(f"it is of {record['step'][:80]}")
         strict_json.whole({"parameters": 0, **record}, "parameters", 0, 10**12)

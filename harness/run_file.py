@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness import strict_json
+from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.history import Epoch, History, Outcome, epoch_of_json
+from harness.run import Epoch, History, Outcome, epoch_of_json
 from harness.step import Step
 
 OF_A_RUN = {"step", "seed", "started", "together", "commit", "dirty"}
@@ -65,7 +65,7 @@ def read(path: Path, step: type[Step]) -> History:
     Raises HarnessError if the file is no run file of the step.
     """
     try:
-        lines = strict_json.read(path).splitlines(keepends=True)
+        lines = files.read(path).splitlines(keepends=True)
         values = [strict_json.parse(line) for line in lines if line.endswith(b"\n")]
         head, *rest = values or [None]
         if strict_json.text(head, "step") != step.id:

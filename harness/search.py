@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import strict_json
+from harness import files, strict_json
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.files import write
-from harness.history import Epoch
 from harness.job import Engine, Task
 from harness.provenance import fingerprint
+from harness.run import Epoch
 from harness.step import Step
 from harness.train import OnEpoch
 
@@ -138,7 +138,7 @@ def read(log: Path) -> list[Trial]:
     if not log.exists():
         return []
     try:
-        *lines, _ = strict_json.read(log).split(b"\n")
+        *lines, _ = files.read(log).split(b"\n")
         return [trial_of_json(strict_json.parse(line)) for line in lines]
     except (ValueError, OSError) as error:
         raise HarnessError(f"{log} is not the log of a search: {error}") from error

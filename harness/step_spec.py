@@ -10,7 +10,7 @@ from harness.ladder import find
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
-    from harness.history import History
+    from harness.run import History
 
 
 class StepSpec(Step):

@@ -9,7 +9,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 LARGEST = 1 << 26  # bytes of a file of ours; the largest record of a hundred seeds has a twentieth of it
@@ -32,15 +31,6 @@ def parse(text: str | bytes, longest: int = LONGEST) -> Any:
         raise ValueError("it is nested too deeply") from error
     _check_texts(value, longest)
     return value
-
-
-def read(path: Path, most: int = LARGEST) -> bytes:
-    """The bytes of a file; ValueError if there are more than so many, OSError if it cannot be read."""
-    with path.open("rb") as stream:
-        raw = stream.read(most + 1)
-    if len(raw) > most:
-        raise ValueError(f"it has more than {most} bytes")
-    return raw
 
 
 def _refuse(name: str) -> NoReturn:

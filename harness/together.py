@@ -17,9 +17,9 @@ from harness.augment import normalized, transformed
 from harness.data import MNIST
 from harness.evaluation import check_output, missed
 from harness.graph import WARM_UP, StepGraph
-from harness.history import Errors
 from harness.losses import loss_of
 from harness.recipe import Recipe
+from harness.run import Errors
 from harness.state import Generators, State, put_back, take
 from harness.step import Step
 from harness.trainer import optimizer_of

@@ -13,7 +13,7 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.evaluation import percent
-from harness.history import Epoch, Errors, History, Outcome, Progress
+from harness.run import Epoch, Errors, History, Outcome, Progress
 from harness.step import Step
 from harness.together import together
 from harness.trainer import Training, alone

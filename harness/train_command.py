@@ -15,8 +15,8 @@ from rich.table import Table
 
 from harness.console import console
 from harness.errors import HarnessError
-from harness.history import Epoch, History, run_of, told
 from harness.ladder import find
+from harness.run import Epoch, History, run_of, told
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def verdict(histories: "list[History]") -> str:
 def expectation(step: type[Step]) -> str:
     """How likely a run of a step is to hold the goal, by its record."""
     from harness import record
-    from harness.history import holds
+    from harness.run import holds
     from harness.stats import LEAST_RUNS, chance_below
 
     found, final = record.read(step), record.final_accuracies(step)

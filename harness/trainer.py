@@ -18,9 +18,9 @@ from harness.augment import prepare
 from harness.data import MNIST
 from harness.device import layout
 from harness.evaluation import check_output, errors
-from harness.history import Errors
 from harness.losses import loss_of
 from harness.recipe import Recipe
+from harness.run import Errors
 from harness.state import Generators, State, put_back, take
 from harness.step import Step
 

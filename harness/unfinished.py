@@ -6,12 +6,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness import checkpoint, run_file, strict_json
+from harness import checkpoint, run_file
 from harness.errors import HarnessError
-from harness.history import History
+from harness.files import read
 from harness.job import Engine, Task
 from harness.kept import CHECKPOINT, LOCK, RUN, Kept, lock
 from harness.provenance import differences
+from harness.run import History
 from harness.step import Step
 
 NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
@@ -97,7 +98,7 @@ def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made:
     """The files of a training that can go on, locked."""
     held = lock(found.path.with_suffix(LOCK))
     try:
-        raw = strict_json.read(found.path, checkpoint.LARGEST)
+        raw = read(found.path, checkpoint.LARGEST)
         saved = checkpoint.unpack(raw, str(found.path))
         saved.check(step, made, str(found.path))
         if saved.epoch > epochs:

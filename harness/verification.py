@@ -10,7 +10,7 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.evaluation import errors
-from harness.history import Errors, Progress, errors_of_json, finite
+from harness.run import Errors, Progress, errors_of_json, finite
 from harness.step import Step
 from harness.train import OnEpoch, train
 from harness.trainer import alone

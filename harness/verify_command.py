@@ -8,7 +8,7 @@ from harness.ladder import find, steps
 from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.history import Errors
+    from harness.run import Errors
     from harness.weights import Trained
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from harness import strict_json
+from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.files import write
 from harness.provenance import fingerprint
@@ -35,7 +35,7 @@ def read(step: type[Step]) -> Trained:
     """The trained network of a step; HarnessError if there is none, or the file is of another network or damaged."""
     path = path_of(step)
     try:
-        raw = strict_json.read(path)
+        raw = files.read(path)
         tensors = load(raw)  # which checks the header against the bytes
         header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
         about = strict_json.mapping(header, "__metadata__")

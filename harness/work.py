@@ -14,9 +14,9 @@ import torch
 from harness.checkpoint import Checkpoint, unpack
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.history import Progress
 from harness.job import News, Task
 from harness.provenance import provenance
+from harness.run import Progress
 from harness.train import train, training
 from harness.trainer import Training
 

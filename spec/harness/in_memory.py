@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.data import MNIST
-from harness.history import History, Progress
+from harness.run import History, Progress
 from harness.step import Step
 from harness.together import together
 from harness.train import train

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import torch
 
 from harness.checkpoint import Checkpoint
-from harness.history import Epoch, Progress
 from harness.job import News, Task
+from harness.run import Epoch, Progress
 
 MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
 

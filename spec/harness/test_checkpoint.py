@@ -14,8 +14,8 @@ from torch import nn
 from harness import checkpoint, data, engine, provenance, record
 from harness.checkpoint import Checkpoint
 from harness.errors import HarnessError
-from harness.history import Epoch, Outcome
 from harness.job import News, Task
+from harness.run import Epoch, Outcome
 from harness.step import Step
 from harness.together import together
 from harness.train import next_epoch

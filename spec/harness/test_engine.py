@@ -17,9 +17,9 @@ import torch
 
 from harness.engine import Local, engine_of
 from harness.errors import HarnessError
-from harness.history import History
 from harness.job import Engine
 from harness.processes import Processes, how
+from harness.run import History
 from harness.runs import finished, silent
 from harness.step import Step
 from harness.train import groups

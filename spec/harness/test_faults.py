@@ -18,8 +18,8 @@ import torch
 
 from harness import checkpoint, data, engine, kept, record
 from harness.errors import HarnessError
-from harness.history import Epoch
 from harness.job import News, Task
+from harness.run import Epoch
 from harness.together import together
 from harness.train import next_epoch
 from harness.work import enough_memory, work

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from harness import Recipe, StepSpec, record, steps
 from harness.errors import HarnessError
-from harness.history import Epoch, History, run_of
 from harness.provenance import fingerprint
+from harness.run import Epoch, History, run_of
 from harness.step import Step
 from harness.tables import ladder_table
 

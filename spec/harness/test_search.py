@@ -15,9 +15,9 @@ from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.engine import Local
 from harness.errors import HarnessError
-from harness.history import Epoch
 from harness.job import News, Results, Task
 from harness.recipe import Recipe
+from harness.run import Epoch
 from harness.runs import silent
 from harness.search import Rung, Trial, append, read, search
 from harness.step import Step

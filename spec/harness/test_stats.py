@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.history import holds
+from harness.run import holds
 from harness.stats import (
     accuracy_interval,
     binomial_interval,

@@ -8,8 +8,8 @@ import pytest
 
 from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
-from harness.history import Epoch, History
 from harness.ladder import find
+from harness.run import Epoch, History
 from harness.step import Step
 from harness.step_spec import judge
 from spec.harness.records_of import keep, step_with

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.history import Epoch
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
+from harness.run import Epoch
 from harness.step import Step
 from harness.synthetic import synthetic
 from harness.together import Together

@@ -14,8 +14,8 @@ from harness import Recipe, StepSpec, augment
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.evaluation import errors, evaluate
-from harness.history import Epoch, History
 from harness.recipe import OneCycle, RandomAffine, StepLR
+from harness.run import Epoch, History
 from harness.step import Step
 from harness.synthetic import synthetic
 from harness.train import sound, training

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from harness.field_picture import picture
+from harness.receptive_field.drawing import picture
 from harness.step import GOAL
 
 INK, MUTED, RULE, TEST, REACHED = "#1f2328", "#59636e", "#d1d9e0", "#0a5fb4", "#a04000"

@@ -9,7 +9,7 @@ from torch import nn
 
 from harness import field_command
 from harness.errors import HarnessError
-from harness.field_picture import picture
+from harness.receptive_field.drawing import picture
 from spec.harness.field_networks import conv
 
 

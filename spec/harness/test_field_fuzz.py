@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from harness.axis import members, pixels, sliding, transposed
-from harness.gradient_field import gradient_field
 from harness.receptive_field import ReceptiveField, receptive_field
+from harness.receptive_field.lattice import members, pixels, sliding, transposed
+from spec.harness.receptive_field.gradient_oracle import gradient_field
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 

@@ -12,8 +12,8 @@ import torchvision
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
-from harness.gradient_field import measure
 from harness.receptive_field import ReceptiveField, receptive_field
+from spec.harness.receptive_field.gradient_oracle import measure
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.field_rules import Call, register
-from harness.field_value import NoRuleError, Value, rearranged
-from harness.receptive_field import receptive_field
+from harness.receptive_field import NoRuleError, receptive_field
+from harness.receptive_field.field_map import Value, rearranged
+from harness.receptive_field.rules.registry import Call, register
 from spec.harness.field_networks import Net, conv, published
 
 

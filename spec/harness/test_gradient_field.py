@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.gradient_field import gradient_field
 from spec.harness.field_networks import Net, conv
+from spec.harness.receptive_field.gradient_oracle import gradient_field
 
 
 class TestOracle:

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.field_value import JumpMismatchError
-from harness.receptive_field import receptive_field
+from harness.receptive_field import JumpMismatchError, receptive_field
 from spec.harness.field_networks import Net, conv, published
 
 

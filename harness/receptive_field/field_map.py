@@ -14,9 +14,9 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from harness.axis import Window, pixels
 from harness.errors import HarnessError
-from harness.field_boxes import Box, Field, centred, extents, field, hull, picked, same
+from harness.receptive_field.boxes import Box, Field, centred, extents, field, hull, picked, same
+from harness.receptive_field.lattice import Window, pixels
 
 
 class JumpMismatchError(HarnessError):

@@ -8,9 +8,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from harness.axis import Lattice, Window, whole
-from harness.field_boxes import Field, Sources, centred, field, picked
-from harness.field_value import NoRuleError, Value, compressed, laid_along, settled, stretched, usual_dim, varying
+from harness.receptive_field.boxes import Field, Sources, centred, field, picked
+from harness.receptive_field.field_map import (
+    NoRuleError,
+    Value,
+    compressed,
+    laid_along,
+    settled,
+    stretched,
+    usual_dim,
+    varying,
+)
+from harness.receptive_field.lattice import Lattice, Window, whole
 
 
 def merged(values: Sequence[Value], shape: torch.Size) -> Value:

@@ -2,10 +2,10 @@
 
 A rule is a function from a `Call` to a `Value` (or a tuple of them, for an operation that returns several tensors).
 Operations are those of torch.ops.aten, to which torch reduces modules and functions alike. Elementwise operations need
-no rule of their own: torch marks them. The rules of operations that move elements are in `harness.field_moves`. To add
-a rule, also for an operator of another library:
+no rule of their own: torch marks them. The rules of operations that move elements are in
+`harness.receptive_field.rules.layout`. To add a rule, also for an operator of another library:
 
-    from harness.field_rules import Call, register
+    from harness.receptive_field.rules.registry import Call, register
 
     @register(torch.ops.mylib.shift_rows)
     def shift_rows(call: Call) -> Value:
@@ -14,76 +14,19 @@ a rule, also for an operator of another library:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from harness import axis
-from harness.axis import Window
-from harness.field_mixing import kinds_mixed, merged, mixed, windowed
-from harness.field_value import NoRuleError, Value, nothing, rearranged
+from harness.receptive_field import lattice
+from harness.receptive_field.combine import kinds_mixed, merged, mixed, windowed
+from harness.receptive_field.field_map import NoRuleError, Value, rearranged
+from harness.receptive_field.lattice import Window
+from harness.receptive_field.rules.registry import Call, pointwise, register
 
 aten = torch.ops.aten
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operation with its arguments by name, where a tensor that depends on the input is a `Value`."""
-
-    function: str
-    op: Any
-    arguments: dict[str, Any]
-    shapes: list[torch.Size]
-    axes: int
-
-    def __getitem__(self, name: str) -> Any:
-        return self.arguments[name]
-
-    def value(self, *names: str) -> Value:
-        """The tensor argument of this name, or of the first of several that the operation has."""
-        found = next((self.arguments[name] for name in names if name in self.arguments), None)
-        if isinstance(found, Value):
-            return found
-        if isinstance(found, Tensor):
-            return nothing(found.shape, self.axes)
-        raise NoRuleError(f"{self.function} has no tensor argument {' or '.join(names)}")
-
-    @property
-    def values(self) -> list[Value]:
-        """All tensors that depend on the input."""
-        return [argument for argument in self.arguments.values() if isinstance(argument, Value)]
-
-
-Rule = Callable[[Call], Value | tuple[Value, ...]]
-Given = TypeVar("Given", bound=Rule)
-_rules: dict[Any, Rule] = {}
-
-
-def register(*operations: Any) -> Callable[[Given], Given]:
-    """Make the decorated function the rule of operations, such as torch.ops.aten.cumsum."""
-
-    def decorate(rule: Given) -> Given:
-        _rules.update(dict.fromkeys(operations, rule))
-        return rule
-
-    return decorate
-
-
-def rule_of(op: Any) -> Rule | None:
-    """The rule of an operation, if it has one."""
-    found = _rules.get(op.overloadpacket, _rules.get(op))
-    return pointwise if found is None and torch.Tag.pointwise in op.tags else found
-
-
-@register(
-    aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill
-)
-def pointwise(call: Call) -> Value:
-    """Elementwise with broadcasting: the union of what the operands read, never the larger of the two."""
-    return merged(call.values, call.shapes[0])
 
 
 @register(aten.mul, aten.div)
@@ -107,7 +50,7 @@ def convolution(call: Call) -> Value:
     source, groups = call.value("input"), call["groups"]
     dims = range(2, len(source.shape))
     steps = [_spread(call[name], len(dims)) for name in ("stride", "padding", "dilation")]
-    make = axis.transposed if call["transposed"] else axis.sliding
+    make = lattice.transposed if call["transposed"] else lattice.sliding
     windows = {dim: make(weight.shape[dim], *(s[dim - 2] for s in steps)) for dim in dims}
     return windowed(source, windows, call.shapes[0], mixing=(groups, call.shapes[0][1]))
 
@@ -133,7 +76,7 @@ def pool(call: Call) -> Value:
     strides = _spread(call["stride"] or kernel, count)
     dilation = _spread(call.arguments.get("dilation", 1), count)
     first = len(source.shape) - count
-    windows = {first + i: axis.sliding(kernels[i], strides[i], padding[i], dilation[i]) for i in range(count)}
+    windows = {first + i: lattice.sliding(kernels[i], strides[i], padding[i], dilation[i]) for i in range(count)}
     return _pooled(source, windows, call.shapes[0])
 
 
@@ -149,7 +92,7 @@ def adaptive_pool(call: Call) -> Value:
     source = call.value("self")
     first = len(source.shape) - len(call["output_size"])
     dims = range(first, len(source.shape))
-    return _pooled(source, {dim: axis.bins(source.shape[dim], call.shapes[0][dim]) for dim in dims}, call.shapes[0])
+    return _pooled(source, {dim: lattice.bins(source.shape[dim], call.shapes[0][dim]) for dim in dims}, call.shapes[0])
 
 
 def _pooled(source: Value, windows: dict[int, Window], shape: torch.Size) -> Value:

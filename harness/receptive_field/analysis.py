@@ -5,7 +5,8 @@
     (435, 435)
 
 Sizes are in input pixels and come as (rows, columns). The recurrences are those of Araujo, Norris and Sim, "Computing
-Receptive Fields of Convolutional Neural Networks", Distill 2019, carried from intervals to sets (harness/axis.py).
+Receptive Fields of Convolutional Neural Networks", Distill 2019, carried from intervals to sets
+(harness/receptive_field/lattice.py).
 
 What is reported describes the network that predicts: the model is analysed in eval mode, whatever its mode is, from a
 copy, and is not changed. An axis that is pooled or flattened whole counts as a kernel of the size of its map. Factors
@@ -27,15 +28,12 @@ from typing import Any
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from harness import field_moves  # noqa: F401 - imported so that its rules are there
-from harness.axis import members
 from harness.errors import HarnessError
-from harness.field_boxes import Field, centred, extents, hull
-from harness.field_graph import Graph, Node, Ref, trace
-from harness.field_rules import Call, register, rule_of
-from harness.field_value import JumpMismatchError, NoRuleError, Value, finished, image
-
-__all__ = ["JumpMismatchError", "Layer", "NoRuleError", "ReceptiveField", "receptive_field", "register"]
+from harness.receptive_field.boxes import Field, centred, extents, hull
+from harness.receptive_field.field_map import JumpMismatchError, NoRuleError, Value, finished, image
+from harness.receptive_field.lattice import members
+from harness.receptive_field.rules.registry import Call, rule_of
+from harness.receptive_field.tracing import Graph, Node, Ref, trace
 
 Pair = tuple[Any, ...]
 
@@ -179,7 +177,7 @@ def _evaluated(node: Node, known: dict[Ref, Value], size: tuple[int, ...]) -> tu
     if rule is None:
         raise NoRuleError(
             f"{node.function} ({node.op}) at {node.name} has no receptive-field rule; write one and make it known with"
-            f" harness.receptive_field.register(torch.ops.{node.op.overloadpacket!s})"
+            f" harness.receptive_field.rules.registry.register(torch.ops.{node.op.overloadpacket!s})"
         )
     if any(ref not in known for ref in node.reads):
         raise NoRuleError(

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness import axis
-from harness.axis import Window
-from harness.field_mixing import merged, windowed
-from harness.field_rules import Call, register
-from harness.field_value import NoRuleError, Value, assembled, nothing, rearranged
+from harness.receptive_field import lattice
+from harness.receptive_field.combine import merged, windowed
+from harness.receptive_field.field_map import NoRuleError, Value, assembled, nothing, rearranged
+from harness.receptive_field.lattice import Window
+from harness.receptive_field.rules.registry import Call, register
 
 aten = torch.ops.aten
 
@@ -134,7 +134,7 @@ def constant_pad(call: Call) -> Value:
     pads = {dim: pad for dim, pad in pads.items() if any(pad)}
     spatial = [dim for dim in pads if dim >= len(shape) - call.axes or any(dim in source.dims(a) for a in source.axes)]
     between = torch.Size(n if d in spatial else source.shape[d] for d, n in enumerate(shape))
-    result = windowed(source, {dim: axis.strided(-pads[dim][0], 1) for dim in spatial}, between)
+    result = windowed(source, {dim: lattice.strided(-pads[dim][0], 1) for dim in spatial}, between)
     for dim in (dim for dim in pads if dim not in spatial):
         before, after = pads[dim]
         if min(before, after) < 0:
@@ -162,7 +162,7 @@ def mirror_pad(call: Call) -> Value:
             edges = tuple((last - abs(last - abs(place)),) for place in places)
         else:
             edges = tuple((min(max(place, 0), last),) for place in places)
-        windows[dim] = replace(axis.strided(-before, 1), edges=edges)
+        windows[dim] = replace(lattice.strided(-before, 1), edges=edges)
     return windowed(source, windows, shape)
 
 
@@ -183,11 +183,11 @@ def upsample(call: Call) -> Value:
         if length == 1:
             windows[dim] = Window(((0,),) * outputs, 1, stride=Fraction(1, outputs))
         elif corners and outputs == 1:
-            windows[dim] = axis.strided(0, 1)
+            windows[dim] = lattice.strided(0, 1)
         else:
             given = None if corners else _given_scale(call, dim - 2, len(shape) - 2)
             ratio = Fraction(length - 1, outputs - 1) if corners else given or Fraction(length, outputs)
-            windows[dim] = axis.resampled(ratio, half, reach, length, outputs)
+            windows[dim] = lattice.resampled(ratio, half, reach, length, outputs)
     return windowed(source, windows, shape)
 
 

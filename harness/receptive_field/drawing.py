@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from harness.receptive_field import receptive_field
+from harness.receptive_field.analysis import receptive_field
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import lcm
 
-from harness.axis import NOTHING, Lattice, Reach, union
+from harness.receptive_field.lattice import NOTHING, Lattice, Reach, union
 
 Box = tuple[Lattice, ...]
 Field = tuple[Box, ...]

@@ -1,0 +1,5 @@
+"""The rules of operations; importing this package registers them."""
+
+from harness.receptive_field.rules import compute, layout
+
+__all__ = ["compute", "layout"]

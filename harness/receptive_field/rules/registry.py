@@ -1,0 +1,76 @@
+"""What a rule is, and which operation has which.
+
+A rule is a function from a `Call` to a `Value` (or a tuple of them, for an operation that returns several
+tensors). Operations are those of torch.ops.aten, to which torch reduces modules and functions alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from harness.receptive_field.combine import merged
+from harness.receptive_field.field_map import NoRuleError, Value, nothing
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation with its arguments by name, where a tensor that depends on the input is a `Value`."""
+
+    function: str
+    op: Any
+    arguments: dict[str, Any]
+    shapes: list[torch.Size]
+    axes: int
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+    def value(self, *names: str) -> Value:
+        """The tensor argument of this name, or of the first of several that the operation has."""
+        found = next((self.arguments[name] for name in names if name in self.arguments), None)
+        if isinstance(found, Value):
+            return found
+        if isinstance(found, Tensor):
+            return nothing(found.shape, self.axes)
+        raise NoRuleError(f"{self.function} has no tensor argument {' or '.join(names)}")
+
+    @property
+    def values(self) -> list[Value]:
+        """All tensors that depend on the input."""
+        return [argument for argument in self.arguments.values() if isinstance(argument, Value)]
+
+
+Rule = Callable[[Call], Value | tuple[Value, ...]]
+Given = TypeVar("Given", bound=Rule)
+_rules: dict[Any, Rule] = {}
+
+
+def register(*operations: Any) -> Callable[[Given], Given]:
+    """Make the decorated function the rule of operations, such as torch.ops.aten.cumsum."""
+
+    def decorate(rule: Given) -> Given:
+        _rules.update(dict.fromkeys(operations, rule))
+        return rule
+
+    return decorate
+
+
+def rule_of(op: Any) -> Rule | None:
+    """The rule of an operation, if it has one."""
+    found = _rules.get(op.overloadpacket, _rules.get(op))
+    return pointwise if found is None and torch.Tag.pointwise in op.tags else found
+
+
+@register(
+    aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill
+)
+def pointwise(call: Call) -> Value:
+    """Elementwise with broadcasting: the union of what the operands read, never the larger of the two."""
+    return merged(call.values, call.shapes[0])

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from harness.data import MNIST, Arrays
+from harness.data import MNIST
+from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError
 from harness.job import News, Results, Task

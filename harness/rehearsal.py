@@ -4,9 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from harness.augment import normalized
+from harness.data.synthetic import synthetic
 from harness.evaluation import check_output
 from harness.step import Step
-from harness.synthetic import synthetic
 from harness.trainer import Run
 
 

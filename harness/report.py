@@ -20,8 +20,9 @@ from matplotlib.image import imsave
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from harness import data, plots, record, svg
+from harness import plots, record, svg
 from harness.confusion import missed
+from harness.data import download, mnist
 from harness.errors import HarnessError
 from harness.figures import Figures
 from harness.step import GOAL, Step
@@ -140,10 +141,10 @@ def mnist_images(folder: str | Path | None = None) -> Tensor | None:
     Nothing is fetched: the report does without them.
     """
     where = folder or os.environ.get("MNIST_DIR") or user_cache_path("mnist-ladders")
-    [file] = [file for file in data.FILES if file.name == data.TEST_IMAGES]
+    [file] = [file for file in download.FILES if file.name == download.TEST_IMAGES]
     try:
-        return data.parse(data.read(Path(where), file), 3)
-    except data.SourceError:
+        return mnist.parse(download.read(Path(where), file), 3)
+    except download.SourceError:
         return None
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness import gpu_state
+from harness.data.synthetic import unteachable
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.synthetic import unteachable
 from harness.train import trainer_of
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
+from harness.data.synthetic import unteachable
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.evaluation import check_output
 from harness.step import Step
-from harness.synthetic import unteachable
 from harness.trainer import Run
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from harness import Recipe, StepSpec, data, ladder, rewrite
 from harness.__main__ import main
 from harness.data import MNIST
+from harness.data.synthetic import synthetic
 from harness.recipe import OneCycle, RandomAffine, StepLR
-from harness.synthetic import synthetic
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
 DIES = "SPEC_DIES"  # the environment variable that names a file; a network removes it and kills its process

@@ -16,8 +16,8 @@ import pytest
 import torch
 from platformdirs import user_cache_path
 
-from harness import data
-from harness.data import MNIST, File
+from harness.data import MNIST, download
+from harness.data.download import File
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -44,7 +44,7 @@ BOMB = gzip.compress(bytes(32 << 20))
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small files expected, an empty cache, no mirror, and nothing on the PATH: no test reaches a network."""
-    monkeypatch.setattr(data, "FILES", tuple(expected(name) for name in SMALL))
+    monkeypatch.setattr(download, "FILES", tuple(expected(name) for name in SMALL))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("no_proxy", "*")

@@ -11,9 +11,9 @@ import torch
 from harness import Recipe, StepSpec, bench, bench_tables, steps
 from harness.__main__ import main
 from harness.bench_tables import document, of
+from harness.data.synthetic import synthetic
 from harness.recipe import RandomAffine
 from harness.step import Step
-from harness.synthetic import synthetic
 from harness.ways import Eager, Notebook, Ours, OursTogether, transforms_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 

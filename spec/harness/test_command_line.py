@@ -15,8 +15,8 @@ from torch import nn
 
 from harness import Recipe, StepSpec, data, engine, ladder, rewrite, show_command
 from harness.__main__ import main
+from harness.data.synthetic import synthetic
 from harness.job import News
-from harness.synthetic import synthetic
 from spec.harness.records_of import keep
 from spec.harness.scripted import scripted
 
@@ -330,9 +330,10 @@ INTERRUPTED = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 import sys
-from harness import Recipe, data, ladder
+from harness import Recipe, ladder
+from harness.data import download as data
 from harness.__main__ import main
-from harness.synthetic import synthetic
+from harness.data.synthetic import synthetic
 from spec.harness.test_command_line import Tiny
 
 Tiny.id = "mine/tiny"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import data
-from harness.data import MNIST
+from harness.data import MNIST, download, mnist
 from harness.errors import HarnessError
 
 HELD_OUT = "ea61cfcbe6316a452d1c0149e5ff60b90d0e4785359e82e50fb196fb5c5cada7"
@@ -22,7 +22,7 @@ REAL_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 class TestParse:
     def test_bytes_come_out_in_their_shape_and_can_be_written(self) -> None:
-        tensor = data.parse(struct.pack(">4I", 2051, 2, 1, 3) + bytes(range(6)), 3)
+        tensor = mnist.parse(struct.pack(">4I", 2051, 2, 1, 3) + bytes(range(6)), 3)
         assert tensor.tolist() == [[[0, 1, 2]], [[3, 4, 5]]]
         tensor += 1
         assert tensor.sum() == 21
@@ -43,7 +43,7 @@ class TestParse:
     )
     def test_what_is_no_idx_file_of_bytes_is_refused(self, raw: bytes, dimensions: int) -> None:
         with pytest.raises(HarnessError, match="not an idx file of bytes .* magic number 0x"):
-            data.parse(raw, dimensions)
+            mnist.parse(raw, dimensions)
 
 
 def numbered(labels: list[int] | np.ndarray) -> MNIST:
@@ -99,7 +99,7 @@ class TestHoldOut:
 def test_the_data_set_has_a_name_of_its_own() -> None:
     # Computed once from the four published hashes with sha256sum.
     assert data.digest() == "0fa6d6565a8c3c625178be6403669c236d152d4b783ec5f4f9cb963fc165420b"
-    assert {file.name: file.size for file in data.FILES} == {
+    assert {file.name: file.size for file in download.FILES} == {
         "train-images-idx3-ubyte": 16 + 60_000 * 28 * 28,
         "train-labels-idx1-ubyte": 8 + 60_000,
         "t10k-images-idx3-ubyte": 16 + 10_000 * 28 * 28,

@@ -201,7 +201,7 @@ class TestCache:
 FOUR_PROCESSES = """
 import json, multiprocessing, os, sys
 from types import SimpleNamespace
-from harness import data
+from harness.data import download as data
 
 def work(barrier):
     barrier.wait()

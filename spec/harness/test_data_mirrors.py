@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import data
+from harness.data import download
 from harness.errors import HarnessError
 from spec.harness.loopback import Answer, Server, send
 from spec.harness.loopback import server as server
@@ -110,7 +111,7 @@ class TestMirrors:
     def test_the_next_one_is_tried_where_one_fails(
         self, cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, fault: Answer, complaint: str
     ) -> None:
-        monkeypatch.setattr(data, "MIRROR_TIMEOUT", 0.2)
+        monkeypatch.setattr(download, "MIRROR_TIMEOUT", 0.2)
         broken = server.mirror("a", dict.fromkeys(PACKED, fault))
         use_mirrors(monkeypatch, broken)
         with within(4 << 20), pytest.raises(HarnessError, match=f"/a/ .train-images-idx3-ubyte.*({complaint})"):

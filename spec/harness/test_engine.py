@@ -121,7 +121,8 @@ COMMAND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 import sys
-from harness import data, ladder
+from harness.data import download as data
+from harness import ladder
 from harness.__main__ import main
 from spec.harness import small
 

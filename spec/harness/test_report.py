@@ -17,9 +17,10 @@ import torch
 from matplotlib.image import imread
 from torch import nn
 
-from harness import data, plots, record, report, steps, svg
+from harness import plots, record, report, steps, svg
 from harness.__main__ import main
 from harness.confusion import confusion, missed, missed_by_all
+from harness.data import download
 from harness.step import Step
 from spec.harness.records_of import keep, step_with
 
@@ -254,11 +255,13 @@ def test_missed_digits_are_drawn_where_mnist_is_at_hand(tmp_path: Path) -> None:
 
 def test_test_images_are_read_where_they_are_and_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
-    monkeypatch.setattr(data, "fetch", None)
+    monkeypatch.setattr(download, "fetch", None)
     assert report.mnist_images(tmp_path) is None
-    (tmp_path / data.TEST_IMAGES).write_bytes(raw)
+    (tmp_path / download.TEST_IMAGES).write_bytes(raw)
     assert report.mnist_images(tmp_path) is None  # not what MNIST is
-    monkeypatch.setattr(data, "FILES", (data.File(data.TEST_IMAGES, len(raw), hashlib.sha256(raw).hexdigest()),))
+    monkeypatch.setattr(
+        download, "FILES", (download.File(download.TEST_IMAGES, len(raw), hashlib.sha256(raw).hexdigest()),)
+    )
     found = report.mnist_images(tmp_path)
     assert found is not None
     assert found.tolist() == [[[1, 2], [3, 4]]]

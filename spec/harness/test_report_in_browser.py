@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import report, steps
-from harness.synthetic import synthetic
+from harness.data.synthetic import synthetic
 from spec.harness.test_report import a_step, record_of, run_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")

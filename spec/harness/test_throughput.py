@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness import Recipe, StepSpec, trainer
-from harness.synthetic import unteachable
+from harness.data.synthetic import unteachable
 from harness.throughput import Rounds, Watch
 from harness.together import Together
 from spec.harness.fake_nvml import UUID, Nvml

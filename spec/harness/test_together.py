@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from harness import Recipe, StepSpec
 from harness.data import MNIST
+from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.run import Epoch
 from harness.step import Step
-from harness.synthetic import synthetic
 from harness.together import Together
 from harness.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities

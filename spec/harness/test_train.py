@@ -12,12 +12,12 @@ from torchvision.transforms import functional as vision
 
 from harness import Recipe, StepSpec, augment
 from harness.data import MNIST
+from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.evaluation import errors, evaluate
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import Epoch, History
 from harness.step import Step
-from harness.synthetic import synthetic
 from harness.train import sound, training
 from harness.trainer import Run
 from models.blocks import Conv, GlobalAverage, LogProbabilities

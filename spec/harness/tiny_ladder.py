@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness import data
-from harness.synthetic import synthetic
+from harness.data.synthetic import synthetic
 
 SPEC = '''
 from harness import Recipe, StepSpec

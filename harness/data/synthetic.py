@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from harness.data import MNIST
+from harness.data.mnist import MNIST
 
 
 def synthetic(n: int, seed: int = 0) -> MNIST:

@@ -1,0 +1,6 @@
+"""MNIST: found or fetched, verified, held as tensors."""
+
+from harness.data.download import digest, folder
+from harness.data.mnist import MNIST, hold_out, load
+
+__all__ = ["MNIST", "digest", "folder", "hold_out", "load"]

@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.job import News, Task
 from harness.run import Epoch, History, Progress
 from harness.run_file import RunFile, made_with, unwritable
-from harness.train import OnEpoch
+from harness.training import OnEpoch
 
 CHECKPOINT, RUN, LOCK = ".safetensors", ".jsonl", ".lock"
 

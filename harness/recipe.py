@@ -18,7 +18,7 @@ class Normalize:
 
 @dataclass(frozen=True, kw_only=True)
 class RandomAffine:
-    """A random rotation, shift and scale, drawn anew for every image and epoch; see `harness.augment`.
+    """A random rotation, shift and scale, drawn anew for every image and epoch; see `harness.training.augmentation`.
 
     `degrees`: the angle is uniform in [-degrees, degrees], counter-clockwise about the image centre.
     `translate`: largest shift on each axis as a fraction of the side, rounded to whole pixels.

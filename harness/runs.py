@@ -9,13 +9,14 @@ import torch
 from harness.data import MNIST
 from harness.engine import Local
 from harness.errors import HarnessError
-from harness.evaluation import check_output
 from harness.job import Engine, Task
 from harness.kept import Kept
 from harness.provenance import commit
 from harness.run import Epoch, History
 from harness.step import Step
-from harness.train import OnEpoch, groups, sound
+from harness.training import OnEpoch
+from harness.training.evaluation import check_output
+from harness.training.train import groups, sound
 from harness.unfinished import Before
 
 

@@ -19,7 +19,7 @@ from harness.job import Engine, Task
 from harness.provenance import fingerprint
 from harness.run import Epoch
 from harness.step import Step
-from harness.train import OnEpoch
+from harness.training import OnEpoch
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class StepSpec(Step):
 
     def test_learns(self) -> None:
         """A few steps of the recipe's optimizer on one synthetic batch lower the loss."""
-        from harness.rehearsal import rehearse
+        from harness.training.overfit import rehearse
 
         before, after = rehearse(type(self))
         assert after < before, f"{self.id}: the loss on one batch went from {before:.4f} to {after:.4f}"

@@ -1,9 +1,9 @@
 """How fast a step trains: rounds of a fixed number of training steps, timed by pytest-benchmark.
 
-A round is an epoch of a small training set, trained as `harness.train` would on that device, which is waited for at the
-ends of a round only: waiting after each step would measure the waiting. The images are noise with labels drawn at
-random, from which nothing can be learnt, so that the last round does the arithmetic of the first, and the network is
-thrown away. Evaluation is not part of a round.
+A round is an epoch of a small training set, trained as `harness.training.train` would on that device, which is waited
+for at the ends of a round only: waiting after each step would measure the waiting. The images are noise with labels
+drawn at random, from which nothing can be learnt, so that the last round does the arithmetic of the first, and the
+network is thrown away. Evaluation is not part of a round.
 """
 
 import math
@@ -18,7 +18,7 @@ from harness import gpu_state
 from harness.data.synthetic import unteachable
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.train import trainer_of
+from harness.training.train import trainer_of
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -20,9 +20,9 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 from harness.data.synthetic import unteachable
 from harness.device import layout
 from harness.errors import HarnessError
-from harness.evaluation import check_output
 from harness.step import Step
-from harness.trainer import Run
+from harness.training import Run
+from harness.training.evaluation import check_output
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3
 """Training steps: before the profiler looks at all, before it warms up, while it does, and those that it keeps."""

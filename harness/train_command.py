@@ -20,7 +20,7 @@ from harness.run import Epoch, History, run_of, told
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
-    from harness.train import OnEpoch
+    from harness.training import OnEpoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,12 +9,13 @@ from harness import record
 from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
-from harness.evaluation import errors
 from harness.run import Errors, Progress, errors_of_json, finite
 from harness.step import Step
-from harness.train import OnEpoch, train
-from harness.trainer import alone
-from harness.weights import Trained, keep
+from harness.training import OnEpoch
+from harness.training.evaluation import errors
+from harness.training.train import train
+from harness.training.trainer import alone
+from harness.training.weights import Trained, keep
 
 TIES = 5
 """Test images that another processor may decide otherwise: two classes as good as equal, in float32."""

@@ -9,7 +9,7 @@ from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.run import Errors
-    from harness.weights import Trained
+    from harness.training.weights import Trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line a network; 0 if each does what its record says, 1 if not."""
-    from harness import verification, weights
+    from harness import verification
     from harness.data import load
     from harness.device import device_of
     from harness.train_command import display
+    from harness.training import weights
 
     if arguments.train is not None and arguments.id is None:
         raise HarnessError("--train is for one step; name it")
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def has_weights(step: type[Step]) -> bool:
     """Whether the repository has a trained network of the step."""
-    from harness.weights import path_of
+    from harness.training.weights import path_of
 
     return path_of(step).exists()
 

@@ -13,14 +13,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from harness.augment import prepare
 from harness.data import MNIST
 from harness.device import layout
-from harness.evaluation import errors, evaluate, percent
 from harness.recipe import Recipe
 from harness.step import Step
-from harness.together import Together
-from harness.trainer import Run
+from harness.training import Run, Together
+from harness.training.augmentation import prepare
+from harness.training.evaluation import errors, evaluate, percent
 
 
 class Way(Protocol):
@@ -135,7 +134,7 @@ class Eager:
 
 
 class Ours:
-    """What `harness.train` does on a CPU: one network, dropout from random bytes, channels last, a fused optimizer."""
+    """What `training.train` does on a CPU: one network, dropout from random bytes, channels last, a fused optimizer."""
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.data = step.recipe, data.to(device)
@@ -158,7 +157,7 @@ class Ours:
 
 
 class OursTogether:
-    """What `harness.train` does on a GPU, with any number of seeds: stacked networks and a step that is one graph."""
+    """What `training.train` does on a GPU, with any number of seeds: stacked networks and a step that is one graph."""
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> None:
         models = [step.model().to(device) for _ in range(seeds)]
@@ -191,5 +190,5 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 
 
 def ours(step: type[Step], data: MNIST, device: torch.device) -> Way:
-    """The way of `harness.train` on a device."""
+    """The way of `harness.training.train` on a device."""
     return OursTogether(step, data, device) if device.type == "cuda" else Ours(step, data, device)

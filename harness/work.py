@@ -17,8 +17,8 @@ from harness.errors import HarnessError
 from harness.job import News, Task
 from harness.provenance import provenance
 from harness.run import Progress
-from harness.train import train, training
-from harness.trainer import Training
+from harness.training import Training
+from harness.training.train import train, training
 
 
 def work(task: Task, data: MNIST) -> Iterator[News]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from harness.data import MNIST
 from harness.run import History, Progress
 from harness.step import Step
-from harness.together import together
-from harness.train import train
-from harness.trainer import Training, alone
+from harness.training import Training
+from harness.training.ensemble import together
+from harness.training.train import train
+from harness.training.trainer import alone
 
 
 def run_alone(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> History:

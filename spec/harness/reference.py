@@ -1,6 +1,6 @@
 """The reference that the fast trainer is held to: a DataLoader, PIL images, torchvision transforms, eager autograd.
 
-Written the way a notebook would be, and sharing nothing with `harness.train` but the recipe.
+Written the way a notebook would be, and sharing nothing with `harness.training.train` but the recipe.
 """
 
 from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness import baseline, throughput, trainer
+from harness import baseline, throughput, training
 from spec.harness import tiny_ladder
 from spec.harness.tiny_ladder import Ladder
 
@@ -28,7 +28,7 @@ class Cuda:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
-        real = trainer.Run.train_step
+        real = training.Run.train_step
         tell = self.calls.append
 
         class Event:
@@ -41,14 +41,14 @@ class Cuda:
             def elapsed_time(self, end: "Event") -> float:
                 return 250.0
 
-        def train_step(run: trainer.Run, *batch: torch.Tensor) -> Any:
+        def train_step(run: training.Run, *batch: torch.Tensor) -> Any:
             tell("step")
             return real(run, *batch)
 
         monkeypatch.setattr(torch.cuda, "Event", Event)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"{device}'s stream")
         monkeypatch.setattr(torch.cuda, "synchronize", lambda device: tell("wait"))
-        monkeypatch.setattr(trainer.Run, "train_step", train_step)
+        monkeypatch.setattr(training.Run, "train_step", train_step)
 
 
 @pytest.fixture

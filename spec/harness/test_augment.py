@@ -14,8 +14,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as vision
 from torchvision.transforms.functional import elastic_transform
 
-from harness.augment import Affine, Distortion, draw, prepare, warp_image, warp_tensor
 from harness.recipe import Normalize, RandomAffine, RandomDistortion, Recipe
+from harness.training.augmentation import Affine, Distortion, draw, prepare, warp_image, warp_tensor
 
 N = 200
 

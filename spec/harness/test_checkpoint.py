@@ -17,8 +17,8 @@ from harness.errors import HarnessError
 from harness.job import News, Task
 from harness.run import Epoch, Outcome
 from harness.step import Step
-from harness.together import together
-from harness.train import next_epoch
+from harness.training.ensemble import together
+from harness.training.train import next_epoch
 from harness.work import work
 from spec.harness import small
 from spec.harness.small import Call

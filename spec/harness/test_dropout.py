@@ -7,8 +7,8 @@ import torch
 from scipy import stats
 from torch import nn
 
-from harness import dropout
-from harness.dropout import Dropout, mask
+from harness.training import dropout
+from harness.training.dropout import Dropout, mask
 
 RATES = [0.01, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
 

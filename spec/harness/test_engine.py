@@ -22,7 +22,7 @@ from harness.processes import Processes, how
 from harness.run import History
 from harness.runs import finished, silent
 from harness.step import Step
-from harness.train import groups
+from harness.training.train import groups
 from harness.unfinished import Before, before
 from spec.harness import small
 from spec.harness.faults import Note

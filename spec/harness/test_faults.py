@@ -20,8 +20,8 @@ from harness import checkpoint, data, engine, kept, record
 from harness.errors import HarnessError
 from harness.job import News, Task
 from harness.run import Epoch
-from harness.together import together
-from harness.train import next_epoch
+from harness.training.ensemble import together
+from harness.training.train import next_epoch
 from harness.work import enough_memory, work
 from spec.harness import faults, small
 from spec.harness.faults import Note

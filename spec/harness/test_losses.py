@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from harness import Recipe, bench, losses, weights
+from harness import Recipe, bench
 from harness.data import MNIST
 from harness.engine import Local
 from harness.errors import HarnessError
 from harness.recipe import Teacher
 from harness.search import Rung, search
 from harness.step import Step
+from harness.training import losses, weights
 from spec.harness import small
 from spec.harness.in_memory import run_alone, run_together
 from spec.harness.small import Call, Plain

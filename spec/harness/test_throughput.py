@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, trainer
+from harness import Recipe, StepSpec, training
 from harness.data.synthetic import unteachable
 from harness.throughput import Rounds, Watch
-from harness.together import Together
+from harness.training import Together
 from spec.harness.fake_nvml import UUID, Nvml
 from spec.harness.fake_nvml import no_driver as no_driver
 from spec.harness.fake_nvml import nvml as nvml
@@ -68,7 +68,7 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
     """On a GPU even one network is: its loss over the same images is that of the network alone."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
-    assert isinstance(alone.run, trainer.Run)
+    assert isinstance(alone.run, training.Run)
     among.run = Together([deepcopy(alone.run.model)], Tiny.recipe, alone.run.data, [0])
     for _ in range(6):  # more than the recipe has epochs
         alone()

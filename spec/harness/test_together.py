@@ -13,8 +13,8 @@ from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.run import Epoch
 from harness.step import Step
-from harness.together import Together
-from harness.train import sound, training
+from harness.training import Together
+from harness.training.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.in_memory import run_alone, run_together, trained
 

@@ -10,16 +10,16 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.transforms import functional as vision
 
-from harness import Recipe, StepSpec, augment
+from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
-from harness.evaluation import errors, evaluate
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import Epoch, History
 from harness.step import Step
-from harness.train import sound, training
-from harness.trainer import Run
+from harness.training import Run, augmentation
+from harness.training.evaluation import errors, evaluate
+from harness.training.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness import reference
 from spec.harness.in_memory import run_alone, trained
@@ -100,7 +100,7 @@ def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: 
     angles: dict[int, float] = {}
     assert recipe.augmentation is not None
     for batch in order.split(32):
-        angle = augment.draw(recipe.augmentation, len(batch), 28, draws).angle
+        angle = augmentation.draw(recipe.augmentation, len(batch), 28, draws).angle
         angles.update(zip(batch.tolist(), angle.tolist(), strict=True))
 
     def rotate(image: Image.Image, index: int) -> Image.Image:

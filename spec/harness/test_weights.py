@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import verification, verify_command, weights
+from harness import verification, verify_command
 from harness.__main__ import main
 from harness.errors import HarnessError
 from harness.ladder import steps
 from harness.provenance import fingerprint
+from harness.training import weights
 from spec.harness import small
 from spec.harness.small import Call, Plain, Simple
 from spec.harness.small import call as call

@@ -12,11 +12,11 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.evaluation import percent
 from harness.run import Epoch, Errors, History, Outcome, Progress
 from harness.step import Step
-from harness.together import together
-from harness.trainer import Training, alone
+from harness.training.ensemble import together
+from harness.training.evaluation import percent
+from harness.training.trainer import Training, alone
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]
 

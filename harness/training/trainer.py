@@ -13,20 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from harness import dropout
-from harness.augment import prepare
 from harness.data import MNIST
 from harness.device import layout
-from harness.evaluation import check_output, errors
-from harness.losses import loss_of
 from harness.recipe import Recipe
 from harness.run import Errors
-from harness.state import Generators, State, put_back, take
 from harness.step import Step
+from harness.training import dropout
+from harness.training.augmentation import prepare
+from harness.training.evaluation import check_output, errors
+from harness.training.losses import loss_of
+from harness.training.snapshot import Generators, State, put_back, take
 
 
 class Training(Protocol):
-    """What one network in training (`Run`) and several side by side (`harness.together.Together`) have in common."""
+    """What one network in training (`Run`) and several side by side (`harness.training.Together`) have in common."""
 
     data: MNIST
     epoch: int

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness import weights
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.recipe import Recipe, Teacher
+from harness.training import weights
 
 
 class Loss(Protocol):

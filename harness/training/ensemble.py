@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from harness import augment, dropout
-from harness.augment import normalized, transformed
 from harness.data import MNIST
-from harness.evaluation import check_output, missed
-from harness.graph import WARM_UP, StepGraph
-from harness.losses import loss_of
 from harness.recipe import Recipe
 from harness.run import Errors
-from harness.state import Generators, State, put_back, take
 from harness.step import Step
-from harness.trainer import optimizer_of
+from harness.training import augmentation, dropout
+from harness.training.augmentation import normalized, transformed
+from harness.training.cuda_graph import WARM_UP, StepGraph
+from harness.training.evaluation import check_output, missed
+from harness.training.losses import loss_of
+from harness.training.snapshot import Generators, State, put_back, take
+from harness.training.trainer import optimizer_of
 
 
 class Together:
@@ -59,7 +59,7 @@ class Together:
         return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
 
     def launch_epoch(self) -> None:
-        """See `harness.trainer.Training`."""
+        """See `harness.training.Training`."""
         self.network.train()
         self.loss_sum.zero_()
         self.correct.zero_()
@@ -70,21 +70,21 @@ class Together:
         self.epoch += 1
 
     def pass_of_each(self) -> list[tuple[float, int]]:
-        """See `harness.trainer.Training`."""
+        """See `harness.training.Training`."""
         self.launch_epoch()
         losses = (self.loss_sum / self.steps_per_epoch).tolist()
         return list(zip(losses, self.correct.tolist(), strict=True))
 
     def errors_of_each(self) -> list[Errors]:
-        """See `harness.trainer.Training`."""
+        """See `harness.training.Training`."""
         return self.errors()
 
     def state(self) -> State:
-        """See `harness.trainer.Training`."""
+        """See `harness.training.Training`."""
         return take(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """See `harness.trainer.Training`; the graph is recorded anew."""
+        """See `harness.training.Training`; the graph is recorded anew."""
         put_back(self._live(), self.optimizer, self._generators(), state)
         self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
         self.launched = 0
@@ -139,8 +139,8 @@ class Together:
         drawn = None
         if self.recipe.augmentation is not None:
             side = images.shape[-1]
-            drawn = augment.joined(
-                augment.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
+            drawn = augmentation.joined(
+                augmentation.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
             )
         return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from harness.augment import normalized
 from harness.errors import HarnessError
 from harness.recipe import Normalize
 from harness.run import Errors
 from harness.step import Step
+from harness.training.augmentation import normalized
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> float:

@@ -3,11 +3,11 @@
 import torch
 from torch.nn import functional as F
 
-from harness.augment import normalized
 from harness.data.synthetic import synthetic
-from harness.evaluation import check_output
 from harness.step import Step
-from harness.trainer import Run
+from harness.training.augmentation import normalized
+from harness.training.evaluation import check_output
+from harness.training.trainer import Run
 
 
 def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:

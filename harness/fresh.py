@@ -4,11 +4,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness import run_file
-from harness.kept import RUN, stamp_of
+from harness.jobs import run_file
+from harness.jobs.run_folder import RUN, files, stamp_of
 from harness.run import run_of
 from harness.step import Step
-from harness.unfinished import files
 
 
 def record(folder: Path, step: type[Step], since: datetime) -> dict[str, Any] | None:

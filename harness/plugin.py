@@ -153,7 +153,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[H
 
     def run(step: type[Step]) -> list[History]:
         from harness.data import load
-        from harness.runs import recorded
+        from harness.jobs.dispatch import recorded
 
         seeds: Iterable[int] = range(config.getoption("--seeds"))
         where = device.device_of(config.getoption("--device"))

@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.search import Trial
+    from harness.jobs.search import Trial
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Go on with the search where its log ends, and print what was found."""
     from harness.data import hold_out, load
-    from harness.engine import engine_of
-    from harness.search import search
+    from harness.jobs import engine_of
+    from harness.jobs.search import search
     from harness.train_command import plain
 
     try:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(found: "dict[type[Step], list[Trial]]") -> Table:
     """A line a candidate, the best first."""
-    from harness.search import mean
+    from harness.jobs.search import mean
 
     result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     result.add_column("candidate", no_wrap=True)

@@ -131,9 +131,9 @@ def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Histor
     """Train the seeds, shown and kept as the arguments say; what can be refused is so at once."""
     from harness import record
     from harness.data import load
-    from harness.engine import engine_of
-    from harness.runs import finished
-    from harness.unfinished import Before, before
+    from harness.jobs import engine_of
+    from harness.jobs.dispatch import finished
+    from harness.jobs.resume import Before, before
 
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
     folder = Path(arguments.out)

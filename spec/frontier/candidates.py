@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import StepSpec
-from harness.search import Rung
+from harness.jobs.search import Rung
 from models.sketch import Sketch
 from spec.frontier import test_06_step6 as step6
 

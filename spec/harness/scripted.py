@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from harness.checkpoint import Checkpoint
-from harness.job import News, Task
+from harness.jobs import News, Task
+from harness.jobs.checkpoint import Checkpoint
 from harness.run import Epoch, Progress
 
 MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
 
 
 def scripted(*accuracies: float) -> Callable[..., Iterator[News]]:
-    """A function in place of `harness.work.work`: seed k has the k-th test accuracy in every epoch, in no time."""
+    """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time."""
 
     def work(task: Task, data: object) -> Iterator[News]:
         progress = Progress(task.seeds)

@@ -11,15 +11,15 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from harness import checkpoint, data, engine, provenance, record
-from harness.checkpoint import Checkpoint
+from harness import data, provenance, record
 from harness.errors import HarnessError
-from harness.job import News, Task
+from harness.jobs import News, Task, checkpoint, engines
+from harness.jobs.checkpoint import Checkpoint
+from harness.jobs.worker import work
 from harness.run import Epoch, Outcome
 from harness.step import Step
 from harness.training.ensemble import together
 from harness.training.train import next_epoch
-from harness.work import work
 from spec.harness import small
 from spec.harness.small import Call
 from spec.harness.small import call as call
@@ -127,7 +127,7 @@ def test_a_command_that_was_killed_and_resumed_prints_what_an_uninterrupted_one_
     """Of three seeds with five pieces of news each, none or the first is over by then."""
     expected = call("small/plain --seeds 2 0 1 --out whole")
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(after))
+        patch.setattr(engines, "work", interrupted(after))
         assert call("small/plain --seeds 2 0 1 --out kept")[0] == 130
     status, runs, err = call("small/plain --seeds 2 0 1 --out kept --resume")
     assert (status, sorted(runs, key=lambda run: [2, 0, 1].index(run["seed"]))) == expected[:2]
@@ -143,13 +143,13 @@ def test_a_command_that_was_killed_and_resumed_prints_what_an_uninterrupted_one_
 
 def test_a_run_is_resumed_once_and_again_costs_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = call("small/plain")
-    monkeypatch.setattr(engine, "work", None)
+    monkeypatch.setattr(engines, "work", None)
     assert call("small/plain --resume")[:2] == expected[:2]
 
 
 def test_a_run_file_that_was_cut_short_is_made_anew(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(3))
+        patch.setattr(engines, "work", interrupted(3))
         call("small/plain")
     [file] = Path("runs/small/plain").glob("*.jsonl")
     file.write_bytes(file.read_bytes()[:-40])
@@ -195,7 +195,7 @@ def test_a_checkpoint_of_another_make_is_refused(
     call: Call, monkeypatch: pytest.MonkeyPatch, head: dict[str, Any]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(2))
+        patch.setattr(engines, "work", interrupted(2))
         call("small/plain")
     [path] = Path("runs/small/plain").glob("*.safetensors")
     here = checkpoint.read(path).head
@@ -211,7 +211,7 @@ def test_a_checkpoint_of_another_make_is_refused(
 
 def test_a_changed_recipe_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(2))
+        patch.setattr(engines, "work", interrupted(2))
         call("small/plain")
     monkeypatch.setattr(small.Plain, "recipe", replace(small.Plain.recipe, lr=0.01))
     assert "was made with fingerprint " in call("small/plain --resume")[2]
@@ -219,7 +219,7 @@ def test_a_changed_recipe_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch
 
 def test_a_network_that_only_looks_the_same_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(2))
+        patch.setattr(engines, "work", interrupted(2))
         call("small/plain")
     print_of = provenance.fingerprint(small.Plain)
     monkeypatch.setattr(provenance, "fingerprint", lambda step: print_of)
@@ -229,7 +229,7 @@ def test_a_network_that_only_looks_the_same_is_refused(call: Call, monkeypatch: 
 
 def test_more_epochs_than_are_asked_for_are_refused(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(4))
+        patch.setattr(engines, "work", interrupted(4))
         call("small/plain")
     assert "has 3 epochs already; go on with --epochs 3\n" in call("small/plain --epochs 2 --resume")[2]
     assert call("small/plain --epochs 3 --resume")[1][0]["complete"] is False
@@ -237,7 +237,7 @@ def test_more_epochs_than_are_asked_for_are_refused(call: Call, monkeypatch: pyt
 
 def test_a_training_that_goes_on_elsewhere_is_left_alone(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", interrupted(2))
+        patch.setattr(engines, "work", interrupted(2))
         call("small/plain")
     [path] = Path("runs/small/plain").glob("*.safetensors")
     before = path.read_bytes()

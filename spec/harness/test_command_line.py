@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, engine, ladder, rewrite, show_command
+from harness import Recipe, StepSpec, data, ladder, rewrite, show_command
 from harness.__main__ import main
 from harness.data.synthetic import synthetic
-from harness.job import News
+from harness.jobs import News, engines
 from spec.harness.records_of import keep
 from spec.harness.scripted import scripted
 
@@ -210,7 +210,7 @@ def test_json_is_one_object_a_seed_and_nothing_else(call: Call) -> None:
 def test_json_stays_on_standard_output_while_a_terminal_shows_the_epochs(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "work", scripted(99.41))
+    monkeypatch.setattr(engines, "work", scripted(99.41))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     _, out, err = call("train mine/tiny --json")
@@ -247,7 +247,7 @@ def test_the_status_is_that_of_the_claim(
     held: list[str],
     verdict: str,
 ) -> None:
-    monkeypatch.setattr(engine, "work", scripted(*accuracies))
+    monkeypatch.setattr(engines, "work", scripted(*accuracies))
     is_so, out, _ = call(line)
     assert is_so == status
     rows = [row.split() for row in out.splitlines() if row.startswith("mine/") and ":" not in row]
@@ -272,7 +272,7 @@ def test_the_record_says_how_many_runs_miss(
 ) -> None:
     final = [99.45 - spread, 99.45 + spread] * 5
     keep(Claim, {seed: ([99.0] * 4, [99.0, *[accuracy] * 3]) for seed, accuracy in enumerate(final)})
-    monkeypatch.setattr(engine, "work", scripted(99.40))
+    monkeypatch.setattr(engines, "work", scripted(99.40))
     _, out, _ = call("train mine/claim")
     runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it."
     assert out.splitlines()[-1] == f"By its record {said}: {runs}"
@@ -289,7 +289,7 @@ def test_a_run_file_can_be_read_while_the_run_goes_on(
             [file] = (workplace / "kept" / "mine" / "tiny").glob("*.jsonl")
             lengths.append([len(json.loads(line)) > 1 for line in file.read_text().splitlines()])
 
-    monkeypatch.setattr(engine, "work", watch)
+    monkeypatch.setattr(engines, "work", watch)
     call("train mine/tiny --out kept")
     assert lengths == [[True], [True] * 2, [True] * 3, [True] * 4, [True] * 5]
 
@@ -307,12 +307,12 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workplace / "mine").mkdir()
-    monkeypatch.setattr(engine, "work", scripted(99.0, 99.1))
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1))
     monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
     status, _, err = call("train mine/tiny --seeds 1 --record")
     assert status == 0
     assert err.endswith("\nwrote README.md\n")
-    monkeypatch.setattr(engine, "work", None)
+    monkeypatch.setattr(engines, "work", None)
     status, _, err = call("train mine/tiny --seeds 0 1 --record")
     assert status == 2
     told = (
@@ -320,7 +320,7 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     )
     found = re.fullmatch(rf"python -m harness train: error: {told}", err)
     assert found
-    monkeypatch.setattr(engine, "work", scripted(99.0, 99.3))
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.3))
     assert call(found[1])[0] == 0
     kept = json.loads((workplace / "mine" / "records" / "tiny.json").read_text())
     assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in kept["runs"]] == [(1, 99.3)]

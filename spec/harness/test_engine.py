@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine import Local, engine_of
 from harness.errors import HarnessError
-from harness.job import Engine
-from harness.processes import Processes, how
+from harness.jobs import Engine, engine_of
+from harness.jobs.dispatch import finished, silent
+from harness.jobs.engines import Local
+from harness.jobs.processes import Processes, how
+from harness.jobs.resume import Before, before
 from harness.run import History
-from harness.runs import finished, silent
 from harness.step import Step
 from harness.training.train import groups
-from harness.unfinished import Before, before
 from spec.harness import small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import torch
 
-from harness import checkpoint, data, engine, kept, record
+from harness import data, record
 from harness.errors import HarnessError
-from harness.job import News, Task
+from harness.jobs import News, Task, checkpoint, engines, run_folder
+from harness.jobs.worker import enough_memory, work
 from harness.run import Epoch
 from harness.training.ensemble import together
 from harness.training.train import next_epoch
-from harness.work import enough_memory, work
 from spec.harness import faults, small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note
@@ -139,7 +139,7 @@ def stopping(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Ne
 def test_a_folder_that_disappears_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch, note: Note) -> None:
     expected = call("small/plain --out whole")
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", stopping(3, lambda: shutil.rmtree("runs")))
+        patch.setattr(engines, "work", stopping(3, lambda: shutil.rmtree("runs")))
         status, runs, err = call("small/plain")
     assert (status, runs) == (2, [])
     assert re.fullmatch(r"cannot write runs/small/plain/\S+: No such file or directory; .*", last_line(err))
@@ -159,7 +159,7 @@ def test_a_run_file_that_disappears_is_made_anew(call: Call, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "work", stopping(3, lose))
+        patch.setattr(engines, "work", stopping(3, lose))
         assert call("small/plain")[0] == 130
     assert call("small/plain --resume")[0] == 0
     [file] = Path("runs/small/plain").iterdir()
@@ -184,7 +184,7 @@ def test_a_clock_that_jumps_back_mixes_nothing_up(call: Call, monkeypatch: pytes
                 cls.moment -= timedelta(hours=1)
             return cls.moment
 
-    monkeypatch.setattr(kept, "datetime", Clock)
+    monkeypatch.setattr(run_folder, "datetime", Clock)
     runs = [call("small/plain --epochs 2")[1] for _ in range(3)]
     assert runs[0] == runs[1] == runs[2]
     names = sorted(path.name for path in Path("runs/small/plain").iterdir())

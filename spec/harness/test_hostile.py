@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from harness import checkpoint, record, run_file
+from harness import record
 from harness.errors import HarnessError
-from harness.job import Task
+from harness.jobs import Task, checkpoint, run_file
+from harness.jobs.worker import work
 from harness.step import Step
-from harness.work import work
 from spec.harness import small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness import data, ladder, record, rewrite, runs
+from harness import data, ladder, record, rewrite
 from harness.__main__ import main
+from harness.jobs import dispatch
 from spec.harness import small
 from spec.harness.faults import Note
 from spec.harness.faults import note as note
@@ -41,7 +42,7 @@ def command(folder: Path) -> None:
 def start(folder: Path) -> Any:
     """Start it. A server that has loaded torch is forked for each, which takes no time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, runs.__name__])
+    context.set_forkserver_preload([__name__, dispatch.__name__])
     process = context.Process(target=command, args=(folder,))
     process.start()
     return process

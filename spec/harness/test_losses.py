@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from harness import Recipe, bench
 from harness.data import MNIST
-from harness.engine import Local
 from harness.errors import HarnessError
+from harness.jobs.engines import Local
+from harness.jobs.search import Rung, search
 from harness.recipe import Teacher
-from harness.search import Rung, search
 from harness.step import Step
 from harness.training import losses, weights
 from spec.harness import small

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness import data, engine
+from harness import data
 from harness.device import cores
+from harness.jobs import engines
 from spec.harness.scripted import scripted
 from spec.harness.tiny_ladder import EPOCH, SPEC, Ladder, failure, table
 from spec.harness.tiny_ladder import ladder as ladder
@@ -45,7 +46,7 @@ def told(step, seed, epoch):
 def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
-    monkeypatch.setitem(sys.modules, "harness.runs", SimpleNamespace(recorded=recorded))
+    monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(recorded=recorded))
     monkeypatch.setattr("harness.plugin.told", told)
     monkeypatch.setitem(sys.modules, "harness.record", SimpleNamespace(final_accuracies=lambda step: []))
 """
@@ -136,7 +137,7 @@ def test_a_run_on_the_cpu_tells_of_each_epoch_and_ends_with_the_table(ladder: La
 
 
 def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "work", scripted(10.0))
+    monkeypatch.setattr(engines, "work", scripted(10.0))
     ladder.change("epochs=4)", "epochs=4)\n    goal = True")
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "3")
     result.assert_outcomes(skipped=1)
@@ -147,7 +148,7 @@ def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.Monke
 def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "work", scripted(99.0))
+    monkeypatch.setattr(engines, "work", scripted(99.0))
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "9")
     result.assert_outcomes(passed=1)
     assert len([line for line in result.outlines if re.fullmatch(EPOCH, line)]) == 4
@@ -170,7 +171,7 @@ def test_runs_that_contradict_the_step_fail_it_in_both_directions(
     held: str,
     message: str | None,
 ) -> None:
-    monkeypatch.setattr(engine, "work", scripted(*accuracies))
+    monkeypatch.setattr(engines, "work", scripted(*accuracies))
     ladder.change("epochs=4)", f"epochs=4)\n    goal = {goal}")
     result = ladder.run("-m", "slow", "--device", "cpu")
     if message is None:
@@ -239,7 +240,7 @@ def test_an_accuracy_spec_is_not_repeated_until_it_passes(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     pytest.importorskip("pytest_rerunfailures")
-    monkeypatch.setattr(engine, "work", None)  # a failure of another kind, were it called
+    monkeypatch.setattr(engines, "work", None)  # a failure of another kind, were it called
     rerunning = ["-p", "pytest_rerunfailures", *(["--reruns", "1"] if how == "option" else [])]
     if how == "marker":
         ladder.change("class TestTiny", "import pytest\n\n@pytest.mark.flaky(reruns=2)\nclass TestTiny")
@@ -256,7 +257,7 @@ def test_other_tests_may_be_repeated(ladder: Ladder) -> None:
 
 
 def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "work", scripted(99.45, 99.35))
+    monkeypatch.setattr(engines, "work", scripted(99.45, 99.35))
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
     [found] = ElementTree.parse(ladder.pytester.path / "junit.xml").iter("property")

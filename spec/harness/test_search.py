@@ -13,13 +13,14 @@ import torch
 from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
-from harness.engine import Local
 from harness.errors import HarnessError
-from harness.job import News, Results, Task
+from harness.jobs import News, Task
+from harness.jobs.dispatch import silent
+from harness.jobs.engines import Local
+from harness.jobs.job import Results
+from harness.jobs.search import Rung, Trial, append, read, search
 from harness.recipe import Recipe
 from harness.run import Epoch
-from harness.runs import silent
-from harness.search import Rung, Trial, append, read, search
 from harness.step import Step
 from models.blocks import GlobalAverage, WeightedAverage
 from models.sketch import Sketch

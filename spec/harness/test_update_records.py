@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import engine, rewrite
+from harness import rewrite
 from harness.errors import HarnessError
+from harness.jobs import engines
 from spec.harness.scripted import scripted
 from spec.harness.tiny_ladder import EPOCH, Ladder, failure
 from spec.harness.tiny_ladder import ladder as ladder
@@ -17,7 +18,7 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(engine, "work", scripted(99.0, 99.1, 99.2))
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, 99.2))
     monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
     result = ladder.run(*arguments, "2")
     result.assert_outcomes(passed=1)
@@ -41,10 +42,10 @@ def test_runs_of_another_make_are_refused_before_they_are_trained(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(engine, "work", scripted(99.0))
+    monkeypatch.setattr(engines, "work", scripted(99.0))
     monkeypatch.setattr(rewrite, "rewrite", list)
     ladder.run(*arguments, "1").assert_outcomes(passed=1)
-    monkeypatch.setattr(engine, "work", None)
+    monkeypatch.setattr(engines, "work", None)
     ladder.change("lr=0.05", "lr=0.5")
     result = ladder.run(*arguments, "2")
     refused = (

@@ -16,10 +16,10 @@ from harness.data import MNIST
 from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError
-from harness.job import News, Results, Task
+from harness.jobs.job import News, Results, Task
+from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
-from harness.work import work
 
 RETRIES = 3  # deaths of a node that a task survives
 OF_A_NODE = {"hardware", "platform", "python", "threads"}  # what may be different on another machine
@@ -70,12 +70,12 @@ class OnRay:
         self.ray.shutdown()
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `harness.job.Engine`; of what may differ from node to node nothing is said."""
+        """See `harness.jobs.Engine`; of what may differ from node to node nothing is said."""
         made = provenance(step, torch.device("cpu"))
         return {**{key: made[key] for key in made.keys() - OF_A_NODE}, "device": self.device.type}
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
-        """See `harness.job.Engine`."""
+        """See `harness.jobs.Engine`."""
         ray = self.ray
         gpus = 1 if self.device.type == "cuda" else 0
         remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, num_returns="streaming")(stream)

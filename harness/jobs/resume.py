@@ -1,21 +1,16 @@
 """What is there already of the seeds that are asked for: runs that are whole, and trainings that can go on."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from harness import checkpoint, run_file
 from harness.errors import HarnessError
 from harness.files import read
-from harness.job import Engine, Task
-from harness.kept import CHECKPOINT, LOCK, RUN, Kept, lock
+from harness.jobs import checkpoint, run_file
+from harness.jobs.job import Engine, Task
+from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, Kept, files, lock, sweep
 from harness.provenance import differences
 from harness.run import History
 from harness.step import Step
-
-NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
 
 
 @dataclass
@@ -68,12 +63,6 @@ def before(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine
     return left
 
 
-def files(here: Path, suffix: str) -> list[tuple[Path, int, str]]:
-    """The files of that kind with the seed and the moment that their names hold."""
-    named = ((path, NAME.fullmatch(path.name)) for path in sorted(here.glob(f"seed*{suffix}")))
-    return [(path, int(name[1]), name[2]) for path, name in named if name and name[3] == suffix]
-
-
 def checkpoints(here: Path) -> list[Found]:
     """All checkpoints in a folder."""
     return [
@@ -109,16 +98,3 @@ def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made:
         held.release()
         raise HarnessError(str(error)) from error
     return Kept(folder, Task(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)
-
-
-def sweep(here: Path) -> None:
-    """Remove what a process that was killed before its first checkpoint left behind."""
-    for path in here.glob(f"seed*{LOCK}"):
-        if path.with_suffix(CHECKPOINT).exists():
-            continue
-        try:
-            with FileLock(path, timeout=0):
-                path.with_suffix(f"{CHECKPOINT}.partial").unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
-        except (Timeout, OSError):
-            continue  # a training that has just begun

@@ -12,11 +12,11 @@ import torch
 from harness.data import MNIST
 from harness.device import cores, device_of
 from harness.errors import HarnessError
-from harness.job import Engine, Results, Task
-from harness.processes import Processes
+from harness.jobs.job import Engine, Results, Task
+from harness.jobs.processes import Processes
+from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
-from harness.work import work
 
 NAMES = ("local", "processes", "ray")
 
@@ -30,11 +30,11 @@ class Local:
         self.device = device
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `harness.job.Engine`."""
+        """See `harness.jobs.Engine`."""
         return provenance(step, self.device)
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
-        """See `harness.job.Engine`."""
+        """See `harness.jobs.Engine`."""
         there = data.to(self.device)
         for place, task in enumerate(tasks):
             try:
@@ -50,7 +50,7 @@ def engine_of(name: str, device: str, ray_address: str | None = None) -> Engine:
     Raises HarnessError for a device that is not there, and for Ray where it is not installed or cannot be reached.
     """
     if name == "ray":
-        from harness.ray_engine import OnRay  # which sets environment variables of Ray
+        from harness.jobs.ray_cluster import OnRay  # which sets environment variables of Ray
 
         return OnRay(device, ray_address)
     if ray_address is not None:

@@ -15,7 +15,7 @@ from harness import files, strict_json
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.files import write
-from harness.job import Engine, Task
+from harness.jobs.job import Engine, Task
 from harness.provenance import fingerprint
 from harness.run import Epoch
 from harness.step import Step

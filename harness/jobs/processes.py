@@ -16,10 +16,10 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.job import Results, Task
+from harness.jobs.job import Results, Task
+from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
-from harness.work import work
 
 PATIENCE = 10.0  # seconds for a worker to end before it is killed
 
@@ -31,12 +31,12 @@ class Processes:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `harness.job.Engine`."""
+        """See `harness.jobs.Engine`."""
         made = provenance(step, self.device)
         return {**made, "threads": 1} if self.device.type == "cpu" else made
 
     def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
-        """See `harness.job.Engine`. A worker that dies loses its task alone; another takes its place."""
+        """See `harness.jobs.Engine`. A worker that dies loses its task alone; another takes its place."""
         arrays = data.arrays()
         waiting = deque(range(len(tasks)))
         idle = [Worker(device) for device in self.devices[: len(tasks)]]

@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 
 from harness.data import MNIST
-from harness.engine import Local
 from harness.errors import HarnessError
-from harness.job import Engine, Task
-from harness.kept import Kept
+from harness.jobs.engines import Local
+from harness.jobs.job import Engine, Task
+from harness.jobs.resume import Before
+from harness.jobs.run_folder import Kept
 from harness.provenance import commit
 from harness.run import Epoch, History
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.evaluation import check_output
 from harness.training.train import groups, sound
-from harness.unfinished import Before
 
 
 def finished(

@@ -4,20 +4,23 @@ Both have names that hold the seed and the moment of the start, so that no run o
 is a checkpoint from which the run files can be made anew, until the runs are over.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness import checkpoint
 from harness.errors import HarnessError
-from harness.job import News, Task
+from harness.jobs import checkpoint
+from harness.jobs.job import News, Task
+from harness.jobs.run_file import RunFile, made_with, unwritable
 from harness.run import Epoch, History, Progress
-from harness.run_file import RunFile, made_with, unwritable
 from harness.training import OnEpoch
 
 CHECKPOINT, RUN, LOCK = ".safetensors", ".jsonl", ".lock"
+
+NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
 
 
 class Kept:
@@ -116,3 +119,22 @@ def lock(path: Path) -> FileLock:
     except OSError as error:
         raise unwritable(path, error) from error
     return held
+
+
+def files(here: Path, suffix: str) -> list[tuple[Path, int, str]]:
+    """The files of that kind with the seed and the moment that their names hold."""
+    named = ((path, NAME.fullmatch(path.name)) for path in sorted(here.glob(f"seed*{suffix}")))
+    return [(path, int(name[1]), name[2]) for path, name in named if name and name[3] == suffix]
+
+
+def sweep(here: Path) -> None:
+    """Remove what a process that was killed before its first checkpoint left behind."""
+    for path in here.glob(f"seed*{LOCK}"):
+        if path.with_suffix(CHECKPOINT).exists():
+            continue
+        try:
+            with FileLock(path, timeout=0):
+                path.with_suffix(f"{CHECKPOINT}.partial").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+        except (Timeout, OSError):
+            continue  # a training that has just begun

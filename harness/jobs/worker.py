@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from harness.checkpoint import Checkpoint, unpack
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.job import News, Task
+from harness.jobs.checkpoint import Checkpoint, unpack
+from harness.jobs.job import News, Task
 from harness.provenance import provenance
 from harness.run import Progress
 from harness.training import Training

@@ -14,7 +14,7 @@ from harness.ladder import find
 from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison
+    from harness.evidence import Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    from harness import evidence
-    from harness.comparison import paired
+    from harness.evidence import paired, quantities
 
     if (arguments.b is None) == (arguments.against is None):
         raise HarnessError("name a second step, or a record with --against, and not both")
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     b = find(arguments.b) if arguments.b else a
     records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
     names = a.id, escape.printable(str(arguments.against or b.id))
-    ours, theirs = (evidence.final_of(kept, step) for kept, step in zip(records, (a, b), strict=True))
+    ours, theirs = (quantities.final_of(kept, step) for kept, step in zip(records, (a, b), strict=True))
     comparison = paired(ours, theirs)
     lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
     if arguments.markdown:
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def recorded(step: type[Step]) -> dict[str, Any]:
     """The committed record of a step; HarnessError if it has none."""
-    from harness import record
+    from harness.evidence import record
 
     kept = record.read(step)
     if kept is None:
@@ -59,7 +58,7 @@ def recorded(step: type[Step]) -> dict[str, Any]:
 
 def against(step: type[Step], path: Path) -> dict[str, Any]:
     """The record of a step in a file of one's own; HarnessError if there is none in it."""
-    from harness import record
+    from harness.evidence import record
 
     if not path.is_file():
         raise HarnessError(f"--against {path}: there is no such file")
@@ -92,8 +91,8 @@ def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str])
 
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
     """What the pairs come to: the mean difference, P(A > B), and whether that is an improvement of one on the other."""
-    from harness.comparison import MEANINGFUL
-    from harness.stats import LEAST_RUNS
+    from harness.evidence.comparison import MEANINGFUL
+    from harness.evidence.statistics import LEAST_RUNS
 
     n = len(comparison.seeds)
     if n == 1:
@@ -122,19 +121,20 @@ def noise(names: tuple[str, str], records: tuple[dict[str, Any], dict[str, Any]]
     """For each: the spread over seeds that is observed, and what the test set alone would make of it."""
     import numpy as np
 
-    from harness import evidence, stats
+    from harness.evidence import statistics
+    from harness.evidence.quantities import series
 
     lines = []
     for name, kept in zip(names, records, strict=True):
         runs = [run for run in kept["runs"] if "errors" in run]
         if len(runs) < 2:
             continue
-        last = [evidence.series(run)[-1] for run in runs]
-        expected = stats.independent_spread([[image for image, _, _ in run["errors"]] for run in runs])
+        last = [series(run)[-1] for run in runs]
+        expected = statistics.independent_spread([[image for image, _, _ in run["errors"]] for run in runs])
         lines.append(
             f"{name}: after the last epoch {len(runs)} seeds spread by {np.std(last, ddof=1):.3f} points; "
             f"images missed independently of each other would make it {expected:.3f}; one test accuracy has a binomial "
-            f"standard error of {stats.standard_error(float(np.mean(last))):.3f}."
+            f"standard error of {statistics.standard_error(float(np.mean(last))):.3f}."
         )
     return lines
 

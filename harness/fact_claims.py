@@ -5,59 +5,14 @@ as `conv3x3 then relu then bn`; FIELD is a setting of the recipe, such as `batch
 list of layers and settings.
 """
 
-import difflib
-import functools
 import re
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 
-from harness.errors import HarnessError
-from harness.receptive_field import ReceptiveField, receptive_field
+from harness.evidence.facts import changed, field, leaves, parameters, setting, word
 from harness.step import Step
 from harness.verdict import Verdict, fact
-
-WORDS = {
-    nn.ReLU: "relu",
-    nn.BatchNorm2d: "bn",
-    nn.Dropout: "dropout",
-    nn.MaxPool2d: "max-pool",
-    nn.AdaptiveAvgPool2d: "global-average",
-    nn.Linear: "linear",
-    nn.Flatten: "flatten",
-}
-
-
-@functools.cache
-def network(model: Callable[[], nn.Module]) -> nn.Module:
-    """A network of that kind; made once, since the largest takes a while to draw."""
-    return model()
-
-
-def leaves(step: type[Step]) -> list[nn.Module]:
-    """The layers of a network in order of definition, without the log-probabilities that end each of them."""
-    found = [module for module in network(step.model).modules() if not list(module.children())]
-    return found[:-1] if type(found[-1]).__name__ == "LogProbabilities" else found
-
-
-def word(layer: nn.Module) -> str:
-    """How a claim calls a layer."""
-    if isinstance(layer, nn.Conv2d):
-        return f"conv{layer.kernel_size[0]}x{layer.kernel_size[1]}"
-    known = (name for kind, name in WORDS.items() if isinstance(layer, kind))
-    return next(known, type(layer).__name__)
-
-
-@functools.cache
-def field(model: Callable[[], nn.Module]) -> ReceptiveField:
-    """The receptive field of a network of that kind."""
-    return receptive_field(network(model), (1, 28, 28))
-
-
-def parameters(step: type[Step]) -> int:
-    """Trainable parameters, counted."""
-    return sum(weight.numel() for weight in network(step.model).parameters() if weight.requires_grad)
 
 
 def has_parameters(step: type[Step], n: int) -> Verdict:
@@ -156,25 +111,6 @@ def trains_with(step: type[Step], name: str, value: str) -> Verdict:
 def same_setting(step: type[Step], name: str, other: type[Step]) -> Verdict:
     """The recipes of both have the same setting."""
     return fact(setting(step, name) == setting(other, name), f"{name} {setting(step, name)}, {setting(other, name)}")
-
-
-def setting(step: type[Step], name: str) -> Any:
-    """A setting of the recipe by its name, with full stops; HarnessError if there is none."""
-    try:
-        return functools.reduce(getattr, name.split("."), step.recipe)
-    except AttributeError:
-        raise HarnessError(f"the recipe of {step.id} has no {name}") from None
-
-
-def changed(step: type[Step], other: type[Step]) -> list[str]:
-    """Which kinds of layers and which settings differ from those of another step, in order of appearance."""
-    new, old = (list(map(repr, leaves(one))) for one in (step, other))
-    names = []
-    for same, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, old, new).get_opcodes():
-        if same != "equal":
-            names += [*map(word, leaves(other)[old_from:old_to]), *map(word, leaves(step)[new_from:new_to])]
-    names += [name for name in vars(step.recipe) if setting(step, name) != setting(other, name)]
-    return list(dict.fromkeys(names))
 
 
 def changes(step: type[Step], what: str, other: type[Step]) -> Verdict:

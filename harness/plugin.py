@@ -183,7 +183,7 @@ def unrecorded(step: type[Step], seeds: Iterable[int], where: "torch.device") ->
 
     Raises HarnessError if what would be trained there could not be added to the record.
     """
-    from harness import record
+    from harness.evidence import record
     from harness.provenance import provenance
 
     kept = record.read(step) or {"runs": []}
@@ -196,7 +196,7 @@ def unrecorded(step: type[Step], seeds: Iterable[int], where: "torch.device") ->
 
 def add_to_record(histories: list[History], where: "torch.device") -> None:
     """Put complete runs into the record of their step."""
-    from harness import record
+    from harness.evidence import record
     from harness.provenance import provenance
 
     made = provenance(histories[0].step, where)

@@ -20,11 +20,12 @@ from matplotlib.image import imsave
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from harness import plots, record, svg
-from harness.confusion import missed
+from harness import plots, svg
 from harness.data import download, mnist
 from harness.errors import HarnessError
-from harness.figures import Figures
+from harness.evidence import record
+from harness.evidence.confusion import missed
+from harness.evidence.summary import Figures
 from harness.step import GOAL, Step
 from harness.step_page import Page, page
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from harness import bench_tables, escape, record, tables
+from harness import bench_tables, escape, tables
 from harness.claims import verdicts
 from harness.errors import HarnessError
+from harness.evidence import record, summary
 from harness.files import write
 from harness.ladder import find, steps
 from harness.spec_source import only, with_claims, with_measured
@@ -76,7 +77,7 @@ def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
 
     Raises HarnessError if, read by Python, it would say anything else, or something else would have changed.
     """
-    before, measured = step.source.read_text(encoding="utf-8"), record.measured(step)
+    before, measured = step.source.read_text(encoding="utf-8"), summary.measured(step)
     after = with_measured(with_claims(before, step.__name__, words), measured)
     if after != before and not only(before, after, step.__name__, measured, words):
         raise HarnessError(f"refuses to write {step.source}: more would change than its Measured line and its claims")

@@ -8,9 +8,8 @@ step and the values of its placeholders in the order in which they stand.
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness import stats
-from harness.comparison import paired
-from harness.evidence import (
+from harness.evidence import paired, statistics
+from harness.evidence.quantities import (
     Values,
     below_best,
     best,
@@ -29,7 +28,7 @@ from harness.evidence import (
     spread,
     worst,
 )
-from harness.stats import TRAINING_IMAGES
+from harness.evidence.statistics import TRAINING_IMAGES
 from harness.step import GOAL, Step
 from harness.verdict import Verdict, above, below, between, predicted, share
 
@@ -58,7 +57,7 @@ def holds_goal(step: type[Step]) -> Verdict:
     if not runs:
         return Verdict("undecided")
     n, held = len(runs), sum(accuracy >= GOAL for accuracy in runs)
-    shown = stats.more_often_than_not(held, n)
+    shown = statistics.more_often_than_not(held, n)
     return share("refuted" if held < n else "supported" if shown else "undecided", held, n, "of runs hold")
 
 

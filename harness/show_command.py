@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 def show(step: type[Step], out: Console) -> None:
     """Print title, prose, what became of the claims, recipe, what changed since the step before, and layers."""
     from harness.claims import verdicts
-    from harness.difference import difference
+    from harness.evidence.facts import difference
     from harness.receptive_field import receptive_field
 
     document = step.document()

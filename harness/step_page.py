@@ -11,11 +11,11 @@ from markupsafe import Markup
 from torch import Tensor
 
 from harness import claims, plots, svg
-from harness.confusion import Confusion, Missed, confusion, missed_by_all
-from harness.difference import difference
 from harness.docstring import Sentence, points
-from harness.evidence import series
-from harness.figures import Figures
+from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
+from harness.evidence.facts import difference
+from harness.evidence.quantities import series
+from harness.evidence.summary import Figures
 from harness.ladder import find
 from harness.step import Step
 from harness.verdict import Verdict

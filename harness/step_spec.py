@@ -24,9 +24,9 @@ class StepSpec(Step):
             ("receptive field", document.receptive_field, self.receptive_field),
         ):
             assert said == is_so, f"{self.id}: Result says {name} {said}, the spec {is_so}"
-        from harness import record
+        from harness.evidence import summary
 
-        measured = record.measured(type(self))
+        measured = summary.measured(type(self))
         assert document.measured == measured, (
             f"{self.id}: the docstring says 'Measured: {document.measured}', the record says '{measured}'; "
             f"write the line anew with: pytest -k test_claims --update-records, or train again with: "
@@ -63,7 +63,7 @@ class StepSpec(Step):
 
     def test_follows(self) -> None:
         """The step before exists and something changed since, or the Analysis says that nothing did."""
-        from harness.difference import difference
+        from harness.evidence.facts import difference
 
         if self.follows is not None:
             changed = difference(find(self.follows), type(self))
@@ -94,9 +94,10 @@ def judge(step: type[Step], histories: "list[History]") -> None:
     published best test accuracy must lie where one more run like ours would. No run may be far better than those of the
     committed record: that is how a leak looks, such as test images among those trained on.
     """
-    from harness import record, stats
+    from harness.evidence import record, statistics
+    from harness.evidence.summary import final_accuracies
 
-    highest = stats.highest_plausible([sum(final) / len(final) for final in record.final_accuracies(step)])
+    highest = statistics.highest_plausible([sum(final) / len(final) for final in final_accuracies(step)])
     for history in histories:
         reached = sum(history.final) / len(history.final)
         assert reached <= highest, (
@@ -105,14 +106,14 @@ def judge(step: type[Step], histories: "list[History]") -> None:
             f"the step did become better, delete {record.path_of(step)} and record it anew"
         )
     held = sum(history.held for history in histories)
-    assert not stats.contradicts(step.goal, held, len(histories)), (
+    assert not statistics.contradicts(step.goal, held, len(histories)), (
         f"{step.id} {'claims' if step.goal else 'says it misses'} {GOAL:.2f} %, but {held} of {len(histories)} "
         f"runs held it over their final {step.final_epochs} epochs"
     )
     published = step.document().published.get("best test")
     if published is not None:
         best = [max(epoch.test_accuracy for epoch in history.epochs) for history in histories]
-        low, high = stats.prediction_interval(best)
+        low, high = statistics.prediction_interval(best)
         assert low <= published <= high, (
             f"{step.id}: published best test accuracy {published:.2f} is outside {low:.2f} to {high:.2f}, where one "
             f"more run like these {len(best)} would fall"

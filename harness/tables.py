@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from harness import claims, escape, record
+from harness import claims, escape
 from harness.docstring import Sentence
-from harness.figures import Figures
+from harness.evidence import record
+from harness.evidence.summary import Figures
 from harness.ladder import steps
 from harness.step import Step
 

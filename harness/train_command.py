@@ -129,8 +129,8 @@ def check(step: type[Step], arguments: argparse.Namespace) -> None:
 
 def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[History]":
     """Train the seeds, shown and kept as the arguments say; what can be refused is so at once."""
-    from harness import record
     from harness.data import load
+    from harness.evidence import record
     from harness.jobs import engine_of
     from harness.jobs.dispatch import finished
     from harness.jobs.resume import Before, before
@@ -249,11 +249,11 @@ def verdict(histories: "list[History]") -> str:
 
 def expectation(step: type[Step]) -> str:
     """How likely a run of a step is to hold the goal, by its record."""
-    from harness import record
+    from harness.evidence import record, summary
+    from harness.evidence.statistics import LEAST_RUNS, chance_below
     from harness.run import holds
-    from harness.stats import LEAST_RUNS, chance_below
 
-    found, final = record.read(step), record.final_accuracies(step)
+    found, final = record.read(step), summary.final_accuracies(step)
     if found is None or len(final) < LEAST_RUNS:
         return f"Its record has fewer than {LEAST_RUNS} runs, too few to say how likely that is."
     miss = chance_below([min(run) for run in final], GOAL)
@@ -263,7 +263,7 @@ def expectation(step: type[Step]) -> str:
 
 def _share(held: int, n: int, what: str, provenance: Mapping[str, Any]) -> str:
     """How many held, with the exact interval for their share, and the machine."""
-    from harness.stats import binomial_interval
+    from harness.evidence.statistics import binomial_interval
 
     low, high = binomial_interval(held, n)
     threads = provenance.get("threads")

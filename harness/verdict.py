@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness import stats
+from harness.evidence import statistics
 from harness.step import TEST_IMAGES
 
 Word = Literal["supported", "refuted", "undecided"]
@@ -59,10 +59,10 @@ def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     if not values:
         return Verdict("undecided")
     # Rounded, since means of equal accuracies may come out a millionth of a millionth off the bound that they are at.
-    interval = stats.accuracy_interval if unit == "%" else stats.mean_interval
+    interval = statistics.accuracy_interval if unit == "%" else statistics.mean_interval
     mean, low, high = (round(value, 9) + 0.0 for value in interval(list(values)))
     word: Word = "undecided"
-    if len(values) >= stats.LEAST_RUNS:
+    if len(values) >= statistics.LEAST_RUNS:
         word = "supported" if low >= bound else "refuted" if high < bound else "undecided"
     return Verdict(word, len(values), mean, low, high, unit)
 
@@ -88,9 +88,9 @@ def predicted(values: Collection[float], value: float, images: int = TEST_IMAGES
     if not values:
         return Verdict("undecided")
     mean = float(np.mean(list(values)))
-    low, high = stats.prediction_interval(list(values), images=images)
+    low, high = statistics.prediction_interval(list(values), images=images)
     word: Word = "undecided"
-    if len(values) >= stats.LEAST_RUNS:
+    if len(values) >= statistics.LEAST_RUNS:
         narrow = max(mean - low, high - mean) <= REPRODUCES
         word = "refuted" if not low <= value <= high else "supported" if narrow else "undecided"
     return Verdict(word, len(values), mean, low, high, "%")
@@ -98,7 +98,7 @@ def predicted(values: Collection[float], value: float, images: int = TEST_IMAGES
 
 def share(word: Word, k: int, n: int, unit: str) -> Verdict:
     """A word that k of n runs, or pairs of them, came to, with the exact interval of their share."""
-    return Verdict(word, n, k / n, *stats.binomial_interval(k, n), unit)
+    return Verdict(word, n, k / n, *statistics.binomial_interval(k, n), unit)
 
 
 def fact(is_so: bool, found: str) -> Verdict:

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from harness import record
 from harness.data import MNIST
 from harness.device import layout
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.run import Errors, Progress, errors_of_json, finite
 from harness.step import Step
 from harness.training import OnEpoch

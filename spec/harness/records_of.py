@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import Recipe, StepSpec, record
+from harness import Recipe, StepSpec
+from harness.evidence import record
 from harness.step import Step
 
 Errors = Sequence[tuple[int, int, int]]

@@ -11,8 +11,9 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from harness import data, provenance, record
+from harness import data, provenance
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.jobs import News, Task, checkpoint, engines
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.worker import work

@@ -11,8 +11,8 @@ import pytest
 
 from harness import ladder
 from harness.__main__ import main
-from harness.comparison import paired
 from harness.errors import HarnessError
+from harness.evidence import paired
 from harness.step import Step
 from spec.harness.records_of import keep, step_with
 

@@ -1,7 +1,7 @@
 """What changed between two steps, in words that a person can check."""
 
 from harness import steps
-from harness.difference import difference
+from harness.evidence.facts import difference
 
 
 def changes(after: str) -> list[str]:

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness import data, record
+from harness import data
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.jobs import News, Task, checkpoint, engines, run_folder
 from harness.jobs.worker import enough_memory, work
 from harness.run import Epoch

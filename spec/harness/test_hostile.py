@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from harness import record
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.jobs import Task, checkpoint, run_file
 from harness.jobs.worker import work
 from harness.step import Step

@@ -16,12 +16,12 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness import StepSpec, bench_tables, escape, plots, record, report, step_page, svg
+from harness import StepSpec, bench_tables, escape, plots, report, step_page, svg
 from harness.compare_command import markdown, noise, unlike
-from harness.comparison import paired
-from harness.confusion import confusion, missed
 from harness.errors import HarnessError
-from harness.figures import Figures
+from harness.evidence import paired, record
+from harness.evidence.confusion import confusion, missed
+from harness.evidence.summary import Figures
 from harness.jobs import checkpoint, run_file
 from harness.rewrite import spec_text
 from harness.spec_source import with_claims, with_measured

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness import data, ladder, record, rewrite
+from harness import data, ladder, rewrite
 from harness.__main__ import main
+from harness.evidence import record
 from harness.jobs import dispatch
 from spec.harness import small
 from spec.harness.faults import Note

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from harness import steps
-from harness.difference import difference, layers
+from harness.evidence.facts import difference, layers
 from harness.ladder import Rules, find
 from harness.step import Step
 

@@ -48,7 +48,7 @@ def scripted(monkeypatch):
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(recorded=recorded))
     monkeypatch.setattr("harness.plugin.told", told)
-    monkeypatch.setitem(sys.modules, "harness.record", SimpleNamespace(final_accuracies=lambda step: []))
+    monkeypatch.setitem(sys.modules, "harness.evidence.summary", SimpleNamespace(final_accuracies=lambda step: []))
 """
 
 

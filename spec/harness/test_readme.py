@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import record, run_claims, steps, throughput
+from harness import run_claims, steps, throughput
+from harness.evidence import record, summary
 from harness.step import GOAL
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,7 @@ def test_the_main_job_misses_less_than_once_in_a_thousand_runs() -> None:
     """By ten runs, Student puts one in 1,000 of their lowest final epochs 4.51 deviations below the mean."""
     assert f"trains one seed of `{MAIN_JOB}`" in " ".join(README.split())
     assert f"python -m harness train {MAIN_JOB} " in (ROOT / "tox.ini").read_text()
-    lowest = [min(final) for final in record.final_accuracies(steps()[MAIN_JOB])]
+    lowest = [min(final) for final in summary.final_accuracies(steps()[MAIN_JOB])]
     assert len(lowest) >= 10
     assert statistics.mean(lowest) - 4.51 * statistics.stdev(lowest) >= 99.40
 

@@ -10,8 +10,9 @@ import pytest
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness import Recipe, StepSpec, record, steps
+from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
+from harness.evidence import record, summary
 from harness.provenance import fingerprint
 from harness.run import Epoch, History, run_of
 from harness.step import Step
@@ -129,7 +130,7 @@ def test_a_run_replaces_that_of_its_seed_where_it_is_to(step: type[Step]) -> Non
     for seed, accuracy in ((0, 99.1), (1, 99.2), (2, 99.3)):
         record.add(step, MADE, run(seed, accuracy))
     record.add(step, MADE, run(1, 99.9), replace=True)
-    assert record.final_accuracies(step) == [[99.1], [99.9], [99.3]]
+    assert summary.final_accuracies(step) == [[99.1], [99.9], [99.3]]
 
 
 def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[Step]) -> None:
@@ -209,21 +210,21 @@ def test_misses_that_are_none_are_refused(step: type[Step]) -> None:
 
 
 def test_no_record_has_no_final_accuracies(step: type[Step]) -> None:
-    assert record.final_accuracies(step) == []
+    assert summary.final_accuracies(step) == []
     record.add(step, MADE, run(0, 98.0, 99.1, 99.2, 99.3))
-    assert record.final_accuracies(step) == [[99.1, 99.2, 99.3]]
+    assert summary.final_accuracies(step) == [[99.1, 99.2, 99.3]]
 
 
 def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step]) -> None:
-    assert record.measured(step) is None
+    assert summary.measured(step) is None
     record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
-    assert record.measured(step) == (
+    assert summary.measured(step) == (
         "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1 [0.03, 1.00]; best train 99.00, "
         "best test 99.90 (a processor, torch 2.15.0)"
     )
     record.add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
     # two means, 99.42 and 99.38: 99.40 +- 12.706 x 0.02 (Student, one degree of freedom)
-    assert record.measured(step) == (
+    assert summary.measured(step) == (
         "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2 [0.01, 0.99]; "
         "best train 99.00, best test 99.90 (a processor, torch 2.15.0)"
     )

@@ -17,10 +17,11 @@ import torch
 from matplotlib.image import imread
 from torch import nn
 
-from harness import plots, record, report, steps, svg
+from harness import plots, report, steps, svg
 from harness.__main__ import main
-from harness.confusion import confusion, missed, missed_by_all
 from harness.data import download
+from harness.evidence import record
+from harness.evidence.confusion import confusion, missed, missed_by_all
 from harness.step import Step
 from spec.harness.records_of import keep, step_with
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import StepSpec, record, steps
+from harness import StepSpec, steps
 from harness.errors import HarnessError
+from harness.evidence import record, summary
 from harness.rewrite import SUMS, rewrite
 from harness.spec_source import with_claims, with_measured
 from harness.step import Step
@@ -179,7 +180,7 @@ def test_nothing_is_written_if_more_would_change_than_is_generated(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
     keep(tiny(), RUNS)
-    monkeypatch.setattr(record, "measured", lambda _: CODE)
+    monkeypatch.setattr(summary, "measured", lambda _: CODE)
     monkeypatch.setattr(f"harness.{name}", value)
     before = contents(project)
     file = r"README\.md" if name == "tables.findings_table" else r"test_01_tiny\.py"
@@ -190,7 +191,7 @@ def test_nothing_is_written_if_more_would_change_than_is_generated(
 
 def test_code_in_a_record_is_words_in_a_spec(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(tiny(), RUNS)
-    monkeypatch.setattr(record, "measured", lambda _: CODE)
+    monkeypatch.setattr(summary, "measured", lambda _: CODE)
     rewrite()
     assert tiny().document().measured == CODE
 

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.run import holds
-from harness.stats import (
+from harness.evidence.statistics import (
     accuracy_interval,
     binomial_interval,
     bootstrap_interval,
@@ -18,6 +17,7 @@ from harness.stats import (
     prediction_interval,
     standard_error,
 )
+from harness.run import holds
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.evidence import TEST_DIGITS
+from harness.evidence.quantities import TEST_DIGITS
 
 Run = dict[str, Any]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import stats
 from harness.errors import HarnessError
+from harness.evidence import statistics
 
 BETTER_THAN_EVEN = 0.5
 MEANINGFUL = 0.75
@@ -45,7 +45,7 @@ class Comparison:
         zero too.
         """
         convincing = self.better_low > BETTER_THAN_EVEN and self.better_high > MEANINGFUL
-        return len(self.seeds) >= stats.LEAST_RUNS and convincing and self.low > 0
+        return len(self.seeds) >= statistics.LEAST_RUNS and convincing and self.low > 0
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
@@ -58,6 +58,6 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
         have = " and ".join(", ".join(map(str, sorted(values))) or "none" for values in (a, b))
         raise HarnessError(f"no seed in common: the two have {have}; train both with the same --seeds")
     first, second = (np.array([values[seed] for seed in seeds]) for values in (a, b))
-    difference, low, high = stats.mean_interval(list(first - second))
-    better = stats.bootstrap_interval(np.where(first == second, 0.5, first > second))
+    difference, low, high = statistics.mean_interval(list(first - second))
+    better = statistics.bootstrap_interval(np.where(first == second, 0.5, first > second))
     return Comparison(seeds, tuple(map(float, first)), tuple(map(float, second)), difference, low, high, *better)

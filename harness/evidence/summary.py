@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Self
 
-from harness import stats
-from harness.evidence import series
+from harness.evidence import statistics
+from harness.evidence.quantities import series
+from harness.evidence.record import read
 from harness.run import holds
 from harness.step import Step
 
@@ -43,9 +44,9 @@ class Figures:
     def of(cls, step: type[Step], runs: Sequence[dict[str, Any]]) -> Self:
         """The figures of one run or more."""
         final = [series(run)[-step.final_epochs :] for run in runs]
-        mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
+        mean, low, high = statistics.accuracy_interval([sum(run) / len(run) for run in final])
         held = sum(map(holds, final))
-        held_low, held_high = stats.binomial_interval(held, len(final))
+        held_low, held_high = statistics.binomial_interval(held, len(final))
         return cls(
             runs=len(runs),
             mean=mean,
@@ -67,7 +68,7 @@ class Figures:
     @property
     def shows_goal(self) -> bool:
         """Whether every run held the goal, and they are enough to show it: five of five are, one of one is not."""
-        return self.complete and self.held == self.runs and stats.contradicts(False, self.held, self.runs)
+        return self.complete and self.held == self.runs and statistics.contradicts(False, self.held, self.runs)
 
     @property
     def accuracy(self) -> str:
@@ -83,3 +84,31 @@ class Figures:
     def verdict_with_interval(self) -> str:
         """The same, and the exact interval for the share of runs that hold."""
         return f"{self.verdict} [{self.held_low:.2f}, {self.held_high:.2f}]" if self.complete else self.verdict
+
+
+def final_accuracies(step: type[Step]) -> list[list[float]]:
+    """Test accuracy of the final epochs, a list a run; empty without a record."""
+    record = read(step) or {"runs": []}
+    return [[epoch["test_accuracy"] for epoch in run["epochs"][-step.final_epochs :]] for run in record["runs"]]
+
+
+def measured(step: type[Step]) -> str | None:
+    """The sentence that a docstring carries after "Measured:", made from the record; None without a record."""
+    record = read(step)
+    if record is None:
+        return None
+    final = final_accuracies(step)
+    epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
+    mean, low, high = statistics.accuracy_interval([sum(run) / len(run) for run in final])
+    interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
+    held = sum(map(holds, final))
+    share_low, share_high = statistics.binomial_interval(held, len(final))
+    made = record["provenance"]
+    return (
+        f"{mean:.2f}{interval} over the final {step.final_epochs} epochs of {len(final)} "
+        f"seed{'s' if len(final) > 1 else ''}, worst {min(map(min, final)):.2f}; "
+        f"held by {held} of {len(final)} [{share_low:.2f}, {share_high:.2f}]; "
+        f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
+        f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
+        f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"
+    )

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import record
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.step import Step
 
 LAST = 5  # epochs

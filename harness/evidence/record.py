@@ -7,11 +7,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness import files, stats, strict_json
+from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.files import write
 from harness.provenance import differences
-from harness.run import epoch_of_json, errors_of_json, holds
+from harness.run import epoch_of_json, errors_of_json
 from harness.step import Step
 
 
@@ -101,34 +101,6 @@ def add(step: type[Step], provenance: dict[str, Any], run: dict[str, Any], *, re
             write(path, _text(record).encode())
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
-
-
-def final_accuracies(step: type[Step]) -> list[list[float]]:
-    """Test accuracy of the final epochs, a list a run; empty without a record."""
-    record = read(step) or {"runs": []}
-    return [[epoch["test_accuracy"] for epoch in run["epochs"][-step.final_epochs :]] for run in record["runs"]]
-
-
-def measured(step: type[Step]) -> str | None:
-    """The sentence that a docstring carries after "Measured:", made from the record; None without a record."""
-    record = read(step)
-    if record is None:
-        return None
-    final = final_accuracies(step)
-    epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
-    mean, low, high = stats.accuracy_interval([sum(run) / len(run) for run in final])
-    interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
-    held = sum(map(holds, final))
-    share_low, share_high = stats.binomial_interval(held, len(final))
-    made = record["provenance"]
-    return (
-        f"{mean:.2f}{interval} over the final {step.final_epochs} epochs of {len(final)} "
-        f"seed{'s' if len(final) > 1 else ''}, worst {min(map(min, final)):.2f}; "
-        f"held by {held} of {len(final)} [{share_low:.2f}, {share_high:.2f}]; "
-        f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
-        f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
-        f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"
-    )
 
 
 def _text(record: dict[str, Any]) -> str:

@@ -1,0 +1,106 @@
+"""What a step changes since the step before: one step, one idea."""
+
+import difflib
+import functools
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from torch import nn
+
+from harness.errors import HarnessError
+from harness.receptive_field import ReceptiveField, receptive_field
+from harness.step import Step
+
+WORDS = {
+    nn.ReLU: "relu",
+    nn.BatchNorm2d: "bn",
+    nn.Dropout: "dropout",
+    nn.MaxPool2d: "max-pool",
+    nn.AdaptiveAvgPool2d: "global-average",
+    nn.Linear: "linear",
+    nn.Flatten: "flatten",
+}
+
+
+def difference(before: type[Step], after: type[Step]) -> list[str]:
+    """The changes from one step to another, a line each: layers taken out (-) and put in (+), then the recipe.
+
+    Layers are compared as the sequence of leaf modules in order of definition, with their settings.
+    """
+    old, new = layers(before.model()), layers(after.model())
+    changes = [line for line in difflib.ndiff(old, new) if line[0] in "-+"]
+    return [*_counted(changes), *_fields("", before.recipe, after.recipe)]
+
+
+def layers(model: nn.Module) -> list[str]:
+    """The leaf modules of a network in order, as torch prints them."""
+    return [repr(module) for module in model.modules() if not list(module.children())]
+
+
+def _counted(lines: list[str]) -> list[str]:
+    """The distinct lines in order of appearance, each with how often it came."""
+    return [line if (n := lines.count(line)) == 1 else f"{line} ({n} times)" for line in dict.fromkeys(lines)]
+
+
+def _fields(prefix: str, old: Any, new: Any) -> list[str]:
+    changes = []
+    for field in fields(old):
+        was, is_now = getattr(old, field.name), getattr(new, field.name)
+        if was == is_now:
+            continue
+        if is_dataclass(was) and type(was) is type(is_now):
+            changes += _fields(f"{prefix}{field.name}.", was, is_now)
+        else:
+            changes.append(f"{prefix}{field.name}: {was} -> {is_now}")
+    return changes
+
+
+@functools.cache
+def network(model: Callable[[], nn.Module]) -> nn.Module:
+    """A network of that kind; made once, since the largest takes a while to draw."""
+    return model()
+
+
+def leaves(step: type[Step]) -> list[nn.Module]:
+    """The layers of a network in order of definition, without the log-probabilities that end each of them."""
+    found = [module for module in network(step.model).modules() if not list(module.children())]
+    return found[:-1] if type(found[-1]).__name__ == "LogProbabilities" else found
+
+
+def word(layer: nn.Module) -> str:
+    """How a claim calls a layer."""
+    if isinstance(layer, nn.Conv2d):
+        return f"conv{layer.kernel_size[0]}x{layer.kernel_size[1]}"
+    known = (name for kind, name in WORDS.items() if isinstance(layer, kind))
+    return next(known, type(layer).__name__)
+
+
+@functools.cache
+def field(model: Callable[[], nn.Module]) -> ReceptiveField:
+    """The receptive field of a network of that kind."""
+    return receptive_field(network(model), (1, 28, 28))
+
+
+def parameters(step: type[Step]) -> int:
+    """Trainable parameters, counted."""
+    return sum(weight.numel() for weight in network(step.model).parameters() if weight.requires_grad)
+
+
+def setting(step: type[Step], name: str) -> Any:
+    """A setting of the recipe by its name, with full stops; HarnessError if there is none."""
+    try:
+        return functools.reduce(getattr, name.split("."), step.recipe)
+    except AttributeError:
+        raise HarnessError(f"the recipe of {step.id} has no {name}") from None
+
+
+def changed(step: type[Step], other: type[Step]) -> list[str]:
+    """Which kinds of layers and which settings differ from those of another step, in order of appearance."""
+    new, old = (list(map(repr, leaves(one))) for one in (step, other))
+    names = []
+    for same, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if same != "equal":
+            names += [*map(word, leaves(other)[old_from:old_to]), *map(word, leaves(step)[new_from:new_to])]
+    names += [name for name in vars(step.recipe) if setting(step, name) != setting(other, name)]
+    return list(dict.fromkeys(names))

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from harness import claims, plots, svg
+from harness.claims import Verdict
 from harness.docstring import Sentence, points
 from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
 from harness.evidence.facts import difference
@@ -18,7 +19,6 @@ from harness.evidence.quantities import series
 from harness.evidence.summary import Figures
 from harness.ladder import find
 from harness.step import Step
-from harness.verdict import Verdict
 
 SAMPLE = 0  # the test image on which receptive fields are drawn
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from harness import Recipe, StepSpec, claims, ladder
-from harness.claims import decide
+from harness import Recipe, StepSpec, ladder
+from harness.claims import Verdict, decide, vocabulary
+from harness.claims.about_networks import FACT_CLAIMS
+from harness.claims.about_runs import RUN_CLAIMS
+from harness.claims.verdict import above, below, between, predicted
 from harness.errors import HarnessError
-from harness.fact_claims import FACT_CLAIMS
 from harness.recipe import RandomAffine
-from harness.run_claims import RUN_CLAIMS
 from harness.step import Step
-from harness.verdict import Verdict, above, below, between, predicted
 from models.blocks import GlobalAverage, LogProbabilities
 from spec.harness.records_of import keep, step_with
 
@@ -216,9 +216,9 @@ def test_network_and_recipe_decide(pair: type[Step], claim: str, word: str) -> N
 
 def test_every_word_of_the_vocabulary_is_decided_above() -> None:
     said = [re.sub(r"^mine/\w ", "", claim) for claim in [*RUNS, *FACTS]]
-    for words, pattern in claims._PATTERNS.items():
+    for words, pattern in vocabulary._PATTERNS.items():
         assert any(map(pattern.fullmatch, said)), words
-    assert len(claims._VOCABULARY) == len(RUN_CLAIMS) + len(FACT_CLAIMS)
+    assert len(vocabulary._VOCABULARY) == len(RUN_CLAIMS) + len(FACT_CLAIMS)
 
 
 @pytest.mark.parametrize("claim", [claim for claim in RUNS if not re.search("the goal|some runs|the runs", claim)])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import run_claims, steps, throughput
+from harness import steps, throughput
+from harness.claims import about_runs
 from harness.evidence import record, summary
 from harness.step import GOAL
 
@@ -43,7 +44,7 @@ FIGURES = {
     r"was published with ([\d.]+) % in its only run": steps()["five_steps/step2"].document().published["best test"],
     r"its one run ended at ([\d.]+) % in training": 98.95,  # the log of s5/code3, which its Notes quote
     r"in training and ([\d.]+) % in test": 98.97,
-    r"takes a gap of less than ([\d.]+) points": run_claims.OVER_FITS,
+    r"takes a gap of less than ([\d.]+) points": about_runs.OVER_FITS,
     r"some runs stay below (\d+) %": 15,  # the claim that is cited behind it
     r"is at ([\d.]+) % or above": GOAL,
     r"must hold ([\d.]+) % for every seed": GOAL,

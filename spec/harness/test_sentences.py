@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness import claims, steps, tables
-from harness.claims import claimed, said
+from harness.claims import said
+from harness.claims.vocabulary import claimed
 from harness.docstring import Sentence
 from harness.rewrite import readme_text
 from spec.harness.records_of import step_with

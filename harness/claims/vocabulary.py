@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.claims.about_networks import FACT_CLAIMS
+from harness.claims.about_runs import RUN_CLAIMS
+from harness.claims.verdict import Verdict
 from harness.docstring import Sentence
 from harness.errors import HarnessError
-from harness.fact_claims import FACT_CLAIMS
 from harness.ladder import find
-from harness.run_claims import RUN_CLAIMS
 from harness.step import Step
-from harness.verdict import Verdict
 
 _LAYER = r"(?:conv\d+x\d+|relu|bn|dropout|max-pool|global-average|linear|flatten)"
 _PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {

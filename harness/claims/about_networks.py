@@ -1,8 +1,8 @@
 """The vocabulary of claims that the network and the recipe decide, without any run.
 
-Placeholders as in `harness.run_claims`, and: LAYERS is a layer or a sequence of layers in the order of definition, such
-as `conv3x3 then relu then bn`; FIELD is a setting of the recipe, such as `batch_size` or `schedule.gamma`; WHAT is a
-list of layers and settings.
+Placeholders as in `harness.claims.about_runs`, and: LAYERS is a layer or a sequence of layers in the order of
+definition, such as `conv3x3 then relu then bn`; FIELD is a setting of the recipe, such as `batch_size` or
+`schedule.gamma`; WHAT is a list of layers and settings.
 """
 
 import re
@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from torch import nn
 
+from harness.claims.verdict import Verdict, fact
 from harness.evidence.facts import changed, field, leaves, parameters, setting, word
 from harness.step import Step
-from harness.verdict import Verdict, fact
 
 
 def has_parameters(step: type[Step], n: int) -> Verdict:

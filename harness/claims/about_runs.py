@@ -8,6 +8,7 @@ step and the values of its placeholders in the order in which they stand.
 from collections.abc import Callable
 from dataclasses import replace
 
+from harness.claims.verdict import Verdict, above, below, between, predicted, share
 from harness.evidence import paired, statistics
 from harness.evidence.quantities import (
     Values,
@@ -30,7 +31,6 @@ from harness.evidence.quantities import (
 )
 from harness.evidence.statistics import TRAINING_IMAGES
 from harness.step import GOAL, Step
-from harness.verdict import Verdict, above, below, between, predicted, share
 
 OVER_FITS = 0.2
 """Points of training over test accuracy. The smallest gap that a published text calls over-fitting is 0.27; those that

@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure; the result goes to standard output as Markdown or JSON."""
     from harness.bench import bench
-    from harness.bench_tables import RESULTS, keep, of
     from harness.data import load
     from harness.device import device_of
-    from harness.rewrite import rewrite
+    from harness.report import rewrite
+    from harness.report.benchmark import RESULTS, keep, of
 
     step, device = find(arguments.id), device_of(arguments.device)
     if arguments.record and not RESULTS.parent.is_dir():

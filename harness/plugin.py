@@ -255,7 +255,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
     """Bring specs and README up to the records, and fail the session if they were not: a person is to look."""
-    from harness.rewrite import rewrite
+    from harness.report import rewrite
 
     try:
         lines = [f"wrote {path}; look at the difference" for path in rewrite()]

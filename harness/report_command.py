@@ -16,12 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page or the plot, and print where it is."""
     from harness import report
+    from harness.report import page
 
     known = steps().values()
     if arguments.plot:
-        print(write(Path(arguments.plot), report.plot(known)))
+        print(write(Path(arguments.plot), page.plot(known)))
     else:
-        print(write(Path(arguments.output), report.html(known, report.mnist_images())))
+        print(write(Path(arguments.output), report.html(known, page.mnist_images())))
     return 0
 
 

@@ -29,6 +29,7 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
     if not (trained := trained_steps(terminalreporter)):
         return
     from harness import fresh, report
+    from harness.report.page import mnist_images
 
     folder = Path(config.getoption("--records"))
     specs = specs_of(config, trained)
@@ -36,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
         runs = {step.id: kept for step in specs if (kept := fresh.record(folder, step, config.stash[STARTED]))}
         if not runs:
             return
-        page = report.html(specs, report.mnist_images(config.getoption("--data")), runs)
+        page = report.html(specs, mnist_images(config.getoption("--data")), runs)
         (folder / "report.html").write_text(page, encoding="utf-8")
     except (HarnessError, OSError) as error:
         told = f"no report: {error}"

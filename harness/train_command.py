@@ -107,7 +107,7 @@ def conclude(histories: list[History], arguments: argparse.Namespace) -> None:
 
 def bring_up_to_date() -> None:
     """Write what the records now say into specs and README; the files are named on standard error."""
-    from harness.rewrite import rewrite
+    from harness.report import rewrite
 
     for path in rewrite():
         print(f"wrote {path}", file=sys.stderr)

@@ -12,7 +12,7 @@ import torch
 import torchvision  # noqa: F401
 from hypothesis import settings
 
-import harness.report  # noqa: F401
+import harness.report.page  # noqa: F401
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadline fails on a machine that is busy
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness import Recipe, StepSpec, data, ladder, rewrite
+from harness import Recipe, StepSpec, data, ladder, report
 from harness.__main__ import main
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
@@ -170,7 +170,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     (tmp_path / "small").mkdir()
     monkeypatch.setattr(ladder, "steps", lambda: STEPS)
     monkeypatch.setattr(data, "load", lambda path=None: images())
-    monkeypatch.setattr(rewrite, "rewrite", list)
+    monkeypatch.setattr(report, "rewrite", list)
     monkeypatch.chdir(tmp_path)
 
     def run(line: str) -> tuple[int, list[dict[str, Any]], str]:

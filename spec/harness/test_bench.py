@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, bench, bench_tables, steps
+from harness import Recipe, StepSpec, bench, steps
 from harness.__main__ import main
-from harness.bench_tables import document, of
 from harness.data.synthetic import synthetic
 from harness.recipe import RandomAffine
+from harness.report import benchmark
+from harness.report.benchmark import document, of
 from harness.step import Step
 from harness.ways import Eager, Notebook, Ours, OursTogether, transforms_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
@@ -127,11 +128,11 @@ def test_the_page_is_made_of_the_results() -> None:
 
 
 def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_tables, "RESULTS", tmp_path / "benchmark.json")
+    monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
     first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
     for result in (second, first, {**second, "ratios": {"notebook": 9.87, "eager": 6.54}}):
-        bench_tables.keep(result)
-    assert [one["step"] for one in bench_tables.recorded()] == [first["step"], second["step"]]
+        benchmark.keep(result)
+    assert [one["step"] for one in benchmark.recorded()] == [first["step"], second["step"]]
     assert (tmp_path / "benchmark.md").read_text().count("| 9.87 |") == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, ladder, rewrite, show_command
+from harness import Recipe, StepSpec, data, ladder, report, show_command
 from harness.__main__ import main
 from harness.data.synthetic import synthetic
 from harness.jobs import News, engines
@@ -308,7 +308,7 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
 ) -> None:
     (workplace / "mine").mkdir()
     monkeypatch.setattr(engines, "work", scripted(99.0, 99.1))
-    monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
+    monkeypatch.setattr(report, "rewrite", lambda: [Path("README.md")])
     status, _, err = call("train mine/tiny --seeds 1 --record")
     assert status == 0
     assert err.endswith("\nwrote README.md\n")

@@ -16,15 +16,17 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness import StepSpec, bench_tables, escape, plots, report, step_page, svg
+from harness import StepSpec, escape
 from harness.compare_command import markdown, noise, unlike
 from harness.errors import HarnessError
 from harness.evidence import paired, record
 from harness.evidence.confusion import confusion, missed
 from harness.evidence.summary import Figures
 from harness.jobs import checkpoint, run_file
-from harness.rewrite import spec_text
-from harness.spec_source import with_claims, with_measured
+from harness.report import benchmark, plots, step_page, svg
+from harness.report import page as report_page
+from harness.report.spec_source import with_claims, with_measured
+from harness.report.update import spec_text
 from spec.harness.records_of import keep, step_with
 from spec.harness.test_hostile import EPOCH, packed, text_of
 from spec.harness.tiny_ladder import SPEC
@@ -307,12 +309,12 @@ def test_a_comparison_in_markdown_has_its_columns_and_points(name: str, line: st
 @FUZZED
 @given(TEXT)
 def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
-    [kept, *_] = json.loads(bench_tables.RESULTS.read_text())
+    [kept, *_] = json.loads(benchmark.RESULTS.read_text())
     changed = {**kept, "step": f"s {text}", "made": {**kept["made"], "hardware": text, "python": text, "platform": "p"}}
     changed["operators"] = [{**one, "operator": f"o {text}"} for one in kept["operators"]]
     shown = words(escape.printable(text))
-    assert inlines(bench_tables.overview([changed]))[9] == [("text", shown)]
-    before, after = inlines(bench_tables.of(kept)), inlines(bench_tables.of(changed))
+    assert inlines(benchmark.overview([changed]))[9] == [("text", shown)]
+    before, after = inlines(benchmark.of(kept)), inlines(benchmark.of(changed))
     assert len(after) == len(before)
     assert len(after[0]) == 1
     assert f"Python {shown}".strip() in after[1][0][1]
@@ -326,13 +328,13 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
 def test_results_of_the_benchmark_that_cannot_be_shown_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    [kept, *_] = json.loads(bench_tables.RESULTS.read_text())
-    monkeypatch.setattr(bench_tables, "RESULTS", tmp_path / "benchmark.json")
-    bench_tables.RESULTS.write_text(json.dumps([kept]))
-    assert bench_tables.recorded() == [kept]
-    bench_tables.RESULTS.write_text(json.dumps([{**kept, **changes}]))
+    [kept, *_] = json.loads(benchmark.RESULTS.read_text())
+    monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
+    benchmark.RESULTS.write_text(json.dumps([kept]))
+    assert benchmark.recorded() == [kept]
+    benchmark.RESULTS.write_text(json.dumps([{**kept, **changes}]))
     with pytest.raises(HarnessError, match="benchmark.json is not what the benchmark wrote: "):
-        bench_tables.recorded()
+        benchmark.recorded()
 
 
 class Tags(HTMLParser):
@@ -359,7 +361,7 @@ class Tags(HTMLParser):
 
 
 def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((report, "frontier"), (step_page, "curves"), (step_page, "field")):
+    for module, name in ((report_page, "frontier"), (step_page, "curves"), (step_page, "field")):
         monkeypatch.setattr(module, name, lambda *_: Markup(""))
     step = step_with(tmp_path, "mine/tiny", receptive_field=28, title="A title")
     step.__module__ = "test_01_step"
@@ -368,7 +370,7 @@ def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.Monk
 
     def tags(text: str) -> Tags:
         step.title = f"A {text}"
-        return Tags(report.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
+        return Tags(report_page.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
 
     plain = tags("a processor").tags
 

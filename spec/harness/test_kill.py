@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness import data, ladder, rewrite
+from harness import data, ladder, report
 from harness.__main__ import main
 from harness.evidence import record
 from harness.jobs import dispatch
@@ -33,7 +33,7 @@ def command(folder: Path) -> None:
         step.source = folder / "small" / "test_01_small.py"
     ladder.steps = lambda: dict(small.STEPS)
     data.load = lambda path=None: small.images(640)
-    rewrite.rewrite = list
+    report.rewrite = list
     sys.stdout, sys.stderr = (folder / "out").open("w"), (folder / "err").open("w")
     status = main(LINE.split())
     sys.stdout.flush()

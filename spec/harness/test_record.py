@@ -14,9 +14,9 @@ from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.provenance import fingerprint
+from harness.report.tables import ladder_table
 from harness.run import Epoch, History, run_of
 from harness.step import Step
-from harness.tables import ladder_table
 
 README = Path(__file__).parents[2] / "README.md"
 MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}

@@ -17,11 +17,13 @@ import torch
 from matplotlib.image import imread
 from torch import nn
 
-from harness import plots, report, steps, svg
+from harness import report, steps
 from harness.__main__ import main
 from harness.data import download
 from harness.evidence import record
 from harness.evidence.confusion import confusion, missed, missed_by_all
+from harness.report import page as report_page
+from harness.report import plots, svg
 from harness.step import Step
 from spec.harness.records_of import keep, step_with
 
@@ -257,13 +259,13 @@ def test_missed_digits_are_drawn_where_mnist_is_at_hand(tmp_path: Path) -> None:
 def test_test_images_are_read_where_they_are_and_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
     monkeypatch.setattr(download, "fetch", None)
-    assert report.mnist_images(tmp_path) is None
+    assert report_page.mnist_images(tmp_path) is None
     (tmp_path / download.TEST_IMAGES).write_bytes(raw)
-    assert report.mnist_images(tmp_path) is None  # not what MNIST is
+    assert report_page.mnist_images(tmp_path) is None  # not what MNIST is
     monkeypatch.setattr(
         download, "FILES", (download.File(download.TEST_IMAGES, len(raw), hashlib.sha256(raw).hexdigest()),)
     )
-    found = report.mnist_images(tmp_path)
+    found = report_page.mnist_images(tmp_path)
     assert found is not None
     assert found.tolist() == [[[1, 2], [3, 4]]]
 
@@ -321,7 +323,7 @@ def test_the_plot_is_written_the_same_twice_and_says_what_it_shows(
 
 def test_the_committed_plot_is_that_of_the_records() -> None:
     shown = (ROOT / "docs" / "frontier.svg").read_text()
-    if report.described(report.points(steps().values())) not in shown:
+    if report_page.described(report_page.points(steps().values())) not in shown:
         anew = "make it anew with: python -m harness report --plot docs/frontier.svg"
         pytest.fail(f"docs/frontier.svg is not what the records say; {anew}", pytrace=False)
 

@@ -13,8 +13,9 @@ import pytest
 from harness import StepSpec, steps
 from harness.errors import HarnessError
 from harness.evidence import record, summary
-from harness.rewrite import SUMS, rewrite
-from harness.spec_source import with_claims, with_measured
+from harness.report import rewrite
+from harness.report.spec_source import with_claims, with_measured
+from harness.report.update import SUMS
 from harness.step import Step
 from spec.harness.records_of import keep
 
@@ -244,7 +245,7 @@ def test_records_are_those_of_the_committed_checksums(ladder: str) -> None:
 
 
 def test_a_digit_changed_in_a_record_changes_its_checksum(tmp_path: Path) -> None:
-    from harness.rewrite import checksums
+    from harness.report.update import checksums
     from spec.harness.records_of import step_with
 
     path = keep(step_with(tmp_path, "mine/tiny"), RUNS)

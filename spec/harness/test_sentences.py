@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import claims, steps, tables
+from harness import claims, steps
 from harness.claims import said
 from harness.claims.vocabulary import claimed
 from harness.docstring import Sentence
-from harness.rewrite import readme_text
+from harness.report import tables
+from harness.report.update import readme_text
 from spec.harness.records_of import step_with
 
 ROOT = Path(__file__).parents[2]

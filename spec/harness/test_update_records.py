@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import rewrite
+from harness import report
 from harness.errors import HarnessError
 from harness.jobs import engines
 from spec.harness.scripted import scripted
@@ -19,12 +19,12 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
     monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, 99.2))
-    monkeypatch.setattr(rewrite, "rewrite", lambda: [Path("README.md")])
+    monkeypatch.setattr(report, "rewrite", lambda: [Path("README.md")])
     result = ladder.run(*arguments, "2")
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["wrote README.md; look at the difference"])
-    monkeypatch.setattr(rewrite, "rewrite", list)
+    monkeypatch.setattr(report, "rewrite", list)
     again = ladder.run(*arguments, "3")
     assert again.ret == 0
     assert [line.split()[2] for line in again.outlines if re.fullmatch(EPOCH, line)] == ["2"] * 4  # the new seed alone
@@ -43,7 +43,7 @@ def test_runs_of_another_make_are_refused_before_they_are_trained(
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
     monkeypatch.setattr(engines, "work", scripted(99.0))
-    monkeypatch.setattr(rewrite, "rewrite", list)
+    monkeypatch.setattr(report, "rewrite", list)
     ladder.run(*arguments, "1").assert_outcomes(passed=1)
     monkeypatch.setattr(engines, "work", None)
     ladder.change("lr=0.05", "lr=0.5")
@@ -58,7 +58,7 @@ def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypat
     def refuse() -> list[Path]:
         raise HarnessError("mine/tiny: [claim: overfits] is not in the vocabulary")
 
-    monkeypatch.setattr(rewrite, "rewrite", refuse)
+    monkeypatch.setattr(report, "rewrite", refuse)
     result = ladder.run("-k", "test_parameters", "--update-records")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "mine/tiny: [claim: overfits] is not in the vocabulary" in result.outlines

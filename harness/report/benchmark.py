@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
 from harness.files import write
 
-RESULTS = Path(__file__).parents[1] / "docs" / "benchmark.json"
+RESULTS = Path(__file__).parents[2] / "docs" / "benchmark.json"
 WAYS = ("notebook", "ours")
 HEAD = """# How fast it trains
 

@@ -20,14 +20,14 @@ from matplotlib.image import imsave
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from harness import plots, svg
 from harness.data import download, mnist
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.confusion import missed
 from harness.evidence.summary import Figures
+from harness.report import plots, svg
+from harness.report.step_page import Page, page
 from harness.step import GOAL, Step
-from harness.step_page import Page, page
 
 SHOWN_MISSED = 24  # images a step; the others are named by their index
 STRIP = (98.0, 99.7)  # percent; what the strips in the table of all steps reach from and to
@@ -160,7 +160,7 @@ def png(image: Tensor) -> str:
 def environment() -> Environment:
     """Where the templates come from and what they may use; all that they are given is escaped."""
     made = Environment(
-        loader=PackageLoader("harness"),
+        loader=PackageLoader("harness.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,6 +1,6 @@
 """The plots of the report: how a step learned, what it sees, and the accuracy of all steps against their size.
 
-They are drawn in the light colour of each pair below; `harness.svg.inline` puts in the dark one for a dark page.
+They are drawn in the light colour of each pair below; `harness.report.svg.inline` puts in the dark one for a dark page.
 """
 
 import math

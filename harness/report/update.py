@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from harness import bench_tables, escape, tables
+from harness import escape
 from harness.claims import verdicts
 from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.files import write
 from harness.ladder import find, steps
-from harness.spec_source import only, with_claims, with_measured
+from harness.report import benchmark, tables
+from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
 
 SUMS = "SHA256SUMS"
@@ -61,9 +62,9 @@ def texts() -> Iterator[tuple[Path, str]]:
             raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
         yield readme, after
     if plot.exists():
-        from harness import report  # which loads matplotlib
+        from harness.report import page  # which loads matplotlib
 
-        yield plot, report.plot(specs)
+        yield plot, page.plot(specs)
 
 
 def checksums(folder: Path) -> str:
@@ -93,7 +94,7 @@ def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
         if marker == "findings":
             content = tables.findings_table(words)
         elif marker == "speed":
-            content = bench_tables.overview(bench_tables.recorded())
+            content = benchmark.overview(benchmark.recorded())
         else:
             content = tables.ladder_table(marker)
         text = _between(text, marker, content)

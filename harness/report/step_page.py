@@ -10,7 +10,7 @@ import torch
 from markupsafe import Markup
 from torch import Tensor
 
-from harness import claims, plots, svg
+from harness import claims
 from harness.claims import Verdict
 from harness.docstring import Sentence, points
 from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
@@ -18,6 +18,7 @@ from harness.evidence.facts import difference
 from harness.evidence.quantities import series
 from harness.evidence.summary import Figures
 from harness.ladder import find
+from harness.report import plots, svg
 from harness.step import Step
 
 SAMPLE = 0  # the test image on which receptive fields are drawn

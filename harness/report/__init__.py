@@ -1,0 +1,6 @@
+"""Everything that is generated for people to read."""
+
+from harness.report.page import html
+from harness.report.update import rewrite
+
+__all__ = ["html", "rewrite"]

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; the result goes to standard output as Markdown or JSON."""
-    from harness.bench import bench
+    from harness.benchmark.side_by_side import bench
     from harness.data import load
     from harness.device import device_of
     from harness.report import rewrite

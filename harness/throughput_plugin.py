@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def keep_apart(config: pytest.Config, compare: str | bool | None) -> None:
     """Give this hardware a storage of its own, and leave out a comparison for which it has no baseline yet."""
-    from harness import baseline
+    from harness.benchmark import baseline
 
     place = baseline.storage(config.option.benchmark_storage, device.device_of(config.getoption("--device")))
     config.option.benchmark_storage = place
@@ -76,7 +76,7 @@ def keep_apart(config: pytest.Config, compare: str | bool | None) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     """Add the GPU and the versions, of which pytest-benchmark knows nothing."""
-    from harness import baseline
+    from harness.benchmark import baseline
 
     machine_info.update(baseline.machine(device.device_of(config.getoption("--device"))))
 
@@ -86,7 +86,7 @@ def pytest_benchmark_compare_machine_info(
     config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
 ) -> None:
     """Refuse a baseline of other hardware, and note what else differs."""
-    from harness import baseline
+    from harness.benchmark import baseline
 
     try:
         differing = baseline.comparable(compared_benchmark, machine_info)
@@ -109,12 +109,12 @@ def measure_throughput(
     def run(step: type[Step]) -> None:
         if benchmark.disabled and not config.getoption("benchmark_disable"):
             pytest.fail("nothing can be timed beside other workers; use -n 0, or -k 'not throughput'", pytrace=False)
-        from harness.throughput import measure
+        from harness.benchmark.throughput import measure
 
         where = device.device_of(config.getoption("--device"))
         measured = measure(step, where, benchmark)
         if config.getoption("--profile"):
-            from harness.trace import ACTIVE, trace
+            from harness.benchmark.profiler import ACTIVE, trace
 
             made = trace(step, where, config.getoption("--profile"))
             head = f"\n{step.id}, {ACTIVE} training steps; all operators are in {made.operators}"

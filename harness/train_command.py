@@ -151,8 +151,8 @@ def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Histor
 
 def profile(step: type[Step], arguments: argparse.Namespace) -> int:
     """Profile a few training steps; print the operators and where the traces are."""
+    from harness.benchmark.profiler import trace
     from harness.device import device_of
-    from harness.trace import trace
 
     made = trace(step, device_of(arguments.device), Path(arguments.profile))
     print(made.table)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from harness import baseline, throughput, training
+from harness import training
+from harness.benchmark import baseline, throughput
 from spec.harness import tiny_ladder
 from spec.harness.tiny_ladder import Ladder
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import baseline
-from harness.throughput import Watch
+from harness.benchmark import baseline
+from harness.benchmark.throughput import Watch
 from spec.harness.short_rounds import Bench, section
 from spec.harness.short_rounds import bench as bench
 from spec.harness.short_rounds import short as short

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, bench, steps
+from harness import Recipe, StepSpec, steps
 from harness.__main__ import main
+from harness.benchmark import side_by_side
+from harness.benchmark.implementations import Eager, Notebook, Ours, OursTogether, transforms_of
 from harness.data.synthetic import synthetic
 from harness.recipe import RandomAffine
 from harness.report import benchmark
 from harness.report.benchmark import document, of
 from harness.step import Step
-from harness.ways import Eager, Notebook, Ours, OursTogether, transforms_of
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
 CPU = torch.device("cpu")
@@ -42,7 +43,7 @@ def test_every_way_trains(way: type[Notebook | Eager | Ours | OursTogether]) -> 
     torch.manual_seed(0)
     one = way(STEP, synthetic(320), CPU)
     before = one.test()
-    bench.advance(one.steps(), 150)
+    side_by_side.advance(one.steps(), 150)
     assert before < 40
     assert one.test() > 90
 
@@ -69,7 +70,7 @@ def test_the_operations_of_an_epoch_are_those_counted_by_hand() -> None:
     first, second = 2 * 8 * 9 * 13 * 13, 2 * 10 * 8 * 9 * 11 * 11
     # backward: the weights of both, and the input of the second alone
     train, test = 2 * first + 3 * second, first + second
-    assert bench.operations_of_epoch(STEP, 100, 10) == 100 * train + 10 * test
+    assert side_by_side.operations_of_epoch(STEP, 100, 10) == 100 * train + 10 * test
 
 
 def test_the_ways_take_turns() -> None:
@@ -80,14 +81,14 @@ def test_the_ways_take_turns() -> None:
             seen.append(name)
             yield
 
-    trained, rates = bench.alternate({"a": side("a"), "b": side("b")}, CPU)
+    trained, rates = side_by_side.alternate({"a": side("a"), "b": side("b")}, CPU)
     runs = re.findall(r"a+|b+", "".join(seen))
-    assert [len(run) for run in runs] == [10, 10, *[20, 20] * bench.TURNS]
-    assert len(rates) == bench.TURNS == len(trained["a"]) == len(trained["b"])
+    assert [len(run) for run in runs] == [10, 10, *[20, 20] * side_by_side.TURNS]
+    assert len(rates) == side_by_side.TURNS == len(trained["a"]) == len(trained["b"])
 
 
 def test_an_epoch_is_its_steps_and_a_test_by_their_medians() -> None:
-    assert bench.summary([0.010, 0.030, 0.020], [0.5, 0.4, 0.9], batches=100, batch_size=64) == {
+    assert side_by_side.summary([0.010, 0.030, 0.020], [0.5, 0.4, 0.9], batches=100, batch_size=64) == {
         "step_ms": 20.0,
         "step_ms_range": [10.0, 30.0],
         "test_s": 0.5,
@@ -98,14 +99,14 @@ def test_an_epoch_is_its_steps_and_a_test_by_their_medians() -> None:
 
 def test_processes_train_at_the_same_time() -> None:
     step = steps()["frontier/step6"]
-    assert bench.rate_of("ours", step, synthetic(64), processes=2, threads=1, count=2) > 0
+    assert side_by_side.rate_of("ours", step, synthetic(64), processes=2, threads=1, count=2) > 0
 
 
 def test_a_whole_result_makes_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TURNS", 2), ("SEEDS", (1, 2)), ("BATCHES", (16, 32)), ("on_all_cores", lambda *_: [])):
-        monkeypatch.setattr(bench, name, value)
+        monkeypatch.setattr(side_by_side, name, value)
     told: list[str] = []
-    result = bench.bench(STEP, synthetic(320), CPU, told.append)
+    result = side_by_side.bench(STEP, synthetic(320), CPU, told.append)
     assert json.loads(json.dumps(result)) == result
     assert [one["seeds"] for one in result["seeds"]] == [1, 2]
     assert result["ratios"]["notebook"] == pytest.approx(

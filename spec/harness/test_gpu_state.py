@@ -7,9 +7,9 @@ from typing import Any
 import pynvml
 import pytest
 
-from harness import gpu_state
+from harness.benchmark import gpu
+from harness.benchmark.gpu import Gpu, State
 from harness.errors import HarnessError
-from harness.gpu_state import Gpu, State
 from spec.harness.fake_nvml import HEAT, POWER, UUID, Nvml
 from spec.harness.fake_nvml import no_driver as no_driver
 from spec.harness.fake_nvml import nvml as nvml
@@ -22,7 +22,7 @@ ALONE = State("575.51.02", 1965, 1980, 41, 120.26, (), {"sw_power_cap": 1_000_00
 @pytest.mark.parametrize("uuid", [UUID, f"GPU-{UUID}", UUID.encode(), f"GPU-{UUID}".encode()], ids=repr)
 def test_the_state_is_that_of_the_gpu_that_is_asked_for(nvml: Nvml, uuid: str | bytes) -> None:
     assert Gpu(uuid).state() == ALONE
-    assert gpu_state.driver() == "575.51.02"
+    assert gpu.driver() == "575.51.02"
     with pytest.raises(HarnessError, match="^the NVIDIA driver knows no GPU-0; see what nvidia-smi -L lists$"):
         Gpu("GPU-0")
 
@@ -31,7 +31,7 @@ def test_the_state_is_that_of_the_gpu_that_is_asked_for(nvml: Nvml, uuid: str | 
 def test_each_reason_has_a_bit_by_either_name(nvml: Nvml, kind: str) -> None:
     ask = nvml.functions.pop("nvmlDeviceGetCurrentClocksEventReasons")
     nvml.functions[f"nvmlDeviceGetCurrentClocks{kind}Reasons"] = ask
-    for reason, bit in zip(gpu_state.SLOWED, (0x4, 0x8, 0x40, 0x80, 0x20), strict=True):
+    for reason, bit in zip(gpu.SLOWED, (0x4, 0x8, 0x40, 0x80, 0x20), strict=True):
         nvml.reasons = bit | OTHERS
         assert Gpu(UUID).state().slowed == (reason,)
 
@@ -77,7 +77,7 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
     monkeypatch.setitem(sys.modules, "pynvml", None)
     with pytest.raises(HarnessError, match="^pynvml cannot be imported; run pip install nvidia-ml-py$"):
         Gpu(UUID)
-    assert gpu_state.driver() is None
+    assert gpu.driver() is None
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
 )
 def test_what_makes_a_measurement_invalid(before: dict[str, Any], after: dict[str, Any], expected: list[str]) -> None:
     first, second = (replace(ALONE, **changes) for changes in (before, after))
-    assert gpu_state.doubts(first, second, seconds=2, own_pid=4711) == expected
+    assert gpu.doubts(first, second, seconds=2, own_pid=4711) == expected

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import steps, throughput
+from harness import steps
+from harness.benchmark import throughput
 from harness.claims import about_runs
 from harness.evidence import record, summary
 from harness.step import GOAL

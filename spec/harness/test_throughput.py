@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from harness import Recipe, StepSpec, training
+from harness.benchmark.throughput import Rounds, Watch
 from harness.data.synthetic import unteachable
-from harness.throughput import Rounds, Watch
 from harness.training import Together
 from spec.harness.fake_nvml import UUID, Nvml
 from spec.harness.fake_nvml import no_driver as no_driver

@@ -22,10 +22,10 @@ from torch import nn
 
 from harness import Recipe, StepSpec, train_command
 from harness.__main__ import main
+from harness.benchmark.profiler import ACTIVE, Trace, for_plugin, trace
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.step import Step
-from harness.trace import ACTIVE, Trace, for_plugin, trace
 from spec.harness.profiled_cuda import CUDA_TRACE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the plugin's own imports

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness import gpu_state
+from harness.benchmark.gpu import Gpu, State, doubts
 from harness.data.synthetic import unteachable
 from harness.errors import HarnessError
 from harness.step import Step
@@ -148,14 +148,14 @@ class Watch:
         after = self._read("gpu_after")
         if self._before and after:
             seconds = time.monotonic() - self._began
-            self.doubts += gpu_state.doubts(self._before, after, seconds, os.getpid())
+            self.doubts += doubts(self._before, after, seconds, os.getpid())
 
-    def _read(self, name: str) -> gpu_state.State | None:
+    def _read(self, name: str) -> State | None:
         """A state that cannot be read is a doubt too: nobody knows what the figures are worth."""
         if self.rounds.device.type != "cuda":
             return None
         try:
-            gpu = gpu_state.Gpu(str(torch.cuda.get_device_properties(self.rounds.device).uuid))
+            gpu = Gpu(str(torch.cuda.get_device_properties(self.rounds.device).uuid))
             self.rounds()  # the first one loads kernels and records a graph, and the GPU waits
             self.rounds.launch()
             state = gpu.state()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from pytest_benchmark.utils import get_machine_id, load_storage
 
-from harness import gpu_state
+from harness.benchmark import gpu
 from harness.errors import HarnessError
 from harness.provenance import hardware
 
@@ -28,7 +28,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "torchvision": version("torchvision"),
         "cuda": torch.version.cuda if cuda else None,
         "cudnn": torch.backends.cudnn.version() if cuda else None,
-        "driver": gpu_state.driver() if cuda else None,
+        "driver": gpu.driver() if cuda else None,
     }
 
 

@@ -94,7 +94,7 @@ def profiled(step: type[Step], device: torch.device) -> profile:
             record_shapes=True,
             profile_memory=True,
             with_stack=True,
-            acc_events=True,  # as in `harness.bench`: there is one cycle alone
+            acc_events=True,  # as in `harness.benchmark.side_by_side`: there is one cycle alone
         )
         with profiler:
             for number in range(total):

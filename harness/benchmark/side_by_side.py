@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from harness.benchmark.implementations import Eager, Notebook, OursTogether, Way, ours
 from harness.data import MNIST
 from harness.device import cores
 from harness.errors import HarnessError
@@ -23,7 +24,6 @@ from harness.ladder import find
 from harness.provenance import environment
 from harness.recipe import RandomDistortion
 from harness.step import Step
-from harness.ways import Eager, Notebook, OursTogether, Way, ours
 
 WAYS: dict[str, Callable[[type[Step], MNIST, torch.device], Way]] = {
     "notebook": Notebook,

@@ -6,29 +6,19 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness import (
-    bench_command,
-    compare_command,
-    data_command,
-    field_command,
-    report_command,
-    search_command,
-    show_command,
-    train_command,
-    verify_command,
-)
+from harness.commands import bench, compare, data, report, rf, search, show, train, verify
 from harness.errors import HarnessError
 
 VERBS = {
-    "train": train_command,
-    "compare": compare_command,
-    "show": show_command,
-    "rf": field_command,
-    "bench": bench_command,
-    "verify": verify_command,
-    "search": search_command,
-    "report": report_command,
-    "data": data_command,
+    "train": train,
+    "compare": compare,
+    "show": show,
+    "rf": rf,
+    "bench": bench,
+    "verify": verify,
+    "search": search,
+    "report": report,
+    "data": data,
 }
 
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, ladder, report, show_command
+from harness import Recipe, StepSpec, data, ladder, report
 from harness.__main__ import main
+from harness.commands import show
 from harness.data.synthetic import synthetic
 from harness.jobs import News, engines
 from spec.harness.records_of import keep
@@ -93,7 +94,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for step_id, step in steps.items():
         monkeypatch.setattr(step, "id", step_id)
         monkeypatch.setattr(step, "source", tmp_path / "mine" / "test_01_tiny.py")
-    for module in (ladder, show_command):
+    for module in (ladder, show):
         monkeypatch.setattr(module, "steps", lambda: steps)
     monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

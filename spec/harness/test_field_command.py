@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import field_command
+from harness.commands import rf
 from harness.errors import HarnessError
 from harness.receptive_field.drawing import picture
 from spec.harness.field_networks import conv
@@ -32,8 +32,8 @@ class TestPicture:
 class TestCommand:
     def run(self, *arguments: str) -> int:
         parser = argparse.ArgumentParser()
-        field_command.add_arguments(parser)
-        return field_command.run(parser.parse_args(arguments))
+        rf.add_arguments(parser)
+        return rf.run(parser.parse_args(arguments))
 
     def test_prints_the_table(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run("torchvision.models.alexnet", "--input-size", "3", "224", "224", "--at", "features") == 0

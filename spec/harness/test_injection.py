@@ -17,7 +17,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from harness import StepSpec, escape, report
-from harness.compare_command import markdown, noise, unlike
+from harness.commands.compare import markdown, noise, unlike
 from harness.errors import HarnessError
 from harness.evidence import paired, record
 from harness.evidence.confusion import confusion, missed

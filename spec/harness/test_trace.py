@@ -20,9 +20,10 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, train_command
+from harness import Recipe, StepSpec
 from harness.__main__ import main
 from harness.benchmark.profiler import ACTIVE, Trace, for_plugin, trace
+from harness.commands import train
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.step import Step
@@ -169,7 +170,7 @@ def test_the_command_line_profiles_instead_of_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = Small
-    monkeypatch.setattr(train_command, "find", {step.id: step}.__getitem__)
+    monkeypatch.setattr(train, "find", {step.id: step}.__getitem__)
     assert main(["train", step.id, "--device", "cpu", "--profile", str(tmp_path / "here")]) == 0
     printed = capsys.readouterr().out
     [native] = (tmp_path / "here" / step.id).glob("*.perfetto.json.gz")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness import verification, verify_command
 from harness.__main__ import main
+from harness.commands import verification, verify
 from harness.errors import HarnessError
 from harness.ladder import steps
 from harness.provenance import fingerprint
@@ -56,7 +56,7 @@ def test_a_network_that_is_not_that_of_the_record_fails(made: Path, capsys: pyte
 def test_what_is_missing_is_named(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(verify_command, "steps", lambda: {"small/simple": Simple})
+    monkeypatch.setattr(verify, "steps", lambda: {"small/simple": Simple})
     for line, said in (
         ("verify small/simple", "small/simple has no weights"),
         ("verify small/simple --train 0", "small/simple has no record of seed 0"),

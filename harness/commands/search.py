@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from harness.console import console
+from harness.commands.console import console
 from harness.errors import HarnessError
 from harness.step import Step
 
@@ -31,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Go on with the search where its log ends, and print what was found."""
+    from harness.commands.console import plain
     from harness.data import hold_out, load
     from harness.jobs import engine_of
     from harness.jobs.search import search
-    from harness.train_command import plain
 
     try:
         there = importlib.import_module(f"spec.{arguments.ladder}.candidates")

@@ -9,11 +9,10 @@ import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from harness.commands.console import summary, table
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from harness.receptive_field import ReceptiveField
 
 
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or the fields as JSON."""
-    from harness.console import console
+    from harness.commands.console import console
     from harness.receptive_field import receptive_field
 
     field = receptive_field(build(args.model), tuple(args.input_size), args.at, strict=not args.any_stride)
@@ -99,35 +98,3 @@ def _plain(entry: Any) -> Any:
     if isinstance(entry, tuple):
         return [_plain(part) for part in entry]
     return entry if entry is None or isinstance(entry, (bool, int, str)) else str(entry)
-
-
-def table(field: ReceptiveField) -> Table:
-    """One row a layer; numbers that are the same for all axes are shown once."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    for column in ("layer", "operation"):
-        table.add_column(column, no_wrap=True)
-    columns = ("n_in", "kernel", "padding", "stride", "n_out", "jump_in", "jump_out", "rf_in", "rf_out")
-    for column in columns:
-        table.add_column(column.replace("_", "\n"), justify="right", no_wrap=True)
-    for row in field.layers:
-        table.add_row(row.name, row.operation, *(_shown(getattr(row, column)) for column in columns))
-    return table
-
-
-def _shown(numbers: tuple[Any, ...]) -> str:
-    texts = ["-" if number is None else str(number) for number in numbers]
-    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
-
-
-def summary(field: ReceptiveField) -> str:
-    """The result in words: the numbers, then what is out of the ordinary."""
-    numbers = f"size {_shown(field.size)}, stride {_shown(field.stride)}, padding {_shown(field.padding)} pixels"
-    remarks = [
-        *(["reads the whole image along a global path"] if field.is_global else []),
-        *(["paths with different centres meet"] if not field.aligned else []),
-        *(["units differ by more than a shift"] if field.shift_variant else []),
-        *([f"{field.holes:,} pixels inside the field are never read"] if field.holes else []),
-    ]
-    return "; ".join([numbers, *remarks])

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from harness import escape
-from harness.console import console
+from harness.commands.console import console
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.step import Step

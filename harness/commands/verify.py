@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line a network; 0 if each does what its record says, 1 if not."""
-    from harness import verification
+    from harness.commands import verification
+    from harness.commands.console import display
     from harness.data import load
     from harness.device import device_of
-    from harness.train_command import display
     from harness.training import weights
 
     if arguments.train is not None and arguments.id is None:
@@ -58,7 +58,7 @@ def has_weights(step: type[Step]) -> bool:
 
 def told(trained: "Trained", missed: "Errors", recorded: "Errors", n: int) -> str:
     """One line: what the network reaches, and whether that is what its record says."""
-    from harness.verification import TIES, different
+    from harness.commands.verification import TIES, different
 
     step: type[Step] = trained.step
     right = n - len(missed)

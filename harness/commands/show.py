@@ -6,8 +6,7 @@ from dataclasses import asdict, fields
 from rich.console import Console
 from rich.text import Text
 
-from harness import field_command
-from harness.console import console
+from harness.commands.console import console, summary, table
 from harness.ladder import find, steps
 from harness.step import GOAL, Step
 
@@ -53,8 +52,8 @@ def show(step: type[Step], out: Console) -> None:
             out.print(line)
     out.print()
     field = receptive_field(step.model())
-    out.print(field_command.table(field))
-    out.print(field_command.summary(field))
+    out.print(table(field))
+    out.print(summary(field))
 
 
 def goal(step: type[Step]) -> str:

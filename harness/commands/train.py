@@ -4,23 +4,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.console import console
+from harness.commands.console import console, display
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import Epoch, History, run_of, told
+from harness.run import History, run_of
 from harness.step import GOAL, Step
-
-if TYPE_CHECKING:
-    from harness.training import OnEpoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,41 +158,6 @@ def profile(step: type[Step], arguments: argparse.Namespace) -> int:
 def as_json(history: History) -> dict[str, object]:
     """A run as the command line gives it; `complete` tells a verdict from a shortened run."""
     return {"step": history.step.id, "held": history.held, "complete": history.complete, **run_of(history)}
-
-
-def display(epochs: int) -> "AbstractContextManager[OnEpoch]":
-    """Something that shows each epoch on standard error: live on a terminal, plain lines elsewhere."""
-    return _Live(epochs) if sys.stderr.isatty() else nullcontext(plain)
-
-
-def plain(step: type[Step], seed: int, epoch: Epoch) -> None:
-    """One line an epoch."""
-    print(told(step, seed, epoch), file=sys.stderr, flush=True)
-
-
-class _Live(Progress):
-    """A line an epoch, and under them a bar over all epochs of all seeds with the time left."""
-
-    def __init__(self, total: int) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} epochs"))
-        # Unless told otherwise, rich would take what is printed to a file or a pipe and send it to the terminal.
-        redirect = sys.stdout.isatty()
-        super().__init__(
-            *columns,
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            redirect_stdout=redirect,
-            redirect_stderr=False,
-        )
-        self._all = self.add_task("training", total=total)
-
-    def __enter__(self) -> "OnEpoch":  # type: ignore[override]  # what it shows is told through a function
-        super().__enter__()
-        return self._tell
-
-    def _tell(self, step: type[Step], seed: int, epoch: Epoch) -> None:
-        self.update(self._all, advance=1)
-        self.console.print(told(step, seed, epoch), highlight=False)
 
 
 def table(histories: "list[History]") -> Table:

@@ -47,13 +47,13 @@ def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(recorded=recorded))
-    monkeypatch.setattr("harness.plugin.told", told)
+    monkeypatch.setattr("harness.run.told", told)
     monkeypatch.setitem(sys.modules, "harness.evidence.summary", SimpleNamespace(final_accuracies=lambda step: []))
 """
 
 
 def test_the_options_and_the_command_line_are_there_without_torch() -> None:
-    code = "import sys, harness.plugin, harness.throughput_plugin, harness.__main__\n"
+    code = "import sys, harness.plugin, harness.plugin.accuracy, harness.plugin.throughput, harness.__main__\n"
     code += "print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness import fresh, report, report_plugin, steps
+from harness import report, steps
 from harness.errors import HarnessError
+from harness.plugin import session_report
+from harness.plugin.session_report import specs_of
 from spec.harness.test_report import a_step, row_of, text_of
 from spec.harness.tiny_ladder import Ladder, table
 from spec.harness.tiny_ladder import ladder as ladder
@@ -34,7 +36,9 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
     write(2, "20260102T000001.000000Z")
     (folder / "seed3-20260101T235959.000000Z.jsonl").touch()  # damaged, but of another session
     step = a_step(tmp_path)
-    found = fresh.record(tmp_path, step, datetime(2026, 1, 2, 1, 0, 0, 900, tzinfo=timezone(timedelta(hours=1))))
+    found = session_report.record(
+        tmp_path, step, datetime(2026, 1, 2, 1, 0, 0, 900, tzinfo=timezone(timedelta(hours=1)))
+    )
     assert found == {
         "step": "mine/tiny",
         "parameters": 7,
@@ -44,10 +48,10 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
             {"seed": 1, "together": 1, "epochs": [epoch, second], "errors": ((1, 2, 3),)},
         ],
     }
-    assert fresh.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC)) is None
+    assert session_report.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC)) is None
     (folder / "seed3-20260103T000000.000000Z.jsonl").touch()
     with pytest.raises(HarnessError, match=r"seed3-.*Z.jsonl is not a run file of mine/tiny"):
-        fresh.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC))
+        session_report.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC))
 
 
 def test_a_session_that_trained_ends_with_a_report_of_its_runs(ladder: Ladder) -> None:
@@ -82,4 +86,4 @@ def test_a_report_that_cannot_be_made_does_not_change_the_outcome(
 def test_steps_that_workers_collected_are_found_in_the_ladders() -> None:
     manager = SimpleNamespace(get_plugin=lambda name: SimpleNamespace(items=[]))
     config: Any = SimpleNamespace(pluginmanager=manager)
-    assert report_plugin.specs_of(config, {"frontier/step2", "mine/tiny"}) == [steps()["frontier/step2"]]
+    assert specs_of(config, {"frontier/step2", "mine/tiny"}) == [steps()["frontier/step2"]]

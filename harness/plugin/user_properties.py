@@ -8,6 +8,8 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+EVIDENCE = "accuracy"  # the key of the runs that a test attaches
+
 
 def attach(item: pytest.Item, key: str, value: dict[str, Any]) -> None:
     """Let the report of a test carry a value under a key."""

@@ -14,7 +14,7 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
-from harness.properties import attach, attached
+from harness.plugin.user_properties import EVIDENCE, attach, attached
 from harness.run import Epoch, History, run_of, told
 from harness.step import Step
 from harness.step_spec import StepSpec
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 
-pytest_plugins = ["harness.throughput_plugin", "harness.report_plugin"]
-
-EVIDENCE = "accuracy"  # the key of the runs that a test attaches
 LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
 MARKERS = {"test_accuracy": ("slow", "gpu"), "test_throughput": ("slow", "gpu")}
 

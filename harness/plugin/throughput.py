@@ -13,7 +13,7 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
-from harness.properties import attach, attached
+from harness.plugin.user_properties import attach, attached
 from harness.step import Step
 
 if TYPE_CHECKING:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
+from harness.jobs import run_file
+from harness.jobs.run_folder import RUN, files, stamp_of
 from harness.ladder import steps
+from harness.run import run_of
 from harness.step import Step
 from harness.step_spec import StepSpec
 
@@ -28,13 +31,13 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
     """Write report.html into the folder of the run files, if there are any of this session, and say where it is."""
     if not (trained := trained_steps(terminalreporter)):
         return
-    from harness import fresh, report
+    from harness import report
     from harness.report.page import mnist_images
 
     folder = Path(config.getoption("--records"))
     specs = specs_of(config, trained)
     try:
-        runs = {step.id: kept for step in specs if (kept := fresh.record(folder, step, config.stash[STARTED]))}
+        runs = {step.id: kept for step in specs if (kept := record(folder, step, config.stash[STARTED]))}
         if not runs:
             return
         page = report.html(specs, mnist_images(config.getoption("--data")), runs)
@@ -49,7 +52,7 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
 
 def trained_steps(reporter: "TerminalReporter") -> set[str]:
     """The ids of the steps whose tests brought evidence, whichever process ran them."""
-    from harness.plugin import EVIDENCE
+    from harness.plugin.user_properties import EVIDENCE
 
     reports = [report for reports in reporter.stats.values() for report in reports]
     tests = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"]
@@ -63,3 +66,22 @@ def specs_of(config: pytest.Config, trained: set[str]) -> list[type[Step]]:
     owners = [getattr(item, "cls", None) for item in getattr(session, "items", [])]
     known = {owner.id: owner for owner in owners if isinstance(owner, type) and issubclass(owner, StepSpec)}
     return [step for step_id, step in (known or steps()).items() if step_id in trained]
+
+
+def record(folder: Path, step: type[Step], since: datetime) -> dict[str, Any] | None:
+    """The runs of a step that were started at that moment or later, as a record; None if there are none.
+
+    `folder` is where run files go. Of a run that died there are the epochs that it finished, if any. Raises
+    HarnessError if one of those files is damaged; older ones are not read.
+    """
+    named = files(folder / step.id, RUN)
+    histories = [run_file.read(path, step) for path, _, stamp in named if stamp >= stamp_of(since)]
+    runs = sorted((history for history in histories if history.epochs), key=lambda history: history.seed)
+    if not runs:
+        return None
+    return {
+        "step": step.id,
+        "parameters": step.parameters,
+        "provenance": dict(runs[0].provenance),
+        "runs": [run_of(history) for history in runs],
+    }

@@ -1,0 +1,3 @@
+"""The pytest plugin: hooks and fixtures, no logic."""
+
+pytest_plugins = ["harness.plugin.accuracy", "harness.plugin.throughput", "harness.plugin.session_report"]

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-HARNESS = Path(__file__).parents[2] / "harness"
+from spec.harness.support.paths import ROOT
+
+HARNESS = ROOT / "harness"
 
 
 def modules() -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 import re
 import statistics
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ from harness.benchmark import throughput
 from harness.claims import about_runs
 from harness.evidence import record, summary
 from harness.step import GOAL
+from spec.harness.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 MAIN_JOB = "frontier/step10"
 README = (ROOT / "README.md").read_text()
 

@@ -12,7 +12,7 @@ from harness.ladder import find
 from harness.run import Epoch, History
 from harness.step import Step
 from harness.step_spec import judge
-from spec.harness.records_of import keep, step_with
+from spec.harness.evidence.records_of import keep, step_with
 
 FIVE_STEPS = [f"five_steps/step{n}" for n in range(1, 6)]
 

@@ -1,0 +1,100 @@
+"""Throughput in a moment: rounds of two steps, a stand-in for the clock of a GPU, and a ladder of one step to time."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import training
+from harness.benchmark import baseline, throughput
+from spec.harness.plugin import tiny_ladder
+from spec.harness.plugin.tiny_ladder import Ladder
+
+SPEC = tiny_ladder.SPEC.replace("    test_throughput = None  # has a file of its own\n", "")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of 2 steps, 3 of them after 1 to warm up."""
+    monkeypatch.setattr(throughput, "STEPS", {"cpu": 2, "cuda": 2})
+    monkeypatch.setattr(throughput, "ROUNDS", 3)
+    monkeypatch.setattr(throughput, "WARMUP", 1)
+
+
+class Cuda:
+    """A stand-in for the clock of a GPU, on which everything takes a quarter of a second."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        real = training.Run.train_step
+        tell = self.calls.append
+
+        class Event:
+            def __init__(self, enable_timing: bool) -> None:
+                assert enable_timing
+
+            def record(self, stream: str) -> None:
+                tell(f"event on {stream}")
+
+            def elapsed_time(self, end: "Event") -> float:
+                return 250.0
+
+        def train_step(run: training.Run, *batch: torch.Tensor) -> Any:
+            tell("step")
+            return real(run, *batch)
+
+        monkeypatch.setattr(torch.cuda, "Event", Event)
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"{device}'s stream")
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda device: tell("wait"))
+        monkeypatch.setattr(training.Run, "train_step", train_step)
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
+    return Cuda(monkeypatch)
+
+
+class Bench(Ladder):
+    """pytest with the plugin and pytest-benchmark, warnings being errors, on a ladder of one step."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        super().__init__(pytester)
+        self.path = pytester.path
+        self.write(SPEC)
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run the throughput spec here, in this process."""
+        where = [] if any(argument.startswith("--device") for argument in arguments) else ["--device=cpu"]
+        return super().run("-p", "pytest_benchmark.plugin", "-k", "throughput", *where, *arguments)
+
+    def saved(self) -> dict[str, Path]:
+        """The newest of the saved runs, by the name of the folder of their hardware."""
+        return {file.parts[-3]: file for file in sorted((self.path / ".benchmarks").glob("*/*/*.json"))}
+
+    def change_saved(self, hardware: str, change: Any) -> None:
+        """Change the saved run of some hardware."""
+        file = self.saved()[hardware]
+        content = json.loads(file.read_text())
+        change(content)
+        file.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def bench(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """On a machine without CUDA that has, by its name, an H200."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # of the run that this test is part of
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(baseline, "hardware", lambda device: "NVIDIA H200")
+    monkeypatch.setattr("pytest_benchmark.plugin.get_cpu_info", dict)  # takes a second
+    return Bench(pytester)
+
+
+def section(result: pytest.RunResult) -> list[str]:
+    """The lines under the headline of throughput."""
+    begin = next(n for n, line in enumerate(result.outlines) if re.fullmatch("=+ throughput =+", line))
+    rest = result.outlines[begin + 1 :]
+    return rest[: next(n for n, line in enumerate(rest) if not line or line.startswith("="))]

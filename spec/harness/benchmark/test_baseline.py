@@ -1,0 +1,90 @@
+"""Baselines: saved for each hardware apart, compared with nothing else, and never with what is invalid.
+
+The runs that are compared are saved by pytest-benchmark, and changed here by hand.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.benchmark import baseline
+from harness.benchmark.throughput import Watch
+from spec.harness.benchmark.short_rounds import Bench, section
+from spec.harness.benchmark.short_rounds import bench as bench
+from spec.harness.benchmark.short_rounds import short as short
+
+
+def test_without_a_baseline_nothing_is_compared_and_that_is_said(bench: Bench) -> None:
+    result = bench.run("--benchmark-compare", "--benchmark-compare-fail=median:5%")
+    result.assert_outcomes(passed=1)
+    *_, note = section(result)
+    assert note == (
+        "no baseline in file://./.benchmarks/NVIDIA-H200: compared with nothing; --benchmark-autosave makes one"
+    )
+
+
+@pytest.mark.parametrize("option", ["--benchmark-save=first", "--benchmark-autosave", "--benchmark-json=times.json"])
+def test_where_nothing_was_timed_nothing_is_saved_and_that_is_said(bench: Bench, option: str) -> None:
+    result = bench.run("--device=auto", "--require-gpu", option)
+    result.assert_outcomes(errors=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert section(result) == ["nothing was timed, so nothing is saved"]
+    assert bench.saved() == {}
+
+
+def test_each_gpu_has_baselines_of_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run("--benchmark-save=first").assert_outcomes(passed=1)
+    monkeypatch.setattr(baseline, "hardware", lambda device: "Tesla T4 (16 GB)")
+    result = bench.run("--benchmark-compare", "--benchmark-save=other")
+    assert section(result)[-1].startswith("no baseline in file://./.benchmarks/Tesla-T4-16-GB: ")
+    assert bench.saved().keys() == {"NVIDIA-H200", "Tesla-T4-16-GB"}
+    again = bench.run("--benchmark-compare")
+    again.assert_outcomes(passed=1)
+    again.stdout.fnmatch_lines_random(["mine/tiny (0001_other) *", "mine/tiny (NOW) *"])
+    refused = bench.run(f"--benchmark-compare={bench.saved()['NVIDIA-H200']}")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in refused.errlines if line] == [
+        "ERROR: --benchmark-compare: the baseline was measured on NVIDIA H200 and this is Tesla T4 (16 GB); "
+        "times of different hardware are not compared"
+    ]
+
+
+def faster(content: dict[str, Any]) -> None:
+    """Make a baseline a hundred times as fast as it was."""
+    stats = content["benchmarks"][0]["stats"]
+    content["benchmarks"][0]["stats"] = {
+        key: value / 100 if isinstance(value, float) else value for key, value in stats.items()
+    }
+
+
+def test_slower_than_the_baseline_fails_unless_either_of_them_is_invalid(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = ("--benchmark-compare", "--benchmark-compare-fail=median:50%")
+    bench.run("--benchmark-save=first")
+    bench.change_saved("NVIDIA-H200", faster)
+    worse = bench.run(*compare)
+    assert worse.ret not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR)
+    worse.stderr.fnmatch_lines(["Performance has regressed:"])
+
+    doubt = "slowed down: sw_power_cap"
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "end", lambda watch: watch.doubts.append(doubt))
+        invalid = bench.run(*compare, "--benchmark-json=invalid.json")
+    invalid.assert_outcomes(passed=1)
+    assert invalid.ret == 0
+    assert section(invalid)[1].endswith(f"cpu; INVALID: {doubt}")
+    [one] = json.loads((bench.path / "invalid.json").read_text())["benchmarks"]
+    assert one["extra_info"]["invalid"] == [doubt]
+
+    bench.change_saved("NVIDIA-H200", lambda content: content["benchmarks"][0]["extra_info"].update(invalid=[doubt]))
+    assert bench.run(*compare).ret == 0
+
+
+def test_a_baseline_of_another_driver_is_compared_with_and_told(bench: Bench) -> None:
+    bench.run("--benchmark-save=first")
+    bench.change_saved("NVIDIA-H200", lambda content: content["machine_info"].update(driver="470.82.01"))
+    result = bench.run("--benchmark-compare")
+    result.assert_outcomes(passed=1)
+    assert section(result)[-1] == "the baseline differs in more than the code: driver was 470.82.01 and is None"

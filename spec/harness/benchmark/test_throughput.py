@@ -1,0 +1,121 @@
+"""Throughput: what a round is, how the GPU is watched meanwhile, and images from which nothing can be learnt.
+
+What a GPU is asked is counted by a stand-in for its clock; what its driver says comes from a stand-in for NVML.
+"""
+
+import os
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from harness import Recipe, StepSpec, training
+from harness.benchmark.throughput import Rounds, Watch
+from harness.data.synthetic import unteachable
+from harness.training import Together
+from spec.harness.benchmark.fake_nvml import UUID, Nvml
+from spec.harness.benchmark.fake_nvml import no_driver as no_driver
+from spec.harness.benchmark.fake_nvml import nvml as nvml
+from spec.harness.benchmark.short_rounds import Cuda
+from spec.harness.benchmark.short_rounds import cuda as cuda
+from spec.harness.benchmark.short_rounds import short as short
+
+
+class Network(torch.nn.Sequential):
+    """A convolution and a global average: 100 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            torch.nn.Conv2d(1, 10, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.LogSoftmax(1)
+        )
+
+
+class Tiny(StepSpec):
+    """Step 1: tiny."""
+
+    model = Network
+    parameters = 100
+    receptive_field = 28
+    recipe = Recipe(lr=0.05, batch_size=32, epochs=4)
+
+
+def on_gpu() -> Rounds:
+    """Rounds that take their device for a GPU, and train on the CPU."""
+    rounds = Rounds(Tiny, torch.device("cpu"))
+    rounds.device = torch.device("cuda", 0)
+    return rounds
+
+
+def test_a_round_waits_for_the_device_at_its_ends_only(cuda: Cuda) -> None:
+    rounds = on_gpu()
+    rounds.wait()
+    rounds()
+    event = "event on cuda:0's stream"
+    assert cuda.calls == ["wait", event, "step", "step", event, "wait"]
+    assert rounds.device_seconds == [0.25]
+
+
+def test_a_round_on_the_cpu_needs_no_gpu(cuda: Cuda) -> None:
+    rounds = Rounds(Tiny, torch.device("cpu"))
+    rounds.wait()
+    rounds()
+    assert (cuda.calls, rounds.device_seconds) == (["step", "step"], [])
+
+
+def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
+    """On a GPU even one network is: its loss over the same images is that of the network alone."""
+    torch.manual_seed(0)
+    alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
+    assert isinstance(alone.run, training.Run)
+    among.run = Together([deepcopy(alone.run.model)], Tiny.recipe, alone.run.data, [0])
+    for _ in range(6):  # more than the recipe has epochs
+        alone()
+        among()
+    assert among.loss == pytest.approx(alone.loss, abs=1e-5)
+    assert 1 < among.loss < 4  # a guess comes to log 10 = 2.3
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, cuda: Cuda) -> Cuda:
+    """A device that torch knows by a UUID, in a process of a known number."""
+    monkeypatch.setattr(os, "getpid", lambda: 4711)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=UUID))
+    return cuda
+
+
+def test_the_gpu_is_watched_while_a_round_goes_on(gpu: Cuda, nvml: Nvml) -> None:
+    heat = nvml.functions["nvmlDeviceGetTemperature"]
+
+    def read(*arguments: Any) -> int:
+        gpu.calls.append("read")
+        return heat(*arguments)
+
+    nvml.functions["nvmlDeviceGetTemperature"] = read
+    watch = Watch(on_gpu())
+    assert gpu.calls[-5:] == ["wait", "step", "step", "read", "wait"]
+    nvml.reasons, nvml.computing = 0x4, [1802, 4711]
+    watch.end()
+    assert gpu.calls[-5:] == ["wait", "step", "step", "read", "wait"]
+    assert watch.doubts == ["slowed down: sw_power_cap", "not alone on the GPU: process 1802"]
+    assert [watch.seen[name]["slowed"] for name in ("gpu_before", "gpu_after")] == [(), ("sw_power_cap",)]
+
+
+def test_a_gpu_of_which_nothing_is_known_is_a_doubt(gpu: Cuda, no_driver: None) -> None:
+    watch = Watch(on_gpu())
+    watch.end()
+    said = "the NVIDIA driver does not answer: NVML Shared Library Not Found; see what nvidia-smi says"
+    assert (watch.doubts, watch.seen) == ([f"the state of the GPU is not known: {said}"], {})
+
+
+def test_nothing_can_be_learnt_from_the_images() -> None:
+    """The bright square of a synthetic image tells its digit; here it is right as often as a guess, 1 in 10."""
+    data = unteachable(2000)
+    corners = torch.stack(
+        [data.train_images[:, 3 + 8 * (digit // 4), 2 + 7 * (digit % 4)] == 255 for digit in range(10)], 1
+    )
+    assert bool(corners.sum(1).eq(1).all())
+    agreement = (corners.int().argmax(1) == data.train_labels).float().mean().item()
+    assert abs(agreement - 0.1) < 0.03  # 4 standard errors of 2,000 guesses
+    assert data.train_labels.bincount().tolist() == 10 * [200]

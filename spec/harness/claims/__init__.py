@@ -1,0 +1,1 @@
+"""What claims and verdicts are held to."""

@@ -1,0 +1,64 @@
+"""The command that shows a receptive field, and its picture; sizes and corners are counted by hand or published."""
+
+import argparse
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from harness.commands import rf
+from harness.errors import HarnessError
+from harness.receptive_field.drawing import picture
+from spec.harness.receptive_field.field_networks import conv
+
+
+class TestPicture:
+    def test_draws_one_rectangle_for_every_layer_that_widens_the_field(self) -> None:
+        net = nn.Sequential(conv(3), nn.ReLU(), conv(1), nn.MaxPool2d(2), conv(3, padding=1))
+        figure = picture(net, torch.zeros(1, 12, 12))
+        (axes,) = figure.axes
+        legend = axes.get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()] == ["0: 3 x 3", "3: 4 x 4", "4: 8 x 8"]
+        corners = [patch.get_path().get_extents(patch.get_patch_transform()).extents for patch in axes.patches]
+        assert [list(corner) for corner in corners] == [
+            [4.5, 4.5, 7.5, 7.5],
+            [3.5, 3.5, 7.5, 7.5],
+            [1.5, 1.5, 9.5, 9.5],
+        ]
+
+
+class TestCommand:
+    def run(self, *arguments: str) -> int:
+        parser = argparse.ArgumentParser()
+        rf.add_arguments(parser)
+        return rf.run(parser.parse_args(arguments))
+
+    def test_prints_the_table(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.run("torchvision.models.alexnet", "--input-size", "3", "224", "224", "--at", "features") == 0
+        out = capsys.readouterr().out
+        assert "features.12" in out
+        assert "size 195, stride 32, padding 66 pixels" in out
+
+    def test_prints_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert (
+            self.run("torchvision.models.alexnet", "--input-size", "3", "224", "224", "--at", "features", "--json") == 0
+        )
+        found = json.loads(capsys.readouterr().out)
+        assert (found["size"], found["stride"], found["is_global"]) == ([195, 195], [32, 32], False)
+        assert found["layers"][0]["kernel"] == [11, 11]
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("no/step", "no step and no importable callable"),
+            ("torchvision.models.resnet19", "near it: resnet1"),
+            ("no_such_package.net", "cannot be imported"),
+            ("torch.nn.Linear", "without arguments"),
+            ("builtins.dict", "is not a torch.nn.Module"),
+        ],
+    )
+    def test_names_what_is_wrong(self, name: str, message: str) -> None:
+        with pytest.raises(HarnessError, match=message):
+            self.run(name)

@@ -1,0 +1,1 @@
+"""What records and their statistics are held to."""

@@ -1,0 +1,310 @@
+"""Records: whole, small, and the source of every measured figure."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness import Recipe, StepSpec, steps
+from harness.errors import HarnessError
+from harness.evidence import record, summary
+from harness.provenance import fingerprint
+from harness.report.tables import ladder_table
+from harness.run import Epoch, History, run_of
+from harness.step import Step
+from spec.harness.support.paths import ROOT
+
+README = ROOT / "README.md"
+MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
+RECORDED = [step for step in steps().values() if record.read(step)]
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> type[Step]:
+    """A step of four epochs whose spec lies in a temporary folder."""
+    recipe = Recipe(lr=0.1, batch_size=64, epochs=4)
+    spec: type[Step] = type("TestTiny", (StepSpec,), {"__module__": __name__, "parameters": 7, "recipe": recipe})
+    spec.id, spec.source = "mine/tiny", tmp_path / "test_01_tiny.py"
+    return spec
+
+
+def run(seed: int, *accuracies: float) -> dict[str, Any]:
+    """A run whose training accuracy is 99 throughout."""
+    return {
+        "seed": seed,
+        "epochs": [
+            {"epoch": number, "train_accuracy": 99.0, "test_accuracy": accuracy, "seconds": 1.5}
+            for number, accuracy in enumerate(accuracies, 1)
+        ],
+        "errors": [[18, 3, 8], [320, 9, 4]],
+    }
+
+
+def put(step: type[Step], text: str) -> None:
+    """Write a file where the record of the step is looked for."""
+    path = record.path_of(step)
+    path.parent.mkdir()
+    path.write_text(text)
+
+
+def test_seeds_are_merged_in_order_whatever_came_first(step: type[Step]) -> None:
+    record.add(step, MADE, run(1, 98.0, 99.5, 99.5, 99.5))
+    record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
+    kept = json.loads(record.path_of(step).read_text())
+    assert (kept["step"], kept["parameters"], kept["provenance"]) == ("mine/tiny", 7, MADE)
+    assert kept["runs"] == [run(0, 98.0, 99.4, 99.4, 99.3), run(1, 98.0, 99.5, 99.5, 99.5)]
+
+
+def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type[Step]) -> None:
+    record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
+    lines = record.path_of(step).read_text().splitlines()
+    assert [line.count('"epoch":') for line in lines if '"epoch":' in line] == [1, 1, 1, 1]
+    assert {path.suffix for path in record.path_of(step).parent.iterdir()} <= {".json", ".lock"}
+
+
+def test_a_record_as_it_is_written(step: type[Step], tmp_path: Path) -> None:
+    record.add(step, MADE, run(0, 98.0, 99.4))
+    assert (tmp_path / "records" / "tiny.json").read_text() == (
+        """\
+{
+ "step": "mine/tiny",
+ "parameters": 7,
+ "provenance": {
+  "hardware": "a processor",
+  "torch": "2.15.0",
+  "fingerprint": "0123"
+ },
+ "runs": [
+  {"seed": 0, "errors": [[18, 3, 8], [320, 9, 4]], "epochs": [
+   {"epoch": 1, "train_accuracy": 99.0, "test_accuracy": 98.0, "seconds": 1.5},
+   {"epoch": 2, "train_accuracy": 99.0, "test_accuracy": 99.4, "seconds": 1.5}
+  ]}
+ ]
+}
+"""
+    )
+
+
+def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: type[Step]) -> None:
+    epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)), Epoch(2, 99.0, 99.2, 0.1, 1.6, ((7, 8, 9), (9, 1, 7))))
+    assert run_of(History(step, 3, epochs, together=4)) == {
+        "seed": 3,
+        "together": 4,
+        "epochs": [
+            {"epoch": 1, "train_accuracy": 98.0, "test_accuracy": 98.5, "train_loss": 0.2, "seconds": 1.5},
+            {"epoch": 2, "train_accuracy": 99.0, "test_accuracy": 99.2, "train_loss": 0.1, "seconds": 1.6},
+        ],
+        "errors": ((7, 8, 9), (9, 1, 7)),
+    }
+    assert run_of(History(step, 0, ())) == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
+
+
+def test_the_very_same_run_again_changes_nothing(step: type[Step]) -> None:
+    epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)),)
+    for _ in range(2):
+        record.add(step, MADE, run_of(History(step, 0, epochs)))
+    kept = record.read(step)
+    assert kept is not None
+    assert [(there["seed"], there["errors"]) for there in kept["runs"]] == [(0, [[5, 6, 0]])]
+
+
+def test_a_record_that_cannot_be_written_is_one_line(step: type[Step]) -> None:
+    record.path_of(step).parent.touch()
+    with pytest.raises(HarnessError, match=r"^cannot write .*tiny\.json: File exists; it is as it was$"):
+        record.add(step, MADE, run(0, 99.4))
+
+
+def test_a_seed_counts_once(step: type[Step]) -> None:
+    record.add(step, MADE, run(0, 99.4))
+    before = record.path_of(step).read_bytes()
+    with pytest.raises(HarnessError, match="has seed 0 already"):
+        record.add(step, MADE, run(0, 99.9))
+    assert record.path_of(step).read_bytes() == before
+
+
+def test_a_run_replaces_that_of_its_seed_where_it_is_to(step: type[Step]) -> None:
+    for seed, accuracy in ((0, 99.1), (1, 99.2), (2, 99.3)):
+        record.add(step, MADE, run(seed, accuracy))
+    record.add(step, MADE, run(1, 99.9), replace=True)
+    assert summary.final_accuracies(step) == [[99.1], [99.9], [99.3]]
+
+
+def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[Step]) -> None:
+    for seed in (0, 1, 2):
+        record.add(step, MADE, run(seed, 99.1))
+    other = {**MADE, "hardware": "a GPU"}
+    for seed in (4, 3):
+        record.add(step, other, run(seed, 99.5), replace=True)
+    kept = record.read(step)
+    assert kept is not None
+    assert (kept["provenance"], kept["runs"]) == (other, [run(3, 99.5), run(4, 99.5)])
+
+
+@pytest.mark.parametrize("key", ["torch", "fingerprint", "hardware"])
+def test_runs_of_another_make_do_not_mix(step: type[Step], key: str) -> None:
+    record.add(step, MADE, run(0, 99.4))
+    with pytest.raises(HarnessError, match=rf"was made with {key} {MADE[key]} \(here other\)"):
+        record.add(step, {**MADE, key: "other"}, run(1, 99.4))
+
+
+def test_all_that_is_of_another_make_is_named(step: type[Step]) -> None:
+    record.add(step, MADE, run(0, 99.4))
+    anew = r"start it anew with: .* --seeds 1 --record --replace$"
+    made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
+    with pytest.raises(HarnessError, match=made + anew):
+        record.add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"step": "mine/other", "runs": [1]}', '{"step": "mine/tiny"}']
+)
+def test_a_file_that_is_no_record_is_named(step: type[Step], text: str) -> None:
+    put(step, text)
+    with pytest.raises(HarnessError, match=r"tiny.json is not a record of mine/tiny"):
+        record.read(step)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("mine/other", "it is of mine/other"), ("x" * 200, f"it is of {'x' * 80}$")]
+)
+def test_a_record_of_another_step_says_of_which(step: type[Step], name: str, shown: str) -> None:
+    put(step, json.dumps({"step": name}))
+    with pytest.raises(HarnessError, match=shown):
+        record.read(step)
+
+
+@pytest.mark.parametrize(
+    ("runs", "shown"),
+    [
+        ([], "it has no run, or a seed twice"),
+        ([run(0, 99.4), run(1, 99.5), run(0, 99.6)], "it has no run, or a seed twice"),
+        ([run(1, 99.4), run(3)], "seed 3 has no epochs"),
+    ],
+    ids=["no_run", "twice", "no_epochs"],
+)
+def test_a_record_has_runs_of_different_seeds_with_epochs(
+    step: type[Step], runs: list[dict[str, Any]], shown: str
+) -> None:
+    put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": runs}))
+    with pytest.raises(HarnessError, match=f"tiny.json is not a record of mine/tiny: {shown}$"):
+        record.read(step)
+
+
+def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[Step]) -> None:
+    old = {key: value for key, value in run(0, 99.1, 99.4).items() if key != "errors"}
+    put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [old]}))
+    kept = record.read(step)
+    assert kept is not None
+    assert kept["runs"] == [old]
+
+
+def test_misses_that_are_none_are_refused(step: type[Step]) -> None:
+    damaged = {**run(0, 99.4), "errors": [[18, 3, 10]]}
+    put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [damaged]}))
+    with pytest.raises(HarnessError, match="'errors' is not a list of"):
+        record.read(step)
+
+
+def test_no_record_has_no_final_accuracies(step: type[Step]) -> None:
+    assert summary.final_accuracies(step) == []
+    record.add(step, MADE, run(0, 98.0, 99.1, 99.2, 99.3))
+    assert summary.final_accuracies(step) == [[99.1, 99.2, 99.3]]
+
+
+def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step]) -> None:
+    assert summary.measured(step) is None
+    record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
+    assert summary.measured(step) == (
+        "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1 [0.03, 1.00]; best train 99.00, "
+        "best test 99.90 (a processor, torch 2.15.0)"
+    )
+    record.add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
+    # two means, 99.42 and 99.38: 99.40 +- 12.706 x 0.02 (Student, one degree of freedom)
+    assert summary.measured(step) == (
+        "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2 [0.01, 0.99]; "
+        "best train 99.00, best test 99.90 (a processor, torch 2.15.0)"
+    )
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda step: step.id)
+def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[Step]) -> None:
+    kept = record.read(recorded)
+    assert kept is not None
+    assert kept["provenance"]["fingerprint"] == fingerprint(recorded), (
+        f"{record.path_of(recorded)} is stale: train again with python -m harness train {recorded.id} --seeds "
+        f"{' '.join(str(one['seed']) for one in kept['runs'])} --record --replace"
+    )
+    assert kept["parameters"] == recorded.parameters
+    assert [[epoch["epoch"] for epoch in one["epochs"]] for one in kept["runs"]] == [
+        list(range(1, recorded.recipe.epochs + 1)) for _ in kept["runs"]
+    ]
+
+
+@pytest.mark.parametrize("ladder", sorted({step.ladder for step in steps().values()}))
+def test_the_readme_shows_the_ladder_as_recorded(ladder: str) -> None:
+    found = re.search(rf"<!-- {ladder} -->\n\n(.*?)\n<!-- /{ladder} -->", README.read_text(), re.DOTALL)
+    assert found, f"README.md has no table between <!-- {ladder} --> and <!-- /{ladder} -->"
+    assert found[1] == ladder_table(ladder), (
+        f"README.md is out of date; write it anew with: pytest -k test_claims --update-records; the table is now:\n"
+        f"{ladder_table(ladder)}"
+    )
+
+
+def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
+    known = steps()
+    third, fourth = known["five_steps/step3"], known["five_steps/step4"]
+    renamed: type[Step] = type(
+        "Other", (StepSpec,), {"__module__": __name__, "model": third.model, "recipe": third.recipe}
+    )
+    assert fingerprint(renamed) == fingerprint(third)
+    assert fingerprint(third) != fingerprint(fourth)
+    renamed.model = fourth.model
+    renamed.recipe = fourth.recipe
+    assert fingerprint(renamed) == fingerprint(fourth)
+
+
+class Branch(nn.Module):
+    """A layer and something done with what comes out of it."""
+
+    def __init__(self, end: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.end = nn.Conv2d(1, 1, 3, padding=1), end
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.end(images, self.layer(images))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda x, y: F.max_pool2d(y, 2), lambda x, y: F.max_pool2d(y, 7)),
+        (lambda x, y: y * 0.5, lambda x, y: y * 0.1),
+        (lambda x, y: x + y, lambda x, y: y + y),
+    ],
+    ids=["argument", "constant", "wiring"],
+)
+def test_a_fingerprint_follows_arguments_constants_and_wiring(
+    one: Callable[[Tensor, Tensor], Tensor], other: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    def of(end: Callable[[Tensor, Tensor], Tensor]) -> str:
+        recipe = steps()["five_steps/step3"].recipe
+        own = {"__module__": __name__, "model": staticmethod(lambda: Branch(end)), "recipe": recipe}
+        return fingerprint(type("Branched", (StepSpec,), own))
+
+    assert of(one) == of(one)
+    assert of(one) != of(other)
+
+
+def test_a_fingerprint_is_the_same_where_torch_does_not_show_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = steps()["five_steps/step3"]
+    kept = record.read(third)
+    assert kept is not None
+    text = "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, track_running_stats={track_running_stats}"
+    monkeypatch.setattr(nn.BatchNorm2d, "extra_repr", lambda layer: text.format(**vars(layer)))  # that of torch 2.11
+    assert "bias" not in repr(nn.BatchNorm2d(3))
+    assert fingerprint(third) == kept["provenance"]["fingerprint"]

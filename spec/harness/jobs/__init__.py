@@ -1,0 +1,1 @@
+"""What jobs, engines and their files are held to."""

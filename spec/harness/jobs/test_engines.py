@@ -1,0 +1,265 @@
+"""Trainings come to the same wherever they run, and the death of a worker costs no more than what it was doing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.errors import HarnessError
+from harness.jobs import Engine, engine_of
+from harness.jobs.dispatch import finished, silent
+from harness.jobs.engines import Local
+from harness.jobs.processes import Processes, how
+from harness.jobs.resume import Before, before
+from harness.run import History
+from harness.step import Step
+from harness.training.train import groups
+from spec.harness.jobs import small
+from spec.harness.jobs.faults import Note
+from spec.harness.jobs.faults import note as note
+from spec.harness.support.paths import ROOT
+
+SEEDS = [0, 1, 2, 3]
+CPU = torch.device("cpu")
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="Ray is not installed (pip install 'mnist-ladders[ray]')"
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The workers have one; more would sum in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[History]:
+    there = before(step, SEEDS, folder, 4, engine) if resume else Before(SEEDS)
+    return finished(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=silent)
+
+
+def by_seed(histories: list[History]) -> dict[int, History]:
+    """The runs without their seconds."""
+    return {
+        history.seed: replace(history, epochs=tuple(replace(epoch, seconds=0.0) for epoch in history.epochs))
+        for history in histories
+    }
+
+
+def test_processes_come_to_the_same(tmp_path: Path) -> None:
+    expected = by_seed(list(train(small.Plain, Local(CPU), tmp_path / "local")))
+    assert by_seed(list(train(small.Plain, Processes([CPU, CPU]), tmp_path / "processes"))) == expected
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_its_own_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: Note
+) -> None:
+    expected = by_seed(list(train(small.Dying, Local(CPU), tmp_path / "local")))
+    (tmp_path / "dies").touch()
+    monkeypatch.setenv(small.DIES, str(tmp_path / "dies"))
+    kept: list[History] = []
+    with pytest.raises(HarnessError) as lost:
+        kept.extend(train(small.Dying, Processes([CPU, CPU]), tmp_path / "processes"))
+    assert str(lost.value) == "small/dying, seed 1: its worker died (SIGKILL); go on with --resume"
+    assert by_seed(kept) == {seed: run for seed, run in expected.items() if seed != 1}
+    resumed = list(train(small.Dying, Local(CPU), tmp_path / "processes", resume=True))
+    assert by_seed(resumed) == expected
+    files = [path.name.split("-")[0] for path in sorted((tmp_path / "processes" / "small" / "dying").iterdir())]
+    assert files == ["seed0", "seed1", "seed2", "seed3"]
+    note(
+        "a worker process is killed",
+        "SIGKILL of itself in the second epoch of one of four seeds, `--engine processes`",
+        1,
+        "the error names step and seed; the other three runs are those of `--engine local` bit for bit; "
+        "`--resume`, in one process, ends with all four",
+    )
+
+
+@pytest.mark.parametrize(
+    ("workers", "expected"), [(1, [[3, 1, 4, 15]]), (2, [[3, 4], [1, 15]]), (9, [[3], [1], [4], [15]])]
+)
+def test_seeds_share_the_gpus_evenly(workers: int, expected: list[list[int]]) -> None:
+    assert groups([3, 1, 4, 15], torch.device("cuda"), workers) == expected
+    assert groups([3, 1], CPU, workers) == [[3], [1]]
+
+
+@pytest.mark.parametrize(("status", "words"), [(-9, "SIGKILL"), (3, "exit status 3"), (None, "exit status None")])
+def test_the_end_of_a_process_in_words(status: int | None, words: str) -> None:
+    assert how(status) == words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("local", "cpu", "127.0.0.1:1"), "--ray-address is for --engine ray; leave it out, or name that engine"),
+        (("ray", "cpu", "somewhere"), "--ray-address somewhere is not of the form HOST:PORT"),
+        (("ray", "cpu", "127.0.0.1:99999"), "--ray-address 127.0.0.1:99999 is not of the form HOST:PORT"),
+        (("ray", "cpu", "127.0.0.1:1"), "the Ray cluster at 127.0.0.1:1 cannot be reached: Connection refused"),
+    ],
+)
+def test_an_engine_that_cannot_be_had_is_one_line(arguments: tuple[str, str, str], message: str) -> None:
+    with pytest.raises(HarnessError) as error:
+        engine_of(*arguments)
+    assert str(error.value) == message
+
+
+# The steps and the data of these tests, on the command line.
+COMMAND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
+import sys
+from harness.data import download as data
+from harness import ladder
+from harness.__main__ import main
+from spec.harness.jobs import small
+
+ladder.steps = lambda: small.STEPS
+data.load = lambda path=None: small.images(int(sys.argv[1]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[2:]))
+"""
+
+
+def command(folder: Path, images: int, line: str) -> subprocess.Popen[str]:
+    """The command line in a process of its own, in a session of its own as in a terminal."""
+    (folder / "command.py").write_text(COMMAND)
+    return subprocess.Popen(
+        [sys.executable, "command.py", str(images), *line.split()],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def alive_in(group: int) -> bool:
+    """Whether there is any process left in a process group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
+    with command(tmp_path, 4000, "train small/plain --seeds 0 1 2 3 --engine processes --device cpu") as process:
+        assert process.stderr
+        for _ in range(2):
+            assert process.stderr.readline().startswith("small/plain seed ")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        began = time.monotonic()
+        _, err = process.communicate(timeout=60)
+        took = time.monotonic() - began
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "python -m harness train: interrupted"
+    assert "Traceback" not in err
+    while alive_in(process.pid) and time.monotonic() < began + 30:
+        time.sleep(0.1)  # a helper of multiprocessing goes last
+    assert not alive_in(process.pid)
+    assert took < 20
+    resumed = command(tmp_path, 4000, "train small/plain --seeds 0 1 2 3 --device cpu --json --resume")
+    out, _ = resumed.communicate(timeout=300)
+    assert sorted(json.loads(line)["seed"] for line in out.splitlines()) == SEEDS
+    note(
+        "Ctrl-C among worker processes",
+        "SIGINT to the process group while two workers train",
+        1,
+        "status 130 in one line, no process left; `--resume` (in one process) ends with all four seeds",
+    )
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Ray cluster of two nodes with a processor each, all of it on the loopback interface."""
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+    there = Cluster(initialize_head=True, head_node_args=head)
+    nodes = [there.add_node(num_cpus=1, node_ip_address="127.0.0.1") for _ in range(2)]
+    yield there, nodes
+    ray.shutdown()
+    there.shutdown()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own
+@needs_ray
+def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path, cluster: Any, note: Note) -> None:
+    there, nodes = cluster
+    expected = by_seed(list(train(small.Plain, Local(CPU), tmp_path / "local")))
+    on_ray = engine_of("ray", "cpu", there.address)
+    assert on_ray.workers == 2
+    killed: list[int] = []
+
+    def kill(step: type[Step], seed: int, epoch: Any) -> None:
+        if not killed and epoch.epoch == 2:
+            there.remove_node(nodes[0], allow_graceful=False)
+            killed.append(seed)
+
+    runs = finished(
+        small.Plain, Before(SEEDS), on_ray, folder=tmp_path / "ray", data=small.images(), epochs=4, on_epoch=kill
+    )
+    assert by_seed(list(runs)) == expected
+    assert killed
+    for seed in SEEDS:
+        [file] = (tmp_path / "ray" / "small" / "plain").glob(f"seed{seed}-*")
+        assert [json.loads(line).get("epoch") for line in file.read_text().splitlines()] == [None, 1, 2, 3, 4]
+    note(
+        "a node of a Ray cluster dies",
+        "one of two nodes is killed after the second epoch of a seed, `ray.cluster_utils.Cluster` on the loopback",
+        1,
+        "its tasks are run again on the other; all four histories are those of `--engine local` bit for bit",
+    )
+
+
+LISTENING = "0A"  # in /proc/net/tcp
+
+
+def listening(table: str) -> dict[str, str]:
+    """The sockets of this machine that listen: their addresses by inode."""
+    fields = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    return {one[9]: one[1].partition(":")[0] for one in fields if one[3] == LISTENING}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp to look at")
+@needs_ray
+def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path, note: Note) -> None:
+    before_it = {**listening("tcp"), **listening("tcp6")}
+    with command(tmp_path, 4000, "train small/plain --seeds 0 1 --engine ray --device cpu") as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("small/plain seed ")
+        found = {**listening("tcp"), **listening("tcp6")}
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    new = {address for inode, address in found.items() if inode not in before_it}
+    assert len(found) > len(before_it)
+    # 127.0.0.1, and the same as an address of IPv6, in the byte order of /proc
+    assert new <= {"0100007F", "0000000000000000FFFF00000100007F"}, new
+    assert process.returncode == 130
+    note(
+        "others reach for the ports of a Ray cluster",
+        "`--engine ray` without an address; every socket that listens is looked up in /proc/net",
+        1,
+        "all are on 127.0.0.1; Ctrl-C ends it with status 130",
+    )

@@ -1,0 +1,209 @@
+"""The search prefers what is better on the images held out, and goes on where it was interrupted."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import data
+from harness.__main__ import main
+from harness.data import MNIST, hold_out
+from harness.errors import HarnessError
+from harness.jobs import News, Task
+from harness.jobs.dispatch import silent
+from harness.jobs.engines import Local
+from harness.jobs.job import Results
+from harness.jobs.search import Rung, Trial, append, read, search
+from harness.recipe import Recipe
+from harness.run import Epoch
+from harness.step import Step
+from models.blocks import GlobalAverage, WeightedAverage
+from models.sketch import Sketch
+from spec.frontier import candidates
+from spec.harness.jobs import small
+from spec.harness.jobs.small import Simple
+from spec.harness.training.in_memory import run_alone
+
+
+class Poor(Simple):
+    recipe = Recipe(lr=0.1, batch_size=8, epochs=2)
+
+
+class Fair(Simple):
+    recipe = Recipe(lr=0.2, batch_size=8, epochs=2)
+
+
+class Good(Simple):
+    recipe = Recipe(lr=0.3, batch_size=8, epochs=2)
+
+
+ACCURACY = {Poor: (90.0, 90.0), Fair: (95.0, 93.0), Good: (94.0, 98.0)}
+"""Of seed 0, and of the others."""
+EVERYTHING = [Poor, Fair, Good]
+RUNGS = [Rung(3, 1), Rung(2, 3)]
+
+
+class Scripted:
+    """An engine whose runs come to the accuracies above, until it has done so many."""
+
+    device, workers = torch.device("cpu"), 1
+
+    def __init__(self, runs: int = 100) -> None:
+        self.left, self.done = runs, list[tuple[type[Step], int]]()
+
+    def provenance(self, step: type[Step]) -> dict[str, Any]:
+        raise AssertionError("a search keeps no record")
+
+    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+        for place, task in enumerate(tasks):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            [seed] = task.seeds
+            self.done.append((task.step, seed))
+            reached = ACCURACY[task.step][min(seed, 1)]  # type: ignore[index]  # of these steps only
+            yield place, News(b"")
+            for number in (1, 2):
+                yield place, News(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
+
+
+class Unlucky(Scripted):
+    """One worker dies at once, and another has a loss that is not finite."""
+
+    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+        for place, news in super().run(tasks, data):
+            step = tasks[place].step
+            if step is Fair and isinstance(news, News) and not news.outcomes:
+                yield place, HarnessError("the worker of Fair died")
+            elif step is Poor and isinstance(news, News) and not news.outcomes:
+                yield place, News(b"", {0: HarnessError("the loss of Poor is nan")})
+            elif step is Good:
+                yield place, news
+
+
+def found(log: Path, engine: Scripted) -> dict[type[Step], list[Trial]]:
+    return search(EVERYTHING, RUNGS, log, engine, small.images(), silent)
+
+
+def test_the_better_ones_are_trained_with_more_seeds(tmp_path: Path) -> None:
+    engine = Scripted()
+    ranked = found(tmp_path / "log.jsonl", engine)
+    assert list(ranked) == [Good, Fair, Poor]  # although Fair was ahead with one seed
+    assert [len(trials) for trials in ranked.values()] == [3, 3, 1]
+    assert sorted(engine.done, key=str) == sorted(
+        [(Poor, 0), (Fair, 0), (Good, 0), (Fair, 1), (Good, 1), (Fair, 2), (Good, 2)], key=str
+    )
+    assert ranked[Good][1].validation == (98.0, 98.0)
+
+
+def test_it_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        found(log, Scripted(runs=4))
+    with log.open("a") as file:
+        file.write('{"candidate": "cut o')
+    engine = Scripted()
+    assert list(found(log, engine)) == [Good, Fair, Poor]
+    assert len(engine.done) == 3
+    assert len(log.read_text().splitlines()) == len(read(log)) == 7
+    assert [len(trials) for trials in found(log, Scripted(runs=0)).values()] == [3, 3, 1]
+
+
+def test_a_candidate_that_was_changed_is_trained_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log.jsonl"
+    found(log, Scripted())
+    monkeypatch.setattr(Poor, "recipe", replace(Poor.recipe, momentum=0.5))
+    engine = Scripted()
+    found(log, engine)
+    assert engine.done == [(Poor, 0)]
+
+
+def test_the_log_has_accuracies_on_the_images_held_out_only(tmp_path: Path) -> None:
+    log, whole = tmp_path / "log.jsonl", small.images()
+    held_out = hold_out(whole, 20)
+    [trials] = search([Good], [Rung(1, 1)], log, Local(torch.device("cpu")), held_out, silent).values()
+    expected = run_alone(Good, 0, held_out)
+    assert trials[0].validation == expected.final
+    assert set(json.loads(log.read_text())) == {
+        *("candidate", "parameters", "fingerprint", "seed", "validation", "train", "seconds")
+    }
+
+
+def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
+    ranked = search(candidates.CANDIDATES, candidates.RUNGS, candidates.LOG, Scripted(runs=0), small.images(), silent)
+    trials = [trial for of_one in ranked.values() for trial in of_one]
+    assert sorted(trials, key=repr) == sorted(read(candidates.LOG), key=repr)
+    assert all(trial.candidate == candidate.title for candidate, of_one in ranked.items() for trial in of_one)
+    named = [getattr(candidates, candidate.__name__) for candidate in ranked]
+    assert named == list(ranked)  # as a worker process finds them
+
+
+def test_the_command_prints_the_best_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(data, "load", lambda path=None: small.images(10_100))
+    assert main(["search", "frontier", "--engine", "local", "--device", "cpu"]) == 0
+    first, second = capsys.readouterr().out.splitlines()[2:4]
+    assert first.split()[-5:] == ["6,982", "2", "99.33", "99.30", "99.46"]
+    assert second.split()[-5:] == ["2,994", "2", "99.31", "99.25", "99.38"]
+
+
+def test_a_run_that_is_lost_is_told_after_the_others_are_kept(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(HarnessError, match="^the loss of Poor is nan; the worker of Fair died$"):
+        search(EVERYTHING, RUNGS, log, Unlucky(), small.images(), silent)
+    assert [trial.candidate for trial in read(log)] == [Good.title]
+
+
+def test_a_ladder_without_candidates_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for ladder in ("five_steps", "nowhere"):
+        assert main(["search", ladder]) == 2
+        assert f"{ladder} has no candidates" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["[]", "{", '{"candidate": "a"}', '{"validation": [1e999]}', "\xff"])
+def test_what_is_no_log_is_one_line(line: str, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(line.encode("latin-1") + b"\n")
+    with pytest.raises(HarnessError, match=r"log\.jsonl is not the log of a search"):
+        read(log)
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"cannot write .*log\.jsonl"):
+        append(tmp_path / "nowhere" / "log.jsonl", Trial("a", 1, "f", 0, (1.0,), 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("line", "parameters"),
+    [
+        ("c8", 72 + 16 + 90),  # 3 * 3 * 8, scale and shift, the map to ten classes
+        ("c8 s16", 72 + 16 + (72 + 128 + 32) + 170),
+        ("c8/2 | s8v*2", 72 + 16 + (72 + 64 + 2 * 16) + 90),
+        ("c8 p8+*2", 72 + 16 + (64 + 2 * 16) + 90),
+        ("c8v | c8v w", 72 + 16 + 576 + 16 + 11 * 11 + 90),  # 28 -> 26 -> 13 -> 11
+        ("c8/2 | w", 72 + 16 + 7 * 7 + 90),
+    ],
+)
+def test_a_sketch_has_the_parameters_that_one_counts(line: str, parameters: int) -> None:
+    network = Sketch(line)
+    assert sum(weight.numel() for weight in network.parameters()) == parameters
+    assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_a_weighted_average_begins_as_a_plain_one_and_learns_where_things_are() -> None:
+    maps = torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(0))
+    average = WeightedAverage(7)
+    torch.testing.assert_close(average(maps), GlobalAverage()(maps))
+    with torch.no_grad():
+        average.weight.zero_()[2, 3] = 49.0
+    torch.testing.assert_close(average(maps)[:, :, 0, 0], maps[:, :, 2, 3])
+
+
+@pytest.mark.parametrize("word", ["q8", "c", "c8/3", "s16*2", "w c8"])
+def test_a_word_that_is_none_is_named(word: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"'{word.split()[0]}' in 'c8 {word}'")):
+        Sketch(f"c8 {word}")

@@ -1,0 +1,295 @@
+"""The plugin: what a ladder in a folder of its own looks like under pytest."""
+
+import json
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from harness import data
+from harness.device import cores
+from harness.jobs import engines
+from spec.harness.jobs.scripted import scripted
+from spec.harness.plugin.tiny_ladder import EPOCH, SPEC, Ladder, failure, table
+from spec.harness.plugin.tiny_ladder import ladder as ladder
+from spec.harness.support.paths import ROOT
+
+REAL_LOAD = data.load
+
+# A worker is a process of its own: what it trains is scripted here, and torch, which takes seconds, is not loaded.
+SCRIPTED = """
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+
+def recorded(step, seeds, device, on_epoch, **rest):
+    histories = []
+    for seed in seeds:
+        epochs = [SimpleNamespace(epoch=1, seconds=2.0), SimpleNamespace(epoch=2, seconds=4.0)]
+        for epoch in epochs:
+            on_epoch(step, seed, epoch)
+        history = dict(step=step, seed=seed, epochs=epochs, final=(99.1, 99.2, 99.3), held=False, complete=True)
+        histories.append(SimpleNamespace(**history))
+    return histories
+
+
+def told(step, seed, epoch):
+    return f"{step.id} seed {seed} epoch {epoch.epoch}"
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch):
+    monkeypatch.setattr("harness.device.device_of", str)
+    monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
+    monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(recorded=recorded))
+    monkeypatch.setattr("harness.run.told", told)
+    monkeypatch.setitem(sys.modules, "harness.evidence.summary", SimpleNamespace(final_accuracies=lambda step: []))
+"""
+
+
+def test_the_options_and_the_command_line_are_there_without_torch() -> None:
+    code = "import sys, harness.plugin, harness.plugin.accuracy, harness.plugin.throughput, harness.__main__\n"
+    code += "print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_help_lists_the_options(ladder: Ladder) -> None:
+    result = ladder.run("--help")
+    options = ["--device", "--seeds", "--epochs", "--data", "--records", "--update-records", "--require-gpu"]
+    options.append("--profile")
+    result.stdout.fnmatch_lines(["ladders of small networks:", *(f"  {option}*" for option in options)])
+
+
+@pytest.mark.parametrize("marker", ["slow", "gpu"])
+def test_the_accuracy_spec_alone_is_marked(ladder: Ladder, marker: str) -> None:
+    chosen = ladder.run("--collect-only", "-q", "-m", marker)
+    assert [line for line in chosen.outlines if "::" in line] == ["mine/test_01_tiny.py::TestTiny::test_accuracy"]
+    assert chosen.ret == 0
+    others = ladder.run("--collect-only", "-q", "-m", f"not {marker}")
+    assert {line.rpartition("::")[2] for line in others.outlines if "::" in line} >= {"test_docstring", "test_learns"}
+    others.stdout.no_fnmatch_line("*test_accuracy*")
+
+
+def test_what_is_fast_passes_and_what_needs_a_gpu_is_skipped_with_a_reason(ladder: Ladder) -> None:
+    result = ladder.run()
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() == {"passed", "skipped"}
+    assert (outcomes["skipped"], result.ret) == (1, 0)
+    result.stdout.fnmatch_lines(["SKIPPED * no CUDA device; run on the CPU with --device cpu"])
+
+
+def test_a_selection_that_runs_nothing_fails(ladder: Ladder) -> None:
+    result = ladder.run("-m", "gpu")
+    result.assert_outcomes(skipped=1)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["no test ran: all that were selected were skipped"])
+
+
+def test_a_gpu_that_is_required_and_not_there_is_a_failure(ladder: Ladder) -> None:
+    result = ladder.run("-m", "gpu", "--require-gpu")
+    result.assert_outcomes(errors=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["--require-gpu: torch * sees no CUDA device"])
+
+
+def test_a_device_that_is_not_there_is_one_line(ladder: Ladder) -> None:
+    result = ladder.run("-m", "gpu", "--device", "cuda")
+    result.assert_outcomes(failed=1)
+    [line] = failure(result)
+    assert re.fullmatch(r"cuda was asked for, but torch \S+ sees no CUDA device; use --device cpu", line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--device banana", "--device: unknown device 'banana'; use auto, cpu, cuda or cuda:N"),
+        ("--device cuda:", "--device: unknown device 'cuda:'; use auto, cpu, cuda or cuda:N"),
+        ("--seeds x", "--seeds must be a whole number of 1 or more, not 'x'"),
+        ("--seeds 0", "--seeds must be a whole number of 1 or more, not '0'"),
+        ("--epochs 0", "--epochs must be a whole number of 1 or more, not '0'"),
+        ("--epochs 1.5", "--epochs must be a whole number of 1 or more, not '1.5'"),
+        ("--require-gpu --device cpu", "--require-gpu and --device cpu contradict each other; leave one of them out"),
+        ("--update-records --epochs 2", "--update-records keeps complete runs only; leave out --epochs"),
+    ],
+)
+def test_bad_usage_is_one_line(ladder: Ladder, arguments: str, message: str) -> None:
+    result = ladder.run(*arguments.split())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line] == [f"ERROR: {message}"]
+
+
+def test_a_run_on_the_cpu_tells_of_each_epoch_and_ends_with_the_table(ladder: Ladder) -> None:
+    result = ladder.run("-m", "gpu", "--device", "cpu", "--seeds", "2", "--records", "kept")
+    result.assert_outcomes(passed=1)
+    told = [found.groups() for line in result.outlines if (found := re.fullmatch(EPOCH, line))]
+    assert told == [(seed, epoch) for seed in "01" for epoch in "1234"]
+    header, row = table(result)
+    assert header == ["step", "parameters", "RF", "final mean", "worst", "held", "s/epoch"]
+    assert (row[:3], row[5]) == (["mine/tiny", "100", "28"], "0 of 2")
+    files = sorted((ladder.pytester.path / "kept" / "mine" / "tiny").iterdir())
+    assert [len(file.read_text().splitlines()) for file in files] == [5, 5]
+
+
+def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "work", scripted(10.0))
+    ladder.change("epochs=4)", "epochs=4)\n    goal = True")
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "3")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * shortened to 3 of 4 epochs: no verdict"])
+    assert table(result)[1] == ["mine/tiny", "100", "28", "10.00", "10.00", "no verdict", "2.0"]
+
+
+def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "work", scripted(99.0))
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "9")
+    result.assert_outcomes(passed=1)
+    assert len([line for line in result.outlines if re.fullmatch(EPOCH, line)]) == 4
+
+
+@pytest.mark.parametrize(
+    ("goal", "accuracies", "held", "message"),
+    [
+        (True, (99.41, 99.40, 99.45, 99.52, 99.44), "5 of 5", None),
+        (True, (99.41, 99.39, 99.45, 99.52, 99.44), "4 of 5", "claims 99.40 %, but 4 of 5"),
+        (False, (99.41, 99.40, 99.45, 99.52, 99.44), "5 of 5", "says it misses 99.40 %, but 5 of 5"),
+        (False, (99.10, 99.12, 99.08, 99.40, 99.11), "1 of 5", None),
+    ],
+)
+def test_runs_that_contradict_the_step_fail_it_in_both_directions(
+    ladder: Ladder,
+    monkeypatch: pytest.MonkeyPatch,
+    goal: bool,
+    accuracies: tuple[float, ...],
+    held: str,
+    message: str | None,
+) -> None:
+    monkeypatch.setattr(engines, "work", scripted(*accuracies))
+    ladder.change("epochs=4)", f"epochs=4)\n    goal = {goal}")
+    result = ladder.run("-m", "slow", "--device", "cpu")
+    if message is None:
+        result.assert_outcomes(passed=1)
+    else:
+        result.assert_outcomes(failed=1)
+        assert failure(result) == [f"mine/tiny {message} runs held it over their final 3 epochs"]
+    mean, worst = f"{sum(accuracies) / 5:.2f}", f"{min(accuracies):.2f}"
+    assert table(result)[1] == ["mine/tiny", "100", "28", mean, worst, held, "2.0"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "test", "message"),
+    [
+        (
+            "    Analysis:\n        - It is small.\n",
+            "",
+            "test_docstring",
+            "mine/tiny: the docstring has no Analysis section; write 'Analysis:' and text under it",
+        ),
+        ("= 100", "= 99", "test_docstring", "mine/tiny: Result says parameters 100, the spec 99"),
+        ("= 100", "= 99", "test_parameters", "mine/tiny has 100 parameters, its spec says 99"),
+        ("= 28", "= 26", "test_receptive_field", "mine/tiny sees 28 x 28 pixels, its spec says 26 x 26"),
+        ("(1, 10, 3)", "(1, 5, 3)", "test_learns", "mine/tiny: the model turns 2 x 1 x 28 x 28 into 2 x 5, not 2 x 10"),
+    ],
+)
+def test_a_spec_that_is_wrong_fails_with_one_line(ladder: Ladder, old: str, new: str, test: str, message: str) -> None:
+    ladder.change(old, new)
+    result = ladder.run("-m", "not slow", "-k", test)
+    result.assert_outcomes(failed=1)
+    assert failure(result) == [message]
+
+
+def test_an_assertion_that_is_not_of_the_harness_keeps_its_traceback(ladder: Ladder) -> None:
+    ladder.write(SPEC + "\n    def test_mine(self):\n        assert self.parameters < 50\n")
+    result = ladder.run("-k", "test_mine")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([">       assert self.parameters < 50", "mine/test_01_tiny.py:*: AssertionError"])
+
+
+def test_a_damaged_data_folder_is_one_line(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "load", REAL_LOAD)
+    folder = ladder.pytester.mkdir("damaged")
+    for name in (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ):
+        (folder / name).write_bytes(b"\0\0\x08\x03")
+    result = ladder.run("-m", "slow", "--device", "cpu", "--data", "damaged")
+    result.assert_outcomes(failed=1)
+    [line] = failure(result)
+    assert re.match(r"damaged .*train-images-idx3-ubyte", line)
+
+
+def test_records_that_cannot_be_written_are_one_line(ladder: Ladder) -> None:
+    (ladder.pytester.path / "file").touch()
+    result = ladder.run("-m", "slow", "--device", "cpu", "--records", "file/runs")
+    result.assert_outcomes(failed=1)
+    assert failure(result) == ["cannot write run files to file/runs: Not a directory"]
+
+
+@pytest.mark.parametrize("how", ["option", "marker"])
+def test_an_accuracy_spec_is_not_repeated_until_it_passes(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    monkeypatch.setattr(engines, "work", None)  # a failure of another kind, were it called
+    rerunning = ["-p", "pytest_rerunfailures", *(["--reruns", "1"] if how == "option" else [])]
+    if how == "marker":
+        ladder.change("class TestTiny", "import pytest\n\n@pytest.mark.flaky(reruns=2)\nclass TestTiny")
+    result = ladder.run("-m", "slow", "--device", "cpu", *rerunning)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.parseoutcomes()["errors"] == 1
+    result.stdout.fnmatch_lines(["--reruns repeats a measurement until it passes, which proves nothing; leave it out"])
+
+
+def test_other_tests_may_be_repeated(ladder: Ladder) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    result = ladder.run("-p", "pytest_rerunfailures", "--reruns", "1", "-k", "test_parameters")
+    result.assert_outcomes(passed=1)
+
+
+def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "work", scripted(99.45, 99.35))
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=1)
+    [found] = ElementTree.parse(ladder.pytester.path / "junit.xml").iter("property")
+    assert found.get("name") == "accuracy"
+    assert json.loads(found.get("value", "")) == {
+        "step": "mine/tiny",
+        "parameters": 100,
+        "receptive_field": 28,
+        "final": [[99.45] * 3, [99.35] * 3],
+        "held": 1,
+        "complete": True,
+        "seconds": 2.0,
+    }
+
+
+def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xdist")
+    ladder.pytester.makeconftest(SCRIPTED)
+    result = ladder.run("-p", "xdist", "-n", "2", "-m", "slow", "--device", "cpu", "--seeds", "2")
+    result.assert_outcomes(passed=1)
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
+    assert told == [f"mine/tiny seed {seed} epoch {epoch}" for seed in "01" for epoch in "12"]
+    assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.0"]
+
+
+def test_workers_share_the_processors(ladder: Ladder) -> None:
+    pytest.importorskip("xdist")
+    ladder.pytester.makepyfile(
+        test_threads=f"""
+        import os, torch
+        def test_threads():
+            assert torch.get_num_threads() == max(1, {cores()} // 2)
+        """
+    )
+    result = ladder.pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "-p", "harness.plugin", "test_threads.py")
+    result.assert_outcomes(passed=1)

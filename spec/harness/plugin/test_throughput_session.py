@@ -1,0 +1,117 @@
+"""A session that times a ladder of one step: what is trained, told and refused, pytest-benchmark kept from spoiling it.
+
+pytest runs inside pytest. Training steps are counted, and rates worked out anew from the times that were written.
+"""
+
+import json
+
+import pytest
+import torch
+
+from spec.harness.benchmark.short_rounds import SPEC, Bench, Cuda, section
+from spec.harness.benchmark.short_rounds import bench as bench
+from spec.harness.benchmark.short_rounds import cuda as cuda
+from spec.harness.benchmark.short_rounds import short as short
+
+
+def test_it_is_marked_and_not_among_the_fast_tests(bench: Bench) -> None:
+    for marker in ("slow", "gpu"):
+        chosen = bench.run("--collect-only", "-q", "-m", marker)
+        assert [line for line in chosen.outlines if "::" in line] == ["mine/test_01_tiny.py::TestTiny::test_throughput"]
+        assert "passed" not in bench.run("-m", f"not {marker}").parseoutcomes()
+
+
+def test_without_a_gpu_it_is_skipped_with_a_reason(bench: Bench) -> None:
+    result = bench.run("--device=auto")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * no CUDA device; run on the CPU with --device cpu"])
+
+
+def test_so_many_steps_are_trained_and_no_more(bench: Bench, cuda: Cuda) -> None:
+    """4 rounds of 2; a benchmark that calibrates trains as often as it likes."""
+    bench.run().assert_outcomes(passed=1)
+    assert cuda.calls == 8 * ["step"]
+
+
+def test_the_rate_is_that_of_the_median_round_and_is_told_with_what_it_depends_on(bench: Bench) -> None:
+    result = bench.run("--benchmark-json=not/yet/there.json")
+    result.assert_outcomes(passed=1)
+    written = json.loads((bench.path / "not" / "yet" / "there.json").read_text())
+    [one] = written["benchmarks"]
+    first, median, last = sorted(one["stats"]["data"])
+    assert 0 < first <= median <= last
+    told = one["extra_info"]
+    assert told["images_per_second"] == pytest.approx(2 * 32 / median)
+    assert told["seconds_per_step"] == pytest.approx(median / 2)
+    assert (told["batch_size"], told["steps_per_round"], told["parameters"]) == (32, 2, 100)
+    assert (told["invalid"], told["device_seconds"], told["peak_memory"]) == ([], [], None)
+    assert told["threads"] == torch.get_num_threads()
+    assert (one["group"], one["name"]) == ("mine", "mine/tiny")
+    machine = written["machine_info"]
+    assert (machine["hardware"], machine["torch"], machine["driver"]) == ("NVIDIA H200", torch.__version__, None)
+    header, row = section(result)
+    assert header.split() == ["step", "images/s", "ms/step", "peak", "MiB", "device"]
+    assert row.split()[:2] == ["mine/tiny", f"{64 / median:,.0f}"]
+    assert row.split()[3:] == ["-", "cpu"]
+
+
+def test_disabled_benchmarks_train_one_round_and_say_that_nothing_was_timed(bench: Bench, cuda: Cuda) -> None:
+    result = bench.run("--benchmark-disable")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * --benchmark-disable: trained, and not timed"])
+    assert cuda.calls == 2 * ["step"]
+
+
+def test_under_xdist_it_fails_and_does_not_pass_in_silence(bench: Bench) -> None:
+    pytest.importorskip("xdist")
+    result = bench.run("-p", "xdist", "-n", "1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["nothing can be timed beside other workers; use -n 0, or -k 'not throughput'"])
+
+
+def test_a_device_that_is_not_there_is_one_failure(bench: Bench) -> None:
+    result = bench.run("--device=cuda")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["cuda was asked for, but torch * sees no CUDA device; use --device cpu"])
+
+
+def test_a_network_that_diverges_is_not_timed(bench: Bench) -> None:
+    bench.write(SPEC.replace("0.05", "1e38"))
+    result = bench.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["mine/tiny: the loss became *; a network that diverged is not timed"])
+
+
+@pytest.mark.parametrize(("option", "folder"), [("--profile", "runs/profile"), ("--profile=traces", "traces")])
+def test_a_profile_is_written_after_the_measurement(bench: Bench, cuda: Cuda, option: str, folder: str) -> None:
+    result = bench.run(option)
+    result.assert_outcomes(passed=1)
+    names = [path.name.partition(".")[2].partition(".")[2] for path in (bench.path / folder / "mine/tiny").iterdir()]
+    assert sorted(names) == ["operators.txt", "perfetto.json.gz", "pt.trace.json.gz"]
+    result.stdout.fnmatch_lines([f"mine/tiny, 3 training steps; all operators are in {folder}/mine/tiny/cpu.*.txt"])
+    result.stdout.re_match_lines([r" +aten::\w*convolution\w* .*"])
+    assert len(cuda.calls) == 8 + 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--profile mine", "--profile mine: those are tests; write --profile=DIR, or --profile after them"),
+        (
+            "--profile mine/test_01_tiny.py::TestTiny",
+            "--profile mine/test_01_tiny.py::TestTiny: those are tests; write --profile=DIR, or --profile after them",
+        ),
+        (
+            "--benchmark-compare-fail=median:5%",
+            "--benchmark-compare-fail needs --benchmark-compare, which says with what",
+        ),
+        (
+            "--benchmark-save=x --device=cuda",
+            f"cuda was asked for, but torch {torch.__version__} sees no CUDA device; use --device cpu",
+        ),
+    ],
+)
+def test_bad_usage_is_one_line(bench: Bench, arguments: str, message: str) -> None:
+    result = bench.run(*arguments.split())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line] == [f"ERROR: {message}"]

@@ -1,0 +1,152 @@
+"""Units that differ from each other, that lie at a border, or that read everything; pixels listed by hand."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.errors import HarnessError
+from harness.receptive_field import receptive_field
+from spec.harness.receptive_field.field_networks import Net, conv
+
+
+class TestShiftVariance:
+    def test_transposed_convolution(self) -> None:
+        field = receptive_field(nn.ConvTranspose2d(1, 1, 4, 2, 1), (1, 8, 8))
+        assert (field.size, field.stride, field.shift_variant) == ((2, 2), (Fraction(1, 2), Fraction(1, 2)), True)
+        assert [field.region((0, j))[1] for j in range(5)] == [[0], [0, 1], [0, 1], [1, 2], [1, 2]]
+
+    def test_output_padding_gives_units_that_read_nothing(self) -> None:
+        field = receptive_field(nn.ConvTranspose2d(1, 1, 1, 2, 0, 1), (1, 4, 4))
+        assert field.shape == (8, 8)
+        assert [field.region((0, j))[1] for j in range(4)] == [[0], [], [1], []]
+
+    def test_units_none_of_which_reads_anything(self) -> None:
+        net = Net(lambda m, x: m.a(m.up(x)[:, :, 1::2, 1::2]), up=nn.ConvTranspose2d(1, 1, 1, 2, 0, 1), a=conv(3))
+        field = receptive_field(net, (1, 6, 6))
+        assert (field.size, field.used, field.holes, field.padding) == ((0, 0), (0, 0), 0, (0, 0))
+        assert (field.stride, field.shape, field.region((1, 3))) == ((None, None), (4, 4), ([], []))
+        assert [row.name for row in field.layers] == ["up"]  # nothing of the input gets as far as the other
+
+    def test_the_size_is_that_of_the_widest_unit(self) -> None:
+        field = receptive_field(nn.ConvTranspose2d(1, 1, 3, 2), (1, 4, 4))
+        assert [field.region((0, j))[1] for j in range(5)] == [[0], [0], [0, 1], [1], [1, 2]]
+        assert field.size == (2, 2)
+
+    @pytest.mark.parametrize(
+        ("mode", "corners", "columns"),
+        [
+            ("nearest", None, [[0], [0], [1], [1], [2], [2]]),
+            ("nearest-exact", None, [[0], [0], [1], [1], [2], [2]]),
+            ("bilinear", False, [[0], [0, 1], [0, 1], [1, 2], [1, 2], [2]]),
+            ("bilinear", True, [[0], [0, 1], [0, 1], [1, 2], [1, 2], [2]]),
+        ],
+    )
+    def test_upsampling(self, mode: str, corners: bool | None, columns: list[list[int]]) -> None:
+        net = Net(lambda _, x: F.interpolate(x, scale_factor=2, mode=mode, align_corners=corners))
+        field = receptive_field(net, (1, 3, 3))
+        assert field.shift_variant
+        assert [field.region((0, j))[1] for j in range(6)] == columns
+
+    def test_uneven_adaptive_pooling(self) -> None:
+        field = receptive_field(nn.AdaptiveAvgPool2d(4), (1, 6, 6))
+        assert [field.region((0, j))[1] for j in range(4)] == [[0, 1], [1, 2], [3, 4], [4, 5]]
+        assert (field.stride, field.shift_variant) == ((Fraction(3, 2), Fraction(3, 2)), True)
+
+    def test_even_adaptive_pooling_is_plain_pooling(self) -> None:
+        field = receptive_field(nn.AdaptiveMaxPool2d(3), (1, 6, 6))
+        assert (field.size, field.stride, field.shift_variant) == ((2, 2), (2, 2), False)
+
+    def test_pixel_shuffle_and_back(self) -> None:
+        shuffled = receptive_field(nn.PixelShuffle(2), (4, 5, 5))
+        assert (shuffled.size, shuffled.stride) == ((1, 1), (Fraction(1, 2), Fraction(1, 2)))
+        back = receptive_field(nn.Sequential(nn.PixelShuffle(2), nn.PixelUnshuffle(2)), (4, 5, 5))
+        assert (back.size, back.stride, back.shift_variant) == ((1, 1), (1, 1), False)
+
+
+class TestBorders:
+    def test_clipping_an_interval_is_not_enough_with_holes(self) -> None:
+        assert receptive_field(conv(3, padding=2, dilation=2), (1, 5, 5)).region((0, 4)) == ([0, 2], [2, 4])
+
+    def test_reflection_folds_and_circular_wraps(self) -> None:
+        reflect = receptive_field(conv(5, padding=2, padding_mode="reflect"), (1, 8, 8))
+        assert (reflect.region((0, 0))[0], reflect.padding, reflect.size) == ([0, 1, 2], (2, 2), (5, 5))
+        circular = receptive_field(conv(3, padding=1, padding_mode="circular"), (1, 8, 8))
+        assert (circular.region((0, 7)), circular.size) == (([0, 1, 7], [0, 6, 7]), (3, 3))
+        assert not circular.shift_variant
+
+    def test_padding_as_large_as_the_kernel_leaves_units_that_see_nothing(self) -> None:
+        field = receptive_field(conv(3, padding=3), (1, 5, 5))
+        assert field.region((0, 4)) == ([], [])
+        assert field.padding == (3, 3)
+
+    def test_asymmetric_padding_moves_the_start_and_not_the_size(self) -> None:
+        field = receptive_field(nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), conv(3, 2)), (1, 8, 8))
+        assert (field.size, field.padding, field.shape) == ((3, 3), (0, 0), (4, 4))
+
+    @pytest.mark.filterwarnings("ignore:Using padding='same'")
+    def test_same_padding_of_an_even_kernel(self) -> None:
+        field = receptive_field(conv(4, padding="same"), (1, 8, 8))
+        assert (field.size, field.padding, field.shape) == ((4, 4), (1, 1), (8, 8))
+
+    def test_ceil_mode_adds_a_unit_and_leaves_the_interior(self) -> None:
+        field = receptive_field(nn.MaxPool2d(2, ceil_mode=True), (1, 5, 5))
+        assert (field.shape, field.size, field.region((2, 0))) == ((3, 3), (2, 2), ([4], [0, 1]))
+
+    def test_negative_units_count_from_the_end_and_others_are_errors(self) -> None:
+        field = receptive_field(conv(3), (1, 5, 5))
+        assert field.region((-1, 0)) == field.region((2, 0)) == ([2, 3, 4], [0, 1, 2])
+        assert field.region((0, -3)) == ([0, 1, 2], [0, 1, 2])
+        for unit in ((3, 0), (0, -4), (0,)):
+            message = re.escape(f"there is no unit {unit} in a map of 3 x 3 units")
+            with pytest.raises(HarnessError, match=f"^{message}$"):
+                field.region(unit)
+
+
+class TestGlobal:
+    def test_a_gate_makes_global_and_is_left_out_of_the_size(self) -> None:
+        def gated(m: Any, x: Tensor) -> Tensor:
+            return x * torch.sigmoid(m.squeeze(x.mean((2, 3), keepdim=True)))
+
+        field = receptive_field(nn.Sequential(conv(3), Net(gated, squeeze=conv(1)), conv(3)), (1, 12, 12))
+        assert (field.size, field.is_global) == ((5, 5), True)
+
+    @pytest.mark.parametrize(
+        ("layer", "is_global"),
+        [
+            (nn.BatchNorm2d(4), False),
+            (nn.BatchNorm2d(4, track_running_stats=False), True),
+            (nn.GroupNorm(2, 4), True),
+            (nn.InstanceNorm2d(4), True),
+            (nn.LayerNorm((10, 10)), True),
+            (nn.LocalResponseNorm(3), False),
+            (nn.Softmax(dim=1), False),
+        ],
+        ids=["batch_running", "batch", "group", "instance", "layer", "response", "softmax"],
+    )
+    def test_statistics_at_inference(self, layer: nn.Module, is_global: bool) -> None:
+        field = receptive_field(nn.Sequential(nn.Conv2d(1, 4, 3), layer), (1, 12, 12))
+        assert (field.size, field.is_global) == ((3, 3), is_global)
+
+    def test_attention_reads_everything(self) -> None:
+        def attend(m: Any, x: Tensor) -> Tensor:
+            tokens = x.flatten(2).transpose(1, 2)
+            mixed: Tensor = m.attention(tokens, tokens, tokens)[0]
+            return mixed
+
+        net = nn.Sequential(nn.Conv2d(1, 4, 4, 4), Net(attend, attention=nn.MultiheadAttention(4, 2, batch_first=True)))
+        field = receptive_field(net, (1, 16, 16))
+        assert (field.size, field.is_global) == ((16, 16), True)
+
+    def test_a_sum_with_the_mean_of_a_map_reads_everything(self) -> None:
+        net = Net(lambda m, x: m.a(x) + m.a(x).mean((2, 3), keepdim=True), a=conv(3))
+        field = receptive_field(net, (1, 8, 8))
+        assert field.region((2, 2)) == (list(range(8)), list(range(8)))
+        assert field.is_global
+        assert not field.aligned

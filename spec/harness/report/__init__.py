@@ -1,0 +1,1 @@
+"""What the report and the generated texts are held to."""

@@ -1,0 +1,352 @@
+"""The report: what is on the page comes from specs and records, is escaped, and needs nothing from elsewhere."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.image import imread
+from torch import nn
+
+from harness import report, steps
+from harness.__main__ import main
+from harness.data import download
+from harness.evidence import record
+from harness.evidence.confusion import confusion, missed, missed_by_all
+from harness.report import page as report_page
+from harness.report import plots, svg
+from harness.step import Step
+from spec.harness.evidence.records_of import keep, step_with
+from spec.harness.support.paths import ROOT
+
+LADDER = [steps()[f"frontier/{name}"] for name in ("step1", "step2", "step6")]
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }}'
+
+
+def network() -> nn.Module:
+    """The least that is a step's network."""
+    return nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))
+
+
+def a_step(folder: Path, step_id: str = "mine/tiny", analysis: str = "- It is small.", **more: Any) -> type[Step]:
+    """A step of six epochs in no package, so that its ladder has no text."""
+    model = staticmethod(network)
+    step = step_with(folder, step_id, analysis, model=model, receptive_field=28, title="A title", **more)
+    step.__module__ = "test_01_step"
+    return step
+
+
+def run_of(seed: int, test: Sequence[float], errors: Sequence[tuple[int, int, int]] = ()) -> dict[str, Any]:
+    """A run as records hold it, half a point lower in training, a second an epoch."""
+    epochs = [
+        {"epoch": n, "train_accuracy": value - 0.5, "test_accuracy": value, "train_loss": 0.1, "seconds": 1.0}
+        for n, value in enumerate(test, 1)
+    ]
+    return {"seed": seed, "epochs": epochs, "errors": [list(error) for error in errors]}
+
+
+def record_of(*runs: dict[str, Any], **provenance: str) -> dict[str, Any]:
+    """A record of some runs."""
+    return {"provenance": {"hardware": "a processor", **provenance}, "runs": list(runs)}
+
+
+def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None = None) -> str:
+    """The page of one step and its runs."""
+    return report.html([step], images, {step.id: record_of(*runs)} if runs else {})
+
+
+def row_of(page: str, step_id: str) -> list[str]:
+    """The cells of the step in the table of all steps, as text, without the strip."""
+    [row] = re.findall(rf'<tr role="row">\s*<th [^>]*><a href="#[\w-]+">{step_id}</a></th>(.*?)</tr>', page, re.DOTALL)
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)
+    return [cell for cell in cells if "<svg" not in cell]
+
+
+def text_of(page: str) -> str:
+    """The page without its style, its script and its tags, on one line."""
+    bare = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(bare.replace("&nbsp;", " ").split())
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page of steps of a real ladder with their committed records, without MNIST."""
+    return report.html(LADDER, None)
+
+
+def test_every_step_has_a_section_a_row_and_a_link(page: str) -> None:
+    for step in LADDER:
+        anchor = step.id.replace("/", "-")
+        assert page.count(f'<h3 id="{anchor}">') == 1
+        assert page.count(f'<a href="#{anchor}">') == 2
+        assert row_of(page, step.id)[:2] == [f"{step.parameters:,}", str(step.receptive_field)]
+        assert " ".join(step.document().target.split()) in text_of(page).replace("&gt;", ">")
+
+
+def test_every_figure_in_the_table_is_that_of_the_committed_record(page: str) -> None:
+    recorded = [step for step in LADDER if record.path_of(step).exists()]
+    assert recorded
+    for step in recorded:
+        kept = json.loads(record.path_of(step).read_text())["runs"]
+        final = [[epoch["test_accuracy"] for epoch in run["epochs"][-3:]] for run in kept]
+        held = sum(all(accuracy >= 99.4 for accuracy in run) for run in final)
+        seconds = statistics.median(epoch["seconds"] for run in kept for epoch in run["epochs"])
+        _, _, published, measured, worst, share, pace = row_of(page, step.id)
+        assert published == ""
+        assert measured.split()[0] == f"{statistics.fmean(map(statistics.fmean, final)):.2f}"
+        assert ("[" in measured) == (len(kept) > 1)
+        assert (worst, share) == (f"{min(map(min, final)):.2f}", f"{held} of {len(kept)}")
+        assert pace == f"{seconds:.1f}"
+
+
+def test_what_changed_since_the_step_before_is_shown(page: str) -> None:
+    assert "+ Conv2d(8, 10, kernel_size=(3, 3), stride=(1, 1), bias=False)" in text_of(page)
+
+
+def test_the_figures_of_two_seeds_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+    page = page_of(
+        a_step(tmp_path), run_of(0, [98, 99, 99, 99.4, 99.4, 99.4]), run_of(3, [98, 99, 99, 99.5, 99.5, 99.5])
+    )
+    # Student's t at 1 degree of freedom is 12.706, the standard error of 99.40 and 99.50 is 0.05, and 100.09 cannot be.
+    assert row_of(page, "mine/tiny") == ["7", "28", "", "99.45 [98.81, 100.00]", "99.40", "2 of 2", "1.0"]
+    # 2 of 2: the lower bound of Clopper and Pearson is the square root of 0.025.
+    assert "held by 2 of 2 [0.16, 1.00]" in text_of(page)
+    assert "seeds 0, 3 hardware a processor" in text_of(page)
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(4, False), (5, True)])
+def test_green_is_for_as_many_seeds_as_show_that_the_goal_is_held(tmp_path: Path, seeds: int, shown: bool) -> None:
+    page = page_of(a_step(tmp_path), *(run_of(seed, [99.5] * 6) for seed in range(seeds)))
+    assert ('class="holds"' in page) == shown
+
+
+def test_a_step_without_a_record_says_so(tmp_path: Path) -> None:
+    page = page_of(a_step(tmp_path))
+    assert row_of(page, "mine/tiny") == ["7", "28", "", "", "", "", "", ""]
+    assert "not measured" in page
+    assert "Nothing has been measured yet" in page
+    assert not re.search(r"\bnan\b|\bNone\b", text_of(page))
+
+
+def test_one_seed_has_no_interval_and_no_band(tmp_path: Path) -> None:
+    page = page_of(a_step(tmp_path), run_of(0, [99.0] * 6))
+    assert row_of(page, "mine/tiny")[3] == "99.00"
+    assert "One seed." in page
+    assert not re.search(r"\bnan\b|\bNone\b", text_of(page))
+
+
+def test_a_shortened_run_is_no_verdict_and_not_in_the_plot(tmp_path: Path) -> None:
+    page = page_of(a_step(tmp_path), run_of(0, [99.5, 99.5, 99.5]))
+    assert row_of(page, "mine/tiny")[5] == "no verdict"
+    assert "Shortened: 3 of the 6 epochs" in page
+    assert "Nothing has been measured yet" in page
+
+
+def test_claims_are_shown_with_their_verdict_and_evidence(tmp_path: Path) -> None:
+    step = a_step(tmp_path, analysis="- It over-fits. [claim: over-fits] It is pretty. [judgement: taste]")
+    keep(step, {seed: ([99.8] * 6, [99.2 + seed / 100] * 6) for seed in range(3)})
+    text = text_of(report.html([step], None))
+    assert "It over-fits. supported ✓ over-fits: 0.59 [0.565, 0.615] points, n = 3 It is pretty. judgement" in text
+    assert "supported 1 refuted 0 undecided 0 judgement 1" in text
+
+
+def test_our_notes_are_shown_and_not_counted_among_the_sentences(tmp_path: Path) -> None:
+    notes = "- It is small. [judgement: taste]\n\nNotes:\n    - It over-fits. [claim: over-fits]"
+    step = a_step(tmp_path, analysis=notes)
+    keep(step, {seed: ([99.8] * 6, [99.2 + seed / 100] * 6) for seed in range(3)})
+    text = text_of(report.html([step], None))
+    assert "Notes It over-fits. supported ✓ over-fits: 0.59 [0.565, 0.615] points, n = 3" in text
+    assert "supported 0 refuted 0 undecided 0 judgement 1" in text
+
+
+def test_hostile_text_is_shown_and_not_run(tmp_path: Path) -> None:
+    step = a_step(tmp_path, analysis=f"- It says {HOSTILE} and `{HOSTILE}`. [judgement: {HOSTILE}]")
+    step.title = step.ladder = HOSTILE
+    page = report.html([step], None, {step.id: record_of(run_of(0, [99.0] * 6), hardware=HOSTILE)})
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "49" not in re.findall(r"It says (.*?) and", page)[0]
+    assert (
+        page.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&gt;&lt;img src=x onerror=alert(2)&gt;{{ 7 * 7 }}") >= 5
+    )
+
+
+def test_the_page_refers_to_nothing_but_itself(page: str) -> None:
+    targets = re.findall(r"""(?:href|src|action|srcset)=["']?([^"'\s>]*)|url\(([^)]*)\)""", page)
+    assert targets
+    assert {(one or other)[:5].partition("#")[1] or (one or other)[:5] for one, other in targets} <= {"#", "data:"}
+    assert not re.search(r"https?://|@import|<link(?! rel=\"icon\" href=\"data:,\")", page)
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
+    ids = re.findall(r'\sid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)) != set()
+    for one, other in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page):
+        assert (one or other) in ids
+
+
+def test_the_same_specs_and_records_give_the_same_page(page: str) -> None:
+    assert report.html(LADDER, None) == page
+
+
+def test_every_colour_of_a_plot_has_a_dark_one() -> None:
+    page = svg.inline(plots.curves([[98.0, 99.0]] * 2, [[97.0, 98.0]] * 2, 1, 99.1), "x", "x", plots.DARK)
+    both = re.findall(r"light-dark\((#\w+), (#\w+)\)", page)
+    assert len(set(both)) >= 4
+    assert all(light != dark for light, dark in both)
+    assert not re.findall(r"(?<!\()(?<!, )#[0-9a-f]{6}\b", page)
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of contrast of two colours #rrggbb (Web Content Accessibility Guidelines 2.2, 1.4.3)."""
+    lit = []
+    for colour in (one, other):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        lit.append(0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+    return max(lit) / min(lit)
+
+
+def test_text_and_marks_of_plots_stand_out_in_both_colours() -> None:
+    style = (ROOT / "harness" / "templates" / "report.css").read_text()
+    [(light, dark)] = re.findall(r"--page: light-dark\((#\w+), (#\w+)\)", style)
+    for colour in (plots.INK, plots.MUTED, *plots.LADDERS):
+        assert contrast(colour, light) >= 4.5
+        assert contrast(plots.DARK[colour], dark) >= 4.5
+
+
+def test_confusion_and_missed_digits_are_those_worked_out_by_hand() -> None:
+    runs = [
+        run_of(0, [99.0], [(5, 4, 9), (7, 2, 7), (8, 4, 9)]),
+        run_of(1, [99.0], [(5, 4, 8), (9, 1, 7)]),
+        {"seed": 2, "epochs": []},  # an old run, which keeps no errors
+    ]
+    found = confusion(runs)
+    assert found is not None
+    assert (found.runs, found.largest) == (2, 1.0)
+    assert [found.counts[4][digit] for digit in (4, 8, 9)] == [982 - 1.5, 0.5, 1.0]
+    assert [found.counts[digit][digit] for digit in (0, 1, 2)] == [980, 1134.5, 1031.5]
+    assert found.missed(4) == pytest.approx(100 * 1.5 / 982)
+    assert [(one.index, one.digit, one.predicted, one.runs) for one in missed_by_all(runs)] == [(5, 4, 8, 2)]
+    assert [one.index for one in missed(runs)] == [5, 7, 8, 9]
+    assert confusion(runs[2:]) is None
+
+
+def test_missed_digits_are_drawn_where_mnist_is_at_hand(tmp_path: Path) -> None:
+    images = torch.arange(6 * 28 * 28).reshape(6, 28, 28).mul(37).remainder(256).to(torch.uint8)
+    run = run_of(0, [99.0] * 6, [(5, 4, 9)])
+    page = page_of(a_step(tmp_path), run, images=images)
+    [drawn] = re.findall(r'<image id="image-5" [^>]*href="data:image/png;base64,([^"]*)"', page)
+    decoded = imread(io.BytesIO(base64.b64decode(drawn)))  # rows x columns x red, green, blue, opacity; 0 to 1
+    # The colour map has 256 levels of grey, and rounds where it turns one into eight bits.
+    assert np.abs(255 * (1 - decoded[:, :, 0]) - images[5].numpy()).max() <= 1
+    assert page.count('<use href="#image-5"/>') == 2
+    bare = page_of(a_step(tmp_path), run)
+    assert "#image-5" not in bare
+    assert "4 → 9 #5" in text_of(bare)
+
+
+def test_test_images_are_read_where_they_are_and_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
+    monkeypatch.setattr(download, "fetch", None)
+    assert report_page.mnist_images(tmp_path) is None
+    (tmp_path / download.TEST_IMAGES).write_bytes(raw)
+    assert report_page.mnist_images(tmp_path) is None  # not what MNIST is
+    monkeypatch.setattr(
+        download, "FILES", (download.File(download.TEST_IMAGES, len(raw), hashlib.sha256(raw).hexdigest()),)
+    )
+    found = report_page.mnist_images(tmp_path)
+    assert found is not None
+    assert found.tolist() == [[[1, 2], [3, 4]]]
+
+
+def test_half_the_errors_is_one_step_up() -> None:
+    up = [float(plots.height(accuracy)) for accuracy in (96.0, 98.0, 99.0, 99.5)]
+    assert [b - a for a, b in pairwise(up)] == pytest.approx([0.30103] * 3, abs=1e-5)
+    assert float(plots.height(100.0)) == float(plots.height(plots.MOST))
+
+
+def test_the_frontier_is_what_no_smaller_network_matches() -> None:
+    sizes = {
+        "a/1": (100, 98.0),
+        "a/2": (200, 99.0),
+        "b/1": (150, 97.0),
+        "b/2": (300, 99.0),
+        "b/3": (100, 97.5),
+        "c/1": (400, 99.5),
+    }
+    points = [plots.Point(name, *at, float("nan"), float("nan")) for name, at in sizes.items()]
+    assert [point.step for point in plots.best_so_far(points)] == ["a/1", "a/2", "c/1"]
+
+
+def test_a_step_of_which_some_runs_never_learn_does_not_press_the_others_together() -> None:
+    figure = plots.frontier([plots.Point("a/1", 100, 99.3, 99.2, 99.4), plots.Point("a/2", 200, 69.06, 0.0, 100.0)])
+    [axes] = figure.axes
+    assert axes.get_ylim()[0] == 97.0
+    assert "a/2: 69.1 %" in [text.get_text() for text in axes.texts]
+    assert [99.2, 99.4] in [list(line.get_ydata()) for line in axes.lines]  # type: ignore[arg-type]
+    assert [0.0, 100.0] not in [list(line.get_ydata()) for line in axes.lines]  # type: ignore[arg-type]
+
+
+def test_a_curve_is_the_mean_and_its_band_reaches_from_the_lowest_to_the_highest() -> None:
+    figure = plots.curves([[98.0, 99.0, 99.4], [98.4, 99.2]], [[97.0, 98.0, 98.2], [97.2, 98.4]], 1, None)
+    [axes] = figure.axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}  # type: ignore[arg-type]
+    assert lines["test"] == pytest.approx([98.2, 99.1, 99.4])
+    assert lines["train"] == pytest.approx([97.1, 98.2, 98.2])
+    low, high = axes.collections[1].get_paths()[0].get_extents().get_points()
+    assert (low[1], high[1]) == pytest.approx((98.0, 99.4))
+
+
+def test_the_plot_is_written_the_same_twice_and_says_what_it_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = []
+    for name in ("one.svg", "two.svg"):
+        assert main(["report", "--plot", str(tmp_path / name)]) == 0
+        texts.append((tmp_path / name).read_text())
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "one.svg"), str(tmp_path / "two.svg")]
+    assert texts[0] == texts[1]
+    assert not re.search(r"<dc:date>|20\d\d-\d\d-\d\d", texts[0])
+    assert "frontier/step6: 6,982 parameters, 99." in texts[0]
+
+
+def test_the_committed_plot_is_that_of_the_records() -> None:
+    shown = (ROOT / "docs" / "frontier.svg").read_text()
+    if report_page.described(report_page.points(steps().values())) not in shown:
+        anew = "make it anew with: python -m harness report --plot docs/frontier.svg"
+        pytest.fail(f"docs/frontier.svg is not what the records say; {anew}", pytrace=False)
+
+
+def test_the_verb_writes_the_page_of_all_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def html(specs: Sequence[type[Step]], images: object) -> str:
+        asked.extend(step.id for step in specs)
+        return "the page"
+
+    monkeypatch.setattr(report, "html", html)
+    assert main(["report", "-o", str(tmp_path / "r.html")]) == 0
+    assert (tmp_path / "r.html").read_text() == "the page"
+    assert capsys.readouterr().out == f"{tmp_path / 'r.html'}\n"
+    assert asked == list(steps())
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "html", lambda specs, images: "")
+    assert main(["report", "-o", str(tmp_path)]) == 2
+    assert re.fullmatch(rf".*report: error: cannot write {tmp_path}: Is a directory; .*\n", capsys.readouterr().err)

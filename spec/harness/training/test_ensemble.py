@@ -1,0 +1,144 @@
+"""Seeds that are trained together come to what each comes to alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness import Recipe, StepSpec
+from harness.data import MNIST
+from harness.data.synthetic import synthetic
+from harness.errors import HarnessError
+from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
+from harness.run import Epoch
+from harness.step import Step
+from harness.training import Together
+from harness.training.train import sound, training
+from models.blocks import Conv, GlobalAverage, LogProbabilities
+from spec.harness.training.in_memory import run_alone, run_together, trained
+
+RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
+AFFINE = RandomAffine(degrees=8, translate=0.1, scale=(0.9, 1.1), interpolation="bilinear", on="tensor", fill=-0.4)
+
+
+class Small(nn.Module):
+    """All that the ladders are made of, in double precision: another order of the same sums shows in no digit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(
+            Conv(1, 4, 3, "relu", "bn", 0.1),
+            nn.MaxPool2d(2),
+            Conv(4, 8, 3, "bn", "relu", 0.02, stride=2, bias=False),
+            Conv(8, 8, 3, "relu", groups=8, padding=1),
+            Conv(8, 10, 1),
+            GlobalAverage(),
+            LogProbabilities(),
+        ).double()
+
+    def forward(self, images: Tensor) -> Tensor:
+        log_probabilities: Tensor = self.network(images.double())
+        return log_probabilities
+
+
+def step_of(recipe: Recipe) -> type[Step]:
+    return type("Step", (StepSpec,), {"model": Small, "recipe": recipe, "__module__": __name__})
+
+
+@pytest.fixture(scope="module")
+def data() -> MNIST:
+    """230 images: seven batches of 32 and one of 6."""
+    return synthetic(230)
+
+
+def without_seconds(epoch: Epoch) -> Epoch:
+    return replace(epoch, seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        RECIPE,
+        replace(RECIPE, momentum=0.5, nesterov=True, weight_decay=1e-3, schedule=StepLR(1, 0.3)),
+        replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1)),
+        replace(RECIPE, augmentation=AFFINE),
+        replace(RECIPE, augmentation=RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")),
+        replace(RECIPE, schedule=OneCycle(), average=0.9),
+    ],
+    ids=["plain", "momentum and decay", "on images", "on tensors", "distorted", "averaged"],
+)
+def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> None:
+    step = step_of(recipe)
+    among = run_together(step, [3, 0, 7], data)
+    for history in among:
+        alone = run_alone(step, history.seed, data)
+        assert list(map(without_seconds, history.epochs)) == list(map(without_seconds, alone.epochs))
+    assert among[0].epochs[-1].train_loss != among[1].epochs[-1].train_loss
+
+
+def test_a_network_never_touches_another(data: MNIST) -> None:
+    models = [Small() for _ in range(3)]
+    run = Together(models, RECIPE, data, [0, 1, 2])
+    run.network.train()
+    log_probabilities = run.forward(run.weights, run.buffers, run.images(next(run.indices())))
+    log_probabilities[1].sum().backward()
+    for weight in run.weights.values():
+        assert weight.grad is not None
+        assert not weight.grad[0].any()
+        assert not weight.grad[2].any()
+    assert any(weight.grad[1].any() for weight in run.weights.values() if weight.grad is not None)
+
+
+def test_training_together_leaves_the_global_generator_alone(data: MNIST) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    step = step_of(RECIPE)
+    with training(step, [0, 1], data) as run:
+        trained(step, [0, 1], run, epochs=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
+    with pytest.raises(HarnessError, match=r"training/test_ensemble, seed 4: the loss is (nan|inf) in epoch 1"):
+        sound(run_together(step_of(replace(RECIPE, lr=1e30)), [4, 5], data))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        replace(RECIPE, momentum=0.5, nesterov=True, weight_decay=1e-3, schedule=StepLR(1, 0.3)),
+        replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1)),
+        replace(RECIPE, augmentation=AFFINE, schedule=OneCycle(), average=0.9),
+    ],
+    ids=["momentum and decay", "on images", "on tensors, averaged"],
+)
+def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> None:
+    step, there = step_of(recipe), data.to("cuda")
+    for history in run_together(step, [3, 0, 7], there):
+        for among, alone in zip(history.epochs, run_alone(step, history.seed, there).epochs, strict=True):
+            assert among.train_loss == pytest.approx(alone.train_loss, abs=1e-5)
+            assert among.errors == alone.errors
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_trains_as_the_cpu_does(data: MNIST) -> None:
+    class Certain(Small):
+        """Without dropout, which the two devices draw in different ways."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            for layer in self.modules():
+                if isinstance(layer, nn.Dropout):
+                    layer.p = 0.0
+
+    step = step_of(replace(RECIPE, schedule=OneCycle()))
+    step.model = Certain
+    here, [there] = run_alone(step, 5, data), run_together(step, [5], data.to("cuda"))
+    for one, other in zip(here.epochs, there.epochs, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, abs=1e-5)
+        assert one.errors == other.errors

@@ -1,0 +1,108 @@
+"""The trained networks of the repository are those of their records, and what is not is told apart."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from harness.__main__ import main
+from harness.commands import verification, verify
+from harness.errors import HarnessError
+from harness.ladder import steps
+from harness.provenance import fingerprint
+from harness.training import weights
+from spec.harness.jobs import small
+from spec.harness.jobs.small import Call, Plain, Simple
+from spec.harness.jobs.small import call as call
+
+
+@pytest.fixture
+def made(call: Call, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The weights of seed 1 of a step whose record has the seeds 0 and 1."""
+    assert call("small/plain --seeds 0 1 --record")[0] == 0
+    assert main(["verify", "small/plain", "--train", "1", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == f"wrote {weights.path_of(Plain)}"
+    assert "plain: 834 parameters, seed 1: " in out[1]
+    return weights.path_of(Plain)
+
+
+def test_the_network_misses_what_its_record_says(made: Path) -> None:
+    network = small.Network()
+    network.load_state_dict(load_file(made))
+    network.eval()
+    data = small.images()
+    pixels = (data.test_images[:, None] / 255 - 0.1307) / 0.3081
+    with torch.no_grad():
+        wrong = (network(pixels).argmax(1) != data.test_labels).nonzero().flatten().tolist()
+    record = json.loads((made.parents[1] / "records" / "plain.json").read_text())
+    assert wrong == [index for index, _, _ in record["runs"][1]["errors"]]
+
+
+def test_a_network_that_is_not_that_of_the_record_fails(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tensors, path = load_file(made), made
+    for name in tensors:
+        if name.endswith("bias"):
+            tensors[name] = tensors[name].roll(1)
+    header = {"step": "small/plain", "seed": "1", "fingerprint": fingerprint(Plain)}
+    save_file(tensors, path, header)
+    assert main(["verify", "small/plain", "--device", "cpu"]) == 1
+    assert "NOT what the record says" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verify, "steps", lambda: {"small/simple": Simple})
+    for line, said in (
+        ("verify small/simple", "small/simple has no weights"),
+        ("verify small/simple --train 0", "small/simple has no record of seed 0"),
+        ("verify --train 0", "--train is for one step"),
+        ("verify", "no step has weights yet"),
+    ):
+        assert main([*line.split(), "--device", "cpu"]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+    assert not weights.path_of(Simple).exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        (rb"(?s).\Z", b""),  # cut short
+        (rb"(?s).+", b""),
+        (rb"\A", b"\x80\x04]"),  # as a pickle begins
+        (b"small/plain", b"small/other"),
+        (b'"seed":"1"', b'"seed":"x"'),
+        (b'"fingerprint":"...', b'"fingerprint":"xyz'),
+        (b"0.0.weight", b"0.9.weight"),
+    ],
+)
+def test_a_file_that_is_not_its_weights_is_one_line(there: bytes, instead: bytes, made: Path) -> None:
+    raw = re.sub(there, instead.replace(b"\\", b"\\\\"), made.read_bytes(), count=1)
+    assert raw != made.read_bytes()
+    made.write_bytes(raw)
+    with pytest.raises(HarnessError, match=r"plain\.safetensors has not the weights of small/plain"):
+        weights.read(Plain)
+
+
+def test_a_training_that_comes_to_something_else_writes_nothing(made: Path) -> None:
+    path = made.parents[1] / "records" / "plain.json"
+    record = json.loads(path.read_text())
+    before = made.read_bytes()
+    record["runs"][0]["errors"] = [[index, 3, 8] for index in range(20)]
+    path.write_text(json.dumps(record))
+    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 2
+    assert made.read_bytes() == before
+
+
+def test_the_weights_of_the_repository_are_of_their_steps() -> None:
+    kept = [step for step in steps().values() if weights.path_of(step).exists()]
+    for step in kept:
+        trained = weights.read(step)
+        assert verification.recorded(step, trained.seed)
+        assert weights.path_of(step).stat().st_size < 200_000

@@ -3,7 +3,7 @@
 import re
 
 LINK = r"\](?=[(\[:])|(?<=:)/(?=/)|(?<=www)\."  # what makes a link of what stands around it
-MARKS = rf"\A[-+#>=]|[\\`|<&*~$]|(?<![^\W_])_|_(?![^\W_])|{LINK}"  # an underscore within a word is one in Markdown too
+MARKS = rf"[\\`|<&*~$]|(?<![^\W_])_|_(?![^\W_])|{LINK}"  # an underscore within a word is one in Markdown too
 
 
 def printable(text: str) -> str:

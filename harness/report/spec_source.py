@@ -11,7 +11,7 @@ from harness import docstring, escape
 from harness.errors import HarnessError
 
 WIDTH = 116  # of a Measured line, in a docstring that is indented by four
-RESULT = re.compile(r"^ *Result: *\n.*?(?=\s*\n *Analysis: *\n)", flags=re.MULTILINE | re.DOTALL)
+RESULT = re.compile(r"^( *)Result: *\n.*?(?=\s*\n\1Analysis: *\n)", flags=re.MULTILINE | re.DOTALL)
 MEASURED = re.compile(r"\n( *)Measured:.*(?:\n\1(?!\w+:)[ ]*\S.*)*")  # up to the next label, as `docstring.entry` reads
 
 
@@ -25,7 +25,7 @@ def _filled(measured: str) -> str:
     """A Measured line, wrapped; white space is all the same in it."""
     indent = " " * 8
     filled = textwrap.wrap(
-        f"Measured: {escape.docstring(' '.join(measured.split()))}",
+        f"Measured: {escape.docstring(measured)}",
         width=WIDTH,
         initial_indent=indent,
         subsequent_indent=indent + " " * 4,

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness import StepSpec, escape, report
+from harness import StepSpec, escape, strict_json
 from harness.commands.compare import markdown, noise, unlike
 from harness.errors import HarnessError
 from harness.evidence import paired, record
@@ -66,8 +66,16 @@ def read(source: str) -> tuple[list[str], str, dict[str, str] | None, str]:
     return kept, said, ast.literal_eval(claims[0].value) if claims else None, ast.dump(tree)
 
 
+def alone(label: str) -> str:
+    """A text that is wrapped so that the label has a line of its own."""
+    return f"{'x' * 100} {label} {'x' * 100}"
+
+
 @FUZZED
 @given(TEXT, TEXT)
+@example(alone("Analysis:"), alone("Result:"))
+@example(alone("Measured:"), alone("Analysis:"))
+@example("a", "Measured:" * 30)
 def test_a_measured_line_says_to_python_what_it_was_made_of(text: str, other: str) -> None:
     kept, said, claims, rest = read(with_measured(with_measured(SPEC, other), text))
     assert words(said) == words(f"Measured: {text}")
@@ -224,7 +232,8 @@ def test_names_that_machines_have_are_read_by_every_reader(tmp_path: Path, name:
         assert reader()["hardware"] == name  # type: ignore[index]
     step, _ = recorded(tmp_path)
     record.path_of(step).write_text(record.path_of(step).read_text().replace("a processor", name))
-    assert words(name) in words(read(spec_text(step, {}))[1])
+    assert words(read(spec_text(step, {}))[1]) == f"Measured: {record.measured(step)}"
+    assert words(name) in str(record.measured(step))
 
 
 @pytest.mark.parametrize(
@@ -243,6 +252,16 @@ def test_numbers_that_no_run_has_are_refused(tmp_path: Path, changes: dict[str, 
     path.write_text(json.dumps({**sound, "runs": [{**sound["runs"][0], **changes}]}))
     with pytest.raises(HarnessError, match=f"step.json is not a record of mine/step: {shown}"):
         record.read(step)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\x1b", "a\nb", "\ud800", "x" * 1001, ["a", ["\x1b"]], {"\x1b": 1}, {"x" * 201: 1}, [{"a": {"b": "\x00"}}]],
+)
+def test_no_text_in_json_is_to_be_obeyed_wherever_it_is(value: Any) -> None:
+    with pytest.raises(ValueError, match="printable") as error:
+        strict_json.parse(json.dumps({"runs": [{"more": value}]}))
+    assert str(error.value).isprintable()
 
 
 def test_a_head_that_says_of_no_seeds_at_once_is_refused(tmp_path: Path) -> None:
@@ -280,6 +299,7 @@ def inlines(text: str) -> list[list[tuple[str, str]]]:
 @FUZZED
 @given(TEXT)
 @example("[a](b)")
+@example("a`b")
 def test_a_name_in_markdown_is_text_of_one_cell(text: str) -> None:
     shown, cell = words(escape.printable(text)), escape.markdown(text)
     table = f"| a | b |\n| --- | --- |\n| {cell} | c |\n"
@@ -322,7 +342,19 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"made": {"hardware": "<b>"}}, {"made": 3}, {"step": "\x1b"}, {"cores": 3}, {"seeds": [{}]}, {"floor": None}],
+    [
+        {
+            "made": {
+                **dict.fromkeys(("torch", "python", "platform", "turns", "batch_size", "threads"), 1),
+                "hardware": "<b>",
+            }
+        },
+        {"made": 3},
+        {"step": "\x1b"},
+        {"cores": 3},
+        {"seeds": [{}]},
+        {"floor": None},
+    ],
     ids=str,
 )
 def test_results_of_the_benchmark_that_cannot_be_shown_are_refused(

@@ -173,9 +173,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
         ("rewrite.with_claims", lambda text, *_: text.replace("lr=0.1", "lr=0.2")),
         ("rewrite.with_claims", lambda text, *_: text + '"""'),
         ("rewrite.with_claims", lambda text, *_: text),
+        ("rewrite.with_measured", lambda text, _: text),
         ("tables.findings_table", lambda _: "<!-- /findings -->"),
     ],
-    ids=["code", "quotes", "place", "recipe", "syntax", "claims", "readme"],
+    ids=["code", "quotes", "place", "recipe", "syntax", "claims", "measured", "readme"],
 )
 def test_nothing_is_written_if_more_would_change_than_is_generated(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
@@ -216,6 +217,12 @@ def test_a_measured_line_is_replaced_and_not_added_to() -> None:
     once = with_measured(SPEC, "99.30 over the final 3 epochs")
     assert with_measured(once, "99.40 over " + "the final 3 epochs " * 9) != once
     assert with_measured(with_measured(once, "99.40 over " + "the final 3 epochs " * 9), None) == SPEC
+
+
+def test_what_follows_a_measured_line_in_a_result_stays() -> None:
+    label = "        Published: best test 99.35\n            (one run)"
+    text = with_measured(SPEC, "99.30").replace("99.30", f"99.30\n{label}")
+    assert with_measured(text, None) == SPEC.replace("field: 28", f"field: 28\n{label}")
 
 
 @pytest.mark.parametrize("step", RECORDED, ids=lambda step: step.id)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from harness import StepSpec, escape, strict_json
 from harness.commands.compare import markdown, noise, unlike
 from harness.errors import HarnessError
-from harness.evidence import paired, record
+from harness.evidence import paired, record, summary
 from harness.evidence.confusion import confusion, missed
 from harness.evidence.summary import Figures
 from harness.jobs import checkpoint, run_file
@@ -232,8 +232,8 @@ def test_names_that_machines_have_are_read_by_every_reader(tmp_path: Path, name:
         assert reader()["hardware"] == name  # type: ignore[index]
     step, _ = recorded(tmp_path)
     record.path_of(step).write_text(record.path_of(step).read_text().replace("a processor", name))
-    assert words(read(spec_text(step, {}))[1]) == f"Measured: {record.measured(step)}"
-    assert words(name) in str(record.measured(step))
+    assert words(read(spec_text(step, {}))[1]) == f"Measured: {summary.measured(step)}"
+    assert words(name) in str(summary.measured(step))
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.Monk
 
     def tags(text: str) -> Tags:
         step.title = f"A {text}"
-        return Tags(report.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
+        return Tags(report_page.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
 
     plain = tags("a processor").tags
 

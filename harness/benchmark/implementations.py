@@ -17,7 +17,7 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.recipe import Recipe
 from harness.step import Step
-from harness.training import Run, Together
+from harness.training import EnsembleTrainer, Run
 from harness.training.augmentation import prepare
 from harness.training.evaluation import errors, evaluate, percent
 
@@ -161,7 +161,7 @@ class OursTogether:
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> None:
         models = [step.model().to(device) for _ in range(seeds)]
-        self.run = Together(models, step.recipe, data.to(device), range(seeds))
+        self.run = EnsembleTrainer(models, step.recipe, data.to(device), range(seeds))
 
     def steps(self) -> Iterator[None]:
         """Training steps without end."""

@@ -1,7 +1,7 @@
 """Seeds of one step in memory, an epoch at a time. Writes no files."""
 
-from harness.training.ensemble import Together
+from harness.training.ensemble import EnsembleTrainer
 from harness.training.train import OnEpoch
 from harness.training.trainer import Run, Training
 
-__all__ = ["OnEpoch", "Run", "Together", "Training"]
+__all__ = ["EnsembleTrainer", "OnEpoch", "Run", "Training"]

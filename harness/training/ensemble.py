@@ -25,7 +25,7 @@ from harness.training.snapshot import Generators, State, put_back, take
 from harness.training.trainer import optimizer_of
 
 
-class Together:
+class EnsembleTrainer:
     """S networks in training. Every tensor of theirs has S as its first dimension.
 
     The networks must be of one class and differ in their weights only; the loss of one never touches another, since
@@ -178,7 +178,7 @@ class Together:
         return [missed(one, self.data.test_labels) for one in predicted]
 
 
-def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> Together:
+def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:
     """The networks of the seeds on the device where the data is; seeds torch's global generator for each."""
     device = data.train_images.device
     models = []
@@ -186,4 +186,4 @@ def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> Together:
         torch.manual_seed(seed)
         models.append(step.model().to(device))
     check_output(step, models[0], device)
-    return Together(models, step.recipe, data, seeds)
+    return EnsembleTrainer(models, step.recipe, data, seeds)

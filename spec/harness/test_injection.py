@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness import StepSpec, escape, strict_json
+from harness import StepSpec, escape, report, strict_json
 from harness.commands.compare import markdown, noise, unlike
 from harness.errors import HarnessError
 from harness.evidence import paired, record, summary
@@ -402,7 +402,7 @@ def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.Monk
 
     def tags(text: str) -> Tags:
         step.title = f"A {text}"
-        return Tags(report_page.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
+        return Tags(report.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
 
     plain = tags("a processor").tags
 

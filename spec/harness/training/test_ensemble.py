@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.run import Epoch
 from harness.step import Step
-from harness.training import Together
+from harness.training import EnsembleTrainer
 from harness.training.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained
@@ -79,7 +79,7 @@ def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> N
 
 def test_a_network_never_touches_another(data: MNIST) -> None:
     models = [Small() for _ in range(3)]
-    run = Together(models, RECIPE, data, [0, 1, 2])
+    run = EnsembleTrainer(models, RECIPE, data, [0, 1, 2])
     run.network.train()
     log_probabilities = run.forward(run.weights, run.buffers, run.images(next(run.indices())))
     log_probabilities[1].sum().backward()

@@ -17,8 +17,9 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.recipe import Recipe
 from harness.step import Step
-from harness.training import EnsembleTrainer, Run
+from harness.training import SingleTrainer
 from harness.training.augmentation import prepare
+from harness.training.ensemble import EnsembleTrainer
 from harness.training.evaluation import errors, evaluate, percent
 
 
@@ -138,7 +139,9 @@ class Ours:
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.data = step.recipe, data.to(device)
-        self.run = Run(step.model().to(device).to(memory_format=layout(device)), step.recipe, self.data, seed=0)
+        self.run = SingleTrainer(
+            step.model().to(device).to(memory_format=layout(device)), step.recipe, self.data, seed=0
+        )
 
     def steps(self) -> Iterator[None]:
         """Training steps without end."""

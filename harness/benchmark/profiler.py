@@ -21,7 +21,7 @@ from harness.data.synthetic import unteachable
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training import Run
+from harness.training import SingleTrainer
 from harness.training.evaluation import check_output
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3
@@ -86,7 +86,7 @@ def profiled(step: type[Step], device: torch.device) -> profile:
         model = step.model().to(device).to(memory_format=layout(device))
         check_output(step, model, device)
         model.train()
-        run = Run(model, step.recipe, unteachable(total * step.recipe.batch_size).to(device), seed=0)
+        run = SingleTrainer(model, step.recipe, unteachable(total * step.recipe.batch_size).to(device), seed=0)
         batches = iter(run.batches())
         profiler = profile(
             activities=activities,

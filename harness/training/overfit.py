@@ -7,7 +7,7 @@ from harness.data.synthetic import synthetic
 from harness.step import Step
 from harness.training.augmentation import normalized
 from harness.training.evaluation import check_output
-from harness.training.trainer import Run
+from harness.training.trainer import SingleTrainer
 
 
 def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:
@@ -21,7 +21,7 @@ def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, 
         torch.manual_seed(0)
         model = step.model()
         check_output(step, model, torch.device("cpu"))
-        run = Run(model, step.recipe, data, seed=0)
+        run = SingleTrainer(model, step.recipe, data, seed=0)
         run.set_rate(0)
         model.train()
         for module in model.modules():

@@ -26,7 +26,7 @@ from harness.training.snapshot import Generators, State, put_back, take
 
 
 class Training(Protocol):
-    """What one network in training (`Run`) and several side by side (`harness.training.Together`) have in common."""
+    """What one network in training (`SingleTrainer`) and several side by side (`training.Together`) have in common."""
 
     data: MNIST
     epoch: int
@@ -50,16 +50,16 @@ class Training(Protocol):
         """Go on from a state that was taken after so many epochs; ValueError if it is not of this network."""
 
 
-def alone(step: type[Step], seed: int, data: MNIST) -> "Run":
+def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     """The network of one seed, before its first epoch; seeds torch's global generator."""
     device = data.train_images.device
     torch.manual_seed(seed)
     model = step.model().to(device).to(memory_format=layout(device))
     check_output(step, model, device)
-    return Run(model, step.recipe, data, seed)
+    return SingleTrainer(model, step.recipe, data, seed)
 
 
-class Run:
+class SingleTrainer:
     """A network in training: its optimizer, its random streams and how many steps are behind it."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:

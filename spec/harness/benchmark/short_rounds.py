@@ -29,7 +29,7 @@ class Cuda:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
-        real = training.Run.train_step
+        real = training.SingleTrainer.train_step
         tell = self.calls.append
 
         class Event:
@@ -42,14 +42,14 @@ class Cuda:
             def elapsed_time(self, end: "Event") -> float:
                 return 250.0
 
-        def train_step(run: training.Run, *batch: torch.Tensor) -> Any:
+        def train_step(run: training.SingleTrainer, *batch: torch.Tensor) -> Any:
             tell("step")
             return real(run, *batch)
 
         monkeypatch.setattr(torch.cuda, "Event", Event)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"{device}'s stream")
         monkeypatch.setattr(torch.cuda, "synchronize", lambda device: tell("wait"))
-        monkeypatch.setattr(training.Run, "train_step", train_step)
+        monkeypatch.setattr(training.SingleTrainer, "train_step", train_step)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from harness import Recipe, StepSpec, training
 from harness.benchmark.throughput import Rounds, Watch
 from harness.data.synthetic import unteachable
-from harness.training import EnsembleTrainer
+from harness.training.ensemble import EnsembleTrainer
 from spec.harness.benchmark.fake_nvml import UUID, Nvml
 from spec.harness.benchmark.fake_nvml import no_driver as no_driver
 from spec.harness.benchmark.fake_nvml import nvml as nvml
@@ -68,7 +68,7 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
     """On a GPU even one network is: its loss over the same images is that of the network alone."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
-    assert isinstance(alone.run, training.Run)
+    assert isinstance(alone.run, training.SingleTrainer)
     among.run = EnsembleTrainer([deepcopy(alone.run.model)], Tiny.recipe, alone.run.data, [0])
     for _ in range(6):  # more than the recipe has epochs
         alone()

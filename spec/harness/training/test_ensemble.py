@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
 from harness.run import Epoch
 from harness.step import Step
-from harness.training import EnsembleTrainer
+from harness.training.ensemble import EnsembleTrainer
 from harness.training.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained

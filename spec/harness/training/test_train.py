@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import Epoch, History
 from harness.step import Step
-from harness.training import Run, augmentation
+from harness.training import SingleTrainer, augmentation
 from harness.training.evaluation import errors, evaluate
 from harness.training.train import sound, training
 from models.blocks import Conv, GlobalAverage, LogProbabilities
@@ -68,7 +68,7 @@ def data() -> MNIST:
 def test_losses_are_those_of_the_reference_loop(data: MNIST) -> None:
     recipe = replace(RECIPE, momentum=0.9, nesterov=True, weight_decay=1e-3, schedule=StepLR(1, gamma=0.1))
     torch.manual_seed(1)
-    run = Run(Tiny(), recipe, data, seed=1)
+    run = SingleTrainer(Tiny(), recipe, data, seed=1)
     torch.manual_seed(1)
     model = Tiny()
     optimizer = sgd(model, recipe)
@@ -91,7 +91,7 @@ def test_losses_are_those_of_the_reference_loop(data: MNIST) -> None:
 def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: MNIST) -> None:
     recipe = replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1))
     torch.manual_seed(2)
-    run = Run(Tiny(), recipe, data, seed=2)
+    run = SingleTrainer(Tiny(), recipe, data, seed=2)
     torch.manual_seed(2)
     model = Tiny()
     optimizer = sgd(model, recipe)
@@ -156,7 +156,7 @@ def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) 
 def test_the_average_and_the_one_cycle_are_those_of_torch(data: MNIST) -> None:
     recipe = replace(RECIPE, schedule=OneCycle(), average=0.9)
     torch.manual_seed(3)
-    run = Run(Tiny(), recipe, data, seed=3)
+    run = SingleTrainer(Tiny(), recipe, data, seed=3)
     torch.manual_seed(3)
     model = Tiny()
     optimizer = sgd(model, recipe)
@@ -260,7 +260,7 @@ def test_a_model_that_cannot_take_a_digit_is_refused(data: MNIST) -> None:
 
 
 def test_the_rate_follows_the_schedule_step_by_step(data: MNIST) -> None:
-    run = Run(Tiny(), replace(RECIPE, lr=0.1, schedule=StepLR(1, gamma=0.15)), data, seed=0)
+    run = SingleTrainer(Tiny(), replace(RECIPE, lr=0.1, schedule=StepLR(1, gamma=0.15)), data, seed=0)
     assert run.steps_per_epoch == math.ceil(500 / 32) == 16
     run.set_rate(0)
     assert run.optimizer.param_groups[0]["lr"] == pytest.approx(0.1)

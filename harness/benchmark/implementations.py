@@ -17,10 +17,10 @@ from harness.data import MNIST
 from harness.device import layout
 from harness.recipe import Recipe
 from harness.step import Step
-from harness.training import SingleTrainer
 from harness.training.augmentation import prepare
 from harness.training.ensemble import EnsembleTrainer
 from harness.training.evaluation import errors, evaluate, percent
+from harness.training.trainer import SingleTrainer
 
 
 class Way(Protocol):

@@ -21,8 +21,8 @@ from harness.data.synthetic import unteachable
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training import SingleTrainer
 from harness.training.evaluation import check_output
+from harness.training.trainer import SingleTrainer
 
 SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3
 """Training steps: before the profiler looks at all, before it warms up, while it does, and those that it keeps."""

@@ -17,7 +17,7 @@ from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import News, Task
 from harness.provenance import provenance
 from harness.run import Progress
-from harness.training import Training
+from harness.training import Trainer
 from harness.training.train import train, training
 
 
@@ -41,7 +41,7 @@ def work(task: Task, data: MNIST) -> Iterator[News]:
             yield News(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
 
 
-def go_on(task: Task, run: Training, before: Checkpoint, made: dict[str, Any]) -> None:
+def go_on(task: Task, run: Trainer, before: Checkpoint, made: dict[str, Any]) -> None:
     """Put a training where the checkpoint left it; HarnessError if that is of another one."""
     where = f"the checkpoint of {task.name}"
     before.check(task.step, made, where)

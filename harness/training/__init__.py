@@ -2,6 +2,6 @@
 
 from harness.training.ensemble import EnsembleTrainer
 from harness.training.train import OnEpoch
-from harness.training.trainer import SingleTrainer, Training
+from harness.training.trainer import SingleTrainer, Trainer
 
-__all__ = ["EnsembleTrainer", "OnEpoch", "SingleTrainer", "Training"]
+__all__ = ["EnsembleTrainer", "OnEpoch", "SingleTrainer", "Trainer"]

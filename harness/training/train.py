@@ -16,12 +16,12 @@ from harness.run import Epoch, Errors, History, Outcome, Progress
 from harness.step import Step
 from harness.training.ensemble import together
 from harness.training.evaluation import percent
-from harness.training.trainer import Training, alone
+from harness.training.trainer import Trainer, alone
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]
 
 
-def train(step: type[Step], run: Training, progress: Progress, epochs: int) -> Iterator[dict[int, Outcome]]:
+def train(step: type[Step], run: Trainer, progress: Progress, epochs: int) -> Iterator[dict[int, Outcome]]:
     """Train until every seed of `progress` has so many epochs or has failed; yield what each epoch adds to it.
 
     Whoever stops asking ends the training. Fewer epochs than the recipe has follow the schedule of the whole recipe.
@@ -48,7 +48,7 @@ def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list
 
 
 @contextmanager
-def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Training]:
+def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Trainer]:
     """The networks of seeds that are trained together, on the device where the data is, before their first epoch.
 
     torch's global generator is put back afterwards.
@@ -58,14 +58,14 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Tr
         yield trainer_of(step, seeds, data)
 
 
-def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST) -> Training:
+def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST) -> Trainer:
     """Stacked networks for several seeds, or on a GPU, and else a single one. Seeds torch's global generator."""
     if data.train_images.device.type == "cuda" or len(seeds) > 1:
         return together(step, seeds, data)
     return alone(step, seeds[0], data)
 
 
-def next_epoch(step: type[Step], seeds: Sequence[int], run: Training) -> list[Outcome]:
+def next_epoch(step: type[Step], seeds: Sequence[int], run: Trainer) -> list[Outcome]:
     """Train and evaluate one epoch: what came of it for each seed."""
     began = time.perf_counter()
     passes = run.pass_of_each()

@@ -25,7 +25,7 @@ from harness.training.losses import loss_of
 from harness.training.snapshot import Generators, State, put_back, take
 
 
-class Training(Protocol):
+class Trainer(Protocol):
     """What one network in training (`SingleTrainer`) and several side by side (`training.Together`) have in common."""
 
     data: MNIST
@@ -87,7 +87,7 @@ class SingleTrainer:
         return self.model if self.averaged is None else self.averaged
 
     def launch_epoch(self) -> None:
-        """See `Training`."""
+        """See `Trainer`."""
         self.model.train()
         # Sums stay on the device: reading one a batch would make a GPU wait.
         self.loss_sum.zero_()
@@ -102,7 +102,7 @@ class SingleTrainer:
         self.epoch += 1
 
     def pass_of_each(self) -> list[tuple[float, int]]:
-        """See `Training`; a list of one."""
+        """See `Trainer`; a list of one."""
         self.launch_epoch()
         return [(self.loss_sum.item() / self.steps_per_epoch, int(self.correct.item()))]
 
@@ -111,11 +111,11 @@ class SingleTrainer:
         return [errors(self.evaluated, self.data.test_images, self.data.test_labels, self.recipe.normalize)]
 
     def state(self) -> State:
-        """See `Training`."""
+        """See `Trainer`."""
         return take(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """See `Training`."""
+        """See `Trainer`."""
         put_back(self._live(), self.optimizer, self._generators(), state)
         self.epoch = epoch
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from harness import training
 from harness.benchmark import baseline, throughput
+from harness.training import trainer
 from spec.harness.plugin import tiny_ladder
 from spec.harness.plugin.tiny_ladder import Ladder
 
@@ -29,7 +29,7 @@ class Cuda:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
-        real = training.SingleTrainer.train_step
+        real = trainer.SingleTrainer.train_step
         tell = self.calls.append
 
         class Event:
@@ -42,14 +42,14 @@ class Cuda:
             def elapsed_time(self, end: "Event") -> float:
                 return 250.0
 
-        def train_step(run: training.SingleTrainer, *batch: torch.Tensor) -> Any:
+        def train_step(run: trainer.SingleTrainer, *batch: torch.Tensor) -> Any:
             tell("step")
             return real(run, *batch)
 
         monkeypatch.setattr(torch.cuda, "Event", Event)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"{device}'s stream")
         monkeypatch.setattr(torch.cuda, "synchronize", lambda device: tell("wait"))
-        monkeypatch.setattr(training.SingleTrainer, "train_step", train_step)
+        monkeypatch.setattr(trainer.SingleTrainer, "train_step", train_step)
 
 
 @pytest.fixture

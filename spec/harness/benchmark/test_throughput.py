@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness import Recipe, StepSpec, training
+from harness import Recipe, StepSpec
 from harness.benchmark.throughput import Rounds, Watch
 from harness.data.synthetic import unteachable
+from harness.training import trainer
 from harness.training.ensemble import EnsembleTrainer
 from spec.harness.benchmark.fake_nvml import UUID, Nvml
 from spec.harness.benchmark.fake_nvml import no_driver as no_driver
@@ -68,7 +69,7 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
     """On a GPU even one network is: its loss over the same images is that of the network alone."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
-    assert isinstance(alone.run, training.SingleTrainer)
+    assert isinstance(alone.run, trainer.SingleTrainer)
     among.run = EnsembleTrainer([deepcopy(alone.run.model)], Tiny.recipe, alone.run.data, [0])
     for _ in range(6):  # more than the recipe has epochs
         alone()

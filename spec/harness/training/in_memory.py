@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.data import MNIST
 from harness.run import History, Progress
 from harness.step import Step
-from harness.training import Training
+from harness.training import Trainer
 from harness.training.ensemble import together
 from harness.training.train import train
 from harness.training.trainer import alone
@@ -22,7 +22,7 @@ def run_together(step: type[Step], seeds: Sequence[int], data: MNIST, epochs: in
     return trained(step, seeds, together(step, seeds, data), epochs)
 
 
-def trained(step: type[Step], seeds: Sequence[int], run: Training, epochs: int | None = None) -> list[History]:
+def trained(step: type[Step], seeds: Sequence[int], run: Trainer, epochs: int | None = None) -> list[History]:
     """The runs of networks in training, in the order of the seeds."""
     progress = Progress(seeds)
     for _ in train(step, run, progress, epochs or step.recipe.epochs):

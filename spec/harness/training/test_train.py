@@ -17,9 +17,10 @@ from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import Epoch, History
 from harness.step import Step
-from harness.training import SingleTrainer, augmentation
+from harness.training import augmentation
 from harness.training.evaluation import errors, evaluate
 from harness.training.train import sound, training
+from harness.training.trainer import SingleTrainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training import reference
 from spec.harness.training.in_memory import run_alone, trained

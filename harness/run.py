@@ -56,7 +56,7 @@ def errors_of_json(value: Any) -> Errors:
 
 
 @dataclass(frozen=True)
-class History:
+class Run:
     """One run: a step, a seed and its epochs so far, 1-based and in order."""
 
     step: type[Step]
@@ -90,7 +90,7 @@ def holds(final: Sequence[float]) -> bool:
     return len(final) > 0 and min(final) >= GOAL
 
 
-def run_of(history: History) -> dict[str, Any]:
+def run_of(history: Run) -> dict[str, Any]:
     """The run of a history as records hold it: the seed, its epochs, and the test images missed after the last one.
 
     Each of the `errors` is [index of the image, its digit, the digit predicted]; `together` says how many seeds were
@@ -141,9 +141,9 @@ class Progress:
         """Whether every seed has failed or has so many epochs."""
         return all(seed in self.failed or len(run) >= epochs for seed, run in self.epochs.items())
 
-    def histories(self, step: type[Step], provenance: Mapping[str, Any] | None = None) -> list[History]:
+    def histories(self, step: type[Step], provenance: Mapping[str, Any] | None = None) -> list[Run]:
         """The runs so far, in the order of the seeds."""
         return [
-            History(step, seed, tuple(run), len(self.epochs), self.failed.get(seed), provenance or {})
+            Run(step, seed, tuple(run), len(self.epochs), self.failed.get(seed), provenance or {})
             for seed, run in self.epochs.items()
         ]

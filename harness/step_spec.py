@@ -10,7 +10,7 @@ from harness.ladder import find
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
-    from harness.run import History
+    from harness.run import Run
 
 
 class StepSpec(Step):
@@ -78,7 +78,7 @@ class StepSpec(Step):
         before, after = rehearse(type(self))
         assert after < before, f"{self.id}: the loss on one batch went from {before:.4f} to {after:.4f}"
 
-    def test_accuracy(self, train_seeds: "Callable[[type[Step]], list[History]]") -> None:
+    def test_accuracy(self, train_seeds: "Callable[[type[Step]], list[Run]]") -> None:
         """What the runs show does not contradict what the step says of the goal and what was published."""
         judge(type(self), train_seeds(type(self)))
 
@@ -87,7 +87,7 @@ class StepSpec(Step):
         measure_throughput(type(self))
 
 
-def judge(step: type[Step], histories: "list[History]") -> None:
+def judge(step: type[Step], histories: "list[Run]") -> None:
     """Fail with AssertionError if complete runs contradict the step.
 
     A step that claims the goal must hold it in every run. One that does not must not be shown to hold it, and its

@@ -13,7 +13,7 @@ from rich.table import Table
 from harness.commands.console import console, display
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import History, run_of
+from harness.run import Run, run_of
 from harness.step import GOAL, Step
 
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     check(step, arguments)
     if arguments.profile:
         return profile(step, arguments)
-    histories: list[History] = []
+    histories: list[Run] = []
     errors = []
     try:
         for history in trained(step, arguments):
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if not step.goal or all(history.held for history in histories) else 1
 
 
-def conclude(histories: list[History], arguments: argparse.Namespace) -> None:
+def conclude(histories: list[Run], arguments: argparse.Namespace) -> None:
     """Print the table and the verdict, and bring the texts up to the records, as far as the arguments ask for it."""
     if not arguments.json:
         console().print(table(histories))
@@ -121,7 +121,7 @@ def check(step: type[Step], arguments: argparse.Namespace) -> None:
         raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
 
 
-def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[History]":
+def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Run]":
     """Train the seeds, shown and kept as the arguments say; what can be refused is so at once."""
     from harness.data import load
     from harness.evidence import record
@@ -155,12 +155,12 @@ def profile(step: type[Step], arguments: argparse.Namespace) -> int:
     return 0
 
 
-def as_json(history: History) -> dict[str, object]:
+def as_json(history: Run) -> dict[str, object]:
     """A run as the command line gives it; `complete` tells a verdict from a shortened run."""
     return {"step": history.step.id, "held": history.held, "complete": history.complete, **run_of(history)}
 
 
-def table(histories: "list[History]") -> Table:
+def table(histories: "list[Run]") -> Table:
     """The result, a line a seed: parameters, receptive field, final epochs, held or not, seconds."""
     step = histories[0].step
     title = f"{step.id}: {step.title}"
@@ -183,7 +183,7 @@ def table(histories: "list[History]") -> Table:
     return result
 
 
-def verdict(histories: "list[History]") -> str:
+def verdict(histories: "list[Run]") -> str:
     """The sentences under the table: how many held, how many the record lets expect, and what a miss means."""
     step, n = histories[0].step, len(histories)
     if not all(history.complete for history in histories):

@@ -13,7 +13,7 @@ from harness.jobs.job import Engine, Task
 from harness.jobs.resume import Before
 from harness.jobs.run_folder import Kept
 from harness.provenance import commit
-from harness.run import Epoch, History
+from harness.run import Epoch, Run
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.evaluation import check_output
@@ -29,7 +29,7 @@ def finished(
     data: MNIST,
     epochs: int,
     on_epoch: OnEpoch,
-) -> Iterator[History]:
+) -> Iterator[Run]:
     """Train the seeds of a step, with files under `folder`; yield each run once it is over.
 
     `there` says which seeds, and what is there of them already: what is whole is yielded as it is, what was interrupted
@@ -49,7 +49,7 @@ def finished(
     yield from trained([*there.interrupted, *(Kept(folder, task) for task in new)], engine, data, on_epoch)
 
 
-def trained(everything: list[Kept], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[History]:
+def trained(everything: list[Kept], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
     """Train the tasks and keep what is told of them; yield the runs of each once they are over."""
     lost = []
     try:
@@ -79,7 +79,7 @@ def recorded(
     data: MNIST,
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
-) -> list[History]:
+) -> list[Run]:
     """Train in this process, with files under `folder`.
 
     A step that cannot be trained at all is refused before any file is opened.

@@ -9,7 +9,7 @@ from harness.jobs import checkpoint, run_file
 from harness.jobs.job import Engine, Task
 from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, Kept, files, lock, sweep
 from harness.provenance import differences
-from harness.run import History
+from harness.run import Run
 from harness.step import Step
 
 
@@ -19,7 +19,7 @@ class Before:
 
     rest: list[int]
     """The seeds of which there is nothing, in order."""
-    whole: list[History] = field(default_factory=list)
+    whole: list[Run] = field(default_factory=list)
     interrupted: list[Kept] = field(default_factory=list)
 
     def take(self, seeds: set[int]) -> None:
@@ -35,7 +35,7 @@ class Found:
     suffix: str  # ".safetensors" comes after ".jsonl"
     seeds: tuple[int, ...]
     path: Path
-    history: History | None = field(default=None, compare=False)
+    history: Run | None = field(default=None, compare=False)
 
 
 def before(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Before:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.run import Epoch, History, Outcome, epoch_of_json
+from harness.run import Epoch, Outcome, Run, epoch_of_json
 from harness.step import Step
 
 OF_A_RUN = {"step", "seed", "started", "together", "commit", "dirty"}
@@ -59,7 +59,7 @@ def unwritable(path: Path, error: OSError) -> HarnessError:
     return HarnessError(f"cannot write {path}: {why}; make room, or mend the folder, and go on with --resume")
 
 
-def read(path: Path, step: type[Step]) -> History:
+def read(path: Path, step: type[Step]) -> Run:
     """The run in a run file, as far as it went; a last line that was cut short is left out.
 
     Raises HarnessError if the file is no run file of the step.
@@ -72,7 +72,7 @@ def read(path: Path, step: type[Step]) -> History:
             raise ValueError(f"it is of {head['step'][:80]}")
         strict_json.facts({key: value for key, value in head.items() if key not in ("step", "seed")})
         failed = strict_json.text(rest.pop(), "failed", strict_json.LONGEST) if rest and "failed" in rest[-1] else None
-        return History(
+        return Run(
             step,
             strict_json.whole(head, "seed", 0, strict_json.SEEDS),
             tuple(epoch_of_json(value, number) for number, value in enumerate(rest, 1)),

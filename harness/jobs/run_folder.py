@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.jobs import checkpoint
 from harness.jobs.job import News, Task
 from harness.jobs.run_file import RunFile, made_with, unwritable
-from harness.run import Epoch, History, Progress
+from harness.run import Epoch, Progress, Run
 from harness.training import OnEpoch
 
 CHECKPOINT, RUN, LOCK = ".safetensors", ".jsonl", ".lock"
@@ -86,7 +86,7 @@ class Kept:
             for epoch in epochs:
                 on_epoch(self.task.step, seed, epoch)
 
-    def histories(self) -> Iterator[History]:
+    def histories(self) -> Iterator[Run]:
         """The runs so far."""
         yield from self.progress.histories(self.task.step, made_with(self._head))
 

@@ -17,8 +17,8 @@ from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import News, Task
 from harness.provenance import provenance
 from harness.run import Progress
-from harness.training import Trainer
 from harness.training.train import train, training
+from harness.training.trainer import Trainer
 
 
 def work(task: Task, data: MNIST) -> Iterator[News]:

@@ -15,7 +15,7 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.plugin.user_properties import EVIDENCE, attach, attached
-from harness.run import Epoch, History, run_of, told
+from harness.run import Epoch, Run, run_of, told
 from harness.step import Step
 from harness.step_spec import StepSpec
 
@@ -140,7 +140,7 @@ def module_of(error: BaseException) -> str:
 
 
 @pytest.fixture
-def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[History]]:
+def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[Run]]:
     """A function that trains a step as the options say and hands back whole histories, the evidence kept.
 
     A run shortened by --epochs is evidence of nothing: the test is skipped after it, with that reason.
@@ -148,7 +148,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[H
     config = request.config
     epochs: int | None = config.getoption("--epochs")
 
-    def run(step: type[Step]) -> list[History]:
+    def run(step: type[Step]) -> list[Run]:
         from harness.data import load
         from harness.jobs.dispatch import recorded
 
@@ -191,7 +191,7 @@ def unrecorded(step: type[Step], seeds: Iterable[int], where: "torch.device") ->
     return new
 
 
-def add_to_record(histories: list[History], where: "torch.device") -> None:
+def add_to_record(histories: list[Run], where: "torch.device") -> None:
     """Put complete runs into the record of their step."""
     from harness.evidence import record
     from harness.provenance import provenance
@@ -201,7 +201,7 @@ def add_to_record(histories: list[History], where: "torch.device") -> None:
         record.add(history.step, made, run_of(history))
 
 
-def summary(histories: list[History]) -> dict[str, Any]:
+def summary(histories: list[Run]) -> dict[str, Any]:
     """What the table at the end shows of a step's runs."""
     step = histories[0].step
     seconds = [epoch.seconds for history in histories for epoch in history.epochs]

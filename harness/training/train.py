@@ -12,7 +12,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.run import Epoch, Errors, History, Outcome, Progress
+from harness.run import Epoch, Errors, Outcome, Progress, Run
 from harness.step import Step
 from harness.training.ensemble import together
 from harness.training.evaluation import percent
@@ -31,7 +31,7 @@ def train(step: type[Step], run: Trainer, progress: Progress, epochs: int) -> It
         yield progress.add(dict(zip(seeds, next_epoch(step, seeds, run), strict=True)))
 
 
-def sound(histories: list[History]) -> list[History]:
+def sound(histories: list[Run]) -> list[Run]:
     """The same histories; HarnessError if some of the runs failed."""
     failures = [history.failed for history in histories if history.failed]
     if failures:

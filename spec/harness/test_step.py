@@ -9,7 +9,7 @@ import pytest
 from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import Epoch, History
+from harness.run import Epoch, Run
 from harness.step import Step
 from harness.step_spec import judge
 from spec.harness.evidence.records_of import keep, step_with
@@ -115,10 +115,10 @@ def step_of(**attributes: Any) -> type[Step]:
     return type("Step", (StepSpec,), {"__doc__": document, "__module__": __name__, "recipe": recipe, **attributes})
 
 
-def histories(step: type[Step], *finals: float) -> list[History]:
+def histories(step: type[Step], *finals: float) -> list[Run]:
     """A run for each accuracy, which is that of every epoch."""
     return [
-        History(step, seed, tuple(Epoch(number, 99.0, accuracy, 0.1, 1.0) for number in range(1, 5)))
+        Run(step, seed, tuple(Epoch(number, 99.0, accuracy, 0.1, 1.0) for number in range(1, 5)))
         for seed, accuracy in enumerate(finals)
     ]
 

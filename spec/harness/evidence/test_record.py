@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.provenance import fingerprint
 from harness.report.tables import ladder_table
-from harness.run import Epoch, History, run_of
+from harness.run import Epoch, Run, run_of
 from harness.step import Step
 from spec.harness.support.paths import ROOT
 
@@ -92,7 +92,7 @@ def test_a_record_as_it_is_written(step: type[Step], tmp_path: Path) -> None:
 
 def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)), Epoch(2, 99.0, 99.2, 0.1, 1.6, ((7, 8, 9), (9, 1, 7))))
-    assert run_of(History(step, 3, epochs, together=4)) == {
+    assert run_of(Run(step, 3, epochs, together=4)) == {
         "seed": 3,
         "together": 4,
         "epochs": [
@@ -101,13 +101,13 @@ def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: t
         ],
         "errors": ((7, 8, 9), (9, 1, 7)),
     }
-    assert run_of(History(step, 0, ())) == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
+    assert run_of(Run(step, 0, ())) == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
 
 
 def test_the_very_same_run_again_changes_nothing(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)),)
     for _ in range(2):
-        record.add(step, MADE, run_of(History(step, 0, epochs)))
+        record.add(step, MADE, run_of(Run(step, 0, epochs)))
     kept = record.read(step)
     assert kept is not None
     assert [(there["seed"], there["errors"]) for there in kept["runs"]] == [(0, [[5, 6, 0]])]

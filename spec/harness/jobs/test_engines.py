@@ -21,7 +21,7 @@ from harness.jobs.dispatch import finished, silent
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes, how
 from harness.jobs.resume import Before, before
-from harness.run import History
+from harness.run import Run
 from harness.step import Step
 from harness.training.train import groups
 from spec.harness.jobs import small
@@ -45,12 +45,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[History]:
+def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:
     there = before(step, SEEDS, folder, 4, engine) if resume else Before(SEEDS)
     return finished(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=silent)
 
 
-def by_seed(histories: list[History]) -> dict[int, History]:
+def by_seed(histories: list[Run]) -> dict[int, Run]:
     """The runs without their seconds."""
     return {
         history.seed: replace(history, epochs=tuple(replace(epoch, seconds=0.0) for epoch in history.epochs))
@@ -70,7 +70,7 @@ def test_a_worker_that_is_killed_costs_its_own_seed(
     expected = by_seed(list(train(small.Dying, Local(CPU), tmp_path / "local")))
     (tmp_path / "dies").touch()
     monkeypatch.setenv(small.DIES, str(tmp_path / "dies"))
-    kept: list[History] = []
+    kept: list[Run] = []
     with pytest.raises(HarnessError) as lost:
         kept.extend(train(small.Dying, Processes([CPU, CPU]), tmp_path / "processes"))
     assert str(lost.value) == "small/dying, seed 1: its worker died (SIGKILL); go on with --resume"

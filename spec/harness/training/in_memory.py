@@ -3,26 +3,25 @@
 from collections.abc import Sequence
 
 from harness.data import MNIST
-from harness.run import History, Progress
+from harness.run import Progress, Run
 from harness.step import Step
-from harness.training import Trainer
 from harness.training.ensemble import together
 from harness.training.train import train
-from harness.training.trainer import alone
+from harness.training.trainer import Trainer, alone
 
 
-def run_alone(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> History:
+def run_alone(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> Run:
     """The run of one seed; torch's global generator is not put back."""
     [history] = trained(step, [seed], alone(step, seed, data), epochs)
     return history
 
 
-def run_together(step: type[Step], seeds: Sequence[int], data: MNIST, epochs: int | None = None) -> list[History]:
+def run_together(step: type[Step], seeds: Sequence[int], data: MNIST, epochs: int | None = None) -> list[Run]:
     """The runs of seeds that are trained together; torch's global generator is not put back."""
     return trained(step, seeds, together(step, seeds, data), epochs)
 
 
-def trained(step: type[Step], seeds: Sequence[int], run: Trainer, epochs: int | None = None) -> list[History]:
+def trained(step: type[Step], seeds: Sequence[int], run: Trainer, epochs: int | None = None) -> list[Run]:
     """The runs of networks in training, in the order of the seeds."""
     progress = Progress(seeds)
     for _ in train(step, run, progress, epochs or step.recipe.epochs):

@@ -15,7 +15,7 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
-from harness.run import Epoch, History
+from harness.run import Epoch, Run
 from harness.step import Step
 from harness.training import augmentation
 from harness.training.evaluation import errors, evaluate
@@ -235,7 +235,7 @@ def test_a_run_holds_the_goal_in_each_of_its_final_epochs(final: tuple[float, ..
     step = step_of(replace(RECIPE, epochs=4))
     accuracies = (10.0, *final)
     epochs = tuple(Epoch(number + 1, 99.0, accuracy, 0.1, 1.0) for number, accuracy in enumerate(accuracies))
-    history = History(step, 0, epochs)
+    history = Run(step, 0, epochs)
     assert history.final == final
     assert history.held is held
 

@@ -9,7 +9,7 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.jobs.engines import Local
-from harness.jobs.job import Engine, Task
+from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Before
 from harness.jobs.run_folder import Kept
 from harness.provenance import commit
@@ -45,7 +45,7 @@ def finished(
             on_epoch(step, history.seed, epoch)
         yield history
     head = commit()
-    new = [Task(step, tuple(group), epochs, head) for group in groups(there.rest, engine.device, engine.workers)]
+    new = [Job(step, tuple(group), epochs, head) for group in groups(there.rest, engine.device, engine.workers)]
     yield from trained([*there.interrupted, *(Kept(folder, task) for task in new)], engine, data, on_epoch)
 
 

@@ -12,7 +12,7 @@ import torch
 from harness.data import MNIST
 from harness.device import cores, device_of
 from harness.errors import HarnessError
-from harness.jobs.job import Engine, Results, Task
+from harness.jobs.job import Engine, Job, Results
 from harness.jobs.processes import Processes
 from harness.jobs.worker import work
 from harness.provenance import provenance
@@ -33,7 +33,7 @@ class Local:
         """See `harness.jobs.Engine`."""
         return provenance(step, self.device)
 
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         """See `harness.jobs.Engine`."""
         there = data.to(self.device)
         for place, task in enumerate(tasks):

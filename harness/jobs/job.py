@@ -13,7 +13,7 @@ from harness.step import Step
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """Seeds to be trained together, up to so many epochs."""
 
     step: type[Step]
@@ -54,5 +54,5 @@ class Engine(Protocol):
     def provenance(self, step: type[Step]) -> dict[str, Any]:
         """What runs of the step are made with there, as far as it is known beforehand."""
 
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         """Train the tasks, and tell of all as it happens; closing the generator ends the workers."""

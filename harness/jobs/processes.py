@@ -16,7 +16,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.jobs.job import Results, Task
+from harness.jobs.job import Job, Results
 from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
@@ -35,7 +35,7 @@ class Processes:
         made = provenance(step, self.device)
         return {**made, "threads": 1} if self.device.type == "cpu" else made
 
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         """See `harness.jobs.Engine`. A worker that dies loses its task alone; another takes its place."""
         arrays = data.arrays()
         waiting = deque(range(len(tasks)))
@@ -87,7 +87,7 @@ class Worker:
         except OSError:
             self.alive = False
 
-    def receive(self, task: Task) -> Any:
+    def receive(self, task: Job) -> Any:
         """What it sends next: news, an error, or None when the task is over; an error as well if it is dead."""
         try:
             return self.connection.recv()

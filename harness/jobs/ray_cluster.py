@@ -16,7 +16,7 @@ from harness.data import MNIST
 from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError
-from harness.jobs.job import News, Results, Task
+from harness.jobs.job import Job, News, Results
 from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
@@ -74,7 +74,7 @@ class OnRay:
         made = provenance(step, torch.device("cpu"))
         return {**{key: made[key] for key in made.keys() - OF_A_NODE}, "device": self.device.type}
 
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         """See `harness.jobs.Engine`."""
         ray = self.ray
         gpus = 1 if self.device.type == "cuda" else 0
@@ -117,7 +117,7 @@ def first_line(error: Exception) -> str:
     return lines[0][:200]
 
 
-def stream(task: Task, data: Arrays, device: str) -> Iterator[News | HarnessError]:
+def stream(task: Job, data: Arrays, device: str) -> Iterator[News | HarnessError]:
     """What a worker does for a task."""
     if device == "cpu":
         torch.set_num_threads(1)

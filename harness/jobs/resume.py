@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.files import read
 from harness.jobs import checkpoint, run_file
-from harness.jobs.job import Engine, Task
+from harness.jobs.job import Engine, Job
 from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, Kept, files, lock, sweep
 from harness.provenance import differences
 from harness.run import Run
@@ -97,4 +97,4 @@ def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made:
     except (OSError, ValueError, HarnessError) as error:
         held.release()
         raise HarnessError(str(error)) from error
-    return Kept(folder, Task(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)
+    return Kept(folder, Job(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)

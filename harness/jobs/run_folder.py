@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError
 from harness.jobs import checkpoint
-from harness.jobs.job import News, Task
+from harness.jobs.job import Job, News
 from harness.jobs.run_file import RunFile, made_with, unwritable
 from harness.run import Epoch, Progress, Run
 from harness.training import OnEpoch
@@ -30,7 +30,7 @@ class Kept:
     HarnessError if the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, task: Task, stamp: str | None = None, lock: FileLock | None = None) -> None:
+    def __init__(self, folder: Path, task: Job, stamp: str | None = None, lock: FileLock | None = None) -> None:
         self.folder, self.task, self.stamp, self._lock = folder / task.step.id, task, stamp, lock
         self.progress = Progress(task.seeds)
         self._head: dict[str, object] = {}

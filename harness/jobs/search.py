@@ -15,7 +15,7 @@ from harness import files, strict_json
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.files import write
-from harness.jobs.job import Engine, Task
+from harness.jobs.job import Engine, Job
 from harness.provenance import fingerprint
 from harness.run import Epoch
 from harness.step import Step
@@ -96,7 +96,7 @@ def trials(
     wanted: Sequence[tuple[type[Step], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
 ) -> Iterator[Trial]:
     """Train candidates with seeds, and yield each run as it ends; HarnessError after the last if some were lost."""
-    tasks = [Task(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
+    tasks = [Job(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
     epochs: list[list[Epoch]] = [[] for _ in tasks]
     lost = []
     with closing(engine.run(tasks, held_out)) as told_of:

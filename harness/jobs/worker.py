@@ -14,14 +14,14 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.jobs.checkpoint import Checkpoint, unpack
-from harness.jobs.job import News, Task
+from harness.jobs.job import Job, News
 from harness.provenance import provenance
 from harness.run import Progress
 from harness.training.train import train, training
 from harness.training.trainer import Trainer
 
 
-def work(task: Task, data: MNIST) -> Iterator[News]:
+def work(task: Job, data: MNIST) -> Iterator[News]:
     """Train a task on the device where the data is; the first news is that it began, and then one comes an epoch.
 
     Raises HarnessError if it cannot be trained, the checkpoint is of something else, or the memory is too small.
@@ -41,7 +41,7 @@ def work(task: Task, data: MNIST) -> Iterator[News]:
             yield News(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
 
 
-def go_on(task: Task, run: Trainer, before: Checkpoint, made: dict[str, Any]) -> None:
+def go_on(task: Job, run: Trainer, before: Checkpoint, made: dict[str, Any]) -> None:
     """Put a training where the checkpoint left it; HarnessError if that is of another one."""
     where = f"the checkpoint of {task.name}"
     before.check(task.step, made, where)
@@ -54,7 +54,7 @@ def go_on(task: Task, run: Trainer, before: Checkpoint, made: dict[str, Any]) ->
 
 
 @contextmanager
-def enough_memory(task: Task, device: torch.device) -> Iterator[None]:
+def enough_memory(task: Job, device: torch.device) -> Iterator[None]:
     """Turn the error of a device whose memory is too small into one that says what to lower."""
     try:
         yield

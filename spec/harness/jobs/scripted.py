@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from harness.jobs import News, Task
+from harness.jobs import Job, News
 from harness.jobs.checkpoint import Checkpoint
 from harness.run import Epoch, Progress
 
@@ -14,7 +14,7 @@ MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
 def scripted(*accuracies: float) -> Callable[..., Iterator[News]]:
     """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time."""
 
-    def work(task: Task, data: object) -> Iterator[News]:
+    def work(task: Job, data: object) -> Iterator[News]:
         progress = Progress(task.seeds)
 
         def checkpoint() -> bytes:

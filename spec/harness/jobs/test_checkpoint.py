@@ -14,7 +14,7 @@ from torch import nn
 from harness import data, provenance
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import News, Task, checkpoint, engines
+from harness.jobs import Job, News, checkpoint, engines
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.worker import work
 from harness.run import Epoch, Outcome
@@ -37,9 +37,9 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("step", [small.Plain, small.Simple, small.WithGlobal], ids=lambda step: step.__name__)
 @pytest.mark.parametrize("epoch", [0, 1, 3, 4])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step], epoch: int) -> None:
-    whole = list(work(Task(step, (3,), 4), small.images()))
+    whole = list(work(Job(step, (3,), 4), small.images()))
     torch.manual_seed(99)  # whatever else the process does in between
-    resumed = list(work(Task(step, (3,), 4, checkpoint=whole[epoch].checkpoint), small.images()))
+    resumed = list(work(Job(step, (3,), 4, checkpoint=whole[epoch].checkpoint), small.images()))
     assert len(resumed) == 5 - epoch
     assert [without_seconds(dict(news.outcomes)) for news in resumed[1:]] == [
         without_seconds(dict(news.outcomes)) for news in whole[epoch + 1 :]
@@ -55,7 +55,7 @@ PARTS = ["model.", "average.", "momentum.", *(f"generator.{name}" for name in ("
 @pytest.mark.parametrize("part", PARTS)
 def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     """With that part as it is at the beginning, and all others as they were, other epochs follow."""
-    begun, *_, whole = work(Task(small.Plain, (3,), 3), small.images())
+    begun, *_, whole = work(Job(small.Plain, (3,), 3), small.images())
     there = checkpoint.unpack(whole.checkpoint, "it")
     fresh = checkpoint.unpack(begun.checkpoint, "it").state
     state = {
@@ -65,7 +65,7 @@ def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     assert not same(state, there.state)
     harmed = Checkpoint(there.step, there.head, there.progress, state).pack()
     ends = [
-        list(work(Task(small.Plain, (3,), 4, checkpoint=raw), small.images()))[-1] for raw in (whole.checkpoint, harmed)
+        list(work(Job(small.Plain, (3,), 4, checkpoint=raw), small.images()))[-1] for raw in (whole.checkpoint, harmed)
     ]
     states = [checkpoint.unpack(news.checkpoint, "it").state for news in ends]
     assert not same(*[{name: one for name, one in state.items() if name.startswith("average")} for state in states])
@@ -92,8 +92,8 @@ def test_seeds_that_are_trained_together_resume_as_well(recipe: Any) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_seeds_on_a_gpu_resume_as_well() -> None:
     there = small.images(640).to("cuda")
-    whole = list(work(Task(small.Plain, (4, 0), 4), there))
-    resumed = list(work(Task(small.Plain, (4, 0), 4, checkpoint=whole[2].checkpoint), there))
+    whole = list(work(Job(small.Plain, (4, 0), 4), there))
+    resumed = list(work(Job(small.Plain, (4, 0), 4, checkpoint=whole[2].checkpoint), there))
     for ours, theirs in zip(resumed[1:], whole[3:], strict=True):
         for seed in (4, 0):
             one, other = ours.outcomes[seed], theirs.outcomes[seed]
@@ -107,7 +107,7 @@ def interrupted(after: int) -> Callable[..., Iterator[News]]:
     """A worker whose process is told to stop after so many news, all tasks taken together."""
     left = [after]
 
-    def stop(task: Task, data: data.MNIST) -> Iterator[News]:
+    def stop(task: Job, data: data.MNIST) -> Iterator[News]:
         for news in work(task, data):
             yield news
             left[0] -= 1
@@ -252,7 +252,7 @@ def test_a_training_that_goes_on_elsewhere_is_left_alone(call: Call, monkeypatch
 
 
 def test_seeds_that_were_trained_together_go_on_together(call: Call) -> None:
-    first, *_ = work(Task(small.Plain, (0,), 4), small.images())
+    first, *_ = work(Job(small.Plain, (0,), 4), small.images())
     there = checkpoint.unpack(first.checkpoint, "it")
     there.progress.epochs[5] = []
     path = Path("runs/small/plain/seed0-20260101T000000.000000Z.safetensors")

@@ -19,7 +19,7 @@ import torch
 from harness import data
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import News, Task, checkpoint, engines, run_folder
+from harness.jobs import Job, News, checkpoint, engines, run_folder
 from harness.jobs.worker import enough_memory, work
 from harness.run import Epoch
 from harness.training.ensemble import together
@@ -126,7 +126,7 @@ def stopping(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Ne
     """A worker during which something is done once, after so many news."""
     left = [after]
 
-    def watch(task: Task, data: data.MNIST) -> Iterator[News]:
+    def watch(task: Job, data: data.MNIST) -> Iterator[News]:
         for news in work(task, data):
             yield news
             left[0] -= 1
@@ -261,7 +261,7 @@ def test_too_little_memory_is_one_line(call: Call, note: Note) -> None:
     assert status == 2
     assert last_line(err) == "small/hungry, seed 0: out of memory on cpu; lower the batch_size of its recipe"
     fewer = r"seeds 0, 1: out of memory on cpu; train fewer seeds at once \(--seeds\), or lower the batch_size"
-    two, cpu = Task(small.Hungry, (0, 1), 4), torch.device("cpu")
+    two, cpu = Job(small.Hungry, (0, 1), 4), torch.device("cpu")
     with pytest.raises(HarnessError, match=fewer), enough_memory(two, cpu):
         torch.empty(1 << 50, dtype=torch.uint8)
     note(
@@ -276,7 +276,7 @@ def test_too_little_memory_is_one_line(call: Call, note: Note) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_too_little_memory_on_a_gpu_is_one_line() -> None:
     with pytest.raises(HarnessError) as error:
-        list(work(Task(small.Hungry, (0, 1), 4), small.images().to("cuda")))
+        list(work(Job(small.Hungry, (0, 1), 4), small.images().to("cuda")))
     expected = "train fewer seeds at once (--seeds), or lower the batch_size of its recipe"
     assert str(error.value) == f"small/hungry, seeds 0, 1: out of memory on cuda:0; {expected}"
 

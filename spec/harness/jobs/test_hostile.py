@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import Task, checkpoint, run_file
+from harness.jobs import Job, checkpoint, run_file
 from harness.jobs.worker import work
 from harness.step import Step
 from spec.harness.jobs import small
@@ -165,7 +165,7 @@ def test_a_hostile_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.fixture(scope="module")
 def sound_checkpoint() -> bytes:
     """A checkpoint after two epochs."""
-    return list(work(Task(small.Simple, (0,), 2), small.images()))[-1].checkpoint
+    return list(work(Job(small.Simple, (0,), 2), small.images()))[-1].checkpoint
 
 
 @st.composite

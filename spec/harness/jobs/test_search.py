@@ -14,7 +14,7 @@ from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
-from harness.jobs import News, Task
+from harness.jobs import Job, News
 from harness.jobs.dispatch import silent
 from harness.jobs.engines import Local
 from harness.jobs.job import Results
@@ -59,7 +59,7 @@ class Scripted:
     def provenance(self, step: type[Step]) -> dict[str, Any]:
         raise AssertionError("a search keeps no record")
 
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         for place, task in enumerate(tasks):
             if not self.left:
                 raise KeyboardInterrupt
@@ -75,7 +75,7 @@ class Scripted:
 class Unlucky(Scripted):
     """One worker dies at once, and another has a loss that is not finite."""
 
-    def run(self, tasks: Sequence[Task], data: MNIST) -> Results:
+    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         for place, news in super().run(tasks, data):
             step = tasks[place].step
             if step is Fair and isinstance(news, News) and not news.outcomes:

@@ -31,7 +31,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class News:
+class Update:
     """What became of a task: that it began (no outcomes), or that an epoch ended."""
 
     checkpoint: bytes
@@ -39,7 +39,7 @@ class News:
     """By seed, and of those only that had not failed before."""
 
 
-Results = Generator[tuple[int, News | HarnessError]]
+Results = Generator[tuple[int, Update | HarnessError]]
 """The place of a task, and what is new of it; after an error there is nothing more of that task."""
 
 

@@ -16,7 +16,7 @@ from harness.data import MNIST
 from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError
-from harness.jobs.job import Job, News, Results
+from harness.jobs.job import Job, Results, Update
 from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
@@ -117,7 +117,7 @@ def first_line(error: Exception) -> str:
     return lines[0][:200]
 
 
-def stream(task: Job, data: Arrays, device: str) -> Iterator[News | HarnessError]:
+def stream(task: Job, data: Arrays, device: str) -> Iterator[Update | HarnessError]:
     """What a worker does for a task."""
     if device == "cpu":
         torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError
 from harness.jobs import checkpoint
-from harness.jobs.job import Job, News
+from harness.jobs.job import Job, Update
 from harness.jobs.run_file import RunFile, made_with, unwritable
 from harness.run import Epoch, Progress, Run
 from harness.training import OnEpoch
@@ -49,7 +49,7 @@ class Kept:
         """Where the checkpoint of all seeds is."""
         return self.path(self.task.seeds[0], CHECKPOINT)
 
-    def take(self, news: News, on_epoch: OnEpoch) -> None:
+    def take(self, news: Update, on_epoch: OnEpoch) -> None:
         """Write down what a worker tells, the checkpoint first; HarnessError if it cannot be written.
 
         `on_epoch` is told of every epoch once, at the beginning of those that were there before.
@@ -74,7 +74,7 @@ class Kept:
         if self._lock is None:
             self._lock = lock(self.path(self.task.seeds[0], LOCK))
 
-    def _open(self, news: News, on_epoch: OnEpoch) -> None:
+    def _open(self, news: Update, on_epoch: OnEpoch) -> None:
         """Make the run files from the checkpoint."""
         before = checkpoint.unpack(news.checkpoint, str(self.checkpoint))
         self._head, self.progress = before.head, before.progress

@@ -14,14 +14,14 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.jobs.checkpoint import Checkpoint, unpack
-from harness.jobs.job import Job, News
+from harness.jobs.job import Job, Update
 from harness.provenance import provenance
 from harness.run import Progress
 from harness.training.train import train, training
 from harness.training.trainer import Trainer
 
 
-def work(task: Job, data: MNIST) -> Iterator[News]:
+def work(task: Job, data: MNIST) -> Iterator[Update]:
     """Train a task on the device where the data is; the first news is that it began, and then one comes an epoch.
 
     Raises HarnessError if it cannot be trained, the checkpoint is of something else, or the memory is too small.
@@ -36,9 +36,9 @@ def work(task: Job, data: MNIST) -> Iterator[News]:
             before = unpack(task.checkpoint, f"the checkpoint of {task.name}")
             go_on(task, run, before, made)
             head, progress = before.head, before.progress
-        yield News(Checkpoint(task.step.id, head, progress, run.state()).pack())
+        yield Update(Checkpoint(task.step.id, head, progress, run.state()).pack())
         for news in train(task.step, run, progress, task.epochs):
-            yield News(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
+            yield Update(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
 
 
 def go_on(task: Job, run: Trainer, before: Checkpoint, made: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from harness import Recipe, StepSpec, data, ladder, report
 from harness.__main__ import main
 from harness.commands import show
 from harness.data.synthetic import synthetic
-from harness.jobs import News, engines
+from harness.jobs import Update, engines
 from spec.harness.evidence.records_of import keep
 from spec.harness.jobs.scripted import scripted
 from spec.harness.support.paths import ROOT
@@ -284,7 +284,7 @@ def test_a_run_file_can_be_read_while_the_run_goes_on(
 ) -> None:
     lengths = []
 
-    def watch(*arguments: object) -> Iterator[News]:
+    def watch(*arguments: object) -> Iterator[Update]:
         for news in scripted(99.0)(*arguments):
             yield news
             [file] = (workplace / "kept" / "mine" / "tiny").glob("*.jsonl")

@@ -14,8 +14,9 @@ from torch import nn
 from harness import data, provenance
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import Job, News, checkpoint, engines
+from harness.jobs import Update, checkpoint, engines
 from harness.jobs.checkpoint import Checkpoint
+from harness.jobs.job import Job
 from harness.jobs.worker import work
 from harness.run import Epoch, Outcome
 from harness.step import Step
@@ -103,11 +104,11 @@ def test_seeds_on_a_gpu_resume_as_well() -> None:
             assert one.train_accuracy == pytest.approx(other.train_accuracy, abs=0.5)
 
 
-def interrupted(after: int) -> Callable[..., Iterator[News]]:
+def interrupted(after: int) -> Callable[..., Iterator[Update]]:
     """A worker whose process is told to stop after so many news, all tasks taken together."""
     left = [after]
 
-    def stop(task: Job, data: data.MNIST) -> Iterator[News]:
+    def stop(task: Job, data: data.MNIST) -> Iterator[Update]:
         for news in work(task, data):
             yield news
             left[0] -= 1

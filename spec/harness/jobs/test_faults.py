@@ -19,7 +19,8 @@ import torch
 from harness import data
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import Job, News, checkpoint, engines, run_folder
+from harness.jobs import Update, checkpoint, engines, run_folder
+from harness.jobs.job import Job
 from harness.jobs.worker import enough_memory, work
 from harness.run import Epoch
 from harness.training.ensemble import together
@@ -122,11 +123,11 @@ def test_a_folder_that_cannot_be_written_is_one_line(call: Call, disk: Disk, not
     note("a read-only folder", "a tmpfs mounted read-only", 1, "status 2, one line, before anything is trained")
 
 
-def stopping(after: int, act: Callable[[], object]) -> Callable[..., Iterator[News]]:
+def stopping(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Update]]:
     """A worker during which something is done once, after so many news."""
     left = [after]
 
-    def watch(task: Job, data: data.MNIST) -> Iterator[News]:
+    def watch(task: Job, data: data.MNIST) -> Iterator[Update]:
         for news in work(task, data):
             yield news
             left[0] -= 1

@@ -18,7 +18,8 @@ from safetensors.torch import save
 
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import Job, checkpoint, run_file
+from harness.jobs import checkpoint, run_file
+from harness.jobs.job import Job
 from harness.jobs.worker import work
 from harness.step import Step
 from spec.harness.jobs import small

@@ -14,10 +14,10 @@ from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
-from harness.jobs import Job, News
+from harness.jobs import Update
 from harness.jobs.dispatch import silent
 from harness.jobs.engines import Local
-from harness.jobs.job import Results
+from harness.jobs.job import Job, Results
 from harness.jobs.search import Rung, Trial, append, read, search
 from harness.recipe import Recipe
 from harness.run import Epoch
@@ -67,9 +67,9 @@ class Scripted:
             [seed] = task.seeds
             self.done.append((task.step, seed))
             reached = ACCURACY[task.step][min(seed, 1)]  # type: ignore[index]  # of these steps only
-            yield place, News(b"")
+            yield place, Update(b"")
             for number in (1, 2):
-                yield place, News(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
+                yield place, Update(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
 
 
 class Unlucky(Scripted):
@@ -78,10 +78,10 @@ class Unlucky(Scripted):
     def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
         for place, news in super().run(tasks, data):
             step = tasks[place].step
-            if step is Fair and isinstance(news, News) and not news.outcomes:
+            if step is Fair and isinstance(news, Update) and not news.outcomes:
                 yield place, HarnessError("the worker of Fair died")
-            elif step is Poor and isinstance(news, News) and not news.outcomes:
-                yield place, News(b"", {0: HarnessError("the loss of Poor is nan")})
+            elif step is Poor and isinstance(news, Update) and not news.outcomes:
+                yield place, Update(b"", {0: HarnessError("the loss of Poor is nan")})
             elif step is Good:
                 yield place, news
 

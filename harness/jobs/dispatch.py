@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Before
-from harness.jobs.run_folder import Kept
+from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
 from harness.run import Epoch, Run
 from harness.step import Step
@@ -46,10 +46,10 @@ def finished(
         yield history
     head = commit()
     new = [Job(step, tuple(group), epochs, head) for group in groups(there.rest, engine.device, engine.workers)]
-    yield from trained([*there.interrupted, *(Kept(folder, task) for task in new)], engine, data, on_epoch)
+    yield from trained([*there.interrupted, *(JobFiles(folder, task) for task in new)], engine, data, on_epoch)
 
 
-def trained(everything: list[Kept], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
+def trained(everything: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
     """Train the tasks and keep what is told of them; yield the runs of each once they are over."""
     lost = []
     try:

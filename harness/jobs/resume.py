@@ -7,7 +7,7 @@ from harness.errors import HarnessError
 from harness.files import read
 from harness.jobs import checkpoint, run_file
 from harness.jobs.job import Engine, Job
-from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, Kept, files, lock, sweep
+from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, JobFiles, files, lock, sweep
 from harness.provenance import differences
 from harness.run import Run
 from harness.step import Step
@@ -20,7 +20,7 @@ class Before:
     rest: list[int]
     """The seeds of which there is nothing, in order."""
     whole: list[Run] = field(default_factory=list)
-    interrupted: list[Kept] = field(default_factory=list)
+    interrupted: list[JobFiles] = field(default_factory=list)
 
     def take(self, seeds: set[int]) -> None:
         """These seeds are no longer among the rest."""
@@ -83,7 +83,7 @@ def whole_runs(here: Path, step: type[Step], seeds: list[int], epochs: int, made
     return found
 
 
-def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made: dict[str, object]) -> Kept:
+def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made: dict[str, object]) -> JobFiles:
     """The files of a training that can go on, locked."""
     held = lock(found.path.with_suffix(LOCK))
     try:
@@ -97,4 +97,4 @@ def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made:
     except (OSError, ValueError, HarnessError) as error:
         held.release()
         raise HarnessError(str(error)) from error
-    return Kept(folder, Job(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)
+    return JobFiles(folder, Job(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)

@@ -23,7 +23,7 @@ CHECKPOINT, RUN, LOCK = ".safetensors", ".jsonl", ".lock"
 NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
 
 
-class Kept:
+class JobFiles:
     """The files of one task, written by the process that asked for it.
 
     `stamp` is the moment in the names of files that exist, for a task that goes on; `lock` is then held. Raises

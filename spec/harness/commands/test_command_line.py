@@ -17,7 +17,8 @@ from harness import Recipe, StepSpec, data, ladder, report
 from harness.__main__ import main
 from harness.commands import show
 from harness.data.synthetic import synthetic
-from harness.jobs import Update, engines
+from harness.jobs import engines
+from harness.jobs.job import Update
 from spec.harness.evidence.records_of import keep
 from spec.harness.jobs.scripted import scripted
 from spec.harness.support.paths import ROOT

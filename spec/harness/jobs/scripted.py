@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from harness.jobs import Update
 from harness.jobs.checkpoint import Checkpoint
-from harness.jobs.job import Job
+from harness.jobs.job import Job, Update
 from harness.run import Epoch, Progress
 
 MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}

@@ -14,9 +14,9 @@ from torch import nn
 from harness import data, provenance
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import Update, checkpoint, engines
+from harness.jobs import checkpoint, engines
 from harness.jobs.checkpoint import Checkpoint
-from harness.jobs.job import Job
+from harness.jobs.job import Job, Update
 from harness.jobs.worker import work
 from harness.run import Epoch, Outcome
 from harness.step import Step

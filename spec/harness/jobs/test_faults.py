@@ -19,8 +19,8 @@ import torch
 from harness import data
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import Update, checkpoint, engines, run_folder
-from harness.jobs.job import Job
+from harness.jobs import checkpoint, engines, run_folder
+from harness.jobs.job import Job, Update
 from harness.jobs.worker import enough_memory, work
 from harness.run import Epoch
 from harness.training.ensemble import together

@@ -14,10 +14,9 @@ from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
-from harness.jobs import Update
 from harness.jobs.dispatch import silent
 from harness.jobs.engines import Local
-from harness.jobs.job import Job, Results
+from harness.jobs.job import Job, Results, Update
 from harness.jobs.search import Rung, Trial, append, read, search
 from harness.recipe import Recipe
 from harness.run import Epoch

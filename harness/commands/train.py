@@ -127,12 +127,16 @@ def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Run]":
     from harness.evidence import record
     from harness.jobs import engine_of
     from harness.jobs.dispatch import finished
-    from harness.jobs.resume import Before, before
+    from harness.jobs.resume import Resumable, find_resumable
 
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
     folder = Path(arguments.out)
     epochs = arguments.epochs or step.recipe.epochs
-    there = before(step, arguments.seeds, folder, epochs, engine) if arguments.resume else Before(arguments.seeds)
+    there = (
+        find_resumable(step, arguments.seeds, folder, epochs, engine)
+        if arguments.resume
+        else Resumable(arguments.seeds)
+    )
     if arguments.record and not arguments.replace:
         record.check(step, engine.provenance(step), there.rest)
     data = load(arguments.data)

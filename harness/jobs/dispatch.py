@@ -10,7 +10,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job
-from harness.jobs.resume import Before
+from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
 from harness.run import Epoch, Run
@@ -22,7 +22,7 @@ from harness.training.train import groups, sound
 
 def finished(
     step: type[Step],
-    there: Before,
+    there: Resumable,
     engine: Engine,
     *,
     folder: Path,
@@ -86,7 +86,7 @@ def recorded(
     """
     runs = finished(
         step,
-        Before(list(seeds)),
+        Resumable(list(seeds)),
         Local(device),
         folder=folder,
         data=data,

@@ -14,7 +14,7 @@ from harness.step import Step
 
 
 @dataclass
-class Before:
+class Resumable:
     """What earlier trainings left behind."""
 
     rest: list[int]
@@ -28,7 +28,7 @@ class Before:
 
 
 @dataclass(frozen=True, order=True)
-class Found:
+class Candidate:
     """A file to have seeds from; the last in order is taken: the latest, a checkpoint before the run file beside it."""
 
     stamp: str
@@ -38,7 +38,7 @@ class Found:
     history: Run | None = field(default=None, compare=False)
 
 
-def before(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Before:
+def find_resumable(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Resumable:
     """What there is of the seeds in a folder of run files, if they are to have so many epochs.
 
     Raises HarnessError for files that are damaged, and for a checkpoint that would be used and cannot be: one of
@@ -47,7 +47,7 @@ def before(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine
     here = folder / step.id
     sweep(here)
     made = engine.provenance(step)
-    left = Before(seeds)
+    left = Resumable(seeds)
     for found in sorted([*checkpoints(here), *whole_runs(here, step, seeds, epochs, made)], reverse=True):
         wanted = set(found.seeds) & set(seeds)
         if not wanted <= set(left.rest) or not wanted:
@@ -63,15 +63,15 @@ def before(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine
     return left
 
 
-def checkpoints(here: Path) -> list[Found]:
+def checkpoints(here: Path) -> list[Candidate]:
     """All checkpoints in a folder."""
     return [
-        Found(stamp, CHECKPOINT, tuple(checkpoint.read(path).progress.epochs), path)
+        Candidate(stamp, CHECKPOINT, tuple(checkpoint.read(path).progress.epochs), path)
         for path, _, stamp in files(here, CHECKPOINT)
     ]
 
 
-def whole_runs(here: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]) -> list[Found]:
+def whole_runs(here: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]) -> list[Candidate]:
     """The runs of these seeds that have all their epochs and were made with the same as those to come would be."""
     found = []
     for path, seed, stamp in files(here, RUN):
@@ -79,11 +79,11 @@ def whole_runs(here: Path, step: type[Step], seeds: list[int], epochs: int, made
             history = run_file.read(path, step)
             same = not differences(history.provenance, made)
             if history.seed == seed and len(history.epochs) == epochs and history.failed is None and same:
-                found.append(Found(stamp, RUN, (seed,), path, history))
+                found.append(Candidate(stamp, RUN, (seed,), path, history))
     return found
 
 
-def interrupted(step: type[Step], folder: Path, found: Found, epochs: int, made: dict[str, object]) -> JobFiles:
+def interrupted(step: type[Step], folder: Path, found: Candidate, epochs: int, made: dict[str, object]) -> JobFiles:
     """The files of a training that can go on, locked."""
     held = lock(found.path.with_suffix(LOCK))
     try:

@@ -20,7 +20,7 @@ from harness.jobs import Engine, engine_of
 from harness.jobs.dispatch import finished, silent
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes, how
-from harness.jobs.resume import Before, before
+from harness.jobs.resume import Resumable, find_resumable
 from harness.run import Run
 from harness.step import Step
 from harness.training.train import groups
@@ -46,7 +46,7 @@ def one_thread() -> Iterator[None]:
 
 
 def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:
-    there = before(step, SEEDS, folder, 4, engine) if resume else Before(SEEDS)
+    there = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
     return finished(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=silent)
 
 
@@ -216,7 +216,7 @@ def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path
             killed.append(seed)
 
     runs = finished(
-        small.Plain, Before(SEEDS), on_ray, folder=tmp_path / "ray", data=small.images(), epochs=4, on_epoch=kill
+        small.Plain, Resumable(SEEDS), on_ray, folder=tmp_path / "ray", data=small.images(), epochs=4, on_epoch=kill
     )
     assert by_seed(list(runs)) == expected
     assert killed

@@ -126,7 +126,7 @@ def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Run]":
     from harness.data import load
     from harness.evidence import record
     from harness.jobs import engine_of
-    from harness.jobs.dispatch import finished
+    from harness.jobs.dispatch import run_jobs
     from harness.jobs.resume import Resumable, find_resumable
 
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
@@ -141,7 +141,7 @@ def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Run]":
         record.check(step, engine.provenance(step), there.rest)
     data = load(arguments.data)
     with display(len(arguments.seeds) * epochs) as on_epoch:
-        for history in finished(step, there, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
+        for history in run_jobs(step, there, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
             if arguments.record and history.failed is None:
                 record.add(step, dict(history.provenance), run_of(history), replace=arguments.replace)
             yield history

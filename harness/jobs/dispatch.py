@@ -20,7 +20,7 @@ from harness.training.evaluation import check_output
 from harness.training.train import groups, sound
 
 
-def finished(
+def run_jobs(
     step: type[Step],
     there: Resumable,
     engine: Engine,
@@ -46,10 +46,10 @@ def finished(
         yield history
     head = commit()
     new = [Job(step, tuple(group), epochs, head) for group in groups(there.rest, engine.device, engine.workers)]
-    yield from trained([*there.interrupted, *(JobFiles(folder, task) for task in new)], engine, data, on_epoch)
+    yield from _follow([*there.interrupted, *(JobFiles(folder, task) for task in new)], engine, data, on_epoch)
 
 
-def trained(everything: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
+def _follow(everything: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
     """Train the tasks and keep what is told of them; yield the runs of each once they are over."""
     lost = []
     try:
@@ -70,7 +70,7 @@ def trained(everything: list[JobFiles], engine: Engine, data: MNIST, on_epoch: O
         raise HarnessError("; ".join(lost))
 
 
-def recorded(
+def run_here(
     step: type[Step],
     seeds: Iterable[int],
     device: torch.device,
@@ -84,17 +84,17 @@ def recorded(
 
     A step that cannot be trained at all is refused before any file is opened.
     """
-    runs = finished(
+    runs = run_jobs(
         step,
         Resumable(list(seeds)),
         Local(device),
         folder=folder,
         data=data,
         epochs=epochs or step.recipe.epochs,
-        on_epoch=on_epoch or silent,
+        on_epoch=on_epoch or ignore,
     )
     return sound(list(runs))
 
 
-def silent(step: type[Step], seed: int, epoch: Epoch) -> None:
+def ignore(step: type[Step], seed: int, epoch: Epoch) -> None:
     """Tell nobody."""

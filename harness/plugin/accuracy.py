@@ -150,13 +150,13 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
 
     def run(step: type[Step]) -> list[Run]:
         from harness.data import load
-        from harness.jobs.dispatch import recorded
+        from harness.jobs.dispatch import run_here
 
         seeds: Iterable[int] = range(config.getoption("--seeds"))
         where = device.device_of(config.getoption("--device"))
         if config.getoption("--update-records"):
             seeds = unrecorded(step, seeds, where)
-        histories = recorded(
+        histories = run_here(
             step,
             seeds,
             where,

@@ -17,7 +17,7 @@ import torch
 
 from harness.errors import HarnessError
 from harness.jobs import Engine, engine_of
-from harness.jobs.dispatch import finished, silent
+from harness.jobs.dispatch import ignore, run_jobs
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes, how
 from harness.jobs.resume import Resumable, find_resumable
@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
 
 def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:
     there = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
-    return finished(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=silent)
+    return run_jobs(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore)
 
 
 def by_seed(histories: list[Run]) -> dict[int, Run]:
@@ -215,7 +215,7 @@ def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path
             there.remove_node(nodes[0], allow_graceful=False)
             killed.append(seed)
 
-    runs = finished(
+    runs = run_jobs(
         small.Plain, Resumable(SEEDS), on_ray, folder=tmp_path / "ray", data=small.images(), epochs=4, on_epoch=kill
     )
     assert by_seed(list(runs)) == expected

@@ -14,7 +14,7 @@ from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
-from harness.jobs.dispatch import silent
+from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.job import Job, Results, Update
 from harness.jobs.search import Rung, Trial, append, read, search
@@ -86,7 +86,7 @@ class Unlucky(Scripted):
 
 
 def found(log: Path, engine: Scripted) -> dict[type[Step], list[Trial]]:
-    return search(EVERYTHING, RUNGS, log, engine, small.images(), silent)
+    return search(EVERYTHING, RUNGS, log, engine, small.images(), ignore)
 
 
 def test_the_better_ones_are_trained_with_more_seeds(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_candidate_that_was_changed_is_trained_anew(tmp_path: Path, monkeypatc
 def test_the_log_has_accuracies_on_the_images_held_out_only(tmp_path: Path) -> None:
     log, whole = tmp_path / "log.jsonl", small.images()
     held_out = hold_out(whole, 20)
-    [trials] = search([Good], [Rung(1, 1)], log, Local(torch.device("cpu")), held_out, silent).values()
+    [trials] = search([Good], [Rung(1, 1)], log, Local(torch.device("cpu")), held_out, ignore).values()
     expected = run_alone(Good, 0, held_out)
     assert trials[0].validation == expected.final
     assert set(json.loads(log.read_text())) == {
@@ -134,7 +134,7 @@ def test_the_log_has_accuracies_on_the_images_held_out_only(tmp_path: Path) -> N
 
 
 def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
-    ranked = search(candidates.CANDIDATES, candidates.RUNGS, candidates.LOG, Scripted(runs=0), small.images(), silent)
+    ranked = search(candidates.CANDIDATES, candidates.RUNGS, candidates.LOG, Scripted(runs=0), small.images(), ignore)
     trials = [trial for of_one in ranked.values() for trial in of_one]
     assert sorted(trials, key=repr) == sorted(read(candidates.LOG), key=repr)
     assert all(trial.candidate == candidate.title for candidate, of_one in ranked.items() for trial in of_one)
@@ -153,7 +153,7 @@ def test_the_command_prints_the_best_first(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_run_that_is_lost_is_told_after_the_others_are_kept(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     with pytest.raises(HarnessError, match="^the loss of Poor is nan; the worker of Fair died$"):
-        search(EVERYTHING, RUNGS, log, Unlucky(), small.images(), silent)
+        search(EVERYTHING, RUNGS, log, Unlucky(), small.images(), ignore)
     assert [trial.candidate for trial in read(log)] == [Good.title]
 
 

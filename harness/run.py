@@ -101,7 +101,7 @@ def run_of(history: Run) -> dict[str, Any]:
     return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
 
 
-def told(step: type[Step], seed: int, epoch: Epoch) -> str:
+def epoch_line(step: type[Step], seed: int, epoch: Epoch) -> str:
     """One line that tells of an epoch, wherever it is shown."""
     return (
         f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.run import Epoch, told
+from harness.run import Epoch, epoch_line
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def display(epochs: int) -> AbstractContextManager[OnEpoch]:
 
 def plain(step: type[Step], seed: int, epoch: Epoch) -> None:
     """One line an epoch."""
-    print(told(step, seed, epoch), file=sys.stderr, flush=True)
+    print(epoch_line(step, seed, epoch), file=sys.stderr, flush=True)
 
 
 class _Live(Progress):
@@ -58,7 +58,7 @@ class _Live(Progress):
 
     def _tell(self, step: type[Step], seed: int, epoch: Epoch) -> None:
         self.update(self._all, advance=1)
-        self.console.print(told(step, seed, epoch), highlight=False)
+        self.console.print(epoch_line(step, seed, epoch), highlight=False)
 
 
 def table(field: ReceptiveField) -> Table:

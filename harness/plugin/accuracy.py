@@ -15,7 +15,7 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.plugin.user_properties import EVIDENCE, attach, attached
-from harness.run import Epoch, Run, run_of, told
+from harness.run import Epoch, Run, epoch_line, run_of
 from harness.step import Step
 from harness.step_spec import StepSpec
 
@@ -222,7 +222,7 @@ def progress(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
     capture = config.pluginmanager.get_plugin("capturemanager")
 
     def tell(step: type[Step], seed: int, epoch: Epoch) -> None:
-        line = told(step, seed, epoch)
+        line = epoch_line(step, seed, epoch)
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             if reporter is None or hasattr(config, "workerinput"):
                 # What a worker of xdist reports goes nowhere, but its standard error is that of its controller.

@@ -46,7 +46,7 @@ def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(recorded=recorded))
-    monkeypatch.setattr("harness.run.told", told)
+    monkeypatch.setattr("harness.run.epoch_line", told)
     monkeypatch.setitem(sys.modules, "harness.evidence.summary", SimpleNamespace(final_accuracies=lambda step: []))
 """
 

@@ -13,7 +13,7 @@ from harness.step import Step
 
 
 @dataclass(frozen=True)
-class Figures:
+class Summary:
     """What some runs of a step came to, accuracies in percent.
 
     `mean` is the mean test accuracy over the final epochs of all runs, [`low`, `high`] its 95 % interval over runs (NaN

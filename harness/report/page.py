@@ -24,7 +24,7 @@ from harness.data import download, mnist
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.confusion import missed
-from harness.evidence.summary import Figures
+from harness.evidence.summary import Summary
 from harness.report import plots, svg
 from harness.report.step_page import Page, page
 from harness.step import GOAL, Step
@@ -103,10 +103,10 @@ def ladders(pages: Sequence[Page]) -> list[Ladder]:
 def points(specs: Iterable[type[Step]]) -> list[plots.Point]:
     """The steps that have a committed record, for the plot of accuracy against parameters."""
     found = [(step, record.read(step)) for step in specs]
-    return [_point(step, Figures.of(step, kept["runs"])) for step, kept in found if kept]
+    return [_point(step, Summary.of(step, kept["runs"])) for step, kept in found if kept]
 
 
-def _point(step: type[Step], figures: Figures) -> plots.Point:
+def _point(step: type[Step], figures: Summary) -> plots.Point:
     return plots.Point(step.id, step.parameters, figures.mean, figures.low, figures.high)
 
 

@@ -16,7 +16,7 @@ from harness.docstring import Sentence, points
 from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
 from harness.evidence.facts import difference
 from harness.evidence.quantities import series
-from harness.evidence.summary import Figures
+from harness.evidence.summary import Summary
 from harness.ladder import find
 from harness.report import plots, svg
 from harness.step import Step
@@ -44,7 +44,7 @@ class Page:
     """The points of the Analysis, each a list of sentences."""
     notes: list[list[Judged]]
     published: float | None
-    figures: Figures | None
+    figures: Summary | None
     provenance: dict[str, Any]
     changes: list[str]
     curves: Markup | None
@@ -71,7 +71,7 @@ def page(step: type[Step], kept: dict[str, Any] | None, images: Tensor | None) -
         analysis=judged(document.analysis, found),
         notes=judged(document.notes, found),
         published=document.published.get("best test"),
-        figures=Figures.of(step, runs) if runs else None,
+        figures=Summary.of(step, runs) if runs else None,
         provenance=kept["provenance"] if kept else {},
         changes=difference(before, step) if before else [],
         curves=curves(step, runs) if runs else None,

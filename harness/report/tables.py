@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from harness import claims, escape
 from harness.docstring import Sentence
 from harness.evidence import record
-from harness.evidence.summary import Figures
+from harness.evidence.summary import Summary
 from harness.ladder import steps
 from harness.step import Step
 
@@ -43,7 +43,7 @@ def _measured(step: type[Step]) -> list[str]:
     found = record.read(step)
     if not found:
         return ["", "", ""]
-    figures = Figures.of(step, found["runs"])
+    figures = Summary.of(step, found["runs"])
     return [figures.accuracy, f"{figures.worst:.2f}", figures.verdict_with_interval]
 
 

@@ -21,7 +21,7 @@ from harness.commands.compare import markdown, noise, unlike
 from harness.errors import HarnessError
 from harness.evidence import paired, record, summary
 from harness.evidence.confusion import confusion, missed
-from harness.evidence.summary import Figures
+from harness.evidence.summary import Summary
 from harness.jobs import checkpoint, run_file
 from harness.report import benchmark, plots, step_page, svg
 from harness.report import page as report_page
@@ -161,7 +161,7 @@ def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Pat
         assert words(said).endswith(f"({words(made['hardware'])}, torch {words(made['torch'])})")
         assert (kept, "", None, rest) == read(SPEC)
         assert claims == {"over-fits": "refuted"}
-        assert Figures.of(step, found["runs"]).together >= 1
+        assert Summary.of(step, found["runs"]).together >= 1
         assert len(missed(found["runs"])) <= 10_000
         assert confusion(found["runs"])
         assert all(line.isprintable() for line in [*noise(("a", "b"), (found, found)), *unlike((found, sound), True)])

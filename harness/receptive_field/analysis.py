@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_map
 
 from harness.errors import HarnessError
 from harness.receptive_field.boxes import Field, centred, extents, hull
-from harness.receptive_field.field_map import JumpMismatchError, NoRuleError, Value, finished, image
+from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image
 from harness.receptive_field.lattice import members
 from harness.receptive_field.rules.registry import Call, rule_of
 from harness.receptive_field.tracing import Graph, Node, Ref, trace
@@ -135,7 +135,7 @@ def receptive_field(
     graph = trace(model, size)
     target = find(graph, at)
     layers: list[Layer] = []
-    known: dict[Ref, Value] = {}
+    known: dict[Ref, FieldMap] = {}
     for index in graph.live(target):
         node = graph.nodes[index]
         values = _evaluated(node, known, size)
@@ -169,7 +169,7 @@ def find(graph: Graph, at: str | None) -> Ref:
     return found
 
 
-def _evaluated(node: Node, known: dict[Ref, Value], size: tuple[int, ...]) -> tuple[Value, ...]:
+def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) -> tuple[FieldMap, ...]:
     """Apply the rule of a node."""
     if node.op is None:
         return (image(node.outputs[0].shape, 2),)
@@ -197,7 +197,7 @@ def _evaluated(node: Node, known: dict[Ref, Value], size: tuple[int, ...]) -> tu
     return result if isinstance(result, tuple) else (result,)
 
 
-def _check_jumps(value: Value, node: Node) -> None:
+def _check_jumps(value: FieldMap, node: Node) -> None:
     for axis in value.axes:
         if value.jump(axis) is None and value.units(axis) > 1 and any(value.fields):
             jumps = sorted({box[axis].jump for boxes in value.fields for box in boxes})
@@ -207,7 +207,7 @@ def _check_jumps(value: Value, node: Node) -> None:
             )
 
 
-def _rows(node: Node, values: tuple[Value, ...], known: dict[Ref, Value]) -> list[Layer]:
+def _rows(node: Node, values: tuple[FieldMap, ...], known: dict[Ref, FieldMap]) -> list[Layer]:
     """The row of a node that moves the field, if it does."""
     value = values[0]
     if value.windows is None or not any(value.fields):
@@ -239,7 +239,7 @@ def _plain(number: Any) -> Any:
     return number.numerator if isinstance(number, Fraction) and number.denominator == 1 else number
 
 
-def _summary(value: Value, layers: tuple[Layer, ...]) -> ReceptiveField:
+def _summary(value: FieldMap, layers: tuple[Layer, ...]) -> ReceptiveField:
     boxes = value.united()
     reads = [extents(boxes, axis, value.units(axis)) for axis in value.axes]
     interior = [max(axis, key=hull) for axis in reads]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from harness.receptive_field.boxes import Field, Sources, centred, field, picked
 from harness.receptive_field.field_map import (
+    FieldMap,
     NoRuleError,
-    Value,
     compressed,
     laid_along,
     settled,
@@ -22,7 +22,7 @@ from harness.receptive_field.field_map import (
 from harness.receptive_field.lattice import Lattice, Window, whole
 
 
-def merged(values: Sequence[Value], shape: torch.Size) -> Value:
+def merged(values: Sequence[FieldMap], shape: torch.Size) -> FieldMap:
     """The value of an elementwise operation: every element reads what the same element of each operand reads."""
     result = _broadcast(values[0], shape)
     for value in values[1:]:
@@ -30,7 +30,7 @@ def merged(values: Sequence[Value], shape: torch.Size) -> Value:
     return replace(result, windows={} if len(values) > 1 else None)
 
 
-def _broadcast(value: Value, shape: torch.Size) -> Value:
+def _broadcast(value: FieldMap, shape: torch.Size) -> FieldMap:
     missing = len(shape) - len(value.shape)
     return replace(
         value,
@@ -40,7 +40,7 @@ def _broadcast(value: Value, shape: torch.Size) -> Value:
     )
 
 
-def _pair(one: Value, other: Value) -> Value:
+def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
     """Two values of one shape, element by element."""
     if not any(one.fields):
         return other
@@ -63,7 +63,7 @@ def _pair(one: Value, other: Value) -> Value:
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
-    return Value(
+    return FieldMap(
         one.shape,
         tuple(field((*a, *b)) for a, b in together),
         kinds,
@@ -73,7 +73,7 @@ def _pair(one: Value, other: Value) -> Value:
     )
 
 
-def _spread(boxes: Field, axis: int, same: Value, many: Value) -> Field:
+def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
     """A field whose units are all the same along an axis, beside a value that has many there."""
     unit = int(same.places[axis].flatten()[0])
     lattices = [box[axis] for found in many.fields for box in found]
@@ -91,7 +91,7 @@ def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tupl
     return compressed(labels.reshape(both.shape[:-1])), sources
 
 
-def mixed(value: Value, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> Value:
+def mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> FieldMap:
     """The value when all elements along `dims` are combined, each of which has length 1 afterwards.
 
     With `groups`, the one dimension named is divided, as the channels of a convolution are, and `outputs` kinds come
@@ -118,7 +118,7 @@ def mixed(value: Value, dims: Sequence[int], groups: int = 1, outputs: int = 1) 
     return replace(value, shape=shape, windows=windows or None)
 
 
-def _collapsed(value: Value, axis: int) -> Value:
+def _collapsed(value: FieldMap, axis: int) -> FieldMap:
     """The value with one unit along an axis, which for every kind reads all the units that the kind has."""
     labels, kinds = torch.broadcast_tensors(value.places[axis], value.kinds)
     sources = [[tuple(labels[kinds == kind].unique().tolist())] for kind in range(len(value.fields))]
@@ -137,7 +137,7 @@ def _gathered(labels: Tensor, dims: Sequence[int]) -> tuple[Tensor, Sources]:
     return compressed(torch.tensor(names).reshape(shape)), list(known)
 
 
-def kinds_mixed(value: Value, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> Value:
+def kinds_mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> FieldMap:
     """The value when channels along `dims` are combined, in groups of the one dimension named or all together."""
     if not set(varying(value.kinds)) & set(dims) or groups == outputs == value.shape[dims[0]] > 1:
         return value
@@ -160,8 +160,8 @@ def kinds_mixed(value: Value, dims: Sequence[int], groups: int = 1, outputs: int
 
 
 def windowed(
-    value: Value, windows: Mapping[int, Window], shape: torch.Size, mixing: tuple[int, int] | None = None
-) -> Value:
+    value: FieldMap, windows: Mapping[int, Window], shape: torch.Size, mixing: tuple[int, int] | None = None
+) -> FieldMap:
     """The value of an operation that slides a window along dimensions of the tensor.
 
     Args:
@@ -183,7 +183,7 @@ def windowed(
     return replace(value, shape=shape, windows={axis: windows[dim] for axis, dim in places.items()})
 
 
-def _assigned(value: Value, dims: Sequence[int]) -> dict[int, int]:
+def _assigned(value: FieldMap, dims: Sequence[int]) -> dict[int, int]:
     """Which axis of the input runs along which of the dimensions of an operation; what is left over are channels."""
     found: dict[int, int] = {}
     for axis in value.axes:
@@ -208,7 +208,7 @@ def _assigned(value: Value, dims: Sequence[int]) -> dict[int, int]:
     return dict(sorted(found.items()))
 
 
-def _slid(value: Value, axis: int, dim: int, window: Window, outputs: int) -> Value:
+def _slid(value: FieldMap, axis: int, dim: int, window: Window, outputs: int) -> FieldMap:
     known: dict[Lattice, Lattice] = {}
 
     def slid(lattice: Lattice) -> Lattice:

@@ -28,7 +28,7 @@ class NoRuleError(HarnessError):
 
 
 @dataclass(frozen=True)
-class Value:
+class FieldMap:
     """What every element of a tensor reads.
 
     `windows` are those of the operation that made it, an axis each, for the table of layers. `is_global` and `aligned`
@@ -71,17 +71,17 @@ class Value:
         return jumps.pop() if len(jumps) == 1 else None
 
 
-def image(shape: torch.Size, first: int) -> Value:
+def image(shape: torch.Size, first: int) -> FieldMap:
     """The input of a model: every dimension from `first` on is an axis."""
     box = tuple(pixels(length) for length in shape[first:])
     places = tuple(laid_along(torch.arange(shape[dim]), dim, len(shape)) for dim in range(first, len(shape)))
-    return Value(shape, ((box,),), torch.zeros([1] * len(shape), dtype=torch.int64), places)
+    return FieldMap(shape, ((box,),), torch.zeros([1] * len(shape), dtype=torch.int64), places)
 
 
-def nothing(shape: torch.Size, axes: int) -> Value:
+def nothing(shape: torch.Size, axes: int) -> FieldMap:
     """A tensor that does not depend on the input."""
     flat = torch.zeros([1] * len(shape), dtype=torch.int64)
-    return Value(shape, ((),), flat, (flat,) * axes)
+    return FieldMap(shape, ((),), flat, (flat,) * axes)
 
 
 def varying(labels: Tensor) -> list[int]:
@@ -99,7 +99,7 @@ def compressed(labels: Tensor) -> Tensor:
     return labels
 
 
-def rearranged(value: Value, move: Callable[[Tensor], Tensor]) -> Value:
+def rearranged(value: FieldMap, move: Callable[[Tensor], Tensor]) -> FieldMap:
     """The value after a rearrangement of the tensor, done to the labels alike."""
 
     def moved(labels: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ def rearranged(value: Value, move: Callable[[Tensor], Tensor]) -> Value:
     return _pruned(replace(value, shape=result.shape, kinds=moved(value.kinds), places=places, windows=None))
 
 
-def _pruned(value: Value) -> Value:
+def _pruned(value: FieldMap) -> FieldMap:
     """The value without the fields that no element has any more: what was cut off is dead."""
     if len(value.fields) == 1:
         return value
@@ -118,7 +118,7 @@ def _pruned(value: Value) -> Value:
     return replace(value, fields=tuple(value.fields[kind] for kind in used.tolist()), kinds=kinds)
 
 
-def settled(value: Value, axis: int, dim: int) -> Value:
+def settled(value: FieldMap, axis: int, dim: int) -> FieldMap:
     """The value with units 0, 1, 2, ... of an axis along one dimension and along no other.
 
     What differed between positions in other dimensions, such as channels, becomes a difference of kinds, and what
@@ -148,11 +148,11 @@ def stretched(labels: Tensor, dim: int, length: int) -> Tensor:
     return labels.expand([length if d == dim else n for d, n in enumerate(labels.shape)])
 
 
-def _length(value: Value, axis: int) -> int:
+def _length(value: FieldMap, axis: int) -> int:
     return max((len(box[axis].clipped) for boxes in value.fields for box in boxes), default=0)
 
 
-def finished(value: Value) -> Value:
+def finished(value: FieldMap) -> FieldMap:
     """The value with its units in order along every axis, to be read; a flattened map keeps the units that it had."""
     for axis in (*value.axes, *value.axes):  # twice, because one axis may make room for another
         home = _home(value, axis)
@@ -166,7 +166,7 @@ def finished(value: Value) -> Value:
     return value
 
 
-def _home(value: Value, axis: int) -> int | None:
+def _home(value: FieldMap, axis: int) -> int | None:
     """The dimension along which an axis runs, if it has one to itself."""
     dims, usual = value.dims(axis), usual_dim(value, axis)
     others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
@@ -175,7 +175,7 @@ def _home(value: Value, axis: int) -> int | None:
     return dims[0] if len(dims) == 1 and dims[0] not in others else None
 
 
-def usual_dim(value: Value, axis: int) -> int | None:
+def usual_dim(value: FieldMap, axis: int) -> int | None:
     """The dimension of an axis in a tensor of samples, channels and all axes, if it is one."""
     return 2 + axis if len(value.shape) == 2 + len(value.axes) else None
 
@@ -185,7 +185,9 @@ def laid_along(labels: Tensor, dim: int, ndim: int) -> Tensor:
     return labels.reshape([-1 if d == dim else 1 for d in range(ndim)])
 
 
-def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor], along: int | None = None) -> Value:
+def assembled(
+    values: Sequence[FieldMap], move: Callable[[Sequence[Tensor]], Tensor], along: int | None = None
+) -> FieldMap:
     """The value of a tensor put together from several: concatenation, stacking, writing into a slice.
 
     Args:
@@ -218,7 +220,7 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
     shape = move([torch.zeros((), dtype=torch.int64).expand(value.shape) for value in values]).shape
     whole_aligned = all(value.aligned for value in values) and centred(kinds)
     is_global = any(value.is_global for value in values)
-    together = _pruned(Value(shape, tuple(kinds), put(renamed), places, is_global, whole_aligned, {}))
+    together = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, is_global, whole_aligned, {}))
     for axis in together.axes:
         home = _home(together, axis)
         if home is not None and home in varying(together.kinds):
@@ -226,7 +228,7 @@ def assembled(values: Sequence[Value], move: Callable[[Sequence[Tensor]], Tensor
     return together
 
 
-def _pieces(values: Sequence[Value], along: int | None) -> bool:
+def _pieces(values: Sequence[FieldMap], along: int | None) -> bool:
     """Whether all parts are pieces of one map that differ along one dimension only, so that they fit together again."""
     first = values[0]
     alike = all(same(first.fields[0], boxes) for value in values for boxes in value.fields)
@@ -237,7 +239,7 @@ def _pieces(values: Sequence[Value], along: int | None) -> bool:
     )
 
 
-def _labelled_as(model: Value, blank: Value, along: int | None) -> Value:
+def _labelled_as(model: FieldMap, blank: FieldMap, along: int | None) -> FieldMap:
     """A tensor that reads nothing, whose units are called as those beside it, so that they do not look different."""
     places = tuple(
         labels if along is not None and labels.shape[along] == 1 else own

@@ -22,7 +22,7 @@ import torch
 
 from harness.receptive_field import lattice
 from harness.receptive_field.combine import kinds_mixed, merged, mixed, windowed
-from harness.receptive_field.field_map import NoRuleError, Value, rearranged
+from harness.receptive_field.field_map import FieldMap, NoRuleError, rearranged
 from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, pointwise, register
 
@@ -30,7 +30,7 @@ aten = torch.ops.aten
 
 
 @register(aten.mul, aten.div)
-def scale(call: Call) -> Value:
+def scale(call: Call) -> FieldMap:
     """A product with one factor for a whole map is a gate (squeeze and excitation): it only makes the value global."""
     factors = call.values
     for gate, other in (factors, factors[::-1]) if len(factors) == 2 else ():
@@ -42,10 +42,10 @@ def scale(call: Call) -> Value:
 
 
 @register(aten.convolution, aten._convolution)
-def convolution(call: Call) -> Value:
+def convolution(call: Call) -> FieldMap:
     """A window over space and the sum over the channels of a group; transposed where the operation says so."""
     weight = call["weight"]
-    if isinstance(weight, Value):
+    if isinstance(weight, FieldMap):
         raise NoRuleError(f"{call.function} with weights computed from the input")
     source, groups = call.value("input"), call["groups"]
     dims = range(2, len(source.shape))
@@ -67,7 +67,7 @@ def _spread(numbers: int | Sequence[int], count: int) -> list[int]:
     aten.avg_pool2d,
     aten.avg_pool3d,
 )
-def pool(call: Call) -> Value:
+def pool(call: Call) -> FieldMap:
     """A window over space, each channel alone; the border of ceil_mode follows from the number of outputs."""
     source = call.value("self")
     kernel = call["kernel_size"]
@@ -87,7 +87,7 @@ def pool(call: Call) -> Value:
     aten.adaptive_max_pool2d,
     aten.adaptive_max_pool3d,
 )
-def adaptive_pool(call: Call) -> Value:
+def adaptive_pool(call: Call) -> FieldMap:
     """Windows that share the map evenly; uneven ones where the sizes do not divide."""
     source = call.value("self")
     first = len(source.shape) - len(call["output_size"])
@@ -95,7 +95,7 @@ def adaptive_pool(call: Call) -> Value:
     return _pooled(source, {dim: lattice.bins(source.shape[dim], call.shapes[0][dim]) for dim in dims}, call.shapes[0])
 
 
-def _pooled(source: Value, windows: dict[int, Window], shape: torch.Size) -> Value:
+def _pooled(source: FieldMap, windows: dict[int, Window], shape: torch.Size) -> FieldMap:
     result = windowed(source, windows, shape)
     return replace(result, is_global=result.is_global or all(shape[dim] == 1 for dim in windows))
 
@@ -104,7 +104,7 @@ def _pooled(source: Value, windows: dict[int, Window], shape: torch.Size) -> Val
     aten.mean, aten.sum, aten.amax, aten.amin, aten.var, aten.std, aten.var_mean, aten.prod, aten.linalg_vector_norm,
     aten.norm, aten.logsumexp, aten.max, aten.min, aten.any, aten.all,
 )  # fmt: skip
-def reduction(call: Call) -> Value | tuple[Value, ...]:
+def reduction(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """A statistic over whole dimensions: over those of space it is a kernel of the size of the map."""
     if "other" in call.arguments:
         return pointwise(call)
@@ -120,17 +120,17 @@ def reduction(call: Call) -> Value | tuple[Value, ...]:
     return (result,) * len(call.shapes) if len(call.shapes) > 1 else result
 
 
-def _dims(dims: Any, source: Value) -> list[int]:
+def _dims(dims: Any, source: FieldMap) -> list[int]:
     listed = [dims] if isinstance(dims, int) else list(dims or range(len(source.shape)))
     return [dim % len(source.shape) for dim in listed]
 
 
-def _spans(source: Value, dims: Sequence[int]) -> bool:
+def _spans(source: FieldMap, dims: Sequence[int]) -> bool:
     """Whether dimensions carry an axis of the input."""
     return any(set(source.dims(a)) & set(dims) for a in source.axes)
 
 
-def _normalized(source: Value, dims: Sequence[int], groups: int = 1) -> Value:
+def _normalized(source: FieldMap, dims: Sequence[int], groups: int = 1) -> FieldMap:
     """A map divided by its own statistics: over space these act as a gate, and over channels as a sum."""
     channels = [dim for dim in dims if all(dim not in source.dims(a) for a in source.axes)]
     is_global = source.is_global or _spans(source, dims)
@@ -140,7 +140,7 @@ def _normalized(source: Value, dims: Sequence[int], groups: int = 1) -> Value:
 
 
 @register(aten._softmax, aten._log_softmax, aten._safe_softmax)
-def softmax(call: Call) -> Value:
+def softmax(call: Call) -> FieldMap:
     """Each element divided by a sum over one dimension."""
     source = call.value("self")
     return _normalized(source, _dims(call["dim"], source))
@@ -154,7 +154,7 @@ def softmax(call: Call) -> Value:
     aten._batch_norm_no_update,
     aten._batch_norm_with_update,
 )
-def batch_norm(call: Call) -> Value:
+def batch_norm(call: Call) -> FieldMap:
     """Elementwise with running statistics, global with those of the batch."""
     source = call.value("input")
     statistics = call.arguments.get("training", False) or "with_update" in str(call.op)
@@ -163,7 +163,7 @@ def batch_norm(call: Call) -> Value:
 
 
 @register(aten.native_layer_norm, aten._fused_rms_norm)
-def layer_norm(call: Call) -> Value:
+def layer_norm(call: Call) -> FieldMap:
     """Statistics over the last dimensions: local over channels alone, global over a map."""
     source = call.value("input")
     count = len(call["normalized_shape"])
@@ -171,14 +171,14 @@ def layer_norm(call: Call) -> Value:
 
 
 @register(aten.native_group_norm)
-def group_norm(call: Call) -> Value:
+def group_norm(call: Call) -> FieldMap:
     """Statistics over groups of channels and all of space."""
     source = call.value("input")
     return replace(_normalized(source, range(1, len(source.shape)), call["group"]), windows=None)
 
 
 @register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm)
-def matrix_product(call: Call) -> Value:
+def matrix_product(call: Call) -> FieldMap:
     """A linear layer sums over the last dimension; two factors that depend on the input are attention."""
     names = {
         "mm": ("self", "mat2"),
@@ -188,10 +188,10 @@ def matrix_product(call: Call) -> Value:
     }
     names |= {"mv": ("self", "vec"), "addmv": ("mat", "vec"), "addbmm": ("batch1", "batch2")}
     left, right = (call[name] for name in names[call.op.overloadpacket.__name__])
-    if isinstance(left, Value) and isinstance(right, Value):
+    if isinstance(left, FieldMap) and isinstance(right, FieldMap):
         return attention(call)
-    source = left if isinstance(left, Value) else right
-    if not isinstance(source, Value):
+    source = left if isinstance(left, FieldMap) else right
+    if not isinstance(source, FieldMap):
         return pointwise(call)
     dim = len(source.shape) - (1 if source is left or len(source.shape) == 1 else 2)
     summed = mixed(source, [dim])
@@ -199,7 +199,7 @@ def matrix_product(call: Call) -> Value:
     if call.op.overloadpacket in (aten.mv, aten.addmv):
         summed = rearranged(summed, lambda labels: labels.squeeze(dim))
     bias = call.arguments.get("self") if call.op.overloadpacket in (aten.addmm, aten.baddbmm, aten.addmv) else None
-    terms = [summed, bias] if isinstance(bias, Value) else [summed]
+    terms = [summed, bias] if isinstance(bias, FieldMap) else [summed]
     return replace(merged(terms, call.shapes[0]), is_global=is_global, windows=windows)
 
 
@@ -212,7 +212,7 @@ def matrix_product(call: Call) -> Value:
     aten._native_multi_head_attention,
     aten._transformer_encoder_layer_fwd,
 )
-def attention(call: Call) -> Value:
+def attention(call: Call) -> FieldMap:
     """Every element may read all that any element of the operands reads, in windowed attention too: it is global."""
     sums = [mixed(source, range(len(source.shape))) for source in call.values]
     alike = [rearranged(part, lambda labels: labels.reshape(())) for part in sums]

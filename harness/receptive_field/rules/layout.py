@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.receptive_field import lattice
 from harness.receptive_field.combine import merged, windowed
-from harness.receptive_field.field_map import NoRuleError, Value, assembled, nothing, rearranged
+from harness.receptive_field.field_map import FieldMap, NoRuleError, assembled, nothing, rearranged
 from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, register
 
@@ -27,11 +27,11 @@ aten = torch.ops.aten
     aten.unbind, aten.split, aten.split_with_sizes, aten.chunk, aten.gather, aten.movedim, aten.native_channel_shuffle,
     aten.permute_copy, aten.rot90, aten.tile, aten.index, aten.take_along_dim, aten.diagonal_copy,
 )  # fmt: skip
-def rearrange(call: Call) -> Value | tuple[Value, ...]:
+def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Elements move and none is computed: the same is done to what they read."""
     if len(call.values) != 1:
         raise NoRuleError(f"{call.function} with indices computed from the input")
-    (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, Value))
+    (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, FieldMap))
 
     def moves(output: int) -> Callable[[Tensor], Tensor]:
         def move(labels: Tensor) -> Tensor:
@@ -53,13 +53,13 @@ def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
 
 
 @register(aten.view, aten._unsafe_view, aten.reshape, aten._reshape_alias, aten.view_copy)
-def reshape(call: Call) -> Value:
+def reshape(call: Call) -> FieldMap:
     """The same elements in the same order."""
     return rearranged(call.value("self"), lambda labels: labels.reshape(call.shapes[0]))
 
 
 @register(aten.as_strided, aten.as_strided_)
-def restride(call: Call) -> Value:
+def restride(call: Call) -> FieldMap:
     """Another layout in memory, which keeps the order of elements where one dimension holds them all."""
     source = call.value("self")
     if call.shapes[0] != source.shape or sum(length > 1 for length in source.shape) > 1:
@@ -68,7 +68,7 @@ def restride(call: Call) -> Value:
 
 
 @register(aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli)
-def same(call: Call) -> Value:
+def same(call: Call) -> FieldMap:
     """Each element as it is."""
     return replace(call.values[0], windows=None)
 
@@ -77,17 +77,17 @@ def same(call: Call) -> Value:
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
     aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill,
 )  # fmt: skip
-def blank(call: Call) -> Value:
+def blank(call: Call) -> FieldMap:
     """A tensor of the same shape that does not depend on the elements."""
     filling = call.arguments.get("value")
     return merged(
-        [_part(filling, call.axes) if isinstance(filling, Value) else nothing(call.shapes[0], call.axes)],
+        [_part(filling, call.axes) if isinstance(filling, FieldMap) else nothing(call.shapes[0], call.axes)],
         call.shapes[0],
     )
 
 
 @register(aten.cat, aten.stack)
-def concatenate(call: Call) -> Value:
+def concatenate(call: Call) -> FieldMap:
     """Parts side by side: along channels each keeps its own field, along space each its own units."""
     parts = [_part(part, call.axes) for part in call["tensors"] if tuple(part.shape) != (0,)]
     dim = call.arguments.get("dim", 0) % len(call.shapes[0])
@@ -100,34 +100,34 @@ def _side_by_side(dim: int) -> Callable[[Sequence[Tensor]], Tensor]:
     return lambda parts: torch.cat(list(parts), dim)
 
 
-def _part(part: Value | Tensor, axes: int) -> Value:
-    return part if isinstance(part, Value) else nothing(part.shape, axes)
+def _part(part: FieldMap | Tensor, axes: int) -> FieldMap:
+    return part if isinstance(part, FieldMap) else nothing(part.shape, axes)
 
 
 @register(aten.slice_scatter, aten.select_scatter)
-def scatter(call: Call) -> Value:
+def scatter(call: Call) -> FieldMap:
     """A part of one tensor replaced by another."""
     parts = [_part(call[name], call.axes) for name in ("self", "src")]
     return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "src": labels[1]})))
 
 
 @register(aten.index_put)
-def index_put(call: Call) -> Value:
+def index_put(call: Call) -> FieldMap:
     """Chosen elements of one tensor replaced by those of another."""
     parts = [_part(call[name], call.axes) for name in ("self", "values")]
-    if call["accumulate"] or any(isinstance(index, Value) for index in call["indices"]):
+    if call["accumulate"] or any(isinstance(index, FieldMap) for index in call["indices"]):
         raise NoRuleError(f"{call.function} that adds, or with indices computed from the input")
     return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "values": labels[1]})))
 
 
 @register(aten.copy)
-def copy(call: Call) -> Value:
+def copy(call: Call) -> FieldMap:
     """All of a tensor replaced by another."""
     return merged([_part(call["src"], call.axes)], call.shapes[0])
 
 
 @register(aten.constant_pad_nd)
-def constant_pad(call: Call) -> Value:
+def constant_pad(call: Call) -> FieldMap:
     """Padding moves the start and reads nothing; a negative one crops. Padded channels depend on nothing."""
     source, shape = call.value("self"), call.shapes[0]
     pads = {len(shape) - 1 - i: (call["pad"][2 * i], call["pad"][2 * i + 1]) for i in range(len(call["pad"]) // 2)}
@@ -150,7 +150,7 @@ def constant_pad(call: Call) -> Value:
     aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
     aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
 )  # fmt: skip
-def mirror_pad(call: Call) -> Value:
+def mirror_pad(call: Call) -> FieldMap:
     """Padding that reads again what lies inside: interior units see a shift, those at the border what is folded in."""
     source, shape = call.value("self"), call.shapes[0]
     windows = {}
@@ -171,7 +171,7 @@ def mirror_pad(call: Call) -> Value:
     aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d, aten.upsample_linear1d, aten.upsample_bilinear2d,
     aten.upsample_trilinear3d, aten.upsample_bicubic2d,
 )  # fmt: skip
-def upsample(call: Call) -> Value:
+def upsample(call: Call) -> FieldMap:
     """Interpolation: the inputs of weight other than zero around the place of each output."""
     source, shape, name = call.value("self", "input"), call.shapes[0], str(call.op)
     reach = 0 if "nearest" in name else 2 if "cubic" in name else 1
@@ -200,7 +200,7 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
 
 
 @register(aten.im2col)
-def unfold(call: Call) -> Value:
+def unfold(call: Call) -> FieldMap:
     """Patches as columns: elements move, and padding reads nothing."""
     source = call.value("self")
     blank = nothing(source.shape, call.axes)
@@ -218,7 +218,7 @@ def unfold(call: Call) -> Value:
 
 
 @register(aten.glu)
-def gated_linear_unit(call: Call) -> Value:
+def gated_linear_unit(call: Call) -> FieldMap:
     """The first half of the channels times a function of the second."""
     source = call.value("self")
     dim = call["dim"] % len(source.shape)

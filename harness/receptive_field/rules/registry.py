@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.receptive_field.combine import merged
-from harness.receptive_field.field_map import NoRuleError, Value, nothing
+from harness.receptive_field.field_map import FieldMap, NoRuleError, nothing
 
 aten = torch.ops.aten
 
@@ -32,22 +32,22 @@ class Call:
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
 
-    def value(self, *names: str) -> Value:
+    def value(self, *names: str) -> FieldMap:
         """The tensor argument of this name, or of the first of several that the operation has."""
         found = next((self.arguments[name] for name in names if name in self.arguments), None)
-        if isinstance(found, Value):
+        if isinstance(found, FieldMap):
             return found
         if isinstance(found, Tensor):
             return nothing(found.shape, self.axes)
         raise NoRuleError(f"{self.function} has no tensor argument {' or '.join(names)}")
 
     @property
-    def values(self) -> list[Value]:
+    def values(self) -> list[FieldMap]:
         """All tensors that depend on the input."""
-        return [argument for argument in self.arguments.values() if isinstance(argument, Value)]
+        return [argument for argument in self.arguments.values() if isinstance(argument, FieldMap)]
 
 
-Rule = Callable[[Call], Value | tuple[Value, ...]]
+Rule = Callable[[Call], FieldMap | tuple[FieldMap, ...]]
 Given = TypeVar("Given", bound=Rule)
 _rules: dict[Any, Rule] = {}
 
@@ -71,6 +71,6 @@ def rule_of(op: Any) -> Rule | None:
 @register(
     aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill
 )
-def pointwise(call: Call) -> Value:
+def pointwise(call: Call) -> FieldMap:
     """Elementwise with broadcasting: the union of what the operands read, never the larger of the two."""
     return merged(call.values, call.shapes[0])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.receptive_field import NoRuleError, receptive_field
-from harness.receptive_field.field_map import Value, rearranged
+from harness.receptive_field.field_map import FieldMap, rearranged
 from harness.receptive_field.rules.registry import Call, register
 from spec.harness.receptive_field.field_networks import Net, conv, published
 
@@ -51,7 +51,7 @@ class TestUse:
         odd.register_fake(torch.empty_like)
 
         @register(torch.ops.field_spec.odd)
-        def rule(call: Call) -> Value:
+        def rule(call: Call) -> FieldMap:
             raise errors.pop()
 
         errors: list[Exception] = [NoRuleError("not like this"), ValueError("of this kind")]
@@ -125,7 +125,7 @@ class TestUse:
         down.register_fake(torch.empty_like)
 
         @register(torch.ops.field_spec.down)
-        def rule(call: Call) -> Value:
+        def rule(call: Call) -> FieldMap:
             return rearranged(call.value("x"), lambda labels: labels.roll(2, dims=2))
 
         field = receptive_field(nn.Sequential(conv(3), Net(lambda _, x: down(x))), (1, 12, 12))

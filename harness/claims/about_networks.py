@@ -133,7 +133,7 @@ def listed(what: str) -> list[str]:
     return re.split(r", | and ", what)
 
 
-FACT_CLAIMS: dict[str, Callable[..., Verdict]] = {
+NETWORK_CLAIMS: dict[str, Callable[..., Verdict]] = {
     "has N parameters": has_parameters,
     "has fewer than N parameters": lambda step, n: fact(parameters(step) < n, f"{parameters(step):,} parameters"),
     "has fewer parameters than STEP": lambda step, other: fact(

@@ -3,8 +3,8 @@
 A sentence of an Analysis is followed by what it claims, `[claim: improves on five_steps/step2 by 0.1]`, with semicolons
 between several claims, or by why nothing here can decide it, `[judgement: a matter of taste]`. A claim that begins with
 the id of a step is about that step. The vocabulary is that of `RUN_CLAIMS`, which the committed records decide, and of
-`FACT_CLAIMS`, which network and recipe decide. What became of each claim is written down in the `claims` of the spec,
-and `StepSpec.test_claims` holds that to the evidence.
+`NETWORK_CLAIMS`, which network and recipe decide. What became of each claim is written down in the `claims` of the
+spec, and `StepSpec.test_claims` holds that to the evidence.
 """
 
 import difflib
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.claims.about_networks import FACT_CLAIMS
+from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
 from harness.claims.verdict import Verdict
 from harness.docstring import Sentence
@@ -41,7 +41,7 @@ def _pattern(claim: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\b[A-Z]+\b", lambda found: f"({_PLACEHOLDERS[found[0]][0]})", re.escape(claim)))
 
 
-_VOCABULARY = RUN_CLAIMS | FACT_CLAIMS
+_VOCABULARY = RUN_CLAIMS | NETWORK_CLAIMS
 _PATTERNS = {words: _pattern(words) for words in _VOCABULARY}
 _SUBJECT = re.compile(r"^(\w+/\w+) ")
 

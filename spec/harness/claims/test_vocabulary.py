@@ -9,7 +9,7 @@ from torch import nn
 
 from harness import Recipe, StepSpec, ladder
 from harness.claims import Verdict, decide, vocabulary
-from harness.claims.about_networks import FACT_CLAIMS
+from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
 from harness.claims.verdict import above, below, between, predicted
 from harness.errors import HarnessError
@@ -218,7 +218,7 @@ def test_every_word_of_the_vocabulary_is_decided_above() -> None:
     said = [re.sub(r"^mine/\w ", "", claim) for claim in [*RUNS, *FACTS]]
     for words, pattern in vocabulary._PATTERNS.items():
         assert any(map(pattern.fullmatch, said)), words
-    assert len(vocabulary._VOCABULARY) == len(RUN_CLAIMS) + len(FACT_CLAIMS)
+    assert len(vocabulary._VOCABULARY) == len(RUN_CLAIMS) + len(NETWORK_CLAIMS)
 
 
 @pytest.mark.parametrize("claim", [claim for claim in RUNS if not re.search("the goal|some runs|the runs", claim)])

@@ -23,7 +23,7 @@ from harness.training.evaluation import errors, evaluate, percent
 from harness.training.trainer import SingleTrainer
 
 
-class Way(Protocol):
+class Implementation(Protocol):
     """A way to train a step."""
 
     def steps(self) -> Iterator[None]:
@@ -192,6 +192,6 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def ours(step: type[Step], data: MNIST, device: torch.device) -> Way:
+def ours(step: type[Step], data: MNIST, device: torch.device) -> Implementation:
     """The way of `harness.training.train` on a device."""
     return OursTogether(step, data, device) if device.type == "cuda" else Ours(step, data, device)

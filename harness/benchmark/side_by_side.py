@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.benchmark.implementations import Eager, Notebook, OursTogether, Way, ours
+from harness.benchmark.implementations import Eager, Implementation, Notebook, OursTogether, ours
 from harness.data import MNIST
 from harness.device import cores
 from harness.errors import HarnessError
@@ -25,7 +25,7 @@ from harness.provenance import environment
 from harness.recipe import RandomDistortion
 from harness.step import Step
 
-WAYS: dict[str, Callable[[type[Step], MNIST, torch.device], Way]] = {
+WAYS: dict[str, Callable[[type[Step], MNIST, torch.device], Implementation]] = {
     "notebook": Notebook,
     "eager": Eager,
     "ours": ours,

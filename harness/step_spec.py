@@ -73,9 +73,9 @@ class StepSpec(Step):
 
     def test_learns(self) -> None:
         """A few steps of the recipe's optimizer on one synthetic batch lower the loss."""
-        from harness.training.overfit import rehearse
+        from harness.training.overfit import overfit_one_batch
 
-        before, after = rehearse(type(self))
+        before, after = overfit_one_batch(type(self))
         assert after < before, f"{self.id}: the loss on one batch went from {before:.4f} to {after:.4f}"
 
     def test_accuracy(self, train_seeds: "Callable[[type[Step]], list[Run]]") -> None:

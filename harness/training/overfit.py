@@ -10,7 +10,7 @@ from harness.training.evaluation import check_output
 from harness.training.trainer import SingleTrainer
 
 
-def rehearse(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:
+def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:
     """The loss on one synthetic batch before and after a few steps of the recipe's optimizer on it.
 
     The batch is seeded noise with a bright square whose place tells the class, so that there is something to learn.

@@ -23,14 +23,14 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.data import load
     from harness.device import device_of
     from harness.report import rewrite
-    from harness.report.benchmark import RESULTS, keep, of
+    from harness.report.benchmark import RESULTS, save, section
 
     step, device = find(arguments.id), device_of(arguments.device)
     if arguments.record and not RESULTS.parent.is_dir():
         raise HarnessError(f"--record writes to {RESULTS.parent}, which is not there; run it in a checkout")
     result = bench(step, load(arguments.data), device, tell=lambda what: print(f"measuring {what}", file=sys.stderr))
-    print(json.dumps(result) if arguments.json else of(result))
+    print(json.dumps(result) if arguments.json else section(result))
     if arguments.record:
-        keep(result)
+        save(result)
         rewrite()
     return 0

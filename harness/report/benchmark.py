@@ -34,24 +34,24 @@ def recorded() -> list[dict[str, Any]]:
         for one in results:
             strict_json.text(one, "step")
             strict_json.text(strict_json.facts(one["made"]), "hardware")
-            of(one), overview([one])
+            section(one), overview([one])
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise HarnessError(f"{RESULTS} is not what the benchmark wrote: {error}") from error
     return results
 
 
-def keep(result: dict[str, Any]) -> None:
+def save(result: dict[str, Any]) -> None:
     """Put a result in the place of the last one of that step and hardware, and write the page anew."""
     key = (result["made"]["hardware"], result["step"])
     kept = {(one["made"]["hardware"], one["step"]): one for one in recorded()} | {key: result}
     results = [kept[key] for key in sorted(kept)]
     write(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
-    write(RESULTS.with_suffix(".md"), document(results).encode())
+    write(RESULTS.with_suffix(".md"), page(results).encode())
 
 
-def document(results: list[dict[str, Any]]) -> str:
+def page(results: list[dict[str, Any]]) -> str:
     """The whole page."""
-    return "\n".join([HEAD, *map(of, results)])
+    return "\n".join([HEAD, *map(section, results)])
 
 
 def overview(results: list[dict[str, Any]]) -> str:
@@ -77,7 +77,7 @@ def overview(results: list[dict[str, Any]]) -> str:
     return table((*head, "all cores, notebook, images/s", "ours"), rows) + "\n"
 
 
-def of(result: dict[str, Any]) -> str:
+def section(result: dict[str, Any]) -> str:
     """One result: what it was made with, and its tables."""
     made, floor, ratios = result["made"], result["floor"], result["ratios"]
     threads = f", {made['threads']} thread{'s' if made['threads'] > 1 else ''}" if made["threads"] else ""

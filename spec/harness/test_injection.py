@@ -334,7 +334,7 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
     changed["operators"] = [{**one, "operator": f"o {text}"} for one in kept["operators"]]
     shown = words(escape.printable(text))
     assert inlines(benchmark.overview([changed]))[9] == [("text", shown)]
-    before, after = inlines(benchmark.of(kept)), inlines(benchmark.of(changed))
+    before, after = inlines(benchmark.section(kept)), inlines(benchmark.section(changed))
     assert len(after) == len(before)
     assert len(after[0]) == 1
     assert f"Python {shown}".strip() in after[1][0][1]

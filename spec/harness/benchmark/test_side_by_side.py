@@ -15,7 +15,8 @@ from harness.benchmark.implementations import Eager, Notebook, Ours, OursTogethe
 from harness.data.synthetic import synthetic
 from harness.recipe import RandomAffine
 from harness.report import benchmark
-from harness.report.benchmark import document, of
+from harness.report.benchmark import page as document
+from harness.report.benchmark import section
 from harness.step import Step
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.support.paths import ROOT
@@ -115,7 +116,7 @@ def test_a_whole_result_makes_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert "aten::convolution_backward" in {one["operator"] for one in result["operators"]}
     assert 50 < sum(one["share"] for one in result["operators"]) <= 100.5
-    page = of(result)
+    page = section(result)
     assert f"## mine/net on {result['made']['hardware']}" in page
     assert f"| notebook | {result['ways']['notebook']['step_ms']:.2f} |" in page
     assert told[0] == "three ways, in turns"
@@ -133,7 +134,7 @@ def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, mo
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
     first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
     for result in (second, first, {**second, "ratios": {"notebook": 9.87, "eager": 6.54}}):
-        benchmark.keep(result)
+        benchmark.save(result)
     assert [one["step"] for one in benchmark.recorded()] == [first["step"], second["step"]]
     assert (tmp_path / "benchmark.md").read_text().count("| 9.87 |") == 1
 

@@ -21,7 +21,7 @@ from harness.training.augmentation import normalized, transformed
 from harness.training.cuda_graph import WARM_UP, StepGraph
 from harness.training.evaluation import check_output, missed
 from harness.training.losses import loss_of
-from harness.training.snapshot import Generators, State, put_back, take
+from harness.training.snapshot import Generators, State, capture, restore
 from harness.training.trainer import optimizer_of
 
 
@@ -81,11 +81,11 @@ class EnsembleTrainer:
 
     def state(self) -> State:
         """See `harness.training.Training`."""
-        return take(self._live(), self.optimizer, self._generators())
+        return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
         """See `harness.training.Training`; the graph is recorded anew."""
-        put_back(self._live(), self.optimizer, self._generators(), state)
+        restore(self._live(), self.optimizer, self._generators(), state)
         self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
         self.launched = 0
 

@@ -13,15 +13,15 @@ State = dict[str, Tensor]
 Generators = Mapping[str, Sequence[torch.Generator]]
 
 
-def take(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: Generators) -> State:
+def capture(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: Generators) -> State:
     """Copies, on the CPU and contiguous, of what is live, of the momentum and of the generators."""
-    everything = {**live, **momentum(optimizer), **drawn(generators)}
+    everything = {**live, **momentum(optimizer), **generator_states(generators)}
     return {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in everything.items()
     }
 
 
-def put_back(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: Generators, state: State) -> None:
+def restore(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: Generators, state: State) -> None:
     """Make everything as it was when `state` was taken, in place.
 
     Raises ValueError if the state is not of this network: another name, shape, type or kind of generator.
@@ -31,7 +31,7 @@ def put_back(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators:
             # Laid out as the weight is, which the fused optimizer relies on. Zeros are as good as none: 0 * m + g = g.
             optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     own = {**live, **momentum(optimizer)}
-    check({**own, **drawn(generators)}, state)
+    check({**own, **generator_states(generators)}, state)
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(state[name])
@@ -54,7 +54,7 @@ def momentum(optimizer: torch.optim.SGD) -> State:
     return {f"momentum.{place}": buffer for place, buffer in enumerate(buffers) if buffer is not None}
 
 
-def drawn(generators: Generators) -> State:
+def generator_states(generators: Generators) -> State:
     """The states of the generators, (S, bytes) uint8 for S networks."""
     return {
         f"generator.{name}": torch.stack([generator.get_state() for generator in several])

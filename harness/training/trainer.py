@@ -22,7 +22,7 @@ from harness.training import dropout
 from harness.training.augmentation import prepare
 from harness.training.evaluation import check_output, errors
 from harness.training.losses import loss_of
-from harness.training.snapshot import Generators, State, put_back, take
+from harness.training.snapshot import Generators, State, capture, restore
 
 
 class Trainer(Protocol):
@@ -112,11 +112,11 @@ class SingleTrainer:
 
     def state(self) -> State:
         """See `Trainer`."""
-        return take(self._live(), self.optimizer, self._generators())
+        return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
         """See `Trainer`."""
-        put_back(self._live(), self.optimizer, self._generators(), state)
+        restore(self._live(), self.optimizer, self._generators(), state)
         self.epoch = epoch
 
     def _live(self) -> dict[str, Tensor]:

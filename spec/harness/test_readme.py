@@ -75,12 +75,12 @@ def test_every_tox_environment_that_is_named_exists() -> None:
 
 
 def test_the_main_job_misses_less_than_once_in_a_thousand_runs() -> None:
-    """By ten runs, Student puts one in 1,000 of their lowest final epochs 4.51 deviations below the mean."""
+    """By six runs, one more has less than that chance to end 6.37 deviations below their mean: Student, 5.893 sqrt(7/6)."""
     assert f"trains one seed of `{MAIN_JOB}`" in " ".join(README.split())
     assert f"python -m harness train {MAIN_JOB} " in (ROOT / "tox.ini").read_text()
     lowest = [min(final) for final in summary.final_accuracies(steps()[MAIN_JOB])]
-    assert len(lowest) >= 10
-    assert statistics.mean(lowest) - 4.51 * statistics.stdev(lowest) >= 99.40
+    assert len(lowest) >= 6
+    assert statistics.mean(lowest) - 6.37 * statistics.stdev(lowest) >= 99.40
 
 
 def test_the_machine_that_is_named_is_that_of_every_record() -> None:

@@ -75,7 +75,7 @@ def test_every_tox_environment_that_is_named_exists() -> None:
 
 
 def test_the_main_job_misses_less_than_once_in_a_thousand_runs() -> None:
-    """By six runs, one more has less than that chance to end 6.37 deviations below their mean: Student, 5.893 sqrt(7/6)."""
+    """After six runs, one more is that unlikely to be 6.37 deviations below their mean: Student, 5.893 sqrt(7/6)."""
     assert f"trains one seed of `{MAIN_JOB}`" in " ".join(README.split())
     assert f"python -m harness train {MAIN_JOB} " in (ROOT / "tox.ini").read_text()
     lowest = [min(final) for final in summary.final_accuracies(steps()[MAIN_JOB])]

@@ -218,7 +218,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_text_and_marks_of_plots_stand_out_in_both_colours() -> None:
-    style = (ROOT / "harness" / "templates" / "report.css").read_text()
+    style = (ROOT / "harness" / "report" / "templates" / "report.css").read_text()
     [(light, dark)] = re.findall(r"--page: light-dark\((#\w+), (#\w+)\)", style)
     for colour in (plots.INK, plots.MUTED, *plots.LADDERS):
         assert contrast(colour, light) >= 4.5

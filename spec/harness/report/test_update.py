@@ -169,12 +169,12 @@ def contents(folder: Path) -> dict[Path, bytes]:
     [
         ("escape.docstring", str),
         ("escape.docstring", lambda text: '"""('),
-        ("spec_source.RESULT", re.compile("receptive field: 28")),
-        ("rewrite.with_claims", lambda text, *_: text.replace("lr=0.1", "lr=0.2")),
-        ("rewrite.with_claims", lambda text, *_: text + '"""'),
-        ("rewrite.with_claims", lambda text, *_: text),
-        ("rewrite.with_measured", lambda text, _: text),
-        ("tables.findings_table", lambda _: "<!-- /findings -->"),
+        ("report.spec_source.RESULT", re.compile("receptive field: 28")),
+        ("report.update.with_claims", lambda text, *_: text.replace("lr=0.1", "lr=0.2")),
+        ("report.update.with_claims", lambda text, *_: text + '"""'),
+        ("report.update.with_claims", lambda text, *_: text),
+        ("report.update.with_measured", lambda text, _: text),
+        ("report.tables.findings_table", lambda _: "<!-- /findings -->"),
     ],
     ids=["code", "quotes", "place", "recipe", "syntax", "claims", "measured", "readme"],
 )
@@ -185,7 +185,7 @@ def test_nothing_is_written_if_more_would_change_than_is_generated(
     monkeypatch.setattr(summary, "measured", lambda _: CODE)
     monkeypatch.setattr(f"harness.{name}", value)
     before = contents(project)
-    file = r"README\.md" if name == "tables.findings_table" else r"test_01_tiny\.py"
+    file = r"README\.md" if name == "report.tables.findings_table" else r"test_01_tiny\.py"
     with pytest.raises(HarnessError, match=rf"^refuses to write .*{file}: more would change than its "):
         rewrite()
     assert contents(project) == before

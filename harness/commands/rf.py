@@ -66,7 +66,7 @@ def build(name: str) -> Any:
 
 
 def _factory(name: str) -> Any:
-    from harness import steps
+    from harness.ladder import steps
 
     known = steps()
     if name in known:

@@ -1,7 +1,9 @@
 """What is said to be supported is what is tested: lower bounds, tox environments, workflows."""
 
+import ast
 import re
 import tomllib
+from importlib.metadata import packages_distributions
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -22,6 +24,18 @@ def test_the_oldest_versions_that_are_tested_are_the_lower_bounds() -> None:
     oldest = pins("oldest.txt")
     for bound in map(Requirement, PROJECT["project"]["dependencies"]):
         assert Version(str(bound.specifier).removeprefix(">=")) == oldest[bound.name.lower()], bound
+
+
+def test_what_is_installed_with_the_harness_is_what_it_imports() -> None:
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "harness").rglob("*.py"))
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    known = packages_distributions()
+    imported = {known[name.partition(".")[0]][0] for name in names if name.partition(".")[0] in known}
+    ours_and_extras = {PROJECT["project"]["name"], "ray"}
+    declared = {Requirement(line).name for line in PROJECT["project"]["dependencies"]}
+    assert declared == {name.lower() for name in imported} - ours_and_extras
 
 
 def test_what_ci_installs_is_within_the_bounds() -> None:

@@ -1,6 +1,7 @@
 """The floors of the house: what a module may import, and that no imports run in a circle."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -65,6 +66,12 @@ def test_a_module_imports_only_from_its_own_package_and_the_floors_below(module:
     others = {other for other in imported(MODULES[module]) if room(other) != room(module)}
     wrong = sorted(other for other in others if FLOOR[room(other)] >= FLOOR[room(module)])
     assert not wrong, f"{module} imports {', '.join(wrong)}, which stands no lower than {room(module)}"
+
+
+def test_the_page_on_the_architecture_names_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = "".join(re.findall(r"^\| (`.*?) \|", page.partition("## The floors")[0], flags=re.MULTILINE))
+    assert {name.rstrip("/") for name in re.findall(r"`([\w/]+)`", rows)} == FLOOR.keys() - {"__init__", "__main__"}
 
 
 def test_no_imports_run_in_a_circle() -> None:

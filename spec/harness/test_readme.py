@@ -2,6 +2,7 @@
 
 import re
 import statistics
+from pathlib import Path
 
 import pytest
 
@@ -93,9 +94,14 @@ def test_the_machine_that_is_named_is_that_of_every_record() -> None:
     assert f"({headline['provenance']['hardware']}, one thread)? <!-- frontier/step12: holds the goal -->" in README
 
 
-def test_every_file_that_is_linked_exists() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_linked_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    missing = [target for target in re.findall(r"\]\((?!https?:)([^)#]+)", text) if not (page.parent / target).exists()]
+    assert not missing, f"{page.name} links to {', '.join(missing)}"
 
 
 def test_the_pair_that_is_recommended_is_the_one_that_ci_installs() -> None:

@@ -1,17 +1,18 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read up to a limit."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.strict_json import LARGEST
+
+LARGEST = 1 << 26  # bytes; the record of a hundred seeds has a twentieth of it
 
 
 def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
-    """Put the bytes there in one move: at no time is there half a file of that name.
+    """Write a file in one move: a reader finds the old bytes or the new ones, and never a part of them.
 
-    Raises HarnessError with the advice if that cannot be done.
+    Raises HarnessError, whose message ends with the advice, if the file cannot be written.
     """
     unfinished = path.with_name(f"{path.name}.partial")
     try:
@@ -27,10 +28,10 @@ def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
             unfinished.unlink()
 
 
-def read(path: Path, most: int = LARGEST) -> bytes:
-    """The bytes of a file; ValueError if there are more than so many, OSError if it cannot be read."""
+def read(path: Path, limit: int = LARGEST) -> bytes:
+    """The bytes of a file; ValueError if there are more than `limit`, OSError if it cannot be read."""
     with path.open("rb") as stream:
-        raw = stream.read(most + 1)
-    if len(raw) > most:
-        raise ValueError(f"it has more than {most} bytes")
+        raw = stream.read(limit + 1)
+    if len(raw) > limit:
+        raise ValueError(f"it has more than {limit} bytes")
     return raw

@@ -1,8 +1,8 @@
-"""JSON read with suspicion: what another program, another version or an attacker may have put into a file.
+"""JSON of a file that another program, another version or an attacker may have written.
 
-Only ValueError comes out. What the standard reader lets through, and what would then fail far from here, is refused:
-NaN and infinities, numbers that overflow, keys given twice, nesting that exhausts the stack, and text that a terminal
-would obey: all text is printable, so that it is one line, and of a length that fits there.
+Every error is a ValueError. What the standard reader accepts, and what would only fail later, is refused: NaN and
+infinities, numbers that overflow, duplicate keys, nesting that exhausts the stack, and text that controls a terminal.
+All text is printable, and therefore one line, and its length is limited.
 """
 
 import json
@@ -11,21 +11,20 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-LARGEST = 1 << 26  # bytes of a file of ours; the largest record of a hundred seeds has a twentieth of it
-SEEDS = 1 << 63  # seeds are below it: what a generator takes
-LONGEST = 1000  # characters of any text in a file; why a run failed is the longest
-NAME = 200  # characters of a name: an id, a processor, a version
+SEEDS = 1 << 63  # every seed is below it: generators take no larger one
+LONGEST = 1000  # characters of any text in a file; the reason why a run failed is the longest
+_NAME = 200  # characters of a name: an id, a processor, a version
 
-FACTS = 50  # of those that a file may say of how it was made; a dozen are
-KEY = re.compile(r"[A-Za-z]\w{0,49}", flags=re.ASCII)
-ODD = re.compile(r"[^\w .,+()@/:;#&*'[\]®™-]")  # what no name of a processor, no version and no moment has in it
+_FACTS = 50  # entries of a provenance; ours have a dozen
+_KEY = re.compile(r"[A-Za-z]\w{0,49}", flags=re.ASCII)
+_ODD = re.compile(r"[^\w .,+()@/:;#&*'[\]®™-]")  # in no name of a processor, no version and no date
 
 
 def parse(text: str | bytes, longest: int = LONGEST) -> Any:
-    """The value; ValueError if the text is not JSON in the strict sense, with no text in it longer than that."""
+    """The value; ValueError if the text is not strict JSON, or has a string of more than `longest` characters in it."""
     try:
         if isinstance(text, bytes):
-            text = text.decode()  # the standard reader would guess among other encodings
+            text = text.decode()  # the standard reader would guess the encoding
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -52,12 +51,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_texts(value: Any, longest: int) -> None:
-    """Raise ValueError unless all keys are names to be shown, and all texts are printable and not too long."""
+    """Raise ValueError unless all keys and strings are printable and not too long."""
     left = [("it", value)]
     while left:
         name, one = left.pop()
         if isinstance(one, dict):
-            if not all(key.isprintable() and len(key) <= NAME for key in one):
+            if not all(key.isprintable() and len(key) <= _NAME for key in one):
                 raise ValueError(f"a key in {name!r} is not a printable name")
             left += one.items()
         elif isinstance(one, list):
@@ -67,14 +66,14 @@ def _check_texts(value: Any, longest: int) -> None:
 
 
 def field(value: Any, name: str) -> Any:
-    """The entry of that name; ValueError if the value is no object or has none."""
+    """The entry of an object; ValueError if the value is no object or has no such entry."""
     if not isinstance(value, Mapping) or name not in value:
         raise ValueError(f"it has no {name!r}")
     return value[name]
 
 
 def objects(value: Any, name: str) -> list[dict[str, Any]]:
-    """The entry of that name, which must be a list of objects."""
+    """An entry that must be a list of objects."""
     entries = field(value, name)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(f"{name!r} is not a list of objects")
@@ -82,15 +81,15 @@ def objects(value: Any, name: str) -> list[dict[str, Any]]:
 
 
 def mapping(value: Any, name: str) -> dict[str, Any]:
-    """The entry of that name, which must be an object."""
+    """An entry that must be an object."""
     entry = field(value, name)
     if not isinstance(entry, dict):
         raise ValueError(f"{name!r} is not an object")
     return entry
 
 
-def text(value: Any, name: str, longest: int = NAME) -> str:
-    """The entry of that name, which must be text that can be shown: no control characters for a terminal to obey."""
+def text(value: Any, name: str, longest: int = _NAME) -> str:
+    """An entry that must be printable text: control characters could command a terminal."""
     entry = field(value, name)
     if not isinstance(entry, str) or not entry.isprintable() or len(entry) > longest:
         raise ValueError(f"{name!r} is not printable text of at most {longest} characters")
@@ -98,15 +97,15 @@ def text(value: Any, name: str, longest: int = NAME) -> str:
 
 
 def facts(value: Any) -> dict[str, Any]:
-    """What a file says of how it was made: short names, and for each a number, a truth value, nothing, or a plain name.
+    """The provenance that a file states: short keys, each with a number, a boolean, null or a plain name.
 
-    A plain name is made of letters, digits, spaces and such marks as names of processors and versions have.
+    A plain name has letters, digits, spaces, and the punctuation found in names of processors and in versions.
     """
-    if not isinstance(value, dict) or len(value) > FACTS or not all(map(KEY.fullmatch, value)):
-        raise ValueError(f"what it was made with is not an object of at most {FACTS} short names")
+    if not isinstance(value, dict) or len(value) > _FACTS or not all(map(_KEY.fullmatch, value)):
+        raise ValueError(f"what it was made with is not an object of at most {_FACTS} short names")
     for name, entry in value.items():
         if isinstance(entry, str):
-            if odd := ODD.search(text(value, name)):
+            if odd := _ODD.search(text(value, name)):
                 raise ValueError(f"{name!r} has {odd[0]!r} in it, which no name of hardware and no version has")
         elif entry is not None and not isinstance(entry, bool):
             number(value, name, -1e18, 1e18)
@@ -115,12 +114,12 @@ def facts(value: Any) -> dict[str, Any]:
 
 
 def plain(name: str) -> str:
-    """A name as `facts` takes it, made of any that a machine gives itself."""
-    return ODD.sub(" ", name).strip()[:NAME]
+    """Any name that a machine reports, with spaces for the characters that `facts` refuses."""
+    return _ODD.sub(" ", name).strip()[:_NAME]
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
-    """The entry of that name, which must be a whole number from `low` up to, not with, `high`."""
+    """An entry that must be a whole number with low <= number < high."""
     entry = field(value, name)
     if type(entry) is not int or not low <= entry < high:
         raise ValueError(f"{name!r} is not a whole number from {low} to {high - 1}")
@@ -128,7 +127,7 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:
-    """The entry of that name, which must be a number from `low` to `high`."""
+    """An entry that must be a number with low <= number <= high."""
     entry = field(value, name)
     if type(entry) not in (int, float) or not low <= entry <= high:
         raise ValueError(f"{name!r} is not a number from {low:g} to {high:g}")

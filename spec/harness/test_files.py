@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, and that it cannot be is one line."""
+"""A file is written whole or not at all, and a failure is reported in one line."""
 
 import re
 from pathlib import Path

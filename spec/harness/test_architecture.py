@@ -76,3 +76,9 @@ def test_the_page_on_the_architecture_names_every_room() -> None:
 
 def test_no_imports_run_in_a_circle() -> None:
     TopologicalSorter({module: set(imported(path)) for module, path in MODULES.items()}).prepare()
+
+
+def test_the_receptive_field_could_be_published_alone() -> None:
+    paths = [path for module, path in MODULES.items() if module.startswith("harness.receptive_field")]
+    names = {name for path in paths for name in imported(path)}
+    assert {name for name in names if not name.startswith("harness.receptive_field")} == {"harness.errors"}

@@ -1,7 +1,6 @@
 """What the benchmark came to, as Markdown: docs/benchmark.md is made of docs/benchmark.json and of nothing else."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
 from harness.files import write
+from harness.report.markdown import table
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmark.json"
 WAYS = ("notebook", "ours")
@@ -79,7 +79,7 @@ def overview(results: list[dict[str, Any]]) -> str:
 
 def section(result: dict[str, Any]) -> str:
     """One result: what it was made with, and its tables."""
-    made, floor, ratios = result["made"], result["floor"], result["ratios"]
+    made, floor = result["made"], result["floor"]
     threads = f", {made['threads']} thread{'s' if made['threads'] > 1 else ''}" if made["threads"] else ""
     parts = [
         f"## {markdown(result['step'])} on {markdown(made['hardware'])}{threads}",
@@ -87,64 +87,53 @@ def section(result: dict[str, Any]) -> str:
             f"Batch {made['batch_size']}, {made['turns']} turns; torch {made['torch']}, Python {made['python']}, "
             f"{made['platform']}."
         ),
-        table(
-            ("way", "step, ms", "range, ms", "test, s", "epoch, s", "images/s", "times ours"),
-            [
-                (
-                    markdown(name),
-                    f"{way['step_ms']:.2f}",
-                    "{:.2f} to {:.2f}".format(*way["step_ms_range"]),
-                    f"{way['test_s']:.2f}",
-                    f"{way['epoch_s']:.2f}",
-                    f"{way['images_per_s']:,}",
-                    f"{ratios.get(name, 1):.2f}",
-                )
-                for name, way in result["ways"].items()
-            ],
-        ),
+        _ways(result),
         f"Floor: {floor['operations'] / 1e9:.0f} GFLOP at {floor['matrix_gflops']:.0f} GFLOP/s, "
         f"{floor['epoch_s']:.2f} s an epoch; ours takes {floor['ours_over_floor']:.2f} times that.",
-    ]
-    parts += [
         "Where a step of ours goes, by operator (`torch.profiler`):",
-        table(
-            ("operator", "ms", "share, %"),
-            [
-                (markdown_code(one["operator"]), f"{one['ms']:.2f}", f"{one['share']:.0f}")
-                for one in result["operators"]
-            ],
-        ),
+        _operators(result["operators"]),
     ]
     if result["cores"]:
-        parts += [
-            "The whole machine:",
-            table(
-                ("way", "processes", "threads each", "images/s in all"),
-                [
-                    (markdown(one["way"]), f"{one['processes']:d}", f"{one['threads']:d}", f"{one['images_per_s']:,}")
-                    for one in result["cores"]
-                ],
-            ),
-        ]
-    parts += [
-        "Many seeds, a step of all of them:",
-        table(
-            ("seeds", "together, ms", "one by one, ms"),
-            [
-                (f"{one['seeds']:d}", f"{one['together_ms']:.2f}", f"{one['one_by_one_ms']:.2f}")
-                for one in result["seeds"]
-            ],
-        ),
-        "Batch sizes:",
-        table(
-            ("batch", "images/s"),
-            [(f"{one['batch_size']:d}", f"{one['images_per_s']:,}") for one in result["batches"]],
-        ),
-    ]
+        parts += ["The whole machine:", _cores(result["cores"])]
+    parts += ["Many seeds, a step of all of them:", _seeds(result["seeds"])]
+    parts += ["Batch sizes:", _batches(result["batches"])]
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
-    """A Markdown table, its first column to the left and the others to the right."""
-    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+def _ways(result: dict[str, Any]) -> str:
+    head = ("way", "step, ms", "range, ms", "test, s", "epoch, s", "images/s", "times ours")
+    rows = [
+        (
+            markdown(name),
+            f"{way['step_ms']:.2f}",
+            "{:.2f} to {:.2f}".format(*way["step_ms_range"]),
+            f"{way['test_s']:.2f}",
+            f"{way['epoch_s']:.2f}",
+            f"{way['images_per_s']:,}",
+            f"{result['ratios'].get(name, 1):.2f}",
+        )
+        for name, way in result["ways"].items()
+    ]
+    return table(head, rows)
+
+
+def _operators(operators: list[dict[str, Any]]) -> str:
+    rows = [(markdown_code(one["operator"]), f"{one['ms']:.2f}", f"{one['share']:.0f}") for one in operators]
+    return table(("operator", "ms", "share, %"), rows)
+
+
+def _cores(cores: list[dict[str, Any]]) -> str:
+    rows = [
+        (markdown(one["way"]), f"{one['processes']:d}", f"{one['threads']:d}", f"{one['images_per_s']:,}")
+        for one in cores
+    ]
+    return table(("way", "processes", "threads each", "images/s in all"), rows)
+
+
+def _seeds(seeds: list[dict[str, Any]]) -> str:
+    rows = [(f"{one['seeds']:d}", f"{one['together_ms']:.2f}", f"{one['one_by_one_ms']:.2f}") for one in seeds]
+    return table(("seeds", "together, ms", "one by one, ms"), rows)
+
+
+def _batches(batches: list[dict[str, Any]]) -> str:
+    return table(("batch", "images/s"), [(f"{one['batch_size']:d}", f"{one['images_per_s']:,}") for one in batches])

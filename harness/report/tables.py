@@ -7,12 +7,10 @@ from harness.docstring import Sentence
 from harness.evidence import record
 from harness.evidence.summary import Summary
 from harness.ladder import steps
+from harness.report.markdown import table
 from harness.step import Step
 
-HEADER = (
-    "| step | parameters | receptive field | published best test | measured, final epochs | worst | held |\n"
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-)
+HEAD = ("step", "parameters", "receptive field", "published best test", "measured, final epochs", "worst", "held")
 
 Row = tuple[str, list[type[Step]], Callable[[type[Step]], list[Sentence]]]
 """The name of a row of findings, the steps that it is of, and what is counted of each."""
@@ -25,18 +23,18 @@ def ladder_table(ladder: str) -> str:
 
     Measured is the mean test accuracy over the final epochs of all seeds with its 95 % interval over seeds.
     """
-    return HEADER + "".join(_row(step) for step in steps().values() if step.ladder == ladder)
+    return table(HEAD, [_row(step) for step in steps().values() if step.ladder == ladder]) + "\n"
 
 
-def _row(step: type[Step]) -> str:
+def _row(step: type[Step]) -> list[str]:
     published = step.document().published.get("best test")
-    cells = [
+    return [
         escape.markdown_code(step.id),
         f"{step.parameters:,}",
         str(step.receptive_field),
         f"{published:.2f}" if published else "",
+        *_measured(step),
     ]
-    return "| " + " | ".join([*cells, *_measured(step)]) + " |\n"
 
 
 def _measured(step: type[Step]) -> list[str]:
@@ -68,12 +66,11 @@ def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> s
         ("- the rest", published, lambda step: [one for one in analysis(step) if not claims.by_runs(one)]),
         ("our notes on them", published, lambda step: step.document().remarks),
     ]
-    lines = [f"| ladder | steps | sentences | {' | '.join(OUTCOMES)} |", "| --- |" + " ---: |" * (len(OUTCOMES) + 2)]
+    cells = []
     for name, of_ladder, sentences in rows:
         count = claims.tally({step: words[step.id] for step in of_ladder}, sentences)
-        cells = [len(of_ladder), count.total(), *(count[outcome] for outcome in OUTCOMES)]
-        lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
+        cells.append([name, len(of_ladder), count.total(), *(count[outcome] for outcome in OUTCOMES)])
+    return table(("ladder", "steps", "sentences", *OUTCOMES), cells) + "\n"
 
 
 def analysis(step: type[Step]) -> list[Sentence]:

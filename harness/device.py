@@ -1,4 +1,4 @@
-"""Which device to train on, from the word a user gives for it. Free of torch until a device is looked for."""
+"""The device to train on, from the word that a user types. Imports torch only when it is asked for a device."""
 
 import os
 import re
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def known(word: str) -> str:
-    """The word itself if it is one for a device, on this machine or another; HarnessError otherwise."""
+    """The word itself if it names a device, present or not; HarnessError otherwise."""
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", word):
         raise HarnessError(f"unknown device {word!r}; use auto, cpu, cuda or cuda:N")
     return word
@@ -20,7 +20,7 @@ def known(word: str) -> str:
 def device_of(word: str = "auto") -> "torch.device":
     """The device for "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
 
-    Raises HarnessError for any other word, and for CUDA where there is none.
+    Raises HarnessError for any other word, and for a CUDA device that does not exist.
     """
     known(word)
     import torch
@@ -28,22 +28,22 @@ def device_of(word: str = "auto") -> "torch.device":
     if word == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if word != "cpu":
-        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if there <= int(word.partition(":")[2] or 0):
-            have = f"{there} CUDA device{'s' if there > 1 else ''}" if there else "no CUDA device"
-            raise HarnessError(f"{word} was asked for, but torch {torch.__version__} sees {have}; use --device cpu")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count <= int(word.partition(":")[2] or 0):
+            seen = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
+            raise HarnessError(f"{word} was asked for, but torch {torch.__version__} sees {seen}; use --device cpu")
     return torch.device(word)
 
 
 def layout(device: "torch.device") -> "torch.memory_format":
-    """How images lie in memory: channels last on the CPU, where networks of few channels run up to twice as fast so."""
+    """The memory layout of images: channels last on the CPU, where that makes small networks up to twice as fast."""
     import torch
 
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 def cores() -> int:
-    """The processors that this process may use, which can be fewer than the machine has."""
+    """The number of processors that this process may use, which can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""The prose of a specification: a title, then Target, Result and Analysis, read so that tests can check it.
+"""The docstring of a specification: a title, then the sections Target, Result and Analysis, parsed for tests.
 
-Under Notes may follow what we add to the Analysis of somebody else: where text and code differ, what a run of ours
-shows.
+A section Notes may follow, for our own remarks on an Analysis that somebody else wrote: where its text and code differ,
+or what our runs show.
 """
 
 import inspect
@@ -10,18 +10,17 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError
 
-SECTIONS = ("Target", "Result", "Analysis")
-NOTES = "Notes"
-TAG = r"\[(claim|judgement): ([^\]]+)\]"
-SENTENCE = r"\S.*?(?:[.!?]|$)(?:\s+\[(?:claim|judgement): [^\]]+\])*(?=\s|$)"
-"""Up to a full stop before white space, and the tags behind it."""
+_SECTIONS = ("Target", "Result", "Analysis")
+_NOTES = "Notes"
+_TAG = r"\[(claim|judgement): ([^\]]+)\]"
+_SENTENCE = r"\S.*?(?:[.!?]|$)(?:\s+\[(?:claim|judgement): [^\]]+\])*(?=\s|$)"  # to a full stop, with the tags after it
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of an Analysis or of Notes, without its tags, and what the tags behind its full stop say of it.
+    """A sentence of the Analysis or the Notes, and the tags that follow its full stop.
 
-    `claims` are in the vocabulary of `harness.claims`; `judgements` say why nothing here decides the sentence.
+    `claims` are in the vocabulary of `harness.claims`; `judgements` say why no test can decide the sentence.
     """
 
     text: str
@@ -31,7 +30,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Docstring:
-    """A parsed specification: the text of each section, dedented."""
+    """A parsed docstring: the text of each section, dedented."""
 
     target: str
     result: str
@@ -40,72 +39,71 @@ class Docstring:
 
     @property
     def parameters(self) -> int | None:
-        """The parameter count under Result, if it is stated there."""
-        found = re.search(r"Parameters:\s*([\d,]+)", self.result)
-        return int(found[1].replace(",", "")) if found else None
+        """The number of parameters under Result, if it is stated."""
+        match = re.search(r"Parameters:\s*([\d,]+)", self.result)
+        return int(match[1].replace(",", "")) if match else None
 
     @property
     def receptive_field(self) -> int | None:
-        """The receptive field under Result, in pixels, if it is stated there."""
-        found = re.search(r"receptive field:\s*(\d+)", self.result)
-        return int(found[1]) if found else None
+        """The receptive field under Result in pixels, if it is stated."""
+        match = re.search(r"receptive field:\s*(\d+)", self.result)
+        return int(match[1]) if match else None
 
     @property
     def published(self) -> dict[str, float]:
-        """The published figures under Result in percent, by name ("best train", "best test"); empty if none are."""
+        """The published accuracies under Result in percent, by name: "best train", "best test"."""
         line = entry(self.result, "Published") or ""
         return {name: float(value) for name, value in re.findall(r"(best train|best test) (\d+\.\d+)", line)}
 
     @property
     def measured(self) -> str | None:
-        """The text after "Measured:" under Result, on one line."""
+        """The text after "Measured:" under Result on one line, if there is any."""
         return entry(self.result, "Measured")
 
     @property
     def sentences(self) -> list[Sentence]:
-        """The sentences of the Analysis in order, each with the tags that follow it."""
+        """The sentences of the Analysis, in order."""
         return [sentence for point in points(self.analysis) for sentence in point]
 
     @property
     def remarks(self) -> list[Sentence]:
-        """The same of the Notes."""
+        """The sentences of the Notes, in order."""
         return [sentence for point in points(self.notes) for sentence in point]
 
 
 def points(section: str) -> list[list[Sentence]]:
-    """The points of a section, "- " before each, and the sentences of each with their tags."""
-    found = [" ".join(point.split()) for point in re.split(r"^- ", section, flags=re.MULTILINE)]
-    return [[_sentence(text) for text in re.findall(SENTENCE, point)] for point in found if point]
+    """The sentences of each point of a section; a point begins with "- "."""
+    texts = [" ".join(point.split()) for point in re.split(r"^- ", section, flags=re.MULTILINE)]
+    return [[_sentence(text) for text in re.findall(_SENTENCE, point)] for point in texts if point]
 
 
 def _sentence(text: str) -> Sentence:
-    tags = re.findall(TAG, text)
-    claims = [claim.strip() for kind, said in tags if kind == "claim" for claim in said.split(";")]
-    judgements = [said for kind, said in tags if kind == "judgement"]
-    return Sentence(re.sub(rf"\s*{TAG}", "", text), tuple(claims), tuple(judgements))
+    tags = re.findall(_TAG, text)
+    claims = [claim.strip() for kind, content in tags if kind == "claim" for claim in content.split(";")]
+    judgements = [content for kind, content in tags if kind == "judgement"]
+    return Sentence(re.sub(rf"\s*{_TAG}", "", text), tuple(claims), tuple(judgements))
 
 
 def parse(text: str | None, name: str) -> Docstring:
-    """Read a specification's docstring; `name` is what an error calls it.
+    """Read the docstring of a specification; `name` is how an error refers to it.
 
-    Raises HarnessError when a section is missing, empty, or not in the order Target, Result, Analysis, then Notes if
-    there are any.
+    Raises HarnessError if Target, Result or Analysis is missing or empty, or if the sections are in another order.
     """
     title, *rest = inspect.cleandoc(text or "").split("\n", 1)
     if not title:
-        raise HarnessError(f"{name}: the spec has no docstring; it needs a title and {', '.join(SECTIONS)}")
+        raise HarnessError(f"{name}: the spec has no docstring; it needs a title and {', '.join(_SECTIONS)}")
     pieces = re.split(r"^(\w+):[ ]*$", rest[0] if rest else "", flags=re.MULTILINE)
-    found = {head: inspect.cleandoc("\n" + body) for head, body in zip(pieces[1::2], pieces[2::2], strict=True)}
-    for section in SECTIONS:
-        if not found.get(section):
+    texts = {head: inspect.cleandoc("\n" + body) for head, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+    for section in _SECTIONS:
+        if not texts.get(section):
             raise HarnessError(f"{name}: the docstring has no {section} section; write '{section}:' and text under it")
-    if tuple(found) not in (SECTIONS, (*SECTIONS, NOTES)):
-        order = f"{', '.join(SECTIONS)}, and {NOTES} if there are any"
-        raise HarnessError(f"{name}: the sections are {', '.join(found)}; they must be {order}")
-    return Docstring(*found.values())
+    if tuple(texts) not in (_SECTIONS, (*_SECTIONS, _NOTES)):
+        order = f"{', '.join(_SECTIONS)}, and {_NOTES} if there are any"
+        raise HarnessError(f"{name}: the sections are {', '.join(texts)}; they must be {order}")
+    return Docstring(*texts.values())
 
 
 def entry(section: str, label: str) -> str | None:
-    """The text after "label:" in a section, up to the next label, on one line; None if the label is not there."""
-    found = re.search(rf"^{label}:\s*(.*?)(?=^\w+:|\Z)", section, re.MULTILINE | re.DOTALL)
-    return " ".join(found[1].split()) if found else None
+    """The text from "label:" to the next label of a section, on one line; None if there is no such label."""
+    match = re.search(rf"^{label}:\s*(.*?)(?=^\w+:|\Z)", section, re.MULTILINE | re.DOTALL)
+    return " ".join(match[1].split()) if match else None

@@ -1,13 +1,13 @@
-"""The one exception that is meant for people."""
+"""The exception that is meant for users."""
 
 from harness.escape import printable
 
 
 class HarnessError(Exception):
-    """Something a user can mend: the message names what was wrong and what to do about it.
+    """An error that a user can fix: the message says what is wrong and what to do.
 
-    The command line prints the message as a single line and exits with status 2; a test that meets it fails with it.
-    Whatever a file, a name or another library put into it, it is one line that a terminal shows and does not obey.
+    The command line prints the message and exits with status 2; a test fails with it. It is always one printable line,
+    even with the content of a file or the message of another library in it.
     """
 
     def __str__(self) -> str:

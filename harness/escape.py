@@ -1,13 +1,13 @@
-"""Text that comes from elsewhere, as it is written into each kind of file: what it says, and nothing to obey."""
+"""Foreign text, escaped for each kind of file, so that nothing in it acts as code, markup or a terminal command."""
 
 import re
 
-LINK = r"\](?=[(\[:])|(?<=:)/(?=/)|(?<=www)\."  # what makes a link of what stands around it
-MARKS = rf"[\\`|<&*~$]|(?<![^\W_])_|_(?![^\W_])|{LINK}"  # an underscore within a word is one in Markdown too
+_LINK = r"\](?=[(\[:])|(?<=:)/(?=/)|(?<=www)\."  # what turns the text around it into a link
+_MARKS = rf"[\\`|<&*~$]|(?<![^\W_])_|_(?![^\W_])|{_LINK}"  # Markdown leaves an underscore within a word alone
 
 
 def printable(text: str) -> str:
-    """The text on one line: white space of any kind is a space, and what cannot be shown is named by its number."""
+    """The text on one line: any white space becomes a space, any other unprintable character its Python escape."""
     return "".join(one if one.isprintable() else " " if one.isspace() else _number(one) for one in text)
 
 
@@ -16,18 +16,18 @@ def _number(character: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """The text for a docstring between three double quotes, which says the same once Python has read it."""
+    """The text as the source of a docstring between three double quotes."""
     return printable(text.replace("\\", r"\\").replace('"', r"\""))
 
 
 def literal(text: str) -> str:
-    """A string in Python, between double quotes unless there are some in it, as ruff would have it."""
+    """The source of a Python string, quoted as ruff does: double quotes, unless the text has some."""
     return repr(text) if '"' in text else '"' + repr("'" + text)[2:]
 
 
 def markdown(text: str) -> str:
-    """The text for a line of Markdown or a cell of a table: no mark-up, link, HTML or comment begins or ends in it."""
-    return re.sub(MARKS, lambda found: f"&#{ord(found[0])};", printable(text))
+    """The text for a line of Markdown or a cell of a table: no markup, link, HTML or comment begins or ends in it."""
+    return re.sub(_MARKS, lambda match: f"&#{ord(match[0])};", printable(text))
 
 
 def markdown_code(text: str) -> str:

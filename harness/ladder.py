@@ -1,4 +1,4 @@
-"""Ladders: the rules that each sets itself in spec/<ladder>/__init__.py, and the steps of all of them."""
+"""Ladders: the rules that each of them states in spec/<ladder>/__init__.py, and the steps of all."""
 
 import difflib
 import importlib
@@ -13,13 +13,12 @@ from harness.step import Step
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules of a ladder: at least so many steps, at most so many parameters and epochs in its last step.
+    """The rules of a ladder: the fewest steps, and the most epochs and parameters of its last step.
 
-    The last is what no other follows or learns from: a step that is there to teach may be as large as it likes. Without
-    a limit of parameters, each step claims its own.
+    The last step is the one that no other follows or learns from, so a teacher may have any size. `parameters` is None
+    where the ladder sets no limit.
 
-    `broken` names the rules that a published ladder sets itself and does not keep; a rule named there must in fact be
-    broken, and any other must hold.
+    `broken` names the rules that a published ladder states and breaks: exactly these must be broken.
     """
 
     steps: int
@@ -29,10 +28,10 @@ class Rules:
 
 
 def steps() -> dict[str, type[Step]]:
-    """Every step by its id "ladder/step": ladders by name, the steps of a ladder in order.
+    """All steps by id, "ladder/step": ladders sorted by name, the steps of a ladder in its order.
 
-    The ladders are the sub-packages of the package `spec`. Raises HarnessError for a spec that cannot be imported, a
-    spec file that is not named test_<nn>_<step>.py, and two specs with one id.
+    The ladders are the subpackages of the package `spec`. Raises HarnessError for a spec that cannot be imported, a
+    spec file that is not named test_<nn>_<step>.py, and two specs with the same id.
     """
     package = importlib.import_module("spec")
     found: dict[str, type[Step]] = {}
@@ -51,10 +50,10 @@ def steps() -> dict[str, type[Step]]:
 
 def _specs_in(module_name: str) -> list[type[Step]]:
     if module_name.startswith("spec.harness.") or module_name.endswith(".candidates"):
-        return []  # tests of the harness, which make specs of their own, and what `harness search` tries
+        return []  # tests of the harness, which define specs of their own, and the candidates of `harness search`
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the file of a user raises while it is imported
+    except Exception as error:  # the file of a user may raise anything
         raise HarnessError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
     specs = [
         value
@@ -67,7 +66,7 @@ def _specs_in(module_name: str) -> list[type[Step]]:
 
 
 def find(step_id: str) -> type[Step]:
-    """The step with that id; HarnessError names the nearest ones if there is none."""
+    """The step with this id; HarnessError names the nearest ids if there is none."""
     known = steps()
     if step_id in known:
         return known[step_id]
@@ -75,6 +74,6 @@ def find(step_id: str) -> type[Step]:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """A phrase that names the known words nearest to one that is not known."""
+    """A phrase for an error message: the known words that are nearest to an unknown one."""
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.4) or known[:3]
     return f"nearest: {', '.join(close)}" if close else "none are known"

@@ -1,6 +1,6 @@
-"""What a step trains with: one frozen value that says everything that is not the network.
+"""The recipe of a step: everything about its training except the network, as one frozen value.
 
-Free of torch, so that a specification can be read without loading it.
+Imports no torch, so that a specification can be read without it.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Normalize:
-    """Pixel statistics in units of [0, 1]; images enter the network as (x / 255 - mean) / std."""
+    """Mean and standard deviation of pixels in [0, 1]; images enter the network as (x / 255 - mean) / std."""
 
     mean: float = 0.1307
     std: float = 0.3081
@@ -18,14 +18,14 @@ class Normalize:
 
 @dataclass(frozen=True, kw_only=True)
 class RandomAffine:
-    """A random rotation, shift and scale, drawn anew for every image and epoch; see `harness.training.augmentation`.
+    """A random rotation, shift and scale, drawn anew for every image in every epoch.
 
-    `degrees`: the angle is uniform in [-degrees, degrees], counter-clockwise about the image centre.
-    `translate`: largest shift on each axis as a fraction of the side, rounded to whole pixels.
-    `scale`: range of a uniform factor.
-    `on`: "image" acts on the 8-bit image before normalization, with the arithmetic of PIL, and `fill` is a grey level
-    (0 to 255); "tensor" acts on the normalized float image, as torchvision does on tensors, and `fill` is in
-    normalized units.
+    `degrees`: the angle is uniform in [-degrees, degrees], counter-clockwise about the centre of the image.
+    `translate`: the largest shift along each axis as a fraction of the side, rounded to whole pixels.
+    `scale`: the range of a uniform factor.
+    `on`: "image" transforms the 8-bit image before normalization, with the arithmetic of PIL, and `fill` is a grey
+    level (0 to 255); "tensor" transforms the normalized float image, as torchvision does with tensors, and `fill` is
+    in normalized units.
     """
 
     degrees: float = 0.0
@@ -42,12 +42,12 @@ class RandomAffine:
 
 @dataclass(frozen=True)
 class RandomDistortion(RandomAffine):
-    """The same with a shear and a smooth displacement of all pixels; on="tensor" only.
+    """A random affine map with a shear and a smooth displacement of all pixels; on="tensor" only.
 
-    `shear`: how many columns a row may move for every row that it is from the middle, uniform in [-shear, shear].
-    `elastic`: the standard deviation, in pixels, of the displacement of 4 x 4 points, each drawn on its own; it is
-    interpolated between them by cubics. Simard, Steinkraus and Platt, "Best practices for convolutional neural
-    networks applied to visual document analysis", ICDAR 2003, draw one for every pixel and smooth them.
+    `shear`: columns of shift per row of distance from the middle, uniform in [-shear, shear].
+    `elastic`: the standard deviation in pixels of the displacements of a 4 x 4 grid of points, drawn independently and
+    interpolated by cubics. Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to
+    visual document analysis", ICDAR 2003, draw one displacement per pixel and smooth them.
     """
 
     shear: float = 0.0
@@ -61,31 +61,31 @@ class RandomDistortion(RandomAffine):
 
 @dataclass(frozen=True)
 class Constant:
-    """The learning rate never changes."""
+    """A learning rate that never changes."""
 
     def factor(self, epoch: int, step: int, steps: int) -> float:
-        """1, whatever the epoch."""
+        """The factor on the base rate: always 1."""
         return 1.0
 
 
 @dataclass(frozen=True)
 class StepLR:
-    """The rate is multiplied by `gamma` after every `step_size` epochs, as `torch.optim.lr_scheduler.StepLR` does."""
+    """A rate multiplied by `gamma` after every `step_size` epochs, as in `torch.optim.lr_scheduler.StepLR`."""
 
     step_size: int
     gamma: float
 
     def factor(self, epoch: int, step: int, steps: int) -> float:
-        """The factor on the base rate in the 0-based `epoch`."""
+        """The factor on the base rate in a 0-based `epoch`."""
         return self.gamma ** (epoch // self.step_size)
 
 
 @dataclass(frozen=True)
 class OneCycle:
-    """A cosine rise to the base rate over the first `warmup` share of all steps, then a cosine fall to nothing.
+    """A cosine rise to the base rate over the first `warmup` share of all steps, then a cosine fall to almost zero.
 
-    The rate of `torch.optim.lr_scheduler.OneCycleLR` (Smith and Topin, arXiv 1708.07120), without the cycling of
-    momentum: it starts at 1 / `start_divisor` of the base rate and ends at 1 / `final_divisor` of the start.
+    The rate of `torch.optim.lr_scheduler.OneCycleLR` (Smith and Topin, arXiv 1708.07120) without cycling the momentum:
+    it starts at 1 / `start_divisor` of the base rate and ends at 1 / `final_divisor` of the start.
     """
 
     warmup: float = 0.3
@@ -93,7 +93,7 @@ class OneCycle:
     final_divisor: float = 1e4
 
     def factor(self, epoch: int, step: int, steps: int) -> float:
-        """The factor on the base rate at a 0-based `step` of all the `steps` of the recipe."""
+        """The factor on the base rate at the 0-based `step` of the `steps` in all epochs together."""
         start = 1 / self.start_divisor
         peak, last = self.warmup * steps - 1, steps - 1
         if step <= peak:
@@ -107,12 +107,12 @@ def _cosine(begin: float, end: float, share: float) -> float:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained network whose predictions are learned beside the labels (Hinton, Vinyals and Dean, arXiv 1503.02531).
+    """A trained network to distil, next to the labels (Hinton, Vinyals and Dean, arXiv 1503.02531).
 
-    `step`: the id of a step with weights in the repository.
+    `step`: the id of a step with committed weights.
     `weights`: the first 16 hexadecimal digits of the SHA-256 of their file, so that other weights are another recipe.
-    `share`: that of the teacher in the loss, the rest is the labels'. `temperature`: what both predictions are divided
-    by, as logits, before they are compared.
+    `share`: the weight of the teacher in the loss; the labels have the rest.
+    `temperature`: divides the logits of teacher and student before they are compared.
     """
 
     step: str
@@ -129,12 +129,12 @@ class Teacher:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe:
-    """How a step is trained: stochastic gradient descent on shuffled batches, the last partial batch kept.
+    """How a step is trained: stochastic gradient descent on shuffled batches, including the last, partial one.
 
-    `average`: decay per step of an exponential moving average of weights and buffers, which is then the network that
-    is evaluated; None evaluates the trained weights themselves.
+    `average`: decay per step of an exponential moving average of weights and buffers, which is evaluated in place of
+    the trained weights; None for no average.
 
-    Raises ValueError for values that cannot be trained with.
+    Raises ValueError for values that no training can use.
     """
 
     lr: float
@@ -150,7 +150,7 @@ class Recipe:
     teacher: Teacher | None = None
 
     def __repr__(self) -> str:
-        """As a dataclass has it, but for a teacher that there is not: records know a recipe by its repr."""
+        """The repr of a dataclass, without a teacher of None: records identify a recipe by a hash of it."""
         shown = (field.name for field in fields(self) if field.name != "teacher" or self.teacher is not None)
         return f"Recipe({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
@@ -162,6 +162,6 @@ class Recipe:
             raise ValueError(f"Recipe.average is a decay between 0 and 1, not {self.average}")
 
     def rate(self, epoch: int, step: int, steps_per_epoch: int) -> float:
-        """The learning rate at a 0-based step of a 0-based epoch."""
+        """The learning rate in a 0-based step of a 0-based epoch."""
         behind = epoch * steps_per_epoch + step
         return self.lr * self.schedule.factor(epoch, behind, self.epochs * steps_per_epoch)

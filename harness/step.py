@@ -1,4 +1,4 @@
-"""The unit of a ladder: what one step declares, and nothing more. Free of torch."""
+"""The unit of a ladder: what one step declares, and nothing more. Imports no torch."""
 
 import inspect
 import re
@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     from torch import nn
 
 TEST_IMAGES = 10_000
-GOAL = 99.40  # percent of them
+GOAL = 99.40  # percent of the test images
 
 
 class Step:
     """What one step of a ladder declares, in spec/<ladder>/test_<nn>_<step>.py.
 
-    The file names the step: its folder is the ladder, `<nn>` the place in it and `<step>` the rest of the id. The
-    docstring has a title and the sections Target, Result and Analysis.
+    The path of the file gives the id "<ladder>/<step>" and, with `<nn>`, the order of the steps. The docstring has a
+    title and the sections Target, Result and Analysis.
     """
 
     model: "ClassVar[Callable[[], nn.Module]]"
-    """Called without arguments: a network from N x 1 x 28 x 28 to N x 10 log-probabilities."""
+    """Called without arguments, it returns a network from N x 1 x 28 x 28 images to N x 10 log-probabilities."""
     parameters: ClassVar[int]
-    """Trainable parameters, written by hand."""
+    """The number of trainable parameters, written by hand."""
     receptive_field: ClassVar[int]
-    """Side in pixels of what one output sees, global pooling counted as a kernel of its map, written by hand."""
+    """The side in pixels of the field of an output, written by hand; global pooling counts as a kernel of its map."""
     recipe: ClassVar[Recipe]
     follows: ClassVar[str | None] = None
-    """The id of the step that this one changes; None for the first."""
+    """The id of the step that this one changes; None for the first of a ladder."""
     goal: ClassVar[bool] = False
-    """Whether the step claims to hold 99.40 % over its final epochs, for every seed."""
+    """Whether the step claims that every seed holds 99.40 % over the final epochs."""
     final_epochs: ClassVar[int] = 3
     claims: ClassVar[dict[str, str]] = {}
-    """What became of each claim of the Analysis: supported, refuted or undecided; see `harness.claims`."""
+    """The verdict on each claim of the Analysis: supported, refuted or undecided; see `harness.claims`."""
 
     id: ClassVar[str]
     ladder: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[Path]
-    """The file of the spec."""
+    """The file that defines the step."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -4,14 +4,13 @@
     >>> receptive_field(torchvision.models.resnet18(), (3, 224, 224), at="layer4").size
     (435, 435)
 
-Sizes are in input pixels and come as (rows, columns). The recurrences are those of Araujo, Norris and Sim, "Computing
-Receptive Fields of Convolutional Neural Networks", Distill 2019, carried from intervals to sets
-(harness/receptive_field/lattice.py).
+Sizes are in input pixels, as (rows, columns). The recurrences are those of Araujo, Norris and Sim, "Computing Receptive
+Fields of Convolutional Neural Networks", Distill 2019, generalized from intervals to sets; see
+`harness.receptive_field.lattice`.
 
-What is reported describes the network that predicts: the model is analysed in eval mode, whatever its mode is, from a
-copy, and is not changed. An axis that is pooled or flattened whole counts as a kernel of the size of its map. Factors
-that scale a map by its own statistics (squeeze-and-excitation gates, group and instance normalization) would make
-every field the whole image: they set `is_global` and are otherwise left out.
+The analysis works on a copy of the model in eval mode. An axis that is pooled or flattened whole counts as a kernel of
+the size of its map. Factors that scale a map by its own statistics (squeeze-and-excitation gates, group and instance
+normalization) would make every field the whole image: they set `is_global` and are otherwise left out.
 """
 
 from __future__ import annotations
@@ -35,27 +34,27 @@ from harness.receptive_field.lattice import members
 from harness.receptive_field.rules.registry import Call, rule_of
 from harness.receptive_field.tracing import Graph, Node, Ref, trace
 
-Pair = tuple[Any, ...]
+PerAxis = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of the table: an operation that moves the field, with every number for each axis.
+    """One row of the table of layers: an operation that moves the field, with numbers per axis.
 
-    Jumps are input pixels between neighbouring units and `rf_*` extents in input pixels, before and after.
+    Jumps are the input pixels between neighbouring units before and after it, and `rf_*` the extents of their fields.
     """
 
     name: str
     operation: str
-    n_in: Pair
-    kernel: Pair
-    padding: Pair
-    stride: Pair
-    n_out: Pair
-    jump_in: Pair
-    jump_out: Pair
-    rf_in: Pair
-    rf_out: Pair
+    n_in: PerAxis
+    kernel: PerAxis
+    padding: PerAxis
+    stride: PerAxis
+    n_out: PerAxis
+    jump_in: PerAxis
+    jump_out: PerAxis
+    rf_in: PerAxis
+    rf_out: PerAxis
 
 
 @dataclass(frozen=True)
@@ -63,21 +62,22 @@ class ReceptiveField:
     """What the units of one tensor read of the input.
 
     Attributes:
-        size: extent in pixels of an interior unit, borders aside; the largest, where units differ.
-        stride: pixels from one unit to the next, a Fraction below an upsampling; None where paths disagree.
-        padding: minus the first row and column of unit (0, 0), before clipping; the smallest first one of its paths.
-        used: rows and columns that an interior unit really reads; fewer than `size` where dilation leaves gaps.
-        holes: how many pixels inside the extent of an interior unit no path reads; 0 for a solid field.
-        is_global: a global operation lies on a path: every unit may depend on the whole input.
+        size: the extent in pixels of the field of an interior unit; the largest, where units differ.
+        stride: pixels from one unit to the next, a Fraction after upsampling; None where paths disagree.
+        padding: minus the first row and column that unit (0, 0) would read if the input had no border.
+        used: the numbers of rows and columns that an interior unit reads; less than `size` where dilation leaves gaps.
+        holes: the number of pixels inside the extent of an interior unit that no path reads; 0 for a solid field.
+        is_global: a global operation lies on a path, so that every unit may depend on the whole input.
         aligned: wherever paths meet, their fields have the same centre.
         shift_variant: units differ by more than a shift.
-        layers: the operations on the paths to the tensor, in order.
-        shape: how many units there are along each axis.
+        layers: the operations on the paths to the tensor that move the field, in order.
+        shape: the number of units along each axis.
+        boxes: the field of all units, for `region`.
 
     """
 
     size: tuple[int, ...]
-    stride: Pair
+    stride: PerAxis
     padding: tuple[int, ...]
     used: tuple[int, ...]
     holes: int
@@ -89,7 +89,7 @@ class ReceptiveField:
     boxes: Field
 
     def region(self, unit: Sequence[int]) -> tuple[list[int], ...]:
-        """The rows and the columns of the input that a unit reads, sorted and exact, at the border too.
+        """The rows and the columns of the input that a unit reads: sorted, and exact at the border too.
 
         Args:
             unit: (i, j), where negative numbers count from the end.
@@ -111,19 +111,19 @@ class ReceptiveField:
 def receptive_field(
     model: nn.Module, input_size: Sequence[int] = (1, 28, 28), at: str | None = None, strict: bool = True
 ) -> ReceptiveField:
-    """Analyse a model.
+    """Analyse the receptive field of a model.
 
     Args:
         model: any module that takes one tensor; it is neither run on data nor changed.
-        input_size: channels, rows, columns (or channels and any number of axes), without the batch.
-        at: where to look: the path of a module ("layer4", "features.12"; a second call of it is "relu_1"), or the name
-            of an operation as the table shows it. By default the output of the model.
-        strict: whether paths of different strides that meet are an error.
+        input_size: channels, rows and columns (or channels and any number of axes), without the batch.
+        at: the tensor to analyse: the path of a module ("layer4", "features.12"; its second call is "relu_1"), or the
+            name of an operation as in the table of layers; by default the output of the model.
+        strict: whether it is an error when paths of different strides meet.
 
     Raises:
         JumpMismatchError: paths of different strides meet and `strict` is true.
-        NoRuleError: an operation has no rule; the message names it and says how to register one. Or there can be
-            none: the tensor is computed from indices, or is one of indices itself.
+        NoRuleError: an operation has no rule, and the message says how to register one; or the tensor consists of
+            indices or is computed from them, and has no receptive field.
         HarnessError: the model does not run on this size, or `at` names nothing.
 
     """
@@ -133,7 +133,7 @@ def receptive_field(
     if not isinstance(model, nn.Module):
         raise HarnessError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
     graph = trace(model, size)
-    target = find(graph, at)
+    target = _target(graph, at)
     layers: list[Layer] = []
     known: dict[Ref, FieldMap] = {}
     for index in graph.live(target):
@@ -146,12 +146,12 @@ def receptive_field(
         layers += _rows(node, values, known)
     if target not in known:
         what = "the model returns" if at is None else f"at={at!r} names"
-        made = graph.nodes[target.node].function
-        raise NoRuleError(f"{what} an output of {made}, such as indices, that has no receptive field")
+        function = graph.nodes[target.node].function
+        raise NoRuleError(f"{what} an output of {function}, such as indices, that has no receptive field")
     return _summary(finished(known[target]), tuple(layers))
 
 
-def find(graph: Graph, at: str | None) -> Ref:
+def _target(graph: Graph, at: str | None) -> Ref:
     """The tensor that `at` names."""
     if at is None:
         outputs = graph.outputs
@@ -161,23 +161,23 @@ def find(graph: Graph, at: str | None) -> Ref:
             names = " or ".join(map(repr, outputs))
             raise HarnessError(f"the model returns {len(outputs)} tensors: say which with at={names}")
         return next(iter(outputs.values()))
-    alike = {name.replace(".", "_"): ref for name, ref in graph.names.items()}
-    found = graph.names.get(at, alike.get(at))
-    if found is None:
+    underscored = {name.replace(".", "_"): ref for name, ref in graph.names.items()}
+    ref = graph.names.get(at, underscored.get(at))
+    if ref is None:
         near = difflib.get_close_matches(at, graph.names, cutoff=0.0)
         raise HarnessError(f"no tensor is named {at!r}; near it: {', '.join(near)}")
-    return found
+    return ref
 
 
 def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) -> tuple[FieldMap, ...]:
-    """Apply the rule of a node."""
+    """The maps of the outputs of a node, by its rule."""
     if node.op is None:
         return (image(node.outputs[0].shape, 2),)
     rule = rule_of(node.op)
     if rule is None:
         raise NoRuleError(
             f"{node.function} ({node.op}) at {node.name} has no receptive-field rule; write one and make it known with"
-            f" harness.receptive_field.rules.registry.register(torch.ops.{node.op.overloadpacket!s})"
+            f" harness.receptive_field.register(torch.ops.{node.op.overloadpacket!s})"
         )
     if any(ref not in known for ref in node.reads):
         raise NoRuleError(
@@ -208,14 +208,14 @@ def _check_jumps(value: FieldMap, node: Node) -> None:
 
 
 def _rows(node: Node, values: tuple[FieldMap, ...], known: dict[Ref, FieldMap]) -> list[Layer]:
-    """The row of a node that moves the field, if it does."""
+    """The row of a node in the table of layers, if it moves the field."""
     value = values[0]
     if value.windows is None or not any(value.fields):
         return []
     source = known[node.reads[0]]
     windows = [value.windows.get(axis) for axis in value.axes]
 
-    def each(function: Any) -> Pair:
+    def each(function: Any) -> PerAxis:
         return tuple(_plain(function(axis)) for axis in value.axes)
 
     return [
@@ -260,7 +260,7 @@ def _summary(value: FieldMap, layers: tuple[Layer, ...]) -> ReceptiveField:
 
 
 def _holes(boxes: Field, interior: list[Any], reads: list[list[Any]]) -> int:
-    """The pixels inside the extent of the widest interior unit that no box holds."""
+    """The number of pixels inside the extent of the widest interior unit that no box reads."""
     units = [axis.index(reach) for axis, reach in zip(reads, interior, strict=True)]
     masks = []
     for box in boxes:
@@ -270,8 +270,9 @@ def _holes(boxes: Field, interior: list[Any], reads: list[list[Any]]) -> int:
 
 
 def _area(boxes: list[list[int]]) -> int:
-    """The number of points in a union of boxes, each a set of positions for every axis, as bits."""
+    """The number of points in a union of boxes, each with a mask of positions per axis."""
     if not boxes or not boxes[0]:
         return len(boxes[:1])
-    held = Counter(tuple(box[0] >> i & 1 for box in boxes) for i in range(max(box[0] for box in boxes).bit_length()))
-    return sum(count * _area([box[1:] for box in compress(boxes, which)]) for which, count in held.items())
+    length = max(box[0] for box in boxes).bit_length()
+    slices = Counter(tuple(box[0] >> i & 1 for box in boxes) for i in range(length))  # the boxes at each position
+    return sum(count * _area([box[1:] for box in compress(boxes, which)]) for which, count in slices.items())

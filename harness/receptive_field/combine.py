@@ -1,4 +1,4 @@
-"""What the elements of a tensor read that is computed from others: elementwise, by sums, or by windows that slide."""
+"""Field maps of tensors that are computed from others: elementwise, by sums, or by sliding windows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.receptive_field.lattice import Lattice, Window, whole
 
 
 def merged(values: Sequence[FieldMap], shape: torch.Size) -> FieldMap:
-    """The value of an elementwise operation: every element reads what the same element of each operand reads."""
+    """The map of an elementwise operation, with broadcasting: an element reads what it reads in any operand."""
     result = _broadcast(values[0], shape)
     for value in values[1:]:
         result = _pair(result, _broadcast(value, shape))
@@ -41,7 +41,7 @@ def _broadcast(value: FieldMap, shape: torch.Size) -> FieldMap:
 
 
 def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
-    """Two values of one shape, element by element."""
+    """The union, element by element, of two maps of one shape."""
     if not any(one.fields):
         return other
     if not any(other.fields):
@@ -74,7 +74,7 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
 
 
 def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
-    """A field whose units are all the same along an axis, beside a value that has many there."""
+    """A field that has one unit along an axis, repeated for each unit of a map that has many."""
     unit = int(same.places[axis].flatten()[0])
     lattices = [box[axis] for found in many.fields for box in found]
     jump, outputs = lattices[0].jump, max(len(lattice.clipped) for lattice in lattices)
@@ -82,7 +82,7 @@ def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
 
 
 def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tuple[Sources, Sources] | None]:
-    """Labels for all pairs of labels that meet, and the labels of each pair; None where both are the same already."""
+    """New labels, one per pair of labels that meet, and the labels of each pair; None if both are the same already."""
     if alike and torch.equal(one, other):
         return one, None
     both = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
@@ -92,10 +92,10 @@ def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tupl
 
 
 def mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> FieldMap:
-    """The value when all elements along `dims` are combined, each of which has length 1 afterwards.
+    """The map after all elements along `dims` are combined; each of these dimensions has length 1 then.
 
-    With `groups`, the one dimension named is divided, as the channels of a convolution are, and `outputs` kinds come
-    out, evenly from the groups.
+    With `groups`, `dims` is one dimension, divided into groups as the channels of a convolution are, and has `outputs`
+    kinds then, the same number from each group.
     """
     for axis in value.axes:
         along = set(varying(value.kinds)) & set(value.dims(axis)) & set(dims)
@@ -119,7 +119,7 @@ def mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 
 
 
 def _collapsed(value: FieldMap, axis: int) -> FieldMap:
-    """The value with one unit along an axis, which for every kind reads all the units that the kind has."""
+    """The map with one unit along an axis, which reads what all the units of its kind read."""
     labels, kinds = torch.broadcast_tensors(value.places[axis], value.kinds)
     sources = [[tuple(labels[kinds == kind].unique().tolist())] for kind in range(len(value.fields))]
     fields = tuple(picked(boxes, axis, units) for boxes, units in zip(value.fields, sources, strict=True))
@@ -128,7 +128,7 @@ def _collapsed(value: FieldMap, axis: int) -> FieldMap:
 
 
 def _gathered(labels: Tensor, dims: Sequence[int]) -> tuple[Tensor, Sources]:
-    """New labels for the sets of labels found along `dims`, and those sets."""
+    """New labels, one per set of labels that occurs along `dims`, and these sets."""
     rest = [dim for dim in range(labels.ndim) if dim not in dims]
     rows = labels.permute(*rest, *dims).reshape(*(labels.shape[dim] for dim in rest), -1)
     known: dict[tuple[int, ...], int] = {}
@@ -138,7 +138,7 @@ def _gathered(labels: Tensor, dims: Sequence[int]) -> tuple[Tensor, Sources]:
 
 
 def kinds_mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> FieldMap:
-    """The value when channels along `dims` are combined, in groups of the one dimension named or all together."""
+    """The map after channels along `dims` are combined, all of them or, along a single dimension, in groups."""
     if not set(varying(value.kinds)) & set(dims) or groups == outputs == value.shape[dims[0]] > 1:
         return value
     if groups == 1:
@@ -162,29 +162,29 @@ def kinds_mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: 
 def windowed(
     value: FieldMap, windows: Mapping[int, Window], shape: torch.Size, mixing: tuple[int, int] | None = None
 ) -> FieldMap:
-    """The value of an operation that slides a window along dimensions of the tensor.
+    """The map after an operation that slides a window along dimensions of the tensor.
 
     Args:
-        value: what the operation reads.
-        windows: the window of each dimension; one that does not carry an axis of the input is a dimension of channels.
-        shape: the shape of what comes out.
-        mixing: the groups and the number of channels that come out, where channels are summed.
+        value: the map that the operation reads.
+        windows: the window of each dimension; a dimension along which no axis of the input runs counts as channels.
+        shape: the shape of the result.
+        mixing: the number of groups and of output channels, if channels are summed.
 
     """
-    places = _assigned(value, sorted(windows))
-    for axis, dim in (*places.items(), *places.items()):  # twice, because one axis may make room for another
+    dims = _assigned(value, sorted(windows))
+    for axis, dim in (*dims.items(), *dims.items()):  # twice, because settling one axis may free a dimension
         value = settled(value, axis, dim)
     if mixing is not None:
         value = mixed(value, [1], *mixing)
-    for axis, dim in places.items():
+    for axis, dim in dims.items():
         value = _slid(value, axis, dim, windows[dim], shape[dim])
-    channels = [dim for dim in windows if dim not in places.values() and windows[dim].kernel > 1]
+    channels = [dim for dim in windows if dim not in dims.values() and windows[dim].kernel > 1]
     value = kinds_mixed(value, channels) if channels else value
-    return replace(value, shape=shape, windows={axis: windows[dim] for axis, dim in places.items()})
+    return replace(value, shape=shape, windows={axis: windows[dim] for axis, dim in dims.items()})
 
 
 def _assigned(value: FieldMap, dims: Sequence[int]) -> dict[int, int]:
-    """Which axis of the input runs along which of the dimensions of an operation; what is left over are channels."""
+    """The dimension of an operation along which each axis of the input runs; the others are channels."""
     found: dict[int, int] = {}
     for axis in value.axes:
         own = [dim for dim in dims if dim in value.dims(axis)]

@@ -1,4 +1,4 @@
-"""A picture of a receptive field: an image with the field of one unit of every layer drawn on it."""
+"""A picture of receptive fields: the field of one unit per layer, drawn on an image."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ if TYPE_CHECKING:
 
 
 def picture(model: nn.Module, image: Tensor, names: Sequence[str] | None = None) -> Figure:
-    """Draw the field of the middle unit of each layer as a rectangle, from the first layer to the last.
-
-    A layer whose field does not fit inside the image is drawn as far as it is real: clipped to what the unit reads.
+    """Draw the field of the middle unit of each layer as a rectangle, clipped to the pixels that the unit reads.
 
     Args:
-        model: takes one image of this size.
+        model: any module that takes one image of this size.
         image: channels x rows x columns, or rows x columns; any range of values.
-        names: the layers to draw, as the table names them; by default those whose field is larger than that before.
+        names: the layers to draw, as in the table of layers; by default those that enlarge the field.
 
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     channels = image if image.ndim == 3 else image[None]
-    fields = middle_fields(model, tuple(channels.shape), names)
+    fields = _middle_fields(model, tuple(channels.shape), names)
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(channels.float().mean(dim=0).cpu().numpy(), cmap="gray_r", alpha=0.6)
@@ -46,10 +44,10 @@ def picture(model: nn.Module, image: Tensor, names: Sequence[str] | None = None)
     return figure
 
 
-def middle_fields(
+def _middle_fields(
     model: nn.Module, input_size: tuple[int, ...], names: Sequence[str] | None = None
 ) -> list[tuple[str, tuple[list[int], ...], tuple[int, ...]]]:
-    """The name of each layer, the rows and columns that its middle unit reads, and the size of its field in pixels."""
+    """Per layer: its name, the rows and columns that its middle unit reads, and the size of its field in pixels."""
     if names is None:
         rows = receptive_field(model, input_size, strict=False).layers
         names = [row.name for row in rows if row.rf_out != row.rf_in]

@@ -1,8 +1,9 @@
-"""What the elements of one tensor read from the input, and how that moves when they do.
+"""What the elements of one tensor read of the input, and how that follows them when they are rearranged.
 
-A **value** says, for every element of a tensor, which field it belongs to (its kind) and which unit of each axis it is
-(its places). Kinds and places are integer labels in arrays that keep length 1 wherever nothing varies, so that a
-rearrangement of the tensor (view, permute, roll, shuffle, ...) is described exactly by doing the same to its labels.
+A **field map** says, for every element of a tensor, which field it has (its kind) and which unit of that field it is
+along each axis of the input (its places). Kinds and places are tensors of integer labels, of length 1 along every
+dimension where they do not vary. Whatever rearranges the tensor (view, permute, roll, shuffle, ...) is described
+exactly by doing the same to its labels.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ class JumpMismatchError(HarnessError):
 
 
 class NoRuleError(HarnessError):
-    """An operation has no rule, or uses the tensor in a way for which there is no receptive field."""
+    """An operation has no rule, or a use of a tensor has no receptive field."""
 
 
 @dataclass(frozen=True)
 class FieldMap:
-    """What every element of a tensor reads.
+    """What every element of a tensor reads: element e is unit `places[axis][e]` of `fields[kinds[e]]`.
 
-    `windows` are those of the operation that made it, an axis each, for the table of layers. `is_global` and `aligned`
-    hold for all paths up to here.
+    `is_global` and `aligned` describe all paths to the tensor, as in `ReceptiveField`. `windows` are those of the
+    operation that computed it, by axis, for the table of layers; None if it moves no field.
     """
 
     shape: torch.Size
@@ -53,12 +54,12 @@ class FieldMap:
         return varying(self.places[axis])
 
     def units(self, axis: int) -> int:
-        """How many different units the axis has here."""
+        """The number of different units along an axis of the input."""
         dims = self.dims(axis)
         return self.places[axis].numel() if len(dims) < 2 else len(self.places[axis].unique())
 
     def united(self) -> Field:
-        """The field of all kinds together: a unit means all its channels."""
+        """The field of all kinds together, since a unit stands for all its channels."""
         return field([box for boxes in self.fields for box in boxes])
 
     def size(self, axis: int) -> int:
@@ -72,14 +73,14 @@ class FieldMap:
 
 
 def image(shape: torch.Size, first: int) -> FieldMap:
-    """The input of a model: every dimension from `first` on is an axis."""
+    """The field map of the input of a model, whose dimensions from `first` on are the axes."""
     box = tuple(pixels(length) for length in shape[first:])
     places = tuple(laid_along(torch.arange(shape[dim]), dim, len(shape)) for dim in range(first, len(shape)))
     return FieldMap(shape, ((box,),), torch.zeros([1] * len(shape), dtype=torch.int64), places)
 
 
 def nothing(shape: torch.Size, axes: int) -> FieldMap:
-    """A tensor that does not depend on the input."""
+    """The field map of a tensor that does not depend on the input."""
     flat = torch.zeros([1] * len(shape), dtype=torch.int64)
     return FieldMap(shape, ((),), flat, (flat,) * axes)
 
@@ -100,7 +101,7 @@ def compressed(labels: Tensor) -> Tensor:
 
 
 def rearranged(value: FieldMap, move: Callable[[Tensor], Tensor]) -> FieldMap:
-    """The value after a rearrangement of the tensor, done to the labels alike."""
+    """The map of a tensor after `move`, which may rearrange elements but compute none: its labels move alike."""
 
     def moved(labels: Tensor) -> Tensor:
         return compressed(move(labels.expand(value.shape)))
@@ -111,7 +112,7 @@ def rearranged(value: FieldMap, move: Callable[[Tensor], Tensor]) -> FieldMap:
 
 
 def _pruned(value: FieldMap) -> FieldMap:
-    """The value without the fields that no element has any more: what was cut off is dead."""
+    """The map without the fields of elements that were cut off."""
     if len(value.fields) == 1:
         return value
     used, kinds = value.kinds.unique(return_inverse=True)
@@ -119,10 +120,10 @@ def _pruned(value: FieldMap) -> FieldMap:
 
 
 def settled(value: FieldMap, axis: int, dim: int) -> FieldMap:
-    """The value with units 0, 1, 2, ... of an axis along one dimension and along no other.
+    """The map with units 0, 1, 2, ... of an axis along one dimension and along no other.
 
-    What differed between positions in other dimensions, such as channels, becomes a difference of kinds, and what
-    differed in kind along this dimension becomes one kind that reads different fields at different units.
+    Where units differed along other dimensions, such as channels, kinds differ now. Where kinds differed along this
+    dimension, there is one kind now, whose units read what those kinds read.
     """
     labels, length = value.places[axis], value.shape[dim]
     order = laid_along(torch.arange(length), dim, labels.ndim)
@@ -153,8 +154,8 @@ def _length(value: FieldMap, axis: int) -> int:
 
 
 def finished(value: FieldMap) -> FieldMap:
-    """The value with its units in order along every axis, to be read; a flattened map keeps the units that it had."""
-    for axis in (*value.axes, *value.axes):  # twice, because one axis may make room for another
+    """The map with its units in order along every axis, ready for a summary; a flattened map keeps its units."""
+    for axis in (*value.axes, *value.axes):  # twice, because settling one axis may free a dimension for another
         home = _home(value, axis)
         if home is not None:
             value = settled(value, axis, home)
@@ -167,7 +168,7 @@ def finished(value: FieldMap) -> FieldMap:
 
 
 def _home(value: FieldMap, axis: int) -> int | None:
-    """The dimension along which an axis runs, if it has one to itself."""
+    """The dimension that an axis has for itself, if there is one."""
     dims, usual = value.dims(axis), usual_dim(value, axis)
     others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
     if usual is not None and usual not in others and (usual in dims or not set(dims) - {1}):
@@ -176,7 +177,7 @@ def _home(value: FieldMap, axis: int) -> int | None:
 
 
 def usual_dim(value: FieldMap, axis: int) -> int | None:
-    """The dimension of an axis in a tensor of samples, channels and all axes, if it is one."""
+    """The dimension of an axis in a tensor of samples, channels and all axes; None for tensors of another shape."""
     return 2 + axis if len(value.shape) == 2 + len(value.axes) else None
 
 
@@ -188,12 +189,12 @@ def laid_along(labels: Tensor, dim: int, ndim: int) -> Tensor:
 def assembled(
     values: Sequence[FieldMap], move: Callable[[Sequence[Tensor]], Tensor], along: int | None = None
 ) -> FieldMap:
-    """The value of a tensor put together from several: concatenation, stacking, writing into a slice.
+    """The map of a tensor that is put together from several: concatenation, stacking, writing into a slice.
 
     Args:
-        values: the parts.
-        move: what puts tensors of the shapes of the parts together.
-        along: the one dimension in which they are put side by side, if it is one; labels then stay small in others.
+        values: the maps of the parts.
+        move: puts tensors of the shapes of the parts together.
+        along: the dimension of a concatenation; labels can then keep length 1 along the others.
 
     """
 
@@ -218,18 +219,18 @@ def assembled(
         renamed.append(torch.tensor(names)[value.kinds])
     places = tuple(put([value.places[axis] for value in values]) for axis in values[0].axes)
     shape = move([torch.zeros((), dtype=torch.int64).expand(value.shape) for value in values]).shape
-    whole_aligned = all(value.aligned for value in values) and centred(kinds)
+    aligned = all(value.aligned for value in values) and centred(kinds)
     is_global = any(value.is_global for value in values)
-    together = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, is_global, whole_aligned, {}))
-    for axis in together.axes:
-        home = _home(together, axis)
-        if home is not None and home in varying(together.kinds):
-            together = settled(together, axis, home)
-    return together
+    whole = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, is_global, aligned, {}))
+    for axis in whole.axes:
+        home = _home(whole, axis)
+        if home is not None and home in varying(whole.kinds):
+            whole = settled(whole, axis, home)
+    return whole
 
 
 def _pieces(values: Sequence[FieldMap], along: int | None) -> bool:
-    """Whether all parts are pieces of one map that differ along one dimension only, so that they fit together again."""
+    """Whether all parts are pieces of one map, cut along one dimension, that fit together again."""
     first = values[0]
     alike = all(same(first.fields[0], boxes) for value in values for boxes in value.fields)
     return alike and all(
@@ -240,7 +241,7 @@ def _pieces(values: Sequence[FieldMap], along: int | None) -> bool:
 
 
 def _labelled_as(model: FieldMap, blank: FieldMap, along: int | None) -> FieldMap:
-    """A tensor that reads nothing, whose units are called as those beside it, so that they do not look different."""
+    """The map of a part that reads nothing, with the labels of its neighbour, so that units do not seem to differ."""
     places = tuple(
         labels if along is not None and labels.shape[along] == 1 else own
         for labels, own in zip(model.places, blank.places, strict=True)

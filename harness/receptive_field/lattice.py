@@ -1,9 +1,9 @@
 """Exact arithmetic along one axis: which indices of the input each unit reads.
 
-The recurrences for size, stride and padding of a chain of convolutions, and the alignment of paths, are those of
-Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019. They follow one
-interval. Here whole sets are followed, so that dilation, gaps between windows, fractional strides and borders stay
-exact, and the interval is read off at the end. All numbers are integers; a stride is a Fraction of two of them.
+Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, give recurrences
+for the size, stride and padding of one interval. Here they act on sets of indices, so that dilation, gaps between
+windows, fractional strides and borders stay exact; the interval is read off at the end. All numbers are integers, and
+strides are Fractions.
 """
 
 from __future__ import annotations
@@ -15,26 +15,24 @@ from functools import cached_property, reduce
 from math import ceil, floor, gcd, lcm
 
 Reach = tuple[int, int]
-"""A set of integers of any sign, as (smallest, bits above it); the empty set is (0, 0)."""
+"""A set of integers of any sign: the smallest, and a mask with bit i for smallest + i; the empty set is (0, 0)."""
 
 NOTHING: Reach = (0, 0)
 
 
-def shifted(reach: Reach, by: int) -> Reach:
-    """The same set, moved; the empty set stays where it is."""
+def _shifted(reach: Reach, by: int) -> Reach:
     return (reach[0] + by, reach[1]) if reach[1] else NOTHING
 
 
 def union(one: Reach, other: Reach) -> Reach:
-    """All members of both sets."""
+    """The members of either set."""
     if not one[1] or not other[1]:
         return other if other[1] else one
     low = min(one[0], other[0])
     return low, one[1] << (one[0] - low) | other[1] << (other[0] - low)
 
 
-def contains(outer: Reach, inner: Reach) -> bool:
-    """Whether every member of `inner` is one of `outer`."""
+def _contains(outer: Reach, inner: Reach) -> bool:
     return not inner[1] or union(outer, inner) == outer
 
 
@@ -45,11 +43,11 @@ def members(mask: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Window:
-    """Which inputs each output of one operation reads, along one axis, on an axis without ends.
+    """Which inputs each output of an operation reads along one axis.
 
-    Output `o` reads `taps[o]`, and output `o + period` reads the same inputs moved by `advance`. `edges`, where given,
-    replaces this on the real axis, for operations that look back inside at the border (reflection, wrapping).
-    `kernel`, `padding` and `stride` are what a table shows.
+    On an axis without ends, output `o` reads `taps[o]`, and `len(taps)` outputs later the same inputs shifted by
+    `advance`. Operations that look back inside at a border (reflection, wrapping) list what each output reads of the
+    real axis in `edges`. `kernel`, `padding` and `stride` are for the table of layers.
     """
 
     taps: tuple[tuple[int, ...], ...]
@@ -60,23 +58,23 @@ class Window:
     edges: tuple[tuple[int, ...], ...] | None = None
 
     def at(self, output: int) -> tuple[int, ...]:
-        """The inputs of one output, not clipped."""
+        """The inputs of one output on an axis without ends."""
         turns, phase = divmod(output, len(self.taps))
         return tuple(tap + turns * self.advance for tap in self.taps[phase])
 
     def inside(self, output: int) -> tuple[int, ...]:
-        """The inputs of one output on the real axis, of which some may still lie outside and read nothing."""
+        """The inputs of one output on the real axis; those outside it read nothing."""
         return self.at(output) if self.edges is None else self.edges[output]
 
 
 def sliding(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Window:
-    """Convolution and pooling: output o reads o * stride - padding + t * dilation for t < kernel (Distill, eq. 1)."""
+    """Convolution and pooling: output o reads o * stride - padding + t * dilation for 0 <= t < kernel."""
     taps = tuple(t * dilation - padding for t in range(kernel))
     return Window((taps,), stride, kernel, padding, Fraction(stride))
 
 
 def transposed(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Window:
-    """Transposed convolution: input i writes to i * stride - padding + t * dilation, so an output reads the inverse."""
+    """Transposed convolution: output i * stride - padding + t * dilation reads input i, for 0 <= t < kernel."""
 
     def sources(output: int) -> tuple[int, ...]:
         places = (output + padding - t * dilation for t in range(kernel))
@@ -86,12 +84,12 @@ def transposed(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
 
 
 def whole(length: int) -> Window:
-    """Global pooling over a known map, counted as a kernel as long as the map."""
+    """Global pooling: a kernel as long as the map."""
     return Window((tuple(range(length)),), length, length, 0, Fraction(length))
 
 
 def bins(length: int, outputs: int) -> Window:
-    """Adaptive pooling: output o reads floor(o * n / m) up to, not with, ceil((o + 1) * n / m)."""
+    """Adaptive pooling from n to m: output o reads floor(o * n / m) <= i < ceil((o + 1) * n / m)."""
     ratio = Fraction(length, outputs)
     taps = tuple(tuple(range(floor(o * ratio), ceil((o + 1) * ratio))) for o in range(ratio.denominator))
     return Window(taps, ratio.numerator, max(map(len, taps)), 0, ratio)
@@ -103,10 +101,10 @@ def strided(start: int, step: int) -> Window:
 
 
 def resampled(scale: Fraction, offset: Fraction, reach: int, length: int, outputs: int) -> Window:
-    """Interpolation: output o stands at x = (o + offset) * scale - offset on the input.
+    """Interpolation: output o lies at x = (o + offset) * scale - offset on the input.
 
-    It reads the `reach` inputs on either side of x, and only x itself where x is an input. Past the ends the nearest
-    input is read. With reach 0 it reads floor((o + offset) * scale): the nearest neighbour.
+    It reads the `reach` inputs on either side of x, or only x where that is an input; beyond an end, the last input.
+    With a reach of 0 it reads the nearest neighbour, floor((o + offset) * scale).
     """
 
     def around(output: int) -> tuple[int, ...]:
@@ -117,24 +115,24 @@ def resampled(scale: Fraction, offset: Fraction, reach: int, length: int, output
             return (int(place),)
         return tuple(range(floor(place) - reach + 1, floor(place) + reach + 1))
 
-    def kept(output: int) -> tuple[int, ...]:
+    def clamped(output: int) -> tuple[int, ...]:
         place = (output + offset) * scale - offset
         if reach == 1 and place < 0:
             return (0,)
         return tuple(sorted({min(max(tap, 0), length - 1) for tap in around(output)}))
 
     taps = tuple(around(o) for o in range(scale.denominator))
-    edges = tuple(kept(o) for o in range(outputs))
+    edges = tuple(clamped(o) for o in range(outputs))
     return Window(taps, scale.numerator, max(map(len, taps)), 0, scale, edges)
 
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """What each unit of one axis reads from one axis of the input.
+    """What each unit along one axis of a map reads along one axis of the input.
 
-    `clipped[i]` holds the pixels that unit i really reads, as the bits of an integer. `reaches` describes the same
-    units on an input without ends, as one period: unit `i + period` reads what unit i reads, moved by `advance`.
-    A plain chain has period 1; transposed convolution, upsampling and uneven pooling have longer ones.
+    `clipped[i]` is a mask of the pixels that unit i reads. `reaches` describes one period of the units on an input
+    without ends: `len(reaches)` units later, the same reaches return, shifted by `advance`. The period is 1 for chains
+    of convolutions, and longer for transposed convolution, upsampling and uneven pooling.
     """
 
     clipped: tuple[int, ...]
@@ -143,7 +141,7 @@ class Lattice:
 
     @property
     def jump(self) -> Fraction:
-        """Input pixels from one unit to the next, on average over a period."""
+        """Input pixels from one unit to the next, averaged over a period."""
         return Fraction(self.advance, len(self.reaches))
 
     @cached_property
@@ -152,9 +150,9 @@ class Lattice:
         return not any(self.clipped) and not any(mask for _, mask in self.reaches)
 
     def reach(self, unit: int) -> Reach:
-        """What a unit reads on an input without ends; `unit` may be any integer."""
+        """What a unit, any integer, reads on an input without ends."""
         turns, phase = divmod(unit, len(self.reaches))
-        return shifted(self.reaches[phase], turns * self.advance)
+        return _shifted(self.reaches[phase], turns * self.advance)
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
@@ -169,10 +167,10 @@ class Lattice:
         return _shortest(clipped, reaches, advance)
 
     def picked(self, sources: Sequence[tuple[int, ...]]) -> Lattice:
-        """The lattice whose unit o reads the units `sources[o]` of this one: any rearrangement.
+        """The lattice whose unit o reads the units `sources[o]` of this one.
 
-        Evenly spaced sources, wrapped ones and copies of a single unit keep their meaning on an input without ends.
-        Anything else is taken as a pattern that repeats.
+        Sources that are evenly spaced, wrap around the end, or are all the same unit continue so on an input without
+        ends. Anything else is taken as a pattern that repeats.
         """
         outputs, length = len(sources), len(self.clipped)
         window = _even(sources, length)
@@ -188,11 +186,11 @@ class Lattice:
         return _repeated(clipped, units, self.jump)
 
     def spread(self, unit: int, outputs: int, jump: Fraction) -> Lattice:
-        """The lattice whose units all read one unit of this one, beside others that have the given jump."""
+        """The lattice whose units all read one unit of this one, among units that are `jump` pixels apart."""
         return _repeated((self.clipped[unit],) * outputs, [self.reach(unit)] * outputs, jump)
 
     def joined(self, other: Lattice) -> Lattice:
-        """The union, unit by unit; both must have as many units and the same jump."""
+        """The union, unit by unit, of lattices with the same number of units and the same jump."""
         if self is other:
             return self
         period = lcm(len(self.reaches), len(other.reaches))
@@ -201,19 +199,19 @@ class Lattice:
         return _shortest(clipped, reaches, int(self.jump * period))
 
     def equals(self, other: Lattice) -> bool:
-        """Whether all units of both read the same."""
+        """Whether each unit reads the same as in `other`."""
         return self is other or (
             self.clipped == other.clipped and self.reaches == other.reaches and self.advance == other.advance
         )
 
     def covers(self, other: Lattice) -> bool:
-        """Whether each unit reads all that the same unit of `other` reads."""
+        """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
         if self.jump != other.jump or any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True)):
             return False
         period = lcm(len(self.reaches), len(other.reaches))
-        return all(contains(self.reach(i), other.reach(i)) for i in range(period))
+        return all(_contains(self.reach(i), other.reach(i)) for i in range(period))
 
 
 def pixels(length: int) -> Lattice:
@@ -222,22 +220,22 @@ def pixels(length: int) -> Lattice:
 
 
 def _repeated(clipped: tuple[int, ...], units: Sequence[Reach], jump: Fraction) -> Lattice:
-    """Units that repeat after the last of them, as far on as the jump says."""
+    """The lattice of units that repeat after the last, so far on that their jump is `jump`."""
     advance = len(units) * jump
     turns = advance.denominator
-    repeated = tuple(shifted(unit, floor(turn * advance)) for turn in range(turns) for unit in units)
+    repeated = tuple(_shifted(unit, floor(turn * advance)) for turn in range(turns) for unit in units)
     return _shortest(clipped, repeated, int(advance * turns))
 
 
 def _shortest(clipped: tuple[int, ...], reaches: tuple[Reach, ...], advance: int) -> Lattice:
-    """The same lattice with the shortest period that describes it."""
+    """A lattice with the shortest period that describes it."""
     length = len(reaches)
     for period in _divisors(gcd(length, advance)):
         turns = gcd(length, advance) // period
         size, step = length // turns, advance // turns
-        if all(reaches[i] == shifted(reaches[i - size], step) for i in range(size, length)):
+        if all(reaches[i] == _shifted(reaches[i - size], step) for i in range(size, length)):
             return Lattice(clipped, reaches[:size], step)
-    raise AssertionError("a pattern repeats at least after its own length")
+    raise AssertionError("a pattern repeats after its own length at the latest")
 
 
 def _divisors(number: int) -> Iterable[int]:
@@ -245,7 +243,7 @@ def _divisors(number: int) -> Iterable[int]:
 
 
 def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
-    """The window behind sources that repeat as they move on, that are all alike, or that wrap around the end."""
+    """The window of sources that advance evenly, are all the same, or wrap around the end; None for any others."""
     if len(sources) == 1:
         return whole(length) if sources[0] == tuple(range(length)) else Window((sources[0],), 1)
     for period in range(1, len(sources) // 2 + 1):
@@ -261,7 +259,7 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
 
 
 def _wrapped(places: list[int], length: int) -> Window | None:
-    """The window behind sources that walk evenly and start again at the other end: rolling and circular padding."""
+    """The window of sources that advance evenly and wrap around the end, as in rolling and circular padding."""
     middle = len(places) // 2
     step = places[middle] - places[middle - 1]
     start = places[middle] - middle * step

@@ -1,8 +1,8 @@
 """The operations that a model runs, as a graph, with the paths of its modules as names.
 
-The model runs once on tensors without data (the meta device) while every basic operation is written down. That follows
-functional calls, modules used several times and Python control flow, and it takes milliseconds. What is computed from
-constants alone (masks, tables of indices) is computed for real, so that rules can read it.
+The model runs once on tensors without data (on the meta device) while every basic operation is recorded. This follows
+functional calls, reused modules and Python control flow, and takes milliseconds. Tensors that depend on constants alone
+(masks, tables of indices) have data, so that rules can read them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 
 @dataclass(frozen=True)
 class Ref:
-    """One of the tensors that a node gives."""
+    """One of the tensors that a node returns."""
 
     node: int
     output: int
@@ -32,11 +32,11 @@ class Ref:
 
 @dataclass
 class Node:
-    """One basic operation.
+    """One basic operation, or the input.
 
-    `function` is what the model called (such as conv2d), `op` the basic operation behind it, `arguments` its arguments
-    by name with a `Ref` for each tensor that depends on the input, and `outputs` the shapes of what it gives, of which
-    operations that give a single tensor have one.
+    `function` is what the model called (such as conv2d) and `op` the basic operation behind it, None for the input.
+    Among `args` and `kwargs` is a `Ref` in place of each tensor that depends on the input. `outputs` are the tensors
+    that it returns, without data.
     """
 
     function: str
@@ -48,28 +48,28 @@ class Node:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """All arguments by name, defaults included."""
+        """All arguments by name, including defaults."""
         schema = self.op._schema.arguments
         named = {a.name: a.default_value for a in schema if a.has_default_value()}
         return named | dict(zip((a.name for a in schema), self.args, strict=False)) | self.kwargs
 
     @property
     def reads(self) -> list[Ref]:
-        """The tensors that it reads."""
+        """The tensors among its arguments that depend on the input."""
         leaves = tree_flatten((self.args, self.kwargs))[0]
         return [leaf for leaf in leaves if isinstance(leaf, Ref)]
 
 
 @dataclass
 class Graph:
-    """The nodes in the order in which they ran, the first of which is the input, and names of their tensors."""
+    """The nodes in the order in which they ran, the input first, and the names of their tensors."""
 
     nodes: list[Node]
     names: dict[str, Ref]
     outputs: dict[str, Ref]
 
     def live(self, target: Ref) -> list[int]:
-        """The nodes on a path to `target`, in order: the rest is dead and does not count."""
+        """The nodes on a path to `target`, in order; any other node is dead."""
         found, waiting = set(), [target.node]
         while waiting:
             node = waiting.pop()
@@ -95,7 +95,7 @@ class _Functions(TorchFunctionMode):
 
 
 def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
-    """Circular padding as a choice of indices; torch itself writes it piece by piece into an empty tensor."""
+    """Circular padding as a choice of indices; torch itself copies it piece by piece into an empty tensor."""
     for i in range(len(pad) // 2):
         length = source.shape[-1 - i]
         places = torch.arange(-pad[2 * i], length + pad[2 * i + 1]) % length
@@ -104,7 +104,7 @@ def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
 
 
 class _Recorder(TorchDispatchMode):
-    """Writes down every basic operation that depends on the input, and runs the others."""
+    """Records every basic operation that depends on the input, and runs the others."""
 
     def __init__(self, functions: _Functions) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -130,7 +130,7 @@ class _Recorder(TorchDispatchMode):
             return func(*args, **(kwargs | {"device": "cpu"} if kwargs.get("device") is not None else kwargs))
         result = self._without_data(func, *tree_map(_meta, (args, kwargs)))
         if traced:
-            self._write(func, args, kwargs, result)
+            self._record(func, args, kwargs, result)
         return result
 
     def _without_data(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -138,18 +138,18 @@ class _Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         except NotImplementedError as error:
             raise HarnessError(
-                f"{self.functions.name or func} ({func}) in {self._place()} cannot run without data: {error}. The"
+                f"{self.functions.name or func} ({func}) in {self._location()} cannot run without data: {error}. The"
                 " analysis needs a model whose shapes do not depend on the values of its input."
             ) from error
 
-    def _write(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    def _record(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         refs = tree_map(
             lambda leaf: self.tensors.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf, (args, kwargs)
         )
         name = self.functions.name or func.overloadpacket.__name__
         if func._schema.is_mutable and torch.Tag.inplace_view not in func.tags:
             raise HarnessError(
-                f"{name} ({func}) in {self._place()} writes into a tensor in a way that cannot be followed"
+                f"{name} ({func}) in {self._location()} writes into a tensor in a way that cannot be followed"
             )
         node = Node(name, func, refs[0], refs[1], ".".join([*self.scope[-1:], name]))
         for output, tensor in enumerate(leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)):
@@ -157,14 +157,14 @@ class _Recorder(TorchDispatchMode):
             self.tensors[id(tensor)] = Ref(len(self.nodes), output)
         self.nodes.append(node)
 
-    def _place(self) -> str:
+    def _location(self) -> str:
         return self.scope[-1] if self.scope and self.scope[-1] else "the model"
 
     def find(self, tensor: Tensor) -> Ref | None:
-        """Where a tensor that the model handles was made.
+        """The node and output of a tensor that the model holds.
 
-        What the model handles wraps what is written down, so the question is asked by an operation on it: the copy
-        that reaches the recorder has the tensor itself as its argument.
+        The model holds wrappers of the tensors that are recorded. An operation on a wrapper, here clone, reaches the
+        recorder with the tensor itself.
         """
         self.marked = []
         tensor.clone()
@@ -178,8 +178,8 @@ def _meta(leaf: Any) -> Any:
     return leaf
 
 
-def without_data(model: nn.Module) -> nn.Module:
-    """A copy of the model in eval mode, whose parameters have shapes and no data; the model itself stays untouched."""
+def _copy_without_data(model: nn.Module) -> nn.Module:
+    """A copy of the model in eval mode, whose parameters have shapes and no data."""
     memo: dict[int, Any] = {}
     for name, parameter in model.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
@@ -196,16 +196,16 @@ def without_data(model: nn.Module) -> nn.Module:
 
 
 def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
-    """Run the model on one input of `input_size` (channels first, no batch) and write down what it does.
+    """Run the model on one input of `input_size` (channels first, no batch) and record its operations.
 
     Raises:
-        HarnessError: the model cannot run on this size, or needs data to choose its path.
+        HarnessError: the model cannot run on this size, or chooses its path by the values of its input.
 
     """
     functions = _Functions()
     recorder = _Recorder(functions)
     names = _Names(recorder)
-    shadow = without_data(model)
+    shadow = _copy_without_data(model)
     for path, module in shadow.named_modules():
         if path:
             names.watch(path, module)
@@ -223,7 +223,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     recorder.tensors[id(image)] = Ref(0, 0)
     try:
         with warnings.catch_warnings(), torch.no_grad(), recorder, functions:
-            warnings.simplefilter("ignore")  # what torch advises about speed is of no interest here
+            warnings.simplefilter("ignore")  # torch's advice on speed is irrelevant without data
             torch.func.functionalize(entered)(image)
     except HarnessError:
         raise
@@ -232,11 +232,11 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
             f"{type(model).__name__} does not run on an input of {input_size}, in"
             f" {functions.name or 'forward'}: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
         ) from error
-    return Graph(recorder.nodes, names.found(), returned)
+    return Graph(recorder.nodes, names.all(), returned)
 
 
 class _Names:
-    """Gives every tensor that a module returns the path of that module, and a second call the suffix _1, and so on."""
+    """Names every tensor that a module returns after that module; a second call has the suffix _1, and so on."""
 
     def __init__(self, recorder: _Recorder) -> None:
         self.recorder = recorder
@@ -244,7 +244,7 @@ class _Names:
         self.starts: list[int] = []
 
     def watch(self, path: str, module: nn.Module) -> None:
-        """Follow the calls of one module."""
+        """Name what each call of a module returns."""
 
         def enter(*_: Any) -> None:
             self.recorder.scope.append(path)
@@ -252,7 +252,7 @@ class _Names:
 
         def leave(_: nn.Module, __: Any, outputs: Any) -> None:
             self.recorder.scope.pop()
-            start, name = self.starts.pop(), numbered(path, self.refs)
+            start, name = self.starts.pop(), _numbered(path, self.refs)
             self.outputs(name, outputs)
             ref = self.refs.get(name)
             if ref is not None and ref.node >= start and not any(module.children()):
@@ -262,24 +262,24 @@ class _Names:
         module.register_forward_hook(leave)
 
     def outputs(self, name: str, outputs: Any) -> dict[str, Ref]:
-        """Name what a module returned: a tensor by `name`, the parts of a dict or tuple by `name` and their key."""
+        """Name what a module returned: a tensor `name`, the parts of a dict or tuple `name.key`."""
         refs = {key: self.recorder.find(tensor) for key, tensor in _parts(name, outputs)}
         found = {key: ref for key, ref in refs.items() if ref is not None}
         self.refs.update(found)
         return found
 
-    def found(self) -> dict[str, Ref]:
-        """All names: those of modules first, then those of single operations."""
+    def all(self) -> dict[str, Ref]:
+        """The names of modules first, then those of single operations."""
         taken = dict(self.refs)
         for index, node in enumerate(self.recorder.nodes):
             if self.refs.get(node.name) != Ref(index, 0):
-                node.name = numbered(node.name, taken)
+                node.name = _numbered(node.name, taken)
                 taken[node.name] = Ref(index, 0)
         return taken
 
 
-def numbered(name: str, taken: Mapping[str, Any]) -> str:
-    """The name, or the first of name_1, name_2, ... that is free."""
+def _numbered(name: str, taken: Mapping[str, Any]) -> str:
+    """The first of name, name_1, name_2, ... that is not taken."""
     candidates = (name if k == 0 else f"{name}_{k}" for k in range(len(taken) + 1))
     return next(candidate for candidate in candidates if candidate not in taken)
 

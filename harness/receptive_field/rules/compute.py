@@ -1,14 +1,13 @@
-"""One small rule for each operation: what its output reads, given what its inputs read.
+"""The rules of operations that compute: what the elements of a result read, given what those of the operands read.
 
-A rule is a function from a `Call` to a `Value` (or a tuple of them, for an operation that returns several tensors).
-Operations are those of torch.ops.aten, to which torch reduces modules and functions alike. Elementwise operations need
-no rule of their own: torch marks them. The rules of operations that move elements are in
-`harness.receptive_field.rules.layout`. To add a rule, also for an operator of another library:
+To add a rule, also for an operation of another library:
 
-    from harness.receptive_field.rules.registry import Call, register
+    from harness.receptive_field import register
+    from harness.receptive_field.field_map import FieldMap, rearranged
+    from harness.receptive_field.rules.registry import Call
 
     @register(torch.ops.mylib.shift_rows)
-    def shift_rows(call: Call) -> Value:
+    def shift_rows(call: Call) -> FieldMap:
         return rearranged(call.value("input"), lambda labels: labels.roll(1, dims=2))
 """
 
@@ -31,7 +30,7 @@ aten = torch.ops.aten
 
 @register(aten.mul, aten.div)
 def scale(call: Call) -> FieldMap:
-    """A product with one factor for a whole map is a gate (squeeze and excitation): it only makes the value global."""
+    """A product; one factor for a whole map is a gate (squeeze and excitation) and only makes the field global."""
     factors = call.values
     for gate, other in (factors, factors[::-1]) if len(factors) == 2 else ():
         spread = [a for a in other.axes if other.units(a) > 1]
@@ -43,7 +42,7 @@ def scale(call: Call) -> FieldMap:
 
 @register(aten.convolution, aten._convolution)
 def convolution(call: Call) -> FieldMap:
-    """A window over space and the sum over the channels of a group; transposed where the operation says so."""
+    """A window over space and a sum over the channels of each group; transposed if the operation is."""
     weight = call["weight"]
     if isinstance(weight, FieldMap):
         raise NoRuleError(f"{call.function} with weights computed from the input")
@@ -68,7 +67,7 @@ def _spread(numbers: int | Sequence[int], count: int) -> list[int]:
     aten.avg_pool3d,
 )
 def pool(call: Call) -> FieldMap:
-    """A window over space, each channel alone; the border of ceil_mode follows from the number of outputs."""
+    """A window over space, separately per channel; ceil_mode only shows in the number of outputs."""
     source = call.value("self")
     kernel = call["kernel_size"]
     count = len(kernel) if len(kernel) > 1 else 3 if "3d" in str(call.op) else 2 if "2d" in str(call.op) else 1
@@ -88,7 +87,7 @@ def pool(call: Call) -> FieldMap:
     aten.adaptive_max_pool3d,
 )
 def adaptive_pool(call: Call) -> FieldMap:
-    """Windows that share the map evenly; uneven ones where the sizes do not divide."""
+    """Windows spread evenly over a map; they overlap where the sizes do not divide."""
     source = call.value("self")
     first = len(source.shape) - len(call["output_size"])
     dims = range(first, len(source.shape))
@@ -105,16 +104,15 @@ def _pooled(source: FieldMap, windows: dict[int, Window], shape: torch.Size) -> 
     aten.norm, aten.logsumexp, aten.max, aten.min, aten.any, aten.all,
 )  # fmt: skip
 def reduction(call: Call) -> FieldMap | tuple[FieldMap, ...]:
-    """A statistic over whole dimensions: over those of space it is a kernel of the size of the map."""
+    """A statistic over whole dimensions; over space it counts as a kernel of the size of the map."""
     if "other" in call.arguments:
         return pointwise(call)
     source = call.values[0]
     dims = _dims(call.arguments.get("dim"), source)
     result = mixed(source, dims)
     is_global = source.is_global or _spans(source, dims)
-    kept = len(call.shapes[0]) == len(source.shape)
     windows = result.windows
-    if not kept:
+    if len(call.shapes[0]) != len(source.shape):
         result = rearranged(result, lambda labels: labels.squeeze(dims))
     result = replace(result, is_global=is_global, windows=windows)
     return (result,) * len(call.shapes) if len(call.shapes) > 1 else result
@@ -126,12 +124,12 @@ def _dims(dims: Any, source: FieldMap) -> list[int]:
 
 
 def _spans(source: FieldMap, dims: Sequence[int]) -> bool:
-    """Whether dimensions carry an axis of the input."""
+    """Whether an axis of the input runs along any of the dimensions."""
     return any(set(source.dims(a)) & set(dims) for a in source.axes)
 
 
 def _normalized(source: FieldMap, dims: Sequence[int], groups: int = 1) -> FieldMap:
-    """A map divided by its own statistics: over space these act as a gate, and over channels as a sum."""
+    """A map divided by its own statistics, which act as a gate over space and as a sum over channels."""
     channels = [dim for dim in dims if all(dim not in source.dims(a) for a in source.axes)]
     is_global = source.is_global or _spans(source, dims)
     outputs = source.shape[channels[0]] if groups > 1 else 1
@@ -141,7 +139,7 @@ def _normalized(source: FieldMap, dims: Sequence[int], groups: int = 1) -> Field
 
 @register(aten._softmax, aten._log_softmax, aten._safe_softmax)
 def softmax(call: Call) -> FieldMap:
-    """Each element divided by a sum over one dimension."""
+    """Elements divided by their sum over one dimension."""
     source = call.value("self")
     return _normalized(source, _dims(call["dim"], source))
 
@@ -155,7 +153,7 @@ def softmax(call: Call) -> FieldMap:
     aten._batch_norm_with_update,
 )
 def batch_norm(call: Call) -> FieldMap:
-    """Elementwise with running statistics, global with those of the batch."""
+    """Elementwise with running statistics; global with those of the batch."""
     source = call.value("input")
     statistics = call.arguments.get("training", False) or "with_update" in str(call.op)
     space = [dim for dim in range(len(source.shape)) if dim != 1]
@@ -164,7 +162,7 @@ def batch_norm(call: Call) -> FieldMap:
 
 @register(aten.native_layer_norm, aten._fused_rms_norm)
 def layer_norm(call: Call) -> FieldMap:
-    """Statistics over the last dimensions: local over channels alone, global over a map."""
+    """Statistics over the last dimensions; global if these include space."""
     source = call.value("input")
     count = len(call["normalized_shape"])
     return replace(_normalized(source, range(len(source.shape) - count, len(source.shape))), windows=None)
@@ -179,7 +177,7 @@ def group_norm(call: Call) -> FieldMap:
 
 @register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm)
 def matrix_product(call: Call) -> FieldMap:
-    """A linear layer sums over the last dimension; two factors that depend on the input are attention."""
+    """A sum over the last dimension, as in a linear layer; attention if both factors depend on the input."""
     names = {
         "mm": ("self", "mat2"),
         "bmm": ("self", "mat2"),
@@ -213,7 +211,7 @@ def matrix_product(call: Call) -> FieldMap:
     aten._transformer_encoder_layer_fwd,
 )
 def attention(call: Call) -> FieldMap:
-    """Every element may read all that any element of the operands reads, in windowed attention too: it is global."""
+    """Every element may read what any element of the operands reads; windowed attention counts as global too."""
     sums = [mixed(source, range(len(source.shape))) for source in call.values]
     alike = [rearranged(part, lambda labels: labels.reshape(())) for part in sums]
     result = merged(alike, call.shapes[0])

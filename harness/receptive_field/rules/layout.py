@@ -1,4 +1,4 @@
-"""The rules of operations that move elements, put them together or sample them, and compute nothing else."""
+"""The rules of operations that move, join or resample elements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ aten = torch.ops.aten
     aten.permute_copy, aten.rot90, aten.tile, aten.index, aten.take_along_dim, aten.diagonal_copy,
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
-    """Elements move and none is computed: the same is done to what they read."""
+    """Elements move and none is computed, so the operation itself is applied to their labels."""
     if len(call.values) != 1:
         raise NoRuleError(f"{call.function} with indices computed from the input")
     (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, FieldMap))
@@ -47,7 +47,7 @@ def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
 
 
 def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call with labels in place of values, ready for the operation itself."""
+    """The arguments for the operation of a call, with labels in place of field maps."""
     known = {argument.name for argument in call.op._schema.arguments}
     return {name: argument for name, argument in (call.arguments | labels).items() if name in known}
 
@@ -60,7 +60,7 @@ def reshape(call: Call) -> FieldMap:
 
 @register(aten.as_strided, aten.as_strided_)
 def restride(call: Call) -> FieldMap:
-    """Another layout in memory, which keeps the order of elements where one dimension holds them all."""
+    """Another layout in memory, which keeps the order of elements if they lie along one dimension."""
     source = call.value("self")
     if call.shapes[0] != source.shape or sum(length > 1 for length in source.shape) > 1:
         raise NoRuleError(f"{call.function} ({call.op}) reads memory, not elements")
@@ -69,7 +69,7 @@ def restride(call: Call) -> FieldMap:
 
 @register(aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli)
 def same(call: Call) -> FieldMap:
-    """Each element as it is."""
+    """Each element stays where it is."""
     return replace(call.values[0], windows=None)
 
 
@@ -78,17 +78,14 @@ def same(call: Call) -> FieldMap:
     aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill,
 )  # fmt: skip
 def blank(call: Call) -> FieldMap:
-    """A tensor of the same shape that does not depend on the elements."""
-    filling = call.arguments.get("value")
-    return merged(
-        [_part(filling, call.axes) if isinstance(filling, FieldMap) else nothing(call.shapes[0], call.axes)],
-        call.shapes[0],
-    )
+    """A tensor that does not depend on the elements of its operand, only on a value that fills it."""
+    filling, shape = call.arguments.get("value"), call.shapes[0]
+    return merged([filling if isinstance(filling, FieldMap) else nothing(shape, call.axes)], shape)
 
 
 @register(aten.cat, aten.stack)
 def concatenate(call: Call) -> FieldMap:
-    """Parts side by side: along channels each keeps its own field, along space each its own units."""
+    """Parts side by side: along channels each keeps its own field, along space its own units."""
     parts = [_part(part, call.axes) for part in call["tensors"] if tuple(part.shape) != (0,)]
     dim = call.arguments.get("dim", 0) % len(call.shapes[0])
     if call.op.overloadpacket is aten.stack:
@@ -106,14 +103,14 @@ def _part(part: FieldMap | Tensor, axes: int) -> FieldMap:
 
 @register(aten.slice_scatter, aten.select_scatter)
 def scatter(call: Call) -> FieldMap:
-    """A part of one tensor replaced by another."""
+    """A slice of one tensor is replaced by another."""
     parts = [_part(call[name], call.axes) for name in ("self", "src")]
     return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "src": labels[1]})))
 
 
 @register(aten.index_put)
 def index_put(call: Call) -> FieldMap:
-    """Chosen elements of one tensor replaced by those of another."""
+    """Chosen elements of one tensor are replaced by those of another."""
     parts = [_part(call[name], call.axes) for name in ("self", "values")]
     if call["accumulate"] or any(isinstance(index, FieldMap) for index in call["indices"]):
         raise NoRuleError(f"{call.function} that adds, or with indices computed from the input")
@@ -122,13 +119,13 @@ def index_put(call: Call) -> FieldMap:
 
 @register(aten.copy)
 def copy(call: Call) -> FieldMap:
-    """All of a tensor replaced by another."""
+    """All elements of a tensor are replaced by those of another."""
     return merged([_part(call["src"], call.axes)], call.shapes[0])
 
 
 @register(aten.constant_pad_nd)
 def constant_pad(call: Call) -> FieldMap:
-    """Padding moves the start and reads nothing; a negative one crops. Padded channels depend on nothing."""
+    """Padding shifts units and reads nothing; negative padding crops. Padded channels depend on nothing."""
     source, shape = call.value("self"), call.shapes[0]
     pads = {len(shape) - 1 - i: (call["pad"][2 * i], call["pad"][2 * i + 1]) for i in range(len(call["pad"]) // 2)}
     pads = {dim: pad for dim, pad in pads.items() if any(pad)}
@@ -151,7 +148,7 @@ def constant_pad(call: Call) -> FieldMap:
     aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
 )  # fmt: skip
 def mirror_pad(call: Call) -> FieldMap:
-    """Padding that reads again what lies inside: interior units see a shift, those at the border what is folded in."""
+    """Padding with pixels from inside: a shift for interior units, a fold (or the last pixel) for those at a border."""
     source, shape = call.value("self"), call.shapes[0]
     windows = {}
     for i in range(len(call["padding"]) // 2):
@@ -172,7 +169,7 @@ def mirror_pad(call: Call) -> FieldMap:
     aten.upsample_trilinear3d, aten.upsample_bicubic2d,
 )  # fmt: skip
 def upsample(call: Call) -> FieldMap:
-    """Interpolation: the inputs of weight other than zero around the place of each output."""
+    """Interpolation: each output reads the inputs around it that have a weight other than zero."""
     source, shape, name = call.value("self", "input"), call.shapes[0], str(call.op)
     reach = 0 if "nearest" in name else 2 if "cubic" in name else 1
     corners = bool(call.arguments.get("align_corners", False))
@@ -192,7 +189,7 @@ def upsample(call: Call) -> FieldMap:
 
 
 def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
-    """The factor that the caller named, which torch then uses instead of the ratio of sizes."""
+    """The inverse of the scale factor that the model passed: torch prefers it to the ratio of the sizes."""
     suffix = {1: [""], 2: ["_h", "_w"], 3: ["_d", "_h", "_w"]}[count][index]
     scales = call.arguments.get("scale_factors")
     scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
@@ -201,7 +198,7 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
 
 @register(aten.im2col)
 def unfold(call: Call) -> FieldMap:
-    """Patches as columns: elements move, and padding reads nothing."""
+    """Patches become columns: elements move, and padding reads nothing."""
     source = call.value("self")
     blank = nothing(source.shape, call.axes)
     padded = assembled([source, blank], lambda labels: torch.cat(list(labels)))
@@ -219,7 +216,7 @@ def unfold(call: Call) -> FieldMap:
 
 @register(aten.glu)
 def gated_linear_unit(call: Call) -> FieldMap:
-    """The first half of the channels times a function of the second."""
+    """The first half of a dimension times a function of the second half."""
     source = call.value("self")
     dim = call["dim"] % len(source.shape)
     halves = [rearranged(source, partial(_half, dim, which)) for which in range(2)]

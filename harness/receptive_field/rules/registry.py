@@ -1,7 +1,7 @@
-"""What a rule is, and which operation has which.
+"""The registry of rules: what a rule is, and which operation has which.
 
-A rule is a function from a `Call` to a `Value` (or a tuple of them, for an operation that returns several
-tensors). Operations are those of torch.ops.aten, to which torch reduces modules and functions alike.
+A rule is a function from a `Call` to the `FieldMap` of the result, or a tuple of them for an operation that returns
+several tensors. Operations are those of torch.ops.aten, to which torch reduces modules and functions alike.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Call:
-    """One operation with its arguments by name, where a tensor that depends on the input is a `Value`."""
+    """One operation that a model runs.
+
+    `function` is what the model called, `op` the operation behind it. `arguments` are by name, each tensor that depends
+    on the input as a `FieldMap`. `shapes` are those of the results, and `axes` is the number of axes of the input.
+    """
 
     function: str
     op: Any
@@ -33,7 +37,7 @@ class Call:
         return self.arguments[name]
 
     def value(self, *names: str) -> FieldMap:
-        """The tensor argument of this name, or of the first of several that the operation has."""
+        """The map of the tensor argument with this name, or with the first of several names that the operation has."""
         found = next((self.arguments[name] for name in names if name in self.arguments), None)
         if isinstance(found, FieldMap):
             return found
@@ -43,27 +47,27 @@ class Call:
 
     @property
     def values(self) -> list[FieldMap]:
-        """All tensors that depend on the input."""
+        """The maps of all arguments that depend on the input."""
         return [argument for argument in self.arguments.values() if isinstance(argument, FieldMap)]
 
 
-Rule = Callable[[Call], FieldMap | tuple[FieldMap, ...]]
-Given = TypeVar("Given", bound=Rule)
-_rules: dict[Any, Rule] = {}
+_Rule = Callable[[Call], FieldMap | tuple[FieldMap, ...]]
+_AnyRule = TypeVar("_AnyRule", bound=_Rule)
+_rules: dict[Any, _Rule] = {}
 
 
-def register(*operations: Any) -> Callable[[Given], Given]:
-    """Make the decorated function the rule of operations, such as torch.ops.aten.cumsum."""
+def register(*operations: Any) -> Callable[[_AnyRule], _AnyRule]:
+    """Make the decorated function the rule of some operations, such as torch.ops.aten.cumsum."""
 
-    def decorate(rule: Given) -> Given:
+    def decorate(rule: _AnyRule) -> _AnyRule:
         _rules.update(dict.fromkeys(operations, rule))
         return rule
 
     return decorate
 
 
-def rule_of(op: Any) -> Rule | None:
-    """The rule of an operation, if it has one."""
+def rule_of(op: Any) -> _Rule | None:
+    """The rule of an operation, if it has one; `pointwise` for all that torch marks as elementwise."""
     found = _rules.get(op.overloadpacket, _rules.get(op))
     return pointwise if found is None and torch.Tag.pointwise in op.tags else found
 
@@ -72,5 +76,5 @@ def rule_of(op: Any) -> Rule | None:
     aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill
 )
 def pointwise(call: Call) -> FieldMap:
-    """Elementwise with broadcasting: the union of what the operands read, never the larger of the two."""
+    """Elementwise with broadcasting: the union of what the operands read, and not the larger of the two."""
     return merged(call.values, call.shapes[0])

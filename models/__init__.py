@@ -1,1 +1,1 @@
-"""The networks: one module a ladder, one class a step."""
+"""The networks of the ladders: one module per ladder, one class per network."""

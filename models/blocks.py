@@ -1,7 +1,7 @@
-"""The vocabulary of the ladders: the few blocks that their networks are spelled in.
+"""The blocks that the networks of the ladders are made of.
 
-A network reads top to bottom as in its paper or notebook: channels in, channels out, and what follows the convolution
-in the order in which it is applied.
+A network reads from top to bottom as in its paper or notebook: input channels, output channels, kernel, and the stages
+after the convolution in the order in which they are applied.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ Stage = Literal["relu", "bn"] | float
 
 
 class Conv(nn.Sequential):
-    """A convolution and what follows it: "relu", "bn", or a number for element-wise dropout at that rate.
+    """A convolution and its stages: "relu", "bn", or the rate of an element-wise dropout.
 
     `Conv(8, 16, 3, "relu", "bn", 0.01)` is a 3x3 convolution, a ReLU, a batch normalization and a dropout of 1 %.
     """
@@ -39,17 +39,17 @@ class Conv(nn.Sequential):
 
 
 class Unbiased(Conv):
-    """The same without a bias."""
+    """A `Conv` without a bias."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, *stages: Stage, padding: int = 0) -> None:
         super().__init__(channels_in, channels_out, kernel, *stages, padding=padding, bias=False)
 
 
 class Separable(nn.Sequential):
-    """A depthwise 3x3 convolution, a 1x1 convolution and what follows the two, as for `Conv`; without biases.
+    """A depthwise 3x3 convolution, a 1x1 convolution, and stages as in `Conv`; without biases.
 
-    One filter a channel, then one sum over channels an output (Howard et al., arXiv 1704.04861, who normalize between
-    the two as well): 9 a + a b weights for a channels in and b out, where a whole 3x3 convolution has 9 a b.
+    For a input and b output channels it has 9 a + a b weights, where a full 3x3 convolution has 9 a b. Howard et al.,
+    arXiv 1704.04861, also normalize between the two.
     """
 
     def __init__(self, channels_in: int, channels_out: int, *stages: Stage, padding: int = 0) -> None:
@@ -61,7 +61,7 @@ class Separable(nn.Sequential):
 
 
 def follow(stage: Stage, channels: int) -> nn.Module:
-    """The module for one stage after a convolution with that many output channels."""
+    """The module of one stage after a convolution with `channels` output channels."""
     if stage == "relu":
         return nn.ReLU()
     if stage == "bn":
@@ -73,7 +73,7 @@ class LogProbabilities(nn.Module):
     """Class maps (N, 10, 1, 1) to log-probabilities (N, 10)."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Flatten and take the log-softmax over the ten classes."""
+        """(N, 10, 1, 1) to (N, 10)."""
         return F.log_softmax(maps.flatten(1), dim=1)
 
 
@@ -85,10 +85,10 @@ class GlobalAverage(nn.AdaptiveAvgPool2d):
 
 
 class WeightedAverage(nn.Module):
-    """The mean of each channel over a map of known size, where every place has a weight of its own, shared by channels.
+    """The mean of each channel over a map, with one weight per position: (N, C, size, size) to (N, C, 1, 1).
 
-    (N, C, size, size) to (N, C, 1, 1). An average forgets where something was; digits are centred, so that it matters.
-    The weights begin at 1, as `GlobalAverage` has them.
+    All channels share the weights, which are 1 at first, as in `GlobalAverage`. A plain average forgets positions, and
+    these matter, since digits are centred.
     """
 
     def __init__(self, size: int) -> None:
@@ -96,9 +96,9 @@ class WeightedAverage(nn.Module):
         self.weight = nn.Parameter(torch.ones(size, size))
 
     def extra_repr(self) -> str:
-        """The size, beside the name."""
+        """The size, for the repr of a network."""
         return f"size={len(self.weight)}"
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Weigh and average."""
+        """(N, C, size, size) to (N, C, 1, 1)."""
         return (maps * self.weight).mean((2, 3), keepdim=True)

@@ -1,4 +1,4 @@
-"""The networks of `spec/discover`: a skeleton that ends in two linear layers, and two branches without them."""
+"""The networks of `spec/discover`: a skeleton that ends in two linear layers, and two branches without these."""
 
 from torch import nn
 
@@ -19,7 +19,7 @@ class Trunk(nn.Sequential):
 
 
 class Skeleton(nn.Sequential):
-    """A bare 3x3 convolution and two linear layers close the trunk; all after its last ReLU is one linear map."""
+    """The trunk, a bare 3x3 convolution and two linear layers; all after the last ReLU is one linear map."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -54,16 +54,16 @@ class Under10k(Convolutional):
 
 
 class Under10kDropout(Convolutional):
-    """The same with 4.3 % of dropout after each ReLU."""
+    """Batch normalization before each ReLU and 4.3 % of dropout after it."""
 
     def __init__(self) -> None:
         super().__init__("bn", "relu", 0.043)
 
 
 class Reduced(nn.Sequential):
-    """Six 3x3 convolutions around a max-pool, none padded, then two 1x1 convolutions with biases after the average.
+    """Six 3x3 convolutions without padding around a max-pool, the global average, two 1x1 convolutions with biases.
 
-    `stages` is what follows each of the first five; `second` what follows the second, where that is another order.
+    `stages` follow each of the first five convolutions; `second`, if given, follows the second instead.
     """
 
     def __init__(self, *stages: Stage, second: tuple[Stage, ...] | None = None) -> None:
@@ -90,14 +90,14 @@ class Under8k(Reduced):
 
 
 class Under8kDropout(Reduced):
-    """The same with 5 % of dropout."""
+    """Batch normalization after each ReLU, then 5 % of dropout."""
 
     def __init__(self) -> None:
         super().__init__("relu", "bn", 0.05)
 
 
 class Under8kFinal(Reduced):
-    """Without dropout again, and with batch normalization before the ReLU of the second convolution."""
+    """Batch normalization after each ReLU, except for the second convolution, where it comes before; no dropout."""
 
     def __init__(self) -> None:
         super().__init__("relu", "bn", second=("bn", "relu"))

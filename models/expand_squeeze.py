@@ -1,4 +1,4 @@
-"""The network of `spec/expand_squeeze`: channels expand, are squeezed by a 1x1 convolution, and expand again."""
+"""The network of `spec/expand_squeeze`: channels grow, a 1x1 convolution squeezes them, and they grow again."""
 
 from torch import nn
 
@@ -8,7 +8,7 @@ from models.blocks import GlobalAverage, LogProbabilities, Stage, Unbiased
 class ExpandSqueeze(nn.Sequential):
     """Five 3x3 convolutions around a squeeze and a max-pool, then two 1x1 convolutions after the global average.
 
-    The 1x1 convolutions have nothing after them, so that the last two together are one linear map.
+    No stages follow the 1x1 convolutions, so that the last two together are one linear map.
     """
 
     def __init__(self, dropout: float) -> None:
@@ -29,14 +29,14 @@ class ExpandSqueeze(nn.Sequential):
 
 
 class File1(ExpandSqueeze):
-    """The places for dropout are there, with a rate of zero."""
+    """With dropout layers, at a rate of zero."""
 
     def __init__(self) -> None:
         super().__init__(dropout=0.0)
 
 
 class File2(ExpandSqueeze):
-    """The same with 5 % of dropout."""
+    """With 5 % of dropout."""
 
     def __init__(self) -> None:
         super().__init__(dropout=0.05)

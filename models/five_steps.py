@@ -1,4 +1,4 @@
-"""The networks of `spec/five_steps`: 28x28 digits to ten log-probabilities, no padding anywhere."""
+"""The networks of `spec/five_steps`: 28x28 digits to ten log-probabilities, without padding."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from models.blocks import Conv, GlobalAverage, LogProbabilities, Stage
 
 
 class Step1(nn.Sequential):
-    """Seven 3x3 convolutions of 16 channels; the last one closes the 3x3 map, without global pooling."""
+    """Seven 3x3 convolutions with 16 channels, and one more for the classes in place of global pooling."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -24,9 +24,9 @@ class Step1(nn.Sequential):
 
 
 class Narrow(nn.Sequential):
-    """Fewer kernels, a 1x1 convolution to the class maps and global average pooling.
+    """Fewer channels, a 1x1 convolution to the class maps and their global average.
 
-    `stages` is what follows every convolution, the one of the class maps included.
+    `stages` follow every convolution, including that of the class maps.
     """
 
     def __init__(self, *stages: Stage) -> None:

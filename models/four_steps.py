@@ -1,4 +1,4 @@
-"""The networks of `spec/four_steps`: 28x28 digits to ten log-probabilities, no bias anywhere."""
+"""The networks of `spec/four_steps`: 28x28 digits to ten log-probabilities, without biases."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from models.blocks import GlobalAverage, LogProbabilities, Stage, Unbiased
 
 
 class Step1(nn.Sequential):
-    """Five 3x3 convolutions around a max-pool, and a 7x7 convolution that holds four fifths of the parameters."""
+    """Five 3x3 convolutions around a max-pool, and a 7x7 convolution with four fifths of the parameters."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -24,9 +24,9 @@ class Step1(nn.Sequential):
 
 
 class Light(nn.Sequential):
-    """The max-pool after two convolutions, and the global average of the last maps before a 1x1 convolution.
+    """A max-pool after two convolutions already, and the global average before the last 1x1 convolution.
 
-    `stages` is what follows every convolution but the last.
+    `stages` follow every convolution except the last.
     """
 
     def __init__(self, *stages: Stage) -> None:
@@ -59,7 +59,7 @@ class Step3(Light):
 
 
 class Step4(Light):
-    """The same with 1 % of dropout."""
+    """The light network with batch normalization before each ReLU and 1 % of dropout after it."""
 
     def __init__(self) -> None:
         super().__init__("bn", "relu", 0.01)

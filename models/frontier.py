@@ -1,4 +1,4 @@
-"""The networks of `spec/frontier`: convolutions around one max-pool, and ten averaged class maps."""
+"""The networks of `spec/frontier`: convolutions around one max-pool, and a global average."""
 
 from torch import nn
 
@@ -6,10 +6,10 @@ from models.blocks import Conv, GlobalAverage, LogProbabilities, Separable, Stag
 
 
 class Trunk(nn.Sequential):
-    """Five 3x3 convolutions without padding, around one max-pool, then a 1x1 convolution and the global average.
+    """Five 3x3 convolutions without padding around one max-pool, then a 1x1 convolution and the global average.
 
-    `widths` are the channels of the five; `stages` is what follows each of them. A convolution that is normalized has
-    no bias, since the normalization would take it out again.
+    `widths` are the channels of the five, and `stages` follow each of them. A convolution that is normalized has no
+    bias, since the normalization would subtract it.
     """
 
     def __init__(self, widths: tuple[int, int, int, int, int], *stages: Stage) -> None:
@@ -29,14 +29,14 @@ class Trunk(nn.Sequential):
 
 
 class Plain(Trunk):
-    """Eight channels before the pool and sixteen after it, with ReLU alone."""
+    """Eight channels before the max-pool and sixteen after it, with ReLU alone."""
 
     def __init__(self) -> None:
         super().__init__((8, 8, 16, 16, 16), "relu")
 
 
 class Normalized(Trunk):
-    """The same with batch normalization before each ReLU."""
+    """The plain network with batch normalization before each ReLU."""
 
     def __init__(self) -> None:
         super().__init__((8, 8, 16, 16, 16), "bn", "relu")
@@ -57,9 +57,9 @@ class Wide(Trunk):
 
 
 class Slim(nn.Sequential):
-    """Six convolutions, separable but for the first, two of them padded; averaged before the classes are told.
+    """Six 3x3 convolutions, separable except for the first, two of them padded; averaged before the 1x1 to the classes.
 
-    `channels` are those of the last convolution, `average` is what makes one number of each of their maps of 8 x 8.
+    `channels` are those of the last 3x3 convolution, and `average` reduces each of its 8 x 8 maps to one number.
     """
 
     def __init__(self, channels: int = 28, average: nn.Module | None = None) -> None:
@@ -78,7 +78,7 @@ class Slim(nn.Sequential):
 
 
 class Placed(Slim):
-    """The same with an average that knows where things are; two channels fewer at the end pay for its weights."""
+    """The slim network with one weight per position in the average, paid for by two channels fewer before it."""
 
     def __init__(self) -> None:
         super().__init__(26, WeightedAverage(8))

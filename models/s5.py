@@ -1,4 +1,4 @@
-"""The networks of `spec/s5`: 28x28 digits to ten log-probabilities, without biases from the second code on."""
+"""The networks of `spec/s5`: 28x28 digits to ten log-probabilities, without biases from the second one on."""
 
 from torch import nn
 
@@ -24,9 +24,9 @@ class Code1(nn.Sequential):
 
 
 class Trunk(nn.Sequential):
-    """Three 3x3 convolutions with a, b and c channels, a max-pool, a 1x1 convolution back to a, two more up to c.
+    """Three 3x3 convolutions to a, b and c channels, a max-pool, a 1x1 convolution back to a, and two more up to c.
 
-    `stages` is what follows every convolution, `dropout` the rate after the two with c channels, if there is one.
+    `stages` follow every convolution, and a dropout of rate `dropout` the two with c channels.
     """
 
     def __init__(self, a: int, b: int, c: int, *stages: Stage, dropout: float | None = None) -> None:
@@ -43,7 +43,7 @@ class Trunk(nn.Sequential):
 
 
 class LargeKernel(nn.Sequential):
-    """The trunk, a 1x1 convolution to the class maps, and a 7x7 convolution that closes them."""
+    """The trunk, a 1x1 convolution to the class maps, and a 7x7 convolution over all of them."""
 
     def __init__(self, a: int, b: int, c: int, *stages: Stage, dropout: float | None = None) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class Code4(LargeKernel):
 
 
 class Code5(LargeKernel):
-    """The same with a quarter of the values dropped in two places."""
+    """The light skeleton with batch normalization, and 25 % of dropout in two places."""
 
     def __init__(self) -> None:
         super().__init__(10, 10, 20, "bn", "relu", dropout=0.25)
@@ -95,7 +95,7 @@ class Code6(nn.Sequential):
 
 
 class Code7(nn.Sequential):
-    """A 3x3 convolution with 32 channels before class maps that are bare."""
+    """A 3x3 convolution with 32 channels before the class maps, which have no stages."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -108,7 +108,7 @@ class Code7(nn.Sequential):
 
 
 class Code8(nn.Sequential):
-    """The max-pool as soon as two 3x3 convolutions see 5 pixels, dropout after each, and a layer after the average."""
+    """The max-pool after two 3x3 convolutions, which see 5 pixels; more dropout, and a 1x1 after the average."""
 
     def __init__(self) -> None:
         stages: tuple[Stage, ...] = ("relu", "bn", 0.1)

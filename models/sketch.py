@@ -1,17 +1,17 @@
-"""Networks written in one line, so that many can be tried and a log can say what was.
+"""Networks written on one line, so that a search can try many and its log can name them.
 
-`Sketch("c8 s16 | s24*3")` is a convolution to 8 channels, a separable one to 16, a 2x2 max-pool, and one separable
-convolution to 24 channels applied three times. The words, with `N` the channels out:
+`Sketch("c8 s16 | s16*3")` is a convolution to 8 channels, a separable one to 16, a 2x2 max-pool, and a separable
+convolution to 16 channels applied three times. The words, with `N` output channels:
 
 - `cN`: a 3x3 convolution; `sN`: a depthwise 3x3 convolution and a 1x1 convolution (Howard et al., arXiv 1704.04861,
-  without the normalization between the two), `mN`: the same with a normalization and an activation between the two;
+  without the normalization between the two); `mN`: the same with a normalization and an activation between the two;
   `pN`: a 1x1 convolution.
-- after it, `v` leaves out the padding, `/2` gives it a stride of 2, `+` adds what went in to what comes out, and `*T`
-  applies its filters T times, each time with a normalization of its own; the channels must stay as many.
+- After it, `v` removes the padding, `/2` makes the stride 2, `+` adds the input to the output, and `*T` applies the
+  filters T times, each time with a normalization of its own; this keeps the number of channels.
 - `|` is a 2x2 max-pool.
 
-Every convolution is normalized and activated. The end is a global average, or with `w` as the last word an average in
-which every place has a weight, and a linear map to the ten classes.
+Every convolution is normalized and activated. At the end there is a global average, or with `w` as the last word an
+average with one weight per position, and a linear map to the ten classes.
 """
 
 import re
@@ -26,7 +26,7 @@ WORD = re.compile(r"(?P<kind>[csmp])(?P<channels>\d+)(?P<valid>v?)(?P<stride>(/2
 
 
 class Sketch(nn.Sequential):
-    """The network of a line; ValueError for a word that is none."""
+    """The network of a line. Raises ValueError for a word that is not in the vocabulary of this module."""
 
     def __init__(self, line: str, activation: type[nn.Module] = nn.ReLU) -> None:
         channels, layers = 1, list[nn.Module]()
@@ -54,7 +54,7 @@ class Sketch(nn.Sequential):
 
 
 def side(layers: list[nn.Module]) -> int:
-    """How wide the maps are that layers make of a digit of 28 x 28."""
+    """The side of the maps that the layers compute from a 28 x 28 digit."""
     with torch.no_grad():
         maps: Tensor = nn.Sequential(*layers).eval()(torch.zeros(1, 1, 28, 28))
     for layer in layers:
@@ -63,7 +63,7 @@ def side(layers: list[nn.Module]) -> int:
 
 
 def convolutions(kind: str, channels: int, out: int, padding: int, stride: int) -> Iterator[nn.Module]:
-    """The convolutions of one word, without bias, since a normalization follows."""
+    """The convolutions of one word, without biases, since a normalization follows."""
     if kind == "c":
         yield nn.Conv2d(channels, out, 3, padding=padding, stride=stride, bias=False)
         return
@@ -73,7 +73,7 @@ def convolutions(kind: str, channels: int, out: int, padding: int, stride: int) 
 
 
 class Repeated(nn.Module):
-    """The same filters some times over, with a normalization and an activation of its own after each time."""
+    """The same filters applied several times, with a normalization and an activation of its own after each time."""
 
     def __init__(self, filters: nn.Module, channels: int, times: int, add: bool, activation: type[nn.Module]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Loads what cannot be loaded twice, and leaves nothing to chance: numbers and examples are the same in every run.
+"""Loads modules that cannot be loaded twice, and fixes random numbers and examples, so that all runs are the same.
 
-pytester forgets the modules that its inner run imports, and torch starts once. So does matplotlib, with which a run
-that trained draws its report.
+pytester forgets the modules that its inner run imports, but torch starts only once per process, and so does matplotlib,
+which draws the report of an inner run.
 """
 
 import random
@@ -18,7 +18,7 @@ settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadlin
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fixed examples unless another profile is asked for; of pytest-randomly the order alone."""
+    """Fix the examples, unless another profile is chosen, and use pytest-randomly for the order only."""
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def same_numbers() -> None:
-    """Each test draws the same numbers, alone or after any other."""
+    """Let each test draw the same numbers, alone or after any other."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

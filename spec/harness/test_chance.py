@@ -1,6 +1,6 @@
-"""No fast test passes or fails by chance: what could differ from one run to the next is fixed.
+"""No fast test passes or fails by chance: all that could differ between runs is fixed.
 
-That the main job holds is a matter of its record; see `test_readme`.
+For the chance that the main job fails, see `test_readme`.
 """
 
 import random

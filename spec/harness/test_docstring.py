@@ -1,4 +1,4 @@
-"""A specification's prose, read as its author meant it."""
+"""The docstring of a specification is read as its author meant it."""
 
 import inspect
 
@@ -78,7 +78,7 @@ def test_notes_may_follow_the_analysis_and_nothing_else() -> None:
 
 
 def sentences(analysis: str) -> list[Sentence]:
-    """The sentences of a docstring with that Analysis."""
+    """The sentences of a docstring with this Analysis."""
     return parse(f"A title.\n\nTarget:\n    x\n\nResult:\n    y\n\nAnalysis:\n{analysis}", "mine/tiny").sentences
 
 

@@ -1,4 +1,4 @@
-"""What a record says is text wherever it is written: no Python, no cell, no tag, whatever is in it."""
+"""Whatever a record contains is plain text wherever it is written: never Python, a cell of a table, or a tag."""
 
 import ast
 import copy
@@ -45,12 +45,12 @@ RUNS = {seed: ([99.0] * 6, [99.1] * 6) for seed in range(2)}
 
 
 def words(text: str) -> str:
-    """The text with white space of any kind as one space."""
+    """The text with one space for any white space."""
     return " ".join(text.split())
 
 
 def read(source: str) -> tuple[list[str], str, dict[str, str] | None, str]:
-    """What Python reads of a spec: the docstring without its Measured line, that, the claims, and all the rest."""
+    """The parts of a spec as Python reads them: docstring without the Measured line, that line, claims, the rest."""
     tree = ast.parse(source.encode().decode())
     [spec] = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     document, *rest = spec.body
@@ -60,14 +60,14 @@ def read(source: str) -> tuple[list[str], str, dict[str, str] | None, str]:
     measured = [n for n, line in enumerate(lines) if line.startswith(" " * 8 + "Measured:")][:1]
     claims = [node for node in rest if isinstance(node, ast.Assign) and ast.unparse(node).startswith("claims =")]
     end = lines.index("", measured[0]) if measured else 0
-    said = "\n".join(lines[measured[0] : end]).strip() if measured else ""
+    line = "\n".join(lines[measured[0] : end]).strip() if measured else ""
     spec.body = [node for node in rest if node not in claims]
-    kept = lines[: measured[0]] + lines[end:] if measured else lines
-    return kept, said, ast.literal_eval(claims[0].value) if claims else None, ast.dump(tree)
+    others = lines[: measured[0]] + lines[end:] if measured else lines
+    return others, line, ast.literal_eval(claims[0].value) if claims else None, ast.dump(tree)
 
 
 def alone(label: str) -> str:
-    """A text that is wrapped so that the label has a line of its own."""
+    """A text that is wrapped such that the label has a line of its own."""
     return f"{'x' * 100} {label} {'x' * 100}"
 
 
@@ -77,9 +77,9 @@ def alone(label: str) -> str:
 @example(alone("Measured:"), alone("Analysis:"))
 @example("a", "Measured:" * 30)
 def test_a_measured_line_says_to_python_what_it_was_made_of(text: str, other: str) -> None:
-    kept, said, claims, rest = read(with_measured(with_measured(SPEC, other), text))
-    assert words(said) == words(f"Measured: {text}")
-    assert (kept, "", claims, rest) == read(SPEC)
+    others, line, claims, rest = read(with_measured(with_measured(SPEC, other), text))
+    assert words(line) == words(f"Measured: {text}")
+    assert (others, "", claims, rest) == read(SPEC)
     assert with_measured(with_measured(SPEC, text), None) == SPEC
 
 
@@ -87,9 +87,9 @@ def test_a_measured_line_says_to_python_what_it_was_made_of(text: str, other: st
 @given(st.dictionaries(TEXT, TEXT, min_size=1, max_size=3))
 def test_claims_say_to_python_what_they_are(given_words: dict[str, str]) -> None:
     once = with_claims(SPEC, "TestTiny", given_words)
-    kept, said, claims, rest = read(once)
+    others, line, claims, rest = read(once)
     assert claims == given_words
-    assert (kept, said, None, rest) == read(SPEC)
+    assert (others, line, None, rest) == read(SPEC)
     assert with_claims(once, "TestTiny", {}) == SPEC
 
 
@@ -104,7 +104,7 @@ def test_lines_are_those_that_python_counts() -> None:
 
 
 def recorded(folder: Path) -> tuple[type[StepSpec], Path]:
-    """A step whose spec is a file, and its sound record."""
+    """A step whose spec is a file, and the path of its valid record."""
     step = step_with(folder, "mine/step")
     path = keep(step, RUNS, [(5, 4, 9), (7, 2, 7)])
     made = json.loads(path.read_text())
@@ -117,7 +117,7 @@ def recorded(folder: Path) -> tuple[type[StepSpec], Path]:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to everything in a value, and to a new key in each object."""
+    """The paths of everything inside a value; a path that ends with None is a new key of an object."""
     if path:
         yield path
     if isinstance(value, dict):
@@ -127,7 +127,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """A copy of the value with something else there; with a key of that text where the way ends in a new one."""
+    """A copy of the value with `new` at a path; where the path ends with None, `new` is also the key."""
     value = inner = copy.deepcopy(value)
     for key in path[:-1]:
         inner = inner[key]
@@ -156,10 +156,10 @@ def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Pat
             counted["refused"] += 1
             return
         counted["accepted"] += 1
-        kept, said, claims, rest = read(spec_text(step, {"over-fits": "refuted"}))
+        others, line, claims, rest = read(spec_text(step, {"over-fits": "refuted"}))
         made = changed["provenance"]
-        assert words(said).endswith(f"({words(made['hardware'])}, torch {words(made['torch'])})")
-        assert (kept, "", None, rest) == read(SPEC)
+        assert words(line).endswith(f"({words(made['hardware'])}, torch {words(made['torch'])})")
+        assert (others, "", None, rest) == read(SPEC)
         assert claims == {"over-fits": "refuted"}
         assert Summary.of(step, found["runs"]).together >= 1
         assert len(missed(found["runs"])) <= 10_000
@@ -202,7 +202,7 @@ PLAIN = [
 
 
 def readers(folder: Path, changes: dict[str, Any]) -> list[Callable[[], object]]:
-    """The three readers, each of a file that is sound but for what it was made with."""
+    """One reader each for a record, a run file and a checkpoint, valid except for these changes of the provenance."""
     step, path = recorded(folder)
     sound = json.loads(path.read_text())
     made = {**sound["provenance"], **changes}
@@ -282,7 +282,7 @@ MARKDOWN = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 
 
 def inlines(text: str) -> list[list[tuple[str, str]]]:
-    """What stands in each cell, heading and paragraph of Markdown: kinds and contents, text put together."""
+    """The content of each cell, heading and paragraph of Markdown: kinds and texts, with adjacent text joined."""
     found = []
     for token in MARKDOWN.parse(text):
         if token.type == "inline":
@@ -329,12 +329,16 @@ def test_a_comparison_in_markdown_has_its_columns_and_points(name: str, line: st
 @FUZZED
 @given(TEXT)
 def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
-    [kept, *_] = json.loads(benchmark.RESULTS.read_text())
-    changed = {**kept, "step": f"s {text}", "made": {**kept["made"], "hardware": text, "python": text, "platform": "p"}}
-    changed["operators"] = [{**one, "operator": f"o {text}"} for one in kept["operators"]]
+    [result, *_] = json.loads(benchmark.RESULTS.read_text())
+    changed = {
+        **result,
+        "step": f"s {text}",
+        "made": {**result["made"], "hardware": text, "python": text, "platform": "p"},
+    }
+    changed["operators"] = [{**one, "operator": f"o {text}"} for one in result["operators"]]
     shown = words(escape.printable(text))
     assert inlines(benchmark.overview([changed]))[9] == [("text", shown)]
-    before, after = inlines(benchmark.section(kept)), inlines(benchmark.section(changed))
+    before, after = inlines(benchmark.section(result)), inlines(benchmark.section(changed))
     assert len(after) == len(before)
     assert len(after[0]) == 1
     assert f"Python {shown}".strip() in after[1][0][1]
@@ -360,11 +364,11 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
 def test_results_of_the_benchmark_that_cannot_be_shown_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    [kept, *_] = json.loads(benchmark.RESULTS.read_text())
+    [result, *_] = json.loads(benchmark.RESULTS.read_text())
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
-    benchmark.RESULTS.write_text(json.dumps([kept]))
-    assert benchmark.recorded() == [kept]
-    benchmark.RESULTS.write_text(json.dumps([{**kept, **changes}]))
+    benchmark.RESULTS.write_text(json.dumps([result]))
+    assert benchmark.recorded() == [result]
+    benchmark.RESULTS.write_text(json.dumps([{**result, **changes}]))
     with pytest.raises(HarnessError, match="benchmark.json is not what the benchmark wrote: "):
         benchmark.recorded()
 
@@ -398,18 +402,18 @@ def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.Monk
     step = step_with(tmp_path, "mine/tiny", receptive_field=28, title="A title")
     step.__module__ = "test_01_step"
     path = keep(step, RUNS)
-    kept = json.loads(path.read_text())
+    original = json.loads(path.read_text())
 
     def tags(text: str) -> Tags:
         step.title = f"A {text}"
-        return Tags(report.html([step], None, {step.id: {**kept, "provenance": {"hardware": text, "k": text}}}))
+        return Tags(report.html([step], None, {step.id: {**original, "provenance": {"hardware": text, "k": text}}}))
 
     plain = tags("a processor").tags
 
     @settings(FUZZED, max_examples=50)
     @given(TEXT)
     def fuzz(text: str) -> None:
-        page = tags(text.replace("`", ""))  # which is code in a title
+        page = tags(text.replace("`", ""))  # backquotes mark code in a title
         assert page.tags == plain
         assert text.replace("`", "") in page.text
 

@@ -1,4 +1,4 @@
-"""What holds for every ladder: its ids, its rules, and that each step says what it changes."""
+"""Every ladder has its ids, follows its rules, and has steps that say what they change."""
 
 import importlib
 import re
@@ -67,7 +67,7 @@ WORDS = {
     "normalize": r"statistics",
     "average": r"average",
 }
-"""How the prose names a change: of a kind of layer, or of a field of the recipe; any other field by its name."""
+"""How prose names a change of a kind of layer or of a field of the recipe; any other field has its own name."""
 
 
 def ladder(name: str) -> list[type[Step]]:
@@ -76,16 +76,16 @@ def ladder(name: str) -> list[type[Step]]:
 
 
 def last(name: str) -> list[type[Step]]:
-    """The steps of a ladder that no other follows or learns from: its last, or the last of each branch."""
+    """The steps of a ladder that no other follows or learns from: one per branch."""
     followed = {step.follows for step in ladder(name)}
     followed |= {step.recipe.teacher.step for step in ladder(name) if step.recipe.teacher is not None}
     return [step for step in ladder(name) if step.id not in followed]
 
 
 def changes(before: type[Step], after: type[Step]) -> set[str]:
-    """The kinds of layers and the fields of the recipe that differ, as the keys of WORDS.
+    """The kinds of layers and the fields of the recipe that differ, as keys of WORDS.
 
-    What comes and goes with a convolution counts only where there is more or less of it than before.
+    Layers that come and go with a convolution count only if their number changes.
     """
     lines = difference(before, after)
     kinds = {match[1] for line in lines if (match := re.match(r"[-+] (\w+)\(", line))} & WORDS.keys()
@@ -108,12 +108,12 @@ def test_parameters_are_the_published_ones(step_id: str) -> None:
 @pytest.mark.parametrize("name", LADDERS)
 def test_a_ladder_breaks_the_rules_that_it_says_it_breaks(name: str) -> None:
     rules: Rules = importlib.import_module(f"spec.{name}").RULES
-    kept = {
+    results = {
         "steps": len(ladder(name)) >= rules.steps,
         "parameters": all(step.parameters <= (rules.parameters or step.parameters) for step in last(name)),
         "epochs": all(step.recipe.epochs <= rules.epochs for step in last(name)),
     }
-    assert {rule for rule, holds in kept.items() if not holds} == rules.broken
+    assert {rule for rule, holds in results.items() if not holds} == rules.broken
 
 
 @pytest.mark.parametrize("name", LADDERS)
@@ -137,14 +137,14 @@ def test_the_output_is_log_probabilities(step_id: str) -> None:
 
 @pytest.mark.parametrize("step_id", FOLLOWING)
 def test_a_step_names_what_it_changes(step_id: str) -> None:
-    """In its title or Target, or in the point of its prose that begins "More than its target changes"."""
+    """In its title, its Target, or the point of its prose that begins "More than its target changes"."""
     step = STEPS[step_id]
     document = step.document()
     prose = f"{document.analysis}\n{document.notes}"
     points = [" ".join(point.split()) for point in re.split(r"^- ", prose, flags=re.MULTILINE)]
     more = " ".join(point for point in points if point.startswith("More than its target changes"))
-    said = " ".join([step.title, *document.target.split(), more])
+    text = " ".join([step.title, *document.target.split(), more])
     changed = changes(find(str(step.follows)), step)
     patterns = {change: WORDS.get(change, change.replace("_", " ")) for change in changed}
-    unsaid = {change for change, pattern in patterns.items() if not re.search(pattern, said, re.IGNORECASE)}
-    assert not unsaid, f"{step_id} changes {', '.join(sorted(unsaid))} without saying so"
+    missing = {change for change, pattern in patterns.items() if not re.search(pattern, text, re.IGNORECASE)}
+    assert not missing, f"{step_id} changes {', '.join(sorted(missing))} without saying so"

@@ -1,4 +1,4 @@
-"""What the README tells people to type works."""
+"""What the README states is true, and what it tells readers to type works."""
 
 import re
 import statistics
@@ -59,7 +59,7 @@ FIGURES = {
 
 @pytest.mark.parametrize("sentence", FIGURES)
 def test_a_figure_in_the_prose_is_the_one_that_it_stands_for(sentence: str) -> None:
-    """What stands between markers is made from the records; `test_claims` sees to that."""
+    """The text between markers is generated from the records; `claims.test_sentences` checks that it is current."""
     found = re.findall(sentence.replace(" ", r"\s+"), README)
     assert [float(figure.replace(",", "")) for figure in found] == [FIGURES[sentence]]
 

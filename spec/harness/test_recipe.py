@@ -1,4 +1,4 @@
-"""Schedules against torch's own, and values that cannot be trained with."""
+"""Schedules against those of torch, and values that no training can use."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ STEPS = 40
 
 
 def optimizer() -> torch.optim.SGD:
-    """An optimizer at rate 1, so that its rate is the factor."""
+    """An optimizer with a base rate of 1, so that its rate is the factor."""
     return torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
 
 

@@ -1,4 +1,4 @@
-"""The unit: ids from files, specs that are not whole, and what runs say against a claim."""
+"""Steps: ids from files, specs that cannot be used, and runs that contradict a claim."""
 
 import sys
 from pathlib import Path
@@ -56,7 +56,7 @@ def test_a_step_knows_its_file_and_title() -> None:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a package `spec` of its own, seen in place of this one."""
+    """The folder of the one ladder in a package `spec` that takes the place of ours."""
     (tmp_path / "spec" / "mine").mkdir(parents=True)
     (tmp_path / "spec" / "__init__.py").touch()
     (tmp_path / "spec" / "mine" / "__init__.py").touch()
@@ -67,7 +67,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget_spec() -> None:
-    """Drop the modules of the folder of the fixture above, which monkeypatch does not know of."""
+    """Drop the modules of the fixture above from `sys.modules`, of which monkeypatch does not know."""
     for name in [name for name in sys.modules if name == "spec" or name.startswith("spec.")]:
         del sys.modules[name]
 
@@ -109,14 +109,14 @@ def test_a_spec_that_cannot_be_used_is_named(elsewhere: Path, name: str, text: s
 
 
 def step_of(**attributes: Any) -> type[Step]:
-    """A step with four epochs, of which nothing but the docstring and the goal will be looked at."""
+    """A step with four epochs, for tests that look at its docstring and its goal only."""
     document = "T.\n\nTarget:\n    x\n\nResult:\n    Published: best test 99.35\n\nAnalysis:\n    z\n"
     recipe = Recipe(lr=0.1, batch_size=64, epochs=4)
     return type("Step", (StepSpec,), {"__doc__": document, "__module__": __name__, "recipe": recipe, **attributes})
 
 
 def histories(step: type[Step], *finals: float) -> list[Run]:
-    """A run for each accuracy, which is that of every epoch."""
+    """One run per accuracy, with this accuracy in every epoch."""
     return [
         Run(step, seed, tuple(Epoch(number, 99.0, accuracy, 0.1, 1.0) for number in range(1, 5)))
         for seed, accuracy in enumerate(finals)

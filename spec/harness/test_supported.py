@@ -1,4 +1,4 @@
-"""What is said to be supported is what is tested: lower bounds, tox environments, workflows."""
+"""The project supports what it tests: lower bounds, tox environments, workflows."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def pins(name: str) -> dict[str, Version]:
-    """The versions that a file in .ci pins, by the name of the project."""
+    """The versions that a file in .ci pins, by name."""
     lines = (ROOT / ".ci" / name).read_text(encoding="utf-8").splitlines()
     found = (Requirement(line) for line in lines if line and not line.startswith("#"))
     return {pin.name.lower(): Version(str(pin.specifier).removeprefix("==")) for pin in found}

@@ -1,1 +1,1 @@
-"""What the receptive fields of models are held to."""
+"""Tests of the receptive field."""

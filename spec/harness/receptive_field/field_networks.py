@@ -1,4 +1,4 @@
-"""Networks for tests of the receptive field: of one function, of one convolution, and one of the published kind."""
+"""Networks for tests of the receptive field: one function, one convolution, and one like the published steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Net(nn.Module):
-    """A network from a function of its input; modules are given by name."""
+    """A network whose forward pass is a function of itself and its input; its modules are given by name."""
 
     def __init__(self, function: Callable[[Any, Tensor], Any], **modules: nn.Module) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ def conv(kernel: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, **mo
 
 
 def published() -> nn.Sequential:
-    """Four convolutions, a pool, two more, a classifier of 1 x 1 and global average pooling."""
+    """Four convolutions, a max-pool, two more, a 1x1 convolution to the classes, and their global average."""
     block = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Dropout(0.1)]
     for _ in range(3):
         block += [nn.Conv2d(4, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Dropout(0.1)]

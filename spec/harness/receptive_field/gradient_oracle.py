@@ -1,13 +1,13 @@
-"""The receptive field as the gradient shows it: an oracle that shares no arithmetic with the analysis.
+"""The receptive field by the gradient: an oracle that shares no arithmetic with the analysis.
 
-A unit depends on a pixel when the derivative is not zero. That is only true of the numbers that come out if nothing
-cancels, saturates or underflows, and so the model is changed before it is asked: float64, positive constant weights,
-activations and normalization as identity, averages for maxima, sums for differences, all channels seeded at once.
-The smallest derivative at the edge of a deep network is below 1e-150 of the largest: nothing is compared with a
-threshold, only with zero, and the seed is large.
+A unit depends on a pixel if its derivative is not zero. Computed derivatives show this only if nothing cancels,
+saturates or underflows. The oracle therefore changes the model first: float64, positive constant weights, identities
+for activations and normalization, averages for maxima, sums for differences. It differentiates all channels at once.
+At the edge of the field of a deep network, derivatives are below 1e-150 of the largest, so they are compared with zero
+and no other threshold, and start from a large number.
 
-Gates (a factor for a whole map, as in squeeze-and-excitation) are held constant unless `gates` is true, as the
-analysis leaves them out.
+Gates (one factor for a whole map, as in squeeze-and-excitation) are constant unless `gates` is true, since the analysis
+leaves them out.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-SEED = 1e150
+_START = 1e150  # the derivative of the output by itself
 
-IDENTITIES = frozenset(
+_IDENTITIES = frozenset(
     [
         *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "threshold"),
         *("hardswish", "hardsigmoid", "hardtanh", "sigmoid", "tanh", "softplus", "logsigmoid", "softsign"),
@@ -32,16 +32,16 @@ IDENTITIES = frozenset(
         *("softmax", "log_softmax", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"),
     ]
 )
-SUMS = frozenset(["sub", "subtract", "isub", "rsub", "maximum", "minimum"])
-PRODUCTS = frozenset(["mul", "multiply", "imul"])
+_SUMS = frozenset(["sub", "subtract", "isub", "rsub", "maximum", "minimum"])
+_PRODUCTS = frozenset(["mul", "multiply", "imul"])
 
 
 class _Reached(Exception):  # noqa: N818 - it ends the pass and is no error
-    """The forward pass has come to the tensor that was asked for."""
+    """The forward pass has computed the tensor in question."""
 
 
 class _Positive(TorchFunctionMode):
-    """Replaces what could hide a path by something positive and linear that reads the same elements."""
+    """Replaces operations that could hide a path by positive and linear ones that read the same elements."""
 
     def __init__(self, gates: bool) -> None:
         super().__init__()
@@ -52,11 +52,11 @@ class _Positive(TorchFunctionMode):
     ) -> Any:
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", "").strip("_")
-        if name in IDENTITIES:
+        if name in _IDENTITIES:
             return args[0] if args else kwargs["input"]
-        if name in SUMS:
+        if name in _SUMS:
             return torch.add(args[0], args[1])
-        if name in PRODUCTS and not self.gates:
+        if name in _PRODUCTS and not self.gates:
             args = _without_gate(args)
         if name == "max_pool2d":
             return _averaged(*args, **kwargs)
@@ -68,7 +68,7 @@ class _Positive(TorchFunctionMode):
 
 
 def _without_gate(factors: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Two factors of which one that is the same all over a map becomes one: its powers would overflow in a deep net."""
+    """The two factors of a product, with 1 in place of a gate, whose powers would overflow in a deep network."""
     if len(factors) != 2 or any(not isinstance(factor, Tensor) or factor.ndim < 3 for factor in factors):
         return factors
     spread = [any(n > 1 for n in factor.shape[2:]) for factor in factors]
@@ -84,7 +84,7 @@ def _averaged(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
-    """A sum over the windows of a maximum, as a convolution with ones of every channel alone."""
+    """The sum over the windows of a max-pool, as a depthwise convolution with ones."""
     kernel, dilation, padding, stride = (
         (n, n) if isinstance(n, int) else tuple(n) for n in (kernel_size, dilation, padding, stride or kernel_size)
     )
@@ -98,22 +98,22 @@ def _averaged(
 
 @dataclass(frozen=True)
 class GradientField:
-    """One tensor of a positive version of a model, whose units can be asked which pixels they depend on."""
+    """One tensor of a positive version of a model, and the pixels on which its units depend."""
 
     image: Tensor
     output: Tensor
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many units there are along each axis."""
+        """The number of units along each axis."""
         return tuple(self.output.shape[2:])
 
     def mask(self, unit: Sequence[int]) -> Tensor:
-        """The pixels (rows x columns, bool) on which a unit depends, all its channels together."""
-        place: list[int | slice] = [slice(None), slice(None), *unit]
-        seed = torch.zeros_like(self.output)
-        seed[tuple(place)] = SEED
-        (gradient,) = torch.autograd.grad(self.output, self.image, seed, retain_graph=True, allow_unused=True)
+        """The pixels (rows x columns, bool) on which any channel of a unit depends."""
+        index: list[int | slice] = [slice(None), slice(None), *unit]
+        start = torch.zeros_like(self.output)
+        start[tuple(index)] = _START
+        (gradient,) = torch.autograd.grad(self.output, self.image, start, retain_graph=True, allow_unused=True)
         if gradient is None:
             return torch.zeros(self.image.shape[2:], dtype=torch.bool)
         return (gradient[0] != 0).any(dim=0)
@@ -130,7 +130,7 @@ def _lines(mask: Tensor) -> tuple[list[int], ...]:
 
 @dataclass(frozen=True)
 class Measured:
-    """Size, stride and padding of an interior unit along one axis, in pixels, by the gradient alone."""
+    """What the gradient shows of an interior unit along one axis, in pixels."""
 
     size: int
     stride: int
@@ -141,24 +141,24 @@ class Measured:
 def gradient_field(
     model: nn.Module, input_size: Sequence[int], at: str | None = None, gates: bool = False
 ) -> GradientField:
-    """Run a positive version of a model, of which the caller's is the pattern and stays unchanged.
+    """Run a positive version of a model.
 
     Args:
-        model: any module that takes one tensor.
+        model: any module that takes one tensor; it is not changed.
         input_size: channels, rows and columns.
-        at: the path of the module whose output is asked for, by default the model itself.
+        at: the path of the module whose output is of interest; by default the model itself.
         gates: whether factors for a whole map count as paths.
 
     """
-    positive = positive_copy(model)
+    positive = _positive_copy(model)
     image = torch.ones(1, *input_size, dtype=torch.float64, requires_grad=True)
     reached: list[Tensor] = []
 
-    def keep(_: nn.Module, __: Any, output: Tensor) -> None:
+    def stop(_: nn.Module, __: Any, output: Tensor) -> None:
         reached.append(output)
         raise _Reached
 
-    positive.get_submodule(at or "").register_forward_hook(keep)
+    positive.get_submodule(at or "").register_forward_hook(stop)
     try:
         with _Positive(gates):
             positive(image + 0)
@@ -167,8 +167,8 @@ def gradient_field(
     return GradientField(image, reached[0])
 
 
-def positive_copy(model: nn.Module) -> nn.Module:
-    """A float64 copy in eval mode whose weights are positive and sum to one for every output, without biases."""
+def _positive_copy(model: nn.Module) -> nn.Module:
+    """A float64 copy in eval mode with positive weights that sum to one per output, and without biases."""
     positive = copy.deepcopy(model).double().eval()
     with torch.no_grad():
         for name, parameter in positive.named_parameters():
@@ -180,10 +180,10 @@ def positive_copy(model: nn.Module) -> nn.Module:
 def measure(
     model: nn.Module, channels: int, length: int, width: int, at: str | None = None, axis: int = 0
 ) -> Measured | None:
-    """Measure along one axis on a strip: long in that axis, and as thin in the other as the network allows.
+    """Measure along one axis on a strip, long along this axis and as narrow across it as the network allows.
 
-    A field of 2,000 pixels takes seconds on a strip. The two fields in the middle must be equal up to a shift and end
-    before the border, or else there is no interior unit and the answer is None: a longer strip is needed.
+    On a strip, a field of 2,000 pixels takes seconds. None means that a longer strip is needed: the two fields in the
+    middle reach the border or differ by more than a shift, so that there is no interior unit.
     """
     shape = (length, width) if axis == 0 else (width, length)
     found = gradient_field(model, (channels, *shape), at)

@@ -1,6 +1,6 @@
-"""The analysis on small networks, each named by the property that it has, with numbers counted by hand.
+"""The analysis on small networks with numbers counted by hand, each test named after the property of its network.
 
-What single units read, at borders and where they differ, is in `test_field_units`.
+For what single units read, at borders and where they differ, see `test_field_units`.
 """
 
 from __future__ import annotations
@@ -190,9 +190,9 @@ class TestProperties:
 
     def test_units_move_by_the_stride(self) -> None:
         field = receptive_field(nn.Sequential(*self.LAYERS), (1, 40, 60))
-        here, there = (field.region((5, j)) for j in (5, 6))
-        assert [column + field.stride[1] for column in here[1]] == there[1]
-        assert here[0][0] == 5 * field.stride[0] - field.padding[0]
+        one, other = (field.region((5, j)) for j in (5, 6))
+        assert [column + field.stride[1] for column in one[1]] == other[1]
+        assert one[0][0] == 5 * field.stride[0] - field.padding[0]
 
     def test_transposing_the_network_transposes_the_field(self) -> None:
         def turned(pair: Any) -> Any:

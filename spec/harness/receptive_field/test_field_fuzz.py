@@ -1,7 +1,7 @@
 """Random networks: the analysis against the gradient, which shares no arithmetic with it.
 
-A network is a tuple of small descriptions, drawn without looking at shapes: what does not fit the map is skipped when
-the network is built, so that a counterexample shrinks to a few of them and prints as what it is.
+A network is drawn as a tuple of descriptions, regardless of shapes; building it skips what does not fit. So a
+counterexample shrinks to a few descriptions and prints in full.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ NETWORK = st.lists(st.one_of(SIMPLE, SIMPLE, BRANCHES), min_size=1, max_size=6).
 
 
 class Network(nn.Module):
-    """A network that does what its steps describe, as far as they fit."""
+    """The network of the described steps, except for those that do not fit."""
 
     def __init__(self, steps: tuple[Step, ...], input_size: tuple[int, int, int]) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Network(nn.Module):
             example = self.add(step, example)
 
     def add(self, step: Step, example: Tensor) -> Tensor:
-        """Append a step if it gives a map of a reasonable size."""
+        """Append a step if its result is a map of a reasonable size."""
         call = branches(step) if step[0] in ("add", "cat", "dead", "rows") else single(step, example.shape[1])
         try:
             with torch.no_grad():
@@ -137,7 +137,7 @@ def single(step: Step, channels: int) -> Callable[[Tensor], Tensor]:
 
 
 def branches(step: Step) -> Callable[[Tensor], Tensor]:
-    """Two paths from one map, cropped to the smaller of their sizes where they meet."""
+    """Two paths from one map, cropped to the smaller one where they meet."""
     how, *described = step
     paths: list[nn.Module] = []
 
@@ -147,7 +147,7 @@ def branches(step: Step) -> Callable[[Tensor], Tensor]:
                 channels, rows, columns = x.shape[1:]
                 paths.extend(Network(steps, (channels, rows, columns)) for steps in described)
                 self.paths = nn.ModuleList(paths)
-            # Branches may work in place, and each starts from the map as it was.
+            # A copy for each branch, because they may work in place.
             ends: list[Tensor] = [path(x.clone()) for path in self.paths]
             one, other = ends
             assert isinstance(one, Tensor)
@@ -166,7 +166,7 @@ def branches(step: Step) -> Callable[[Tensor], Tensor]:
 
 
 def check(steps: tuple[Step, ...], input_size: tuple[int, int], where: tuple[int, int]) -> None:
-    """The region of one unit, and the extent of the field where the gradient shows an interior unit."""
+    """Compare the region of one unit, and the extent of an interior unit if the gradient shows one."""
     network = Network(steps, (CHANNELS, *input_size))
     if not network.calls:
         return
@@ -179,10 +179,10 @@ def check(steps: tuple[Step, ...], input_size: tuple[int, int], where: tuple[int
 
 
 def check_interior(analysed: ReceptiveField, oracle: Any, input_size: tuple[int, int]) -> None:
-    """Size, stride, padding, used and holes at a unit that, by the gradient, is like both its neighbours.
+    """Compare size, stride, padding, used and holes at a unit that, by the gradient, is like both its neighbours.
 
-    The gradient alone may take a unit for an interior one when a whole branch falls into the padding there, and so
-    the extent that is claimed must also lie inside the input.
+    To the gradient, a unit looks interior even if a whole branch reads padding. The extent that the analysis claims
+    must therefore also lie inside the input.
     """
     if analysed.shift_variant or None in analysed.stride:
         return
@@ -238,7 +238,7 @@ KERNELS = st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(0, 4), st.
 @settings(QUICK, max_examples=200)
 @given(st.lists(KERNELS, min_size=1, max_size=5), st.integers(0, 50))
 def test_the_three_formulas_count_what_brute_force_counts(layers: list[tuple[int, int, int, int]], unit: int) -> None:
-    """Size, stride and padding of a chain, against walking every tap of every layer back to the input."""
+    """Size, stride and padding of a chain, against following every tap of every layer back to the input."""
     lattice = pixels(1)
     for layer in layers:
         lattice = lattice.through(sliding(*layer), 1)

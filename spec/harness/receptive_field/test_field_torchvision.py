@@ -1,7 +1,7 @@
-"""The analysis on the models of torchvision: literals, the gradient on strips, and time.
+"""The analysis on the models of torchvision: known numbers, the gradient on strips, and time.
 
-The literals keep the answers from drifting. What makes them right is the gradient, which is measured on every family
-and shares nothing with the analysis.
+The known numbers keep answers from drifting. They are right because the gradient, which shares nothing with the
+analysis, agrees on every family.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ DEEP = [
 
 
 def build(name: str) -> nn.Module:
-    """A model without spending time on its initial weights."""
+    """A model that spends no time on initial weights, where its family allows that."""
     if name.startswith("regnet"):  # reads numbers from tensors while it is built
-        return made(name)
+        return with_initial_weights(name)
     with torch.device("meta"):
-        return made(name)
+        return with_initial_weights(name)
 
 
-def made(name: str) -> nn.Module:
+def with_initial_weights(name: str) -> nn.Module:
     more = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     model: nn.Module = torchvision.models.get_model(name, weights=None, **more)
     return model
@@ -116,8 +116,8 @@ def test_all_families_agree_with_the_gradient(name: str) -> None:
 
 
 def agrees_on_a_strip(name: str, at: str, length: int) -> None:
-    """Both axes, each along a strip as thin as the network takes."""
-    model = made(name)
+    """Compare both axes, each on a strip as narrow as the network allows."""
+    model = with_initial_weights(name)
     width = 75 if name == "inception_v3" else 64 if name == "alexnet" else 32
     for axis, shape in enumerate(((length, width), (width, length))):
         field = receptive_field(model, (3, *shape), at=at)
@@ -160,7 +160,7 @@ def test_dilated_backbones(build_segmenter: type[nn.Module], size: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet50", "densenet121"])
 def test_speed(benchmark: BenchmarkFixture, name: str) -> None:
-    """A benchmark and no verdict: seconds of one analysis, tracing included."""
+    """A benchmark without a limit: seconds per analysis, including tracing."""
     model = build(name)
     field = benchmark.pedantic(receptive_field, (model, (3, 224, 224), last(name)), rounds=5, warmup_rounds=1)
     assert field.stride == (32, 32)

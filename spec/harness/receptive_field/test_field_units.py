@@ -1,4 +1,4 @@
-"""Units that differ from each other, that lie at a border, or that read everything; pixels listed by hand."""
+"""Units that differ from each other, lie at a border, or read everything; pixels are listed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gradient, to which the analysis is held, on networks whose pixels are listed by hand."""
+"""The gradient oracle, by which the analysis is tested, on networks whose pixels are listed by hand."""
 
 import torch
 import torch.nn.functional as F

@@ -1,9 +1,9 @@
-"""Every layer of every published step: what it is, what comes out, its parameters, how far it sees.
+"""Every layer of every published step: its kind, output shape, parameters, receptive field and jump.
 
-`published_layers.json` is transcribed from the printed summaries of the original notebooks, a row a layer in the order
-of execution: kind, output shape, parameters, receptive field, and jump. Flattening and the log-softmax are left out. A
-jump is null where one position is left, since it has no neighbour; after flattening, so is the field. A step whose
-layers are those of an earlier one has its id for a list.
+`published_layers.json` is transcribed from the printed summaries of the original notebooks, one row per layer in the
+order of execution, without flattening and log-softmax. The jump is null where a map has one position, since that has no
+neighbour; after flattening, the field is null too. A step with the layers of an earlier one has its id in place of
+rows.
 """
 
 import json
@@ -33,13 +33,13 @@ KINDS: dict[type[nn.Module], str] = {
 
 
 def published(step_id: str) -> list[Row]:
-    """The rows of a step."""
+    """The published rows of a step."""
     rows = PUBLISHED[step_id]
     return published(rows) if isinstance(rows, str) else rows
 
 
 def executed(step: type[Step]) -> list[Row]:
-    """The rows of a step as its network is: shapes from a run on one image, fields from the analysis."""
+    """The rows of the network of a step: shapes from a run on one image, fields from the analysis."""
     model = step.model().eval()
     moves = {layer.name: (layer.rf_out[0], layer.jump_out[0]) for layer in receptive_field(model, (1, 28, 28)).layers}
     rows: list[Row] = []

@@ -23,7 +23,7 @@ from harness.receptive_field.lattice import Lattice, Window, whole
 
 
 def merged(values: Sequence[FieldMap], shape: torch.Size) -> FieldMap:
-    """The map of an elementwise operation, with broadcasting: an element reads what it reads in any operand."""
+    """The map of an elementwise operation with broadcasting: the union of what each element reads in the operands."""
     result = _broadcast(values[0], shape)
     for value in values[1:]:
         result = _pair(result, _broadcast(value, shape))

@@ -1,46 +1,32 @@
 """The command line: `python -m harness VERB ...`; `python -m harness --help` lists the verbs."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.commands import bench, compare, data, report, rf, search, show, train, verify
 from harness.errors import HarnessError
 
 VERBS = {
-    "train": train,
-    "compare": compare,
-    "show": show,
-    "rf": rf,
-    "bench": bench,
-    "verify": verify,
-    "search": search,
-    "report": report,
-    "data": data,
+    "train": "Train a step with some seeds and say whether it held the goal.",
+    "compare": "Compare two steps, or one step under two records, over common seeds.",
+    "show": "Print the specification of a step, or list the steps.",
+    "rf": "Print the receptive field of a step or of any other model, layer by layer.",
+    "bench": "Measure how fast a step trains, and how far that is from the arithmetic alone.",
+    "verify": "Test the trained networks of the repository again and compare with their records.",
+    "search": "Search for a step of a ladder on images held out from the training set.",
+    "report": "Write the report: all specifications with their evidence, as one HTML file.",
+    "data": "Find or fetch MNIST, verify it, and print its folder.",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that reports bad usage in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the one line and exit with status 2."""
-        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(2)
+"""Each verb is a module of harness.commands. Their summaries are here so that help imports none of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 for success, 1 for a verdict against, 2 for what the user can mend, 130 for Ctrl-C."""
-    parser = Parser(prog="python -m harness", description="Train, inspect and measure the steps of the ladders.")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for name, command in VERBS.items():
-        summary = (command.__doc__ or "").partition("\n")[0]
-        verb = verbs.add_parser(name, help=summary, description=summary)
-        command.add_arguments(verb)
-        verb.set_defaults(run=command.run, prog=verb.prog)
-    parsed = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser(words).parse_args(words)
     try:
         return int(parsed.run(parsed))
     except HarnessError as error:
@@ -50,9 +36,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parsed.prog}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader went away, as `head` does; what is left unwritten must not fail a second time at exit.
+        # The reader has closed the pipe, as `head` does; flushing the rest at exit must not fail a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m harness", description="Train, inspect and measure the steps of the ladders.")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    chosen = next((word for word in words if word in VERBS), None)
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            command = importlib.import_module(f"harness.commands.{name}")
+            command.add_arguments(verb)
+            verb.set_defaults(run=command.run, prog=verb.prog)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad usage in one line, with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

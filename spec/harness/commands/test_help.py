@@ -1,0 +1,44 @@
+"""Help answers at once: it loads the verb that was asked for, and none of the libraries that train and draw."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from harness.__main__ import VERBS
+from spec.harness.support.paths import ROOT
+
+MODULES_AFTER_HELP = """
+import sys
+from harness.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit as exit:
+    print("status", exit.code)
+print("modules", *sys.modules)
+"""
+HEAVY = {"torch", "numpy", "scipy", "matplotlib"}
+SHARED = {"harness.commands.arguments", "harness.commands.console"}
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_loads_one_verb_and_nothing_heavy(verb: str) -> None:
+    line = [verb, "--help"] if verb else ["--help"]
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES_AFTER_HELP, *line], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    *shown, status, loaded = done.stdout.splitlines()
+    modules = set(loaded.split())
+    assert (status, done.stderr) == ("status 0", "")
+    assert shown[0].startswith("usage: python -m harness")
+    assert not modules & HEAVY
+    verbs = {module for module in modules - SHARED if module.startswith("harness.commands.")}
+    assert verbs == ({f"harness.commands.{verb}"} if verb else set())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_summary_of_a_verb_is_the_first_line_of_its_module(verb: str) -> None:
+    documentation = importlib.import_module(f"harness.commands.{verb}").__doc__
+    assert documentation
+    assert documentation.splitlines()[0] == VERBS[verb]

@@ -2,10 +2,12 @@
 
 import argparse
 
+from harness.commands.arguments import add_data
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `data`."""
-    parser.add_argument("--data", metavar="DIR", help="the folder to verify (default: MNIST_DIR, the cache, or fetch)")
+    add_data(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,22 +14,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page or the plot, and print where it is."""
+    """Write the page or the plot, and print its path."""
     from harness import report
     from harness.report import page
 
-    known = steps().values()
-    if arguments.plot:
-        print(write(Path(arguments.plot), page.plot(known)))
-    else:
-        print(write(Path(arguments.output), report.html(known, page.mnist_images())))
-    return 0
-
-
-def write(path: Path, text: str) -> Path:
-    """Put the text there and hand back the path; HarnessError if it cannot be written."""
+    path = Path(arguments.plot or arguments.output)
+    text = page.plot(steps().values()) if arguments.plot else report.html(steps().values(), page.mnist_images())
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from error
-    return path
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}; name another file") from error
+    print(path)
+    return 0

@@ -17,47 +17,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one specification, or one line a step."""
+    """Print one specification, or one line per step."""
     if arguments.id is None:
         for step in steps().values():
             print(f"{step.id:<28}{step.parameters:>10,}  {step.title}")
     else:
-        show(find(arguments.id), console())
+        _show(find(arguments.id), console())
     return 0
 
 
-def show(step: type[Step], out: Console) -> None:
-    """Print title, prose, what became of the claims, recipe, what changed since the step before, and layers."""
+def _show(step: type[Step], out: Console) -> None:
+    """Print title, prose, claims with their verdicts, goal, recipe, changes since the step before, and layers."""
     from harness.claims import verdicts
     from harness.evidence.facts import difference
     from harness.receptive_field import receptive_field
 
-    document = step.document()
     out.print(Text.assemble((step.id, "bold"), f": {step.title}\n"))
-    for name, text in asdict(document).items():
+    for name, text in asdict(step.document()).items():
         if text:
-            out.print(Text.assemble((name.title(), "bold"), f"\n{text}\n"))
+            _section(out, name.title(), text)
     if found := verdicts(step):
-        out.print(Text("Claims", "bold"))
-        for claim, verdict in found.items():
-            out.print(f"{verdict.word}: {claim} ({verdict.evidence})")
-        out.print()
-    out.print(Text.assemble(("Goal", "bold"), f"\n{goal(step)}\n"))
-    out.print(Text("Recipe", "bold"))
-    for setting in fields(step.recipe):
-        out.print(f"{setting.name}: {getattr(step.recipe, setting.name)}")
+        _section(out, "Claims", *(f"{verdict.word}: {claim} ({verdict.evidence})" for claim, verdict in found.items()))
+    _section(out, "Goal", _goal(step))
+    recipe = step.recipe
+    _section(out, "Recipe", *(f"{setting.name}: {getattr(recipe, setting.name)}" for setting in fields(recipe)))
     if step.follows is not None:
-        out.print(Text(f"\nChanged since {step.follows}", "bold"))
-        for line in difference(find(step.follows), step):
-            out.print(line)
-    out.print()
+        _section(out, f"Changed since {step.follows}", *difference(find(step.follows), step))
     field = receptive_field(step.model())
     out.print(table(field))
     out.print(summary(field))
 
 
-def goal(step: type[Step]) -> str:
-    """What the step claims of the goal, in words."""
+def _section(out: Console, title: str, *lines: object) -> None:
+    out.print(Text(title, "bold"))
+    for line in lines:
+        out.print(line)
+    out.print()
+
+
+def _goal(step: type[Step]) -> str:
     if step.goal:
         return f"holds {GOAL:.2f} % test accuracy in each of its final {step.final_epochs} epochs, for every seed"
     return f"does not claim to hold {GOAL:.2f} %"

@@ -10,7 +10,9 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from harness.commands.arguments import add_data, add_device, add_engine, parse_positive, parse_seed
 from harness.commands.console import console, display
+from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.run import Run, run_of
@@ -20,25 +22,21 @@ from harness.step import GOAL, Step
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `train`."""
     parser.add_argument("id", metavar="ID", help="a step, such as five_steps/step5")
-    parser.add_argument("--seeds", nargs="+", type=_seed, default=[0], metavar="N", help="default: 0")
-    parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
-    parser.add_argument("--epochs", type=_epochs, metavar="N", help="stop after N epochs; such a run is no verdict")
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
-    parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
-    parser.add_argument("--resume", action="store_true", help="go on with what was interrupted in the folder of --out")
+    parser.add_argument("--seeds", nargs="+", type=parse_seed, default=[0], metavar="N", help="default: 0")
+    add_device(parser)
     parser.add_argument(
-        "--engine",
-        choices=["local", "processes", "ray"],
-        default="local",
-        help="where to train: in this process (default), in one for each core or GPU, or on a Ray cluster",
+        "--epochs", type=parse_positive, metavar="N", help="stop after N epochs; such a run is no verdict"
     )
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="a Ray cluster (default: one is started here)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a seed on standard output")
+    add_data(parser)
+    parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
+    parser.add_argument("--resume", action="store_true", help="resume what was interrupted in the folder of --out")
+    add_engine(parser, default="local")
+    parser.add_argument("--json", action="store_true", help="one JSON object per seed on standard output")
     parser.add_argument("--record", action="store_true", help="add the complete runs to the step's committed record")
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="with --record: take the place of the same seeds, or of all runs if they were made with something else",
+        help="with --record: replace the runs of the same seeds, or all if they were made with something else",
     )
     parser.add_argument(
         "--profile",
@@ -49,65 +47,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; give whole numbers of 0 or more")
-    return int(text)
-
-
-def _epochs(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Train; 0 when every seed held the goal or the step claims none, 1 when not.
 
-    Raises HarnessError if a run failed or was lost, after those that did not are printed and kept.
+    Raises HarnessError if a run failed or was lost, after the others are printed and saved.
     """
     step = find(arguments.id)
-    check(step, arguments)
+    _check(step, arguments)
     if arguments.profile:
-        return profile(step, arguments)
-    histories: list[Run] = []
+        return _profile(step, arguments)
+    runs: list[Run] = []
     errors = []
     try:
-        for history in trained(step, arguments):
+        for run in _trained(step, arguments):
             if arguments.json:
-                print(json.dumps(as_json(history)), flush=True)
-            if history.failed is None:
-                histories.append(history)
+                print(json.dumps(_as_json(run)), flush=True)
+            if run.failed is None:
+                runs.append(run)
             else:
-                errors.append(history.failed)
+                errors.append(run.failed)
     except HarnessError as error:
         errors.append(str(error))
-    if histories:
-        histories.sort(key=lambda history: int(arguments.seeds.index(history.seed)))
-        conclude(histories, arguments)
+    if runs:
+        runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
+        _conclude(runs, arguments)
     if errors:
         raise HarnessError("; ".join(errors))
-    return 0 if not step.goal or all(history.held for history in histories) else 1
+    return 0 if not step.goal or all(run.held for run in runs) else 1
 
 
-def conclude(histories: list[Run], arguments: argparse.Namespace) -> None:
-    """Print the table and the verdict, and bring the texts up to the records, as far as the arguments ask for it."""
-    if not arguments.json:
-        console().print(table(histories))
-        print(verdict(histories))
-    if arguments.record:
-        bring_up_to_date()
-
-
-def bring_up_to_date() -> None:
-    """Write what the records now say into specs and README; the files are named on standard error."""
-    from harness.report import rewrite
-
-    for path in rewrite():
-        print(f"wrote {path}", file=sys.stderr)
-
-
-def check(step: type[Step], arguments: argparse.Namespace) -> None:
+def _check(step: type[Step], arguments: argparse.Namespace) -> None:
     """Raise HarnessError for arguments that are each well-formed and make no sense together."""
     if len(set(arguments.seeds)) < len(arguments.seeds):
         raise HarnessError("a seed is given twice; each seed counts once")
@@ -121,47 +90,56 @@ def check(step: type[Step], arguments: argparse.Namespace) -> None:
         raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
 
 
-def trained(step: type[Step], arguments: argparse.Namespace) -> "Iterator[Run]":
-    """Train the seeds, shown and kept as the arguments say; what can be refused is so at once."""
+def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
+    """Profile a few training steps; print the operators and where the traces are."""
+    from harness.benchmark.profiler import trace
+
+    traces = trace(step, device_of(arguments.device), Path(arguments.profile))
+    print(traces.table)
+    print(f"for ui.perfetto.dev: {traces.perfetto}")
+    print(f"for TensorBoard: tensorboard --logdir {arguments.profile}")
+    return 0
+
+
+def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
+    """Train the seeds and yield each finished run, shown and saved as the arguments ask.
+
+    Whatever can be refused is refused before anything is trained.
+    """
     from harness.data import load
     from harness.evidence import record
     from harness.jobs import engine_of
     from harness.jobs.dispatch import run_jobs
     from harness.jobs.resume import Resumable, find_resumable
 
+    seeds, folder, epochs = arguments.seeds, Path(arguments.out), arguments.epochs or step.recipe.epochs
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    folder = Path(arguments.out)
-    epochs = arguments.epochs or step.recipe.epochs
-    there = (
-        find_resumable(step, arguments.seeds, folder, epochs, engine)
-        if arguments.resume
-        else Resumable(arguments.seeds)
-    )
+    existing = find_resumable(step, seeds, folder, epochs, engine) if arguments.resume else Resumable(seeds)
     if arguments.record and not arguments.replace:
-        record.check(step, engine.provenance(step), there.rest)
+        record.check(step, engine.provenance(step), existing.rest)
     data = load(arguments.data)
-    with display(len(arguments.seeds) * epochs) as on_epoch:
-        for history in run_jobs(step, there, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
-            if arguments.record and history.failed is None:
-                record.add(step, dict(history.provenance), run_of(history), replace=arguments.replace)
-            yield history
+    with display(len(seeds) * epochs) as on_epoch:
+        for run in run_jobs(step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
+            if arguments.record and run.failed is None:
+                record.add(step, dict(run.provenance), run_of(run), replace=arguments.replace)
+            yield run
 
 
-def profile(step: type[Step], arguments: argparse.Namespace) -> int:
-    """Profile a few training steps; print the operators and where the traces are."""
-    from harness.benchmark.profiler import trace
-    from harness.device import device_of
+def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
+    """Print the table and the verdict, unless JSON is asked for, and bring the texts up to a changed record."""
+    if not arguments.json:
+        console().print(table(runs))
+        print(verdict(runs))
+    if arguments.record:
+        from harness.report import rewrite
 
-    made = trace(step, device_of(arguments.device), Path(arguments.profile))
-    print(made.table)
-    print(f"for ui.perfetto.dev: {made.perfetto}")
-    print(f"for TensorBoard: tensorboard --logdir {arguments.profile}")
-    return 0
+        for path in rewrite():
+            print(f"wrote {path}", file=sys.stderr)
 
 
-def as_json(history: Run) -> dict[str, object]:
-    """A run as the command line gives it; `complete` tells a verdict from a shortened run."""
-    return {"step": history.step.id, "held": history.held, "complete": history.complete, **run_of(history)}
+def _as_json(run: Run) -> dict[str, object]:
+    """A run as --json prints it; one that is not `complete` is no verdict."""
+    return {"step": run.step.id, "held": run.held, "complete": run.complete, **run_of(run)}
 
 
 def table(histories: "list[Run]") -> Table:

@@ -1,0 +1,38 @@
+"""The arguments that several verbs share, each written once, and the types of their numbers."""
+
+import argparse
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """--device, a word for `harness.device.device_of`."""
+    parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """--data, a folder for `harness.data.load`."""
+    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
+
+
+def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
+    """--engine and --ray-address, for `harness.jobs.engine_of`."""
+    parser.add_argument(
+        "--engine",
+        choices=["local", "processes", "ray"],
+        default=default,
+        help=f"where to train: in this process, in one per core or GPU, or on a Ray cluster (default: {default})",
+    )
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="a Ray cluster (default: one is started here)")
+
+
+def parse_seed(text: str) -> int:
+    """A seed: 0 or more, and small enough for torch; ArgumentTypeError otherwise."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; give whole numbers of 0 or more")
+    return int(text)
+
+
+def parse_positive(text: str) -> int:
+    """A whole number of 1 or more; ArgumentTypeError otherwise."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)

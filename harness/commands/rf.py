@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.console import summary, table
+from harness.commands.arguments import parse_positive
+from harness.commands.console import console, summary, table
 from harness.errors import HarnessError
+from harness.ladder import find, nearest, steps
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from harness.receptive_field import ReceptiveField
 
 
@@ -22,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-size",
         nargs="+",
-        type=int,
+        type=parse_positive,
         default=[1, 28, 28],
         metavar="N",
         help="channels, rows and columns (default: 1 28 28)",
@@ -32,14 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the fields as JSON")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the table, or the fields as JSON."""
-    from harness.commands.console import console
     from harness.receptive_field import receptive_field
 
-    field = receptive_field(build(args.model), tuple(args.input_size), args.at, strict=not args.any_stride)
-    if args.json:
-        print(json.dumps(as_json(args.model, tuple(args.input_size), args.at, field), indent=2))
+    model, size = _model(arguments.model), tuple(arguments.input_size)
+    field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
+    if arguments.json:
+        asked = {"model": arguments.model, "input_size": arguments.input_size, "at": arguments.at}
+        print(json.dumps(asked | _as_json(field), indent=2))
     else:
         out = console()
         out.print(table(field))
@@ -47,17 +51,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def build(name: str) -> Any:
-    """The model of a step, or what an importable callable makes.
-
-    Raises:
-        HarnessError: there is no such step or callable, or it gives no module.
-
-    """
+def _model(name: str) -> nn.Module:
     from torch import nn
 
+    factory = find(name).model if "/" in name else _imported(name)
     try:
-        model = _factory(name)()
+        model = factory()
     except TypeError as error:
         raise HarnessError(f"{name} cannot be called without arguments: {error}") from error
     if not isinstance(model, nn.Module):
@@ -65,36 +64,29 @@ def build(name: str) -> Any:
     return model
 
 
-def _factory(name: str) -> Any:
-    from harness.ladder import steps
-
-    known = steps()
-    if name in known:
-        return known[name].model
+def _imported(name: str) -> Any:
+    """The callable of that dotted name. The ladders are not imported for it: one broken spec would be in its way."""
     path, _, attribute = name.rpartition(".")
-    if "/" in name or not path:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
-        raise HarnessError(f"no step and no importable callable is named {name!r}; steps near it: {', '.join(near)}")
+    if not path:
+        raise HarnessError(f"no step and no importable callable is named {name!r}; {nearest(name, list(steps()))}")
     try:
         module = importlib.import_module(path)
     except (ImportError, ValueError) as error:
         raise HarnessError(f"{name!r} is not a step, and {path!r} cannot be imported: {error}") from error
     found = getattr(module, attribute, None)
     if not callable(found):
-        near = difflib.get_close_matches(attribute, dir(module), n=3, cutoff=0.4) or ["none"]
-        raise HarnessError(f"{path} has no callable {attribute!r}; near it: {', '.join(near)}")
+        raise HarnessError(f"{path} has no callable {attribute!r}; {nearest(attribute, dir(module))}")
     return found
 
 
-def as_json(model: str, input_size: tuple[int, ...], at: str | None, field: ReceptiveField) -> dict[str, Any]:
-    """The fields of an analysis as what JSON can say: a fraction is a string such as "1/2"."""
+def _as_json(field: ReceptiveField) -> dict[str, Any]:
+    """The fields of an analysis in JSON's types: a fraction becomes a string such as "1/2"."""
     names = ("size", "stride", "padding", "used", "holes", "is_global", "aligned", "shift_variant", "shape")
-    found = {name: _plain(getattr(field, name)) for name in names}
-    rows = [{key: _plain(entry) for key, entry in dataclasses.asdict(row).items()} for row in field.layers]
-    return {"model": model, "input_size": list(input_size), "at": at, **found, "layers": rows}
+    layers = [{key: _plain(value) for key, value in dataclasses.asdict(layer).items()} for layer in field.layers]
+    return {**{name: _plain(getattr(field, name)) for name in names}, "layers": layers}
 
 
-def _plain(entry: Any) -> Any:
-    if isinstance(entry, tuple):
-        return [_plain(part) for part in entry]
-    return entry if entry is None or isinstance(entry, (bool, int, str)) else str(entry)
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -2,6 +2,10 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +15,14 @@ from harness.commands import rf
 from harness.errors import HarnessError
 from harness.receptive_field.drawing import picture
 from spec.harness.receptive_field.field_networks import conv
+from spec.harness.support.paths import ROOT
+
+SPECS_AFTER_RF = """
+import sys
+from harness.__main__ import main
+status = main(["rf", *sys.argv[1:]])
+print(f"status {status}, specs {[module for module in sys.modules if module.partition('.')[0] == 'spec']}")
+"""
 
 
 class TestPicture:
@@ -52,8 +64,9 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            ("no/step", "no step and no importable callable"),
-            ("torchvision.models.resnet19", "near it: resnet1"),
+            ("no/step", "unknown step 'no/step'; nearest: "),
+            ("resnet18", "no step and no importable callable is named 'resnet18'; nearest: "),
+            ("torchvision.models.resnet19", "has no callable 'resnet19'; nearest: resnet1"),
             ("no_such_package.net", "cannot be imported"),
             ("torch.nn.Linear", "without arguments"),
             ("builtins.dict", "is not a torch.nn.Module"),
@@ -62,3 +75,21 @@ class TestCommand:
     def test_names_what_is_wrong(self, name: str, message: str) -> None:
         with pytest.raises(HarnessError, match=message):
             self.run(name)
+
+    def test_imports_no_spec_for_a_model_that_is_no_step(self, tmp_path: Path) -> None:
+        ladder = tmp_path / "spec" / "mine"
+        ladder.mkdir(parents=True)
+        for package in (ladder.parent, ladder):
+            (package / "__init__.py").touch()
+        (ladder / "test_01_broken.py").write_text("raise RuntimeError\n")
+        done = subprocess.run(
+            [sys.executable, "-c", SPECS_AFTER_RF, "torchvision.models.resnet18", "--input-size", "3", "64", "64"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.stderr == ""
+        assert "layer4.1.conv2" in done.stdout
+        assert done.stdout.splitlines()[-1] == "status 0, specs []"

@@ -1,74 +1,121 @@
 """Test the trained networks of the repository again and compare with their records."""
 
+from __future__ import annotations
+
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands.arguments import add_data, add_device, parse_seed
+from harness.commands.console import display
+from harness.device import device_of, layout
 from harness.errors import HarnessError
 from harness.ladder import find, steps
+from harness.run import Errors, Progress, errors_of_json, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.run import Errors
+    from harness.data import MNIST
+    from harness.training import OnEpoch
     from harness.training.weights import Trained
+
+TIES = 5
+"""Test images that another processor may decide otherwise: two classes as good as equal, in float32."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `verify`."""
     parser.add_argument("id", metavar="ID", nargs="?", help="a step (default: every step that has weights)")
-    parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
+    add_device(parser)
+    add_data(parser)
     parser.add_argument(
-        "--train", type=int, metavar="SEED", help="first make the weights anew: train a seed that the record has"
+        "--train", type=parse_seed, metavar="SEED", help="first make the weights anew: train a seed that the record has"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line a network; 0 if each does what its record says, 1 if not."""
-    from harness.commands import verification
-    from harness.commands.console import display
+    """Print one line per network; 0 if each misses the test images that its record says, 1 if not."""
     from harness.data import load
-    from harness.device import device_of
     from harness.training import weights
 
     if arguments.train is not None and arguments.id is None:
         raise HarnessError("--train is for one step; name it")
-    chosen = [find(arguments.id)] if arguments.id else list(filter(has_weights, steps().values()))
+    existing = (step for step in steps().values() if weights.path_of(step).exists())
+    chosen = [find(arguments.id)] if arguments.id else list(existing)
     if not chosen:
         raise HarnessError("no step has weights yet; make some with: python -m harness verify ID --train SEED")
     data = load(arguments.data).to(device_of(arguments.device))
     if arguments.train is not None:
         [step] = chosen
         with display(step.recipe.epochs) as on_epoch:
-            print(f"wrote {verification.make(step, arguments.train, data, on_epoch)}")
-    verified = True
-    for step in chosen:
-        trained = weights.read(step)
-        missed, recorded = verification.missed(trained, data), verification.recorded(step, trained.seed)
-        print(told(trained, missed, recorded, len(data.test_labels)))
-        verified &= verification.different(missed, recorded) <= verification.TIES
-    return 0 if verified else 1
+            print(f"wrote {_make(step, arguments.train, data, on_epoch)}")
+    verified = [_verified(weights.read(step), data) for step in chosen]
+    return 0 if all(verified) else 1
 
 
-def has_weights(step: type[Step]) -> bool:
-    """Whether the repository has a trained network of the step."""
-    from harness.training.weights import path_of
+def _make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
+    """Train a seed that the record has, on the device of the data, and save its weights.
 
-    return path_of(step).exists()
+    Raises HarnessError, and writes nothing, if the record has no such run or this one misses other test images.
+    """
+    import torch
+
+    from harness.evidence import record
+    from harness.training.train import train
+    from harness.training.trainer import alone
+    from harness.training.weights import Trained, keep
+
+    expected = recorded(step, seed)
+    device = data.train_images.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        trainer = alone(step, seed, data)
+        for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
+            epoch = finite(outcomes[seed])
+            on_epoch(step, seed, epoch)
+    if _differences(epoch.errors, expected) > TIES:
+        raise HarnessError(
+            f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
+            "train on the hardware and with the versions that the record names"
+        )
+    network = trainer.model if trainer.averaged is None else trainer.averaged.module
+    return keep(Trained(step, seed, network))
 
 
-def told(trained: "Trained", missed: "Errors", recorded: "Errors", n: int) -> str:
-    """One line: what the network reaches, and whether that is what its record says."""
-    from harness.commands.verification import TIES, different
+def _verified(trained: Trained, data: MNIST) -> bool:
+    """Print what the network reaches, and return whether that is what its record says, but for ties."""
+    from harness.training.evaluation import errors
 
-    step: type[Step] = trained.step
+    step, device, n = trained.step, data.test_images.device, len(data.test_labels)
+    network = trained.network.to(device).to(memory_format=layout(device))
+    missed = errors(network, data.test_images, data.test_labels, step.recipe.normalize)
+    differences = _differences(missed, recorded(step, trained.seed))
+    if not differences:
+        comparison = f"and the {len(missed)} that the record says are wrong"
+    elif differences <= TIES:
+        comparison = f"as the record says but for {differences}, which rounding on another processor may decide"
+    else:
+        comparison = f"which is NOT what the record says: {differences} images are decided otherwise"
     right = n - len(missed)
-    reached = (
+    print(
         f"{step.id}: {step.parameters:,} parameters, seed {trained.seed}: "
-        f"{right:,} of {n:,} test images right ({100 * right / n:.2f} %)"
+        f"{right:,} of {n:,} test images right ({100 * right / n:.2f} %), {comparison}"
     )
-    apart = different(missed, recorded)
-    if not apart:
-        return f"{reached}, and the {len(missed)} that the record says are wrong"
-    if apart <= TIES:
-        return f"{reached}, as the record says but for {apart}, which rounding on another processor may decide"
-    return f"{reached}, which is NOT what the record says: {apart} images are decided otherwise"
+    return differences <= TIES
+
+
+def recorded(step: type[Step], seed: int) -> Errors:
+    """The test images that a run of the record misses after its last epoch; HarnessError if there is no such run."""
+    from harness.evidence import record
+
+    for run in (record.read(step) or {"runs": []})["runs"]:
+        if run["seed"] == seed and "errors" in run:
+            return errors_of_json(run["errors"])
+    raise HarnessError(
+        f"{step.id} has no record of seed {seed}; "
+        f"make one with: python -m harness train {step.id} --seeds {seed} --record"
+    )
+
+
+def _differences(one: Errors, other: Errors) -> int:
+    """The number of images that only one of the two misses, or takes for another digit."""
+    return len({index for index, _, _ in set(one) ^ set(other)})

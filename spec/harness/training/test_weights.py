@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.__main__ import main
-from harness.commands import verification, verify
+from harness.commands import verify
 from harness.errors import HarnessError
 from harness.ladder import steps
 from harness.provenance import fingerprint
@@ -104,5 +104,5 @@ def test_the_weights_of_the_repository_are_of_their_steps() -> None:
     kept = [step for step in steps().values() if weights.path_of(step).exists()]
     for step in kept:
         trained = weights.read(step)
-        assert verification.recorded(step, trained.seed)
+        assert verify.recorded(step, trained.seed)
         assert weights.path_of(step).stat().st_size < 200_000

@@ -36,7 +36,7 @@ class Network(nn.Sequential):
 
 
 class FiveClasses(Network):
-    """The same for half of the digits."""
+    """A network for half of the digits."""
 
     def __init__(self) -> None:
         super().__init__(5)
@@ -188,7 +188,7 @@ def test_two_specs_with_one_id_are_one_line_and_status_2(workplace: Path) -> Non
     )
 
 
-def test_json_is_one_object_a_seed_and_nothing_else(call: Call) -> None:
+def test_json_is_one_object_per_seed_and_nothing_else(call: Call) -> None:
     status, out, err = call("train mine/tiny --seeds 3 0 --device cpu --json")
     runs = [json.loads(line) for line in out.splitlines()]
     assert [(run["step"], run["seed"], run["held"]) for run in runs] == [
@@ -202,11 +202,11 @@ def test_json_is_one_object_a_seed_and_nothing_else(call: Call) -> None:
             # Of 64 images, each is 1.5625 points.
             assert all(epoch[name] % 1.5625 == 0 for name in ("train_accuracy", "test_accuracy"))
     assert status == 0
-    told = [
+    lines = [
         re.fullmatch(r"mine/tiny seed (\d) epoch (\d)/4: train \S+ test \S+ \(\S+ s\)", line)
         for line in err.splitlines()
     ]
-    assert [found and found.groups() for found in told] == [(seed, epoch) for seed in "30" for epoch in "1234"]
+    assert [match and match.groups() for match in lines] == [(seed, epoch) for seed in "30" for epoch in "1234"]
 
 
 def test_json_stays_on_standard_output_while_a_terminal_shows_the_epochs(
@@ -262,7 +262,7 @@ def test_the_status_is_that_of_the_claim(
 
 
 @pytest.mark.parametrize(
-    ("spread", "said"),
+    ("spread", "chance"),
     [
         (0.01, "fewer than 1 run in 1,000 misses"),
         # 1.383 is the 10 % quantile of Student's table at nine degrees of freedom; s is sqrt(10 / 9) of the distance
@@ -270,33 +270,33 @@ def test_the_status_is_that_of_the_claim(
     ],
 )
 def test_the_record_says_how_many_runs_miss(
-    call: Call, monkeypatch: pytest.MonkeyPatch, spread: float, said: str
+    call: Call, monkeypatch: pytest.MonkeyPatch, spread: float, chance: str
 ) -> None:
     final = [99.45 - spread, 99.45 + spread] * 5
     keep(Claim, {seed: ([99.0] * 4, [99.0, *[accuracy] * 3]) for seed, accuracy in enumerate(final)})
     monkeypatch.setattr(engines, "work", scripted(99.40))
     _, out, _ = call("train mine/claim")
     runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it."
-    assert out.splitlines()[-1] == f"By its record {said}: {runs}"
+    assert out.splitlines()[-1] == f"By its record {chance}: {runs}"
 
 
-def test_a_run_file_can_be_read_while_the_run_goes_on(
+def test_a_run_file_can_be_read_while_the_seed_trains(
     call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lengths = []
 
     def watch(*arguments: object) -> Iterator[Update]:
-        for news in scripted(99.0)(*arguments):
-            yield news
-            [file] = (workplace / "kept" / "mine" / "tiny").glob("*.jsonl")
+        for update in scripted(99.0)(*arguments):
+            yield update
+            [file] = (workplace / "out" / "mine" / "tiny").glob("*.jsonl")
             lengths.append([len(json.loads(line)) > 1 for line in file.read_text().splitlines()])
 
     monkeypatch.setattr(engines, "work", watch)
-    call("train mine/tiny --out kept")
+    call("train mine/tiny --out out")
     assert lengths == [[True], [True] * 2, [True] * 3, [True] * 4, [True] * 5]
 
 
-def test_a_run_file_says_what_was_run_where(call: Call, workplace: Path) -> None:
+def test_a_run_file_names_step_seed_and_machine(call: Call, workplace: Path) -> None:
     call("train mine/tiny --seeds 7 --epochs 1 --device cpu")
     [file] = (workplace / "runs" / "mine" / "tiny").glob("seed7-*.jsonl")
     header, epoch = map(json.loads, file.read_text().splitlines())
@@ -317,23 +317,22 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     monkeypatch.setattr(engines, "work", None)
     status, _, err = call("train mine/tiny --seeds 0 1 --record")
     assert status == 2
-    told = (
+    advice = (
         r".*tiny\.json has seed 1 already; replace it with: python -m harness (train mine/tiny --seeds 1 --record .*)\n"
     )
-    found = re.fullmatch(rf"python -m harness train: error: {told}", err)
-    assert found
+    match = re.fullmatch(rf"python -m harness train: error: {advice}", err)
+    assert match
     monkeypatch.setattr(engines, "work", scripted(99.0, 99.3))
-    assert call(found[1])[0] == 0
-    kept = json.loads((workplace / "mine" / "records" / "tiny.json").read_text())
-    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in kept["runs"]] == [(1, 99.3)]
+    assert call(match[1])[0] == 0
+    record = json.loads((workplace / "mine" / "records" / "tiny.json").read_text())
+    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in record["runs"]] == [(1, 99.3)]
 
 
 INTERRUPTED = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 import sys
-from harness import Recipe, ladder
-from harness.data import download as data
+from harness import Recipe, data, ladder
 from harness.__main__ import main
 from harness.data.synthetic import synthetic
 from spec.harness.commands.test_command_line import Tiny

@@ -29,7 +29,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[type[Step], t
 
 @pytest.fixture
 def compare(pair: object, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the verb; its status, what it printed and what it complained of."""
+    """Run the verb; its status, standard output and standard error."""
 
     def run(line: str) -> tuple[int, str, str]:
         status = main(["compare", *line.split()])
@@ -92,7 +92,7 @@ def test_a_step_is_compared_with_another_record_of_its_own(
     assert "network or recipe" not in out
 
 
-def test_another_record_of_another_recipe_or_of_shorter_runs_is_told(
+def test_a_record_of_another_recipe_or_of_shorter_runs_is_named(
     compare: Run, pair: tuple[type[Step], ...], tmp_path: Path
 ) -> None:
     other = tmp_path / "other.json"
@@ -146,7 +146,7 @@ def test_the_spread_is_shown_beside_that_of_independent_images(
         ("mine/a mine/b --against x.json", "name a second step, or a record with --against, and not both"),
         ("mine/a mine/z", "unknown step 'mine/z'; nearest: mine/"),
         ("mine/a --against nowhere.json", "--against nowhere.json: there is no such file"),
-        ("mine/a --against {there}/mine/records/../../broken.json", "broken.json is not a record of mine/a"),
+        ("mine/a --against {folder}/mine/records/../../broken.json", "broken.json is not a record of mine/a"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(
@@ -154,7 +154,7 @@ def test_what_cannot_be_compared_is_one_line(
 ) -> None:
     keep(pair[0], finals(99.3))
     (tmp_path / "broken.json").write_text('{"step": "mine/a"')
-    status, out, err = compare(line.format(there=tmp_path))
+    status, out, err = compare(line.format(folder=tmp_path))
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
 

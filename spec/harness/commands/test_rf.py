@@ -57,9 +57,9 @@ class TestCommand:
         assert (
             self.run("torchvision.models.alexnet", "--input-size", "3", "224", "224", "--at", "features", "--json") == 0
         )
-        found = json.loads(capsys.readouterr().out)
-        assert (found["size"], found["stride"], found["is_global"]) == ([195, 195], [32, 32], False)
-        assert found["layers"][0]["kernel"] == [11, 11]
+        printed = json.loads(capsys.readouterr().out)
+        assert (printed["size"], printed["stride"], printed["is_global"]) == ([195, 195], [32, 32], False)
+        assert printed["layers"][0]["kernel"] == [11, 11]
 
     @pytest.mark.parametrize(
         ("name", "message"),

@@ -38,9 +38,10 @@ def display(epochs: int) -> Iterator[OnEpoch]:
     if not sys.stderr.isatty():
         yield print_epoch
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} epochs"))
     progress = Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} epochs"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         redirect_stdout=sys.stdout.isatty(),  # by default rich diverts even a file or a pipe to the terminal
@@ -61,11 +62,11 @@ def table(field: ReceptiveField) -> Table:
     result = Table(box=None, padding=(0, 1, 0, 0))
     for column in ("layer", "operation"):
         result.add_column(column, no_wrap=True)
-    columns = ("n_in", "kernel", "padding", "stride", "n_out", "jump_in", "jump_out", "rf_in", "rf_out")
-    for column in columns:
+    numbers = ("n_in", "kernel", "padding", "stride", "n_out", "jump_in", "jump_out", "rf_in", "rf_out")
+    for column in numbers:
         result.add_column(column.replace("_", "\n"), justify="right", no_wrap=True)
     for row in field.layers:
-        result.add_row(row.name, row.operation, *(_per_axis(getattr(row, column)) for column in columns))
+        result.add_row(row.name, row.operation, *(_per_axis(getattr(row, column)) for column in numbers))
     return result
 
 

@@ -202,14 +202,15 @@ class TestCache:
 FOUR_PROCESSES = """
 import json, multiprocessing, os, sys
 from types import SimpleNamespace
-from harness.data import download as data
+from harness import data
+from harness.data import download
 
 def work(barrier):
     barrier.wait()
     line = f"{data.folder()} {int(data.load().train_images.sum())}\\n"
     os.write(1, line.encode())  # in one piece
 
-data.FILES = tuple(data.File(**file) for file in json.loads(sys.argv[1]))
+download.FILES = tuple(download.File(**file) for file in json.loads(sys.argv[1]))
 sys.modules["torchvision"] = SimpleNamespace(
     datasets=SimpleNamespace(MNIST=SimpleNamespace(mirrors=[sys.argv[2]]))
 )

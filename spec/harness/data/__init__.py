@@ -1,1 +1,1 @@
-"""What the data are held to."""
+"""Tests of `harness.data`."""

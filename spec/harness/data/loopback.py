@@ -1,4 +1,4 @@
-"""Mirrors on a loopback server, which hand out what a test gives them, or misbehave as it says."""
+"""Mirrors on a loopback server: they serve the files that a test gives them, or fail in the way it chooses."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Server(ThreadingHTTPServer):
-    """A mirror for each folder of `answers`: the bytes of a path, or a function that misbehaves in its place."""
+    """One mirror per folder of `answers`, which has the bytes of a path or a function that answers in another way."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def server() -> Iterator[Server]:
 
 
 def send(raw: bytes) -> Answer:
-    """Answer with these bytes, whatever was asked for."""
+    """An answer with these bytes, whatever the path."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + raw)

@@ -1,6 +1,6 @@
-"""MNIST of twelve images a file, with its damage, and an empty place to find it in.
+"""MNIST with twelve images per file, intact and damaged, and an empty cache.
 
-The expected tensors are drawn here and packed with `struct`; nothing here reads a file the way `harness.data` does.
+The expected tensors are drawn here and packed with `struct`; nothing here shares code with `harness.data`.
 """
 
 import gzip
@@ -60,7 +60,7 @@ def expected(name: str) -> File:
 
 
 def use_mirrors(monkeypatch: pytest.MonkeyPatch, *mirrors: str) -> None:
-    """Put a torchvision in place that has these mirrors."""
+    """Replace torchvision by a stand-in that lists these mirrors."""
     datasets = SimpleNamespace(MNIST=SimpleNamespace(mirrors=list(mirrors)))
     monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(datasets=datasets))
 
@@ -84,7 +84,7 @@ def check(mnist: MNIST) -> None:
 
 
 class within:  # noqa: N801 (reads as a statement)
-    """Fails if more than so many bytes are held at once inside."""
+    """Fails if Python holds more than `limit` bytes at any time inside the block."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

@@ -1,6 +1,6 @@
-"""MNIST on the disk: a folder that is named and left as it is, and the cache, in which damage is replaced.
+"""MNIST on disk: a folder that the user names, which is only read, and the cache, in which damaged files are replaced.
 
-The files are small and a loopback server hands them out; `spec.harness.data.small_mnist` draws what has to come out.
+The files are small, and a loopback server serves them; the expected tensors are in `spec.harness.data.small_mnist`.
 """
 
 import json
@@ -42,24 +42,24 @@ from spec.harness.support.paths import ROOT
 class TestNamedFolder:
     @pytest.mark.parametrize("files", [SMALL, PACKED], ids=["plain", "gzipped"])
     def test_is_loaded_and_left_as_it_was(self, tmp_path: Path, cache: Path, files: dict[str, bytes]) -> None:
-        there = put(tmp_path / "named", files)
-        check(data.load(there))
-        check(data.load(str(there)))
-        assert data.folder(there) == there
-        assert content(there) == files
+        folder = put(tmp_path / "named", files)
+        check(data.load(folder))
+        check(data.load(str(folder)))
+        assert data.folder(folder) == folder
+        assert content(folder) == files
         assert not cache.exists()
 
     def test_comes_from_mnist_dir(self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        there = put(tmp_path / "named", SMALL)
-        monkeypatch.setenv("MNIST_DIR", str(there))
-        assert data.folder() == there
+        folder = put(tmp_path / "named", SMALL)
+        monkeypatch.setenv("MNIST_DIR", str(folder))
+        assert data.folder() == folder
         check(data.load())
         assert not cache.exists()
 
     def test_goes_before_mnist_dir(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MNIST_DIR", str(tmp_path / "elsewhere"))
-        there = put(tmp_path / "named", SMALL)
-        assert data.folder(there) == there
+        folder = put(tmp_path / "named", SMALL)
+        assert data.folder(folder) == folder
         with pytest.raises(HarnessError, match=r"elsewhere \(from MNIST_DIR\) does not hold MNIST: train-images"):
             data.folder()
 
@@ -94,18 +94,18 @@ class TestNamedFolder:
     ) -> None:
         use_mirrors(monkeypatch, server.mirror("a", PACKED))
         files = {name: raw for name, raw in (SMALL | damage).items() if raw is not None}
-        there = put(tmp_path / "named", files)
+        folder = put(tmp_path / "named", files)
         with pytest.raises(HarnessError, match=f"named does not hold MNIST: {complaint}"):
-            data.load(there)
-        assert (content(there), server.requests, cache.exists()) == (files, [], False)
+            data.load(folder)
+        assert (content(folder), server.requests, cache.exists()) == (files, [], False)
 
     def test_a_file_without_end_is_not_read_to_its_end(self, tmp_path: Path) -> None:
-        there = put(tmp_path / "named", {name: raw for name, raw in SMALL.items() if name != TEST_IMAGES})
-        with (there / TRAIN_LABELS).open("wb") as sparse:
+        folder = put(tmp_path / "named", {name: raw for name, raw in SMALL.items() if name != TEST_IMAGES})
+        with (folder / TRAIN_LABELS).open("wb") as sparse:
             sparse.truncate(1 << 40)
-        (there / f"{TEST_IMAGES}.gz").write_bytes(BOMB)
+        (folder / f"{TEST_IMAGES}.gz").write_bytes(BOMB)
         with within(1 << 20), pytest.raises(HarnessError, match="train-labels.* longer than .*t10k-images.* longer"):
-            data.load(there)
+            data.load(folder)
 
 
 class TestCache:
@@ -134,7 +134,7 @@ class TestCache:
         with ExitStack() as readers:
             opened = {name: readers.enter_context((cache / name).open("rb")) for name in set(damage) & set(SMALL)}
             check(data.load())
-            # Whoever was reading reads on as before: files are replaced, and not written over.
+            # A process that is reading a file goes on reading the old one: files are replaced, not overwritten.
             assert {name: reader.read() for name, reader in opened.items()} == {name: damage[name] for name in opened}
         assert content(cache) == SMALL
         assert sorted(server.requests) == sorted(f"/a/{name}.gz" for name in damaged)

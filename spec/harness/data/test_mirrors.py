@@ -1,6 +1,6 @@
-"""MNIST from mirrors: every way in which one can fail, and the one error where no source is left.
+"""MNIST from mirrors: every way in which one can fail, and the one error when every source has failed.
 
-The faults are written on the socket by hand; `spec.harness.data.small_mnist` draws what has to come out all the same.
+The faults are written to the socket by hand; the expected tensors are in `spec.harness.data.small_mnist`.
 """
 
 import gzip
@@ -35,7 +35,7 @@ from spec.harness.data.small_mnist import cache as cache
 
 
 def half(handler: BaseHTTPRequestHandler) -> None:
-    """Promise the whole file and close after half of it."""
+    """Announce the length of the whole file and close after half of it."""
     raw = PACKED[handler.path.rpartition("/")[2]]
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(raw)))
@@ -58,11 +58,11 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
 
 
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
-    """Close the connection without a word."""
+    """Close the connection without an answer."""
 
 
 def garble(handler: BaseHTTPRequestHandler) -> None:
-    """Answer with what is no HTTP."""
+    """Answer in another protocol than HTTP."""
     handler.wfile.write(b"220 smtp.example ESMTP\r\n")
 
 
@@ -103,9 +103,9 @@ class TestMirrors:
         assert content(cache) == SMALL
         assert sorted(server.requests) == sorted(f"/a/{name}" for name in PACKED)
         host = f"127.0.0.1:{server.server_address[1]}"
-        said = capsys.readouterr()
-        assert sorted(said.err.splitlines()) == sorted(f"fetching {name} from {host}" for name in SMALL)
-        assert said.out == ""
+        printed = capsys.readouterr()
+        assert sorted(printed.err.splitlines()) == sorted(f"fetching {name} from {host}" for name in SMALL)
+        assert printed.out == ""
 
     @pytest.mark.parametrize(("fault", "complaint"), FAULTS.values(), ids=FAULTS)
     def test_the_next_one_is_tried_where_one_fails(

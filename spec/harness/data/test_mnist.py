@@ -1,6 +1,6 @@
-"""MNIST in memory: files taken apart, images held out, the name of the whole, and a device to move it to.
+"""MNIST in memory: idx files parsed, images held out, the digest of the data set, and a device to move it to.
 
-The expected bytes are packed here with `struct`; what a split has to hold is counted by hand, and its hash is kept.
+The bytes are packed here with `struct`; the classes of a split are counted by hand, and its hash is pinned.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class TestParse:
 
 
 def numbered(labels: list[int] | np.ndarray) -> MNIST:
-    """Training images that are their own number, so that a split can be told apart, and a test set of -1."""
+    """Training images that hold their own index, so that a split can be checked, and a test set of -1."""
     index, none = torch.arange(len(labels)).reshape(-1, 1, 1), torch.full((5, 1, 1), -1)
     return MNIST(index, torch.as_tensor(labels), none, torch.full((5,), -1))
 

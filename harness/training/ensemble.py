@@ -58,6 +58,73 @@ class EnsembleTrainer:
         """The weights and buffers that an average is over: all but the count of batches of a batch normalization."""
         return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
 
+    def indices(self) -> Iterator[Tensor]:
+        """The images of each batch, (S, B) int64, each seed in an order of its own."""
+        n = len(self.data.train_labels)
+        order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
+        return iter(order.to(self.data.train_images.device).split(self.recipe.batch_size, dim=1))
+
+    def images(self, index: Tensor) -> Tensor:
+        """The images of a batch for each network, augmented and normalized: (S, B, 1, 28, 28) float32."""
+        images = self.data.train_images[index.flatten()]
+        drawn = None
+        if self.recipe.augmentation is not None:
+            side = images.shape[-1]
+            drawn = augmentation.joined(
+                augmentation.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
+            )
+        return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
+
+    def set_rate(self, step: int) -> None:
+        """Set the learning rate for a 0-based step of the present epoch."""
+        self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
+
+    def launch(self, index: Tensor) -> None:
+        """A training step: on a GPU by way of a graph, once the first few have run."""
+        if index.is_cuda and self.graph is None and self.launched >= WARM_UP:
+            self.optimizer.zero_grad(set_to_none=True)  # the gradients are to lie in the memory of the graph
+            self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
+        if self.graph is not None and self.graph.fits(index):
+            self.graph.replay(index)
+        else:
+            self.train_step(index)
+        self.steps += 1
+        self.launched += 1
+
+    def train_step(self, index: Tensor) -> None:
+        """One step of gradient descent of every network on its batch; adds to `loss_sum` and `correct`."""
+        labels = self.data.train_labels[index]
+        self.optimizer.zero_grad(set_to_none=True)
+        images = self.images(index)
+        log_probabilities = self.forward(self.weights, self.buffers, images)
+        flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
+        losses = flat.view_as(labels).mean(1)
+        losses.sum().backward()
+        self.optimizer.step()
+        self.average()
+        self.loss_sum += losses.detach()
+        self.sound += self.loss_sum.isfinite()  # once it is not, it never is again
+        self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
+
+    def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+        """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of (B, 1, 28, 28) shown to every network."""
+
+        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+            log_probabilities: Tensor = functional_call(self.network, (weights, buffers), (images,))
+            return log_probabilities
+
+        log_probabilities: Tensor = torch.vmap(one, in_dims=(0, 0, 0 if images.dim() == 5 else None))(
+            weights, buffers, images
+        )
+        return log_probabilities
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the average towards the weights, as `torch.optim.swa_utils.AveragedModel` does: at first all the way."""
+        if self.recipe.average is not None:
+            newest = 1.0 if self.steps == 0 else 1 - self.recipe.average
+            torch._foreach_lerp_(list(self.averaged.values()), list(self.floats().values()), newest)
+
     def launch_epoch(self) -> None:
         """See `harness.training.Training`."""
         self.network.train()
@@ -79,6 +146,20 @@ class EnsembleTrainer:
         """See `harness.training.Training`."""
         return self.errors()
 
+    @torch.inference_mode()
+    def errors(self, batch_size: int = 500) -> list[Errors]:
+        """What each network misses of the test images in evaluation mode."""
+        self.network.eval()
+        weights, buffers = (
+            {name: self.averaged.get(name, value) for name, value in own.items()}
+            for own in (self.weights, self.buffers)
+        )
+        batches = self.data.test_images.split(batch_size)
+        predicted = torch.cat(
+            [self.forward(weights, buffers, normalized(b, self.recipe.normalize)).argmax(2) for b in batches], dim=1
+        )
+        return [missed(one, self.data.test_labels) for one in predicted]
+
     def state(self) -> State:
         """See `harness.training.Training`."""
         return capture(self._live(), self.optimizer, self._generators())
@@ -95,87 +176,6 @@ class EnsembleTrainer:
 
     def _generators(self) -> Generators:
         return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.dropouts}
-
-    def set_rate(self, step: int) -> None:
-        """Set the learning rate for a 0-based step of the present epoch."""
-        self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
-
-    def launch(self, index: Tensor) -> None:
-        """A training step: on a GPU by way of a graph, once the first few have run."""
-        if index.is_cuda and self.graph is None and self.launched >= WARM_UP:
-            self.optimizer.zero_grad(set_to_none=True)  # the gradients are to lie in the memory of the graph
-            self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
-        if self.graph is not None and self.graph.fits(index):
-            self.graph.replay(index)
-        else:
-            self.train_step(index)
-        self.steps += 1
-        self.launched += 1
-
-    def indices(self) -> Iterator[Tensor]:
-        """The images of each batch, (S, B) int64, each seed in an order of its own."""
-        n = len(self.data.train_labels)
-        order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
-        return iter(order.to(self.data.train_images.device).split(self.recipe.batch_size, dim=1))
-
-    def train_step(self, index: Tensor) -> None:
-        """One step of gradient descent of every network on its batch; adds to `loss_sum` and `correct`."""
-        labels = self.data.train_labels[index]
-        self.optimizer.zero_grad(set_to_none=True)
-        images = self.images(index)
-        log_probabilities = self.forward(self.weights, self.buffers, images)
-        flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
-        losses = flat.view_as(labels).mean(1)
-        losses.sum().backward()
-        self.optimizer.step()
-        self.average()
-        self.loss_sum += losses.detach()
-        self.sound += self.loss_sum.isfinite()  # once it is not, it never is again
-        self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
-
-    def images(self, index: Tensor) -> Tensor:
-        """The images of a batch for each network, augmented and normalized: (S, B, 1, 28, 28) float32."""
-        images = self.data.train_images[index.flatten()]
-        drawn = None
-        if self.recipe.augmentation is not None:
-            side = images.shape[-1]
-            drawn = augmentation.joined(
-                augmentation.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
-            )
-        return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
-
-    def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of (B, 1, 28, 28) shown to every network."""
-
-        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-            log_probabilities: Tensor = functional_call(self.network, (weights, buffers), (images,))
-            return log_probabilities
-
-        log_probabilities: Tensor = torch.vmap(one, in_dims=(0, 0, 0 if images.dim() == 5 else None))(
-            weights, buffers, images
-        )
-        return log_probabilities
-
-    @torch.no_grad()
-    def average(self) -> None:
-        """Move the average towards the weights, as `torch.optim.swa_utils.AveragedModel` does: at first all the way."""
-        if self.recipe.average is not None:
-            newest = 1.0 if self.steps == 0 else 1 - self.recipe.average
-            torch._foreach_lerp_(list(self.averaged.values()), list(self.floats().values()), newest)
-
-    @torch.inference_mode()
-    def errors(self, batch_size: int = 500) -> list[Errors]:
-        """What each network misses of the test images in evaluation mode."""
-        self.network.eval()
-        weights, buffers = (
-            {name: self.averaged.get(name, value) for name, value in own.items()}
-            for own in (self.weights, self.buffers)
-        )
-        batches = self.data.test_images.split(batch_size)
-        predicted = torch.cat(
-            [self.forward(weights, buffers, normalized(b, self.recipe.normalize)).argmax(2) for b in batches], dim=1
-        )
-        return [missed(one, self.data.test_labels) for one in predicted]
 
 
 def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:

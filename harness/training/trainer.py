@@ -86,6 +86,29 @@ class SingleTrainer:
         """The network that predicts: the average of the weights if the recipe asks for one."""
         return self.model if self.averaged is None else self.averaged
 
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented, normalized batches: images (B, 1, 28, 28) float32 and labels (B,)."""
+        order = torch.randperm(len(self.data.train_labels), generator=self.order)
+        for index in order.to(self.data.train_images.device).split(self.recipe.batch_size):
+            images = prepare(self.data.train_images[index], self.recipe, self.augmentation)
+            yield images, self.data.train_labels[index]
+
+    def set_rate(self, step: int) -> None:
+        """Set the learning rate for a 0-based step of the present epoch."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.epoch, step, self.steps_per_epoch)
+
+    def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of gradient descent on a batch; its loss and its correct predictions, left on the device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        log_probabilities = self.model(images)
+        loss = self.loss(images, log_probabilities, labels)
+        loss.backward()
+        self.optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
+        return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
+
     def launch_epoch(self) -> None:
         """See `Trainer`."""
         self.model.train()
@@ -127,29 +150,6 @@ class SingleTrainer:
         # torch's global one as well, for a network that draws from it while it is trained
         own = {"order": self.order, "augmentation": self.augmentation, "dropout": self.dropout}
         return {name: [one] for name, one in {**own, "global": torch.default_generator}.items()}
-
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented, normalized batches: images (B, 1, 28, 28) float32 and labels (B,)."""
-        order = torch.randperm(len(self.data.train_labels), generator=self.order)
-        for index in order.to(self.data.train_images.device).split(self.recipe.batch_size):
-            images = prepare(self.data.train_images[index], self.recipe, self.augmentation)
-            yield images, self.data.train_labels[index]
-
-    def set_rate(self, step: int) -> None:
-        """Set the learning rate for a 0-based step of the present epoch."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.epoch, step, self.steps_per_epoch)
-
-    def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of gradient descent on a batch; its loss and its correct predictions, left on the device."""
-        self.optimizer.zero_grad(set_to_none=True)
-        log_probabilities = self.model(images)
-        loss = self.loss(images, log_probabilities, labels)
-        loss.backward()
-        self.optimizer.step()
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
-        return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 
 
 def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor) -> torch.optim.SGD:

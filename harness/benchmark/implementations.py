@@ -169,7 +169,7 @@ class OursTogether:
     def steps(self) -> Iterator[None]:
         """Training steps without end."""
         while True:
-            for step, index in enumerate(self.run.indices()):
+            for step, index in enumerate(self.run.batches()):
                 self.run.network.train()
                 self.run.set_rate(step)
                 self.run.launch(index)
@@ -178,7 +178,7 @@ class OursTogether:
     def test(self) -> float:
         """Accuracy in percent on the test images."""
         labels = self.run.data.test_labels
-        return percent(len(labels) - len(self.run.errors()[0]), len(labels))
+        return percent(len(labels) - len(self.run.evaluate()[0]), len(labels))
 
 
 def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

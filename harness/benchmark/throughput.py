@@ -84,7 +84,7 @@ class Rounds:
 
     def _train(self) -> None:
         self.run.epoch = 0
-        [(self.loss, _)] = self.run.pass_of_each()
+        [(self.loss, _)] = self.run.train_epoch()
 
 
 def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture") -> Throughput | None:

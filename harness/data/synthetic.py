@@ -8,7 +8,7 @@ from harness.data.mnist import MNIST
 
 
 def synthetic(n: int, seed: int = 0) -> MNIST:
-    """An MNIST of n training images, which are its test images too: noise with a bright square whose place is the label."""
+    """An MNIST of n images, for training and test alike: noise with a bright square whose place is the label."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 10
     images = torch.randint(0, 64, (n, 28, 28), generator=generator, dtype=torch.uint8)

@@ -1,8 +1,8 @@
-"""Per-sample augmentation of a whole batch at once, on any device.
+"""From uint8 images to augmented, normalized batches, on any device.
 
-Each image of a batch gets an angle, a shift and a scale of its own, and distortions where they are asked for;
-torchvision's transforms draw one set for a whole batch. The same parameters give the same image as torchvision's: bit
-for bit as on PIL images (`on="image"`), to rounding as on tensors (`on="tensor"`).
+Each image of a batch has its own angle, shift and scale, and its own distortions; torchvision's transforms draw one set
+per batch. With the same parameters the images are those of torchvision: bit for bit those of its transforms of PIL
+images (`on="image"`), and up to rounding those of its transforms of tensors (`on="tensor"`).
 """
 
 import math
@@ -24,16 +24,16 @@ class Affine:
     shift: Tensor
     scale: Tensor
 
-    def inverse(self) -> tuple[Tensor, Tensor]:
+    def _inverse(self) -> tuple[Tensor, Tensor]:
         """The maps from output to input coordinates about the image centre: linear (N, 2, 2) and offset (N, 2).
 
-        A forward map is: scale, rotate (counter-clockwise as seen, y pointing down), then shift.
+        Forward: scale, rotate counter-clockwise as seen on the screen (y points down), then shift.
         """
-        linear = self.linear()
+        linear = self._linear()
         return linear, -(linear @ self.shift.to(linear.dtype)[:, :, None])[:, :, 0]
 
-    def linear(self) -> Tensor:
-        """The linear part of the inverse, (N, 2, 2)."""
+    def _linear(self) -> Tensor:
+        # of the inverse, (N, 2, 2)
         radians = self.angle * (math.pi / 180)
         cos, sin = torch.cos(radians) / self.scale, torch.sin(radians) / self.scale
         return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
@@ -41,29 +41,29 @@ class Affine:
 
 @dataclass(frozen=True)
 class Distortion(Affine):
-    """The same with a shear, in columns a row (N,), and displacements of 4 x 4 points in pixels (N, 2, 4, 4)."""
+    """An affine map with shear, in columns per row (N,), and displacements of 4 x 4 points in pixels (N, 2, 4, 4)."""
 
     shear: Tensor
     displacement: Tensor
 
-    def linear(self) -> Tensor:
-        """The same with the shear, which is of the output, before it is turned."""
-        turned = super().linear()
+    def _linear(self) -> Tensor:
+        # The shear is applied to output coordinates, and so before the rotation of the inverse.
+        turned = super()._linear()
         return turned + torch.stack([F.pad(self.shear[:, None], (1, 0)), torch.zeros_like(turned[:, 0])], -2)
 
 
-POINTS = 4  # across, and down, that are displaced
+_POINTS = 4  # displaced points per row and column
 
 
-def joined(draws: Iterable[Affine]) -> Affine:
-    """The parameters of several batches one after the other."""
+def concatenate(draws: Iterable[Affine]) -> Affine:
+    """The parameters of several batches as those of one."""
     draws = list(draws)
-    parts = zip(*(vars(one).values() for one in draws), strict=True)
+    parts = zip(*(vars(batch).values() for batch in draws), strict=True)
     return type(draws[0])(*map(torch.cat, parts))
 
 
 def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator) -> Affine:
-    """Parameters for n square images of the given side, in float64, from the generator (and on its device)."""
+    """Parameters for n square images of the given side: float64, on the device of the generator."""
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         unit = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float64)
@@ -71,7 +71,7 @@ def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator)
 
     reach = transform.translate * side
     affine = Affine(
-        # torchvision's angles turn a PIL image and a tensor the same way, counter-clockwise
+        # counter-clockwise, as torchvision rotates PIL images and tensors alike
         angle=uniform(-transform.degrees, transform.degrees, n),
         shift=uniform(-reach, reach, n, 2).round(),
         scale=uniform(*transform.scale, n),
@@ -79,21 +79,21 @@ def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator)
     if not isinstance(transform, RandomDistortion):
         return affine
     shear = uniform(-transform.shear, transform.shear, n)
-    shape = n, 2, POINTS, POINTS
-    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
-    return Distortion(**vars(affine), shear=shear, displacement=transform.elastic * drawn)
+    shape = n, 2, _POINTS, _POINTS
+    normal = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
+    return Distortion(**vars(affine), shear=shear, displacement=transform.elastic * normal)
 
 
 def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
     """Nearest-neighbour warp of uint8 images (N, H, W), bit for bit as PIL's `Image.transform(..., AFFINE)`.
 
-    PIL walks the output in 16.16 fixed point: coefficients are rounded to 1/65536 and the source pixel is the integer
-    part of the sum, so the same integers give the same pixels.
+    PIL computes in 16.16 fixed point: it rounds coefficients to 1/65536, and the source pixel is the integer part of
+    their sum. The same integers give the same pixels.
     """
     n, height, width = images.shape
-    linear, offset = affine.inverse()
+    linear, offset = affine._inverse()
     centre = _pair(width / 2, height / 2, linear)
-    # input = linear @ (output - centre) + offset + centre, at the middle (+ 1/2) of each output pixel
+    # input = linear @ (output - centre) + offset + centre, where output is the middle (+ 1/2) of a pixel
     origin = offset + centre - (linear @ centre) + linear.sum(-1) / 2
     step, start = _fixed_point(linear), _fixed_point(origin)
     rows = torch.arange(height, device=images.device)[None, :, None]
@@ -111,7 +111,7 @@ def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
 
 
 def _pair(x: float, y: float, like: Tensor) -> Tensor:
-    """(2,), filled on its device: a copy from the host could be part of no CUDA graph."""
+    # Filled on the device: a CUDA graph cannot hold a copy from unpinned memory of the host.
     return torch.stack([like.new_full((), x), like.new_full((), y)])
 
 
@@ -120,11 +120,11 @@ def _fixed_point(coefficients: Tensor) -> Tensor:
 
 
 def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str) -> Tensor:
-    """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision does for tensors; `fill` beyond the edge."""
+    """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision warps tensors; `fill` outside the image."""
     height, width = images.shape[-2:]
-    linear, offset = affine.inverse()
+    linear, offset = affine._inverse()
     half = _pair(width / 2, height / 2, linear)
-    # affine_grid works in units of half a side
+    # in units of half a side, as affine_grid expects
     theta = torch.cat([linear * half[None, None, :] / half[None, :, None], (offset / half)[:, :, None]], -1)
     grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
     if isinstance(affine, Distortion):
@@ -135,14 +135,14 @@ def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str)
 
 
 def prepare(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """uint8 images (N, H, W) augmented and normalized as the recipe says: float32 (N, 1, H, W)."""
+    """Augment and normalize uint8 images (N, H, W) as the recipe says: float32 (N, 1, H, W)."""
     if recipe.augmentation is None:
         return transformed(images, recipe, None)
     return transformed(images, recipe, draw(recipe.augmentation, len(images), images.shape[-1], generator))
 
 
 def transformed(images: Tensor, recipe: Recipe, affine: Affine | None) -> Tensor:
-    """The same with the parameters of the augmentation, N of them, already drawn."""
+    """`prepare` with given parameters of the augmentation for the N images."""
     transform = recipe.augmentation
     if transform is None or affine is None:
         return normalized(images, recipe.normalize)
@@ -153,5 +153,5 @@ def transformed(images: Tensor, recipe: Recipe, affine: Affine | None) -> Tensor
 
 
 def normalized(images: Tensor, normalize: Normalize) -> Tensor:
-    """uint8 images (N, H, W) as float32 (N, 1, H, W), with torchvision's order of operations."""
+    """Normalize uint8 images (N, H, W) to float32 (N, 1, H, W), with torchvision's order of operations."""
     return images.unsqueeze(1).to(torch.float32).div_(255).sub_(normalize.mean).div_(normalize.std)

@@ -1,8 +1,9 @@
-"""Many seeds at once: S networks of one step trained side by side, as one computation over stacked weights.
+"""Many seeds at once: S networks of one step are trained as one computation over stacked weights.
 
-A small network leaves a GPU idle between kernels; S of them stacked cost little more than one. Each has its own initial
-weights, order of images, augmentation and dropout, drawn as they would be if it were trained alone, so that it comes to
-the same numbers up to rounding (`torch.vmap` turns S convolutions into a grouped one, which sums in another order).
+A small network leaves a GPU idle between kernels; S of them stacked cost little more than one. Each network has its own
+initial weights, order of images, augmentation and dropout, drawn as if it were trained alone, so that its results are
+those of `SingleTrainer` up to rounding: `torch.vmap` turns S convolutions into a grouped one, which sums in another
+order.
 """
 
 import math
@@ -22,14 +23,14 @@ from harness.training.cuda_graph import WARM_UP, StepGraph
 from harness.training.evaluation import check_output, missed
 from harness.training.losses import loss_of
 from harness.training.snapshot import Generators, State, capture, restore
-from harness.training.trainer import optimizer_of
+from harness.training.trainer import Trainer, optimizer_of
 
 
-class EnsembleTrainer:
-    """S networks in training. Every tensor of theirs has S as its first dimension.
+class EnsembleTrainer(Trainer):
+    """Trains S networks at once; S is the first dimension of their weights, buffers, images and losses.
 
-    The networks must be of one class and differ in their weights only; the loss of one never touches another, since
-    the gradient of a sum of losses is that of each.
+    The networks must be of one class and differ in their weights only. They share a loss, the sum of theirs, whose
+    gradient with respect to the weights of one network is the gradient of its own loss.
     """
 
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe, data: MNIST, seeds: Sequence[int]) -> None:
@@ -39,7 +40,7 @@ class EnsembleTrainer:
         self.augmentations = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self.dropouts = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self.weights, self.buffers = stack_module_state([model.train() for model in models])
-        self.network = models[0]  # without its own weights in what follows: each call is given those of all
+        self.network = models[0]  # its structure only: every call is given the stacked weights
         dropout.replace(self.network, self.dropouts)
         self.rate = torch.tensor(recipe.lr, device=device)
         self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
@@ -49,40 +50,40 @@ class EnsembleTrainer:
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: dict[str, Tensor] = {}
         if recipe.average is not None:
-            self.averaged = {name: value.detach().clone() for name, value in self.floats().items()}
+            self.averaged = {name: value.detach().clone() for name, value in self._floats().items()}
         self.loss_sum = torch.zeros(len(seeds), device=device)
         self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
-        self.sound = torch.zeros_like(self.correct)
+        self.finite = torch.zeros_like(self.correct)
 
-    def floats(self) -> dict[str, Tensor]:
-        """The weights and buffers that an average is over: all but the count of batches of a batch normalization."""
+    def _floats(self) -> dict[str, Tensor]:
+        # What is averaged: every weight and buffer but the batch counts of batch normalization.
         return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
 
-    def indices(self) -> Iterator[Tensor]:
-        """The images of each batch, (S, B) int64, each seed in an order of its own."""
+    def batches(self) -> Iterator[Tensor]:
+        """Shuffled batches, each network in its own order: the indices of the images, (S, B) int64."""
         n = len(self.data.train_labels)
         order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
         return iter(order.to(self.data.train_images.device).split(self.recipe.batch_size, dim=1))
 
     def images(self, index: Tensor) -> Tensor:
-        """The images of a batch for each network, augmented and normalized: (S, B, 1, 28, 28) float32."""
+        """Augmented, normalized images (S, B, 1, 28, 28) float32 of a batch of indices (S, B)."""
         images = self.data.train_images[index.flatten()]
         drawn = None
         if self.recipe.augmentation is not None:
             side = images.shape[-1]
-            drawn = augmentation.joined(
+            drawn = augmentation.concatenate(
                 augmentation.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
             )
         return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
 
     def set_rate(self, step: int) -> None:
-        """Set the learning rate for a 0-based step of the present epoch."""
+        """Set the learning rate for a step of this epoch, counted from 0."""
         self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
 
     def launch(self, index: Tensor) -> None:
-        """A training step: on a GPU by way of a graph, once the first few have run."""
+        """A training step; on a GPU, after the first few, the replay of a CUDA graph."""
         if index.is_cuda and self.graph is None and self.launched >= WARM_UP:
-            self.optimizer.zero_grad(set_to_none=True)  # the gradients are to lie in the memory of the graph
+            self.optimizer.zero_grad(set_to_none=True)  # so that the graph allocates them in its own memory
             self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
         if self.graph is not None and self.graph.fits(index):
             self.graph.replay(index)
@@ -92,7 +93,7 @@ class EnsembleTrainer:
         self.launched += 1
 
     def train_step(self, index: Tensor) -> None:
-        """One step of gradient descent of every network on its batch; adds to `loss_sum` and `correct`."""
+        """One step of gradient descent of every network on its batch; adds to `loss_sum`, `finite` and `correct`."""
         labels = self.data.train_labels[index]
         self.optimizer.zero_grad(set_to_none=True)
         images = self.images(index)
@@ -101,13 +102,13 @@ class EnsembleTrainer:
         losses = flat.view_as(labels).mean(1)
         losses.sum().backward()
         self.optimizer.step()
-        self.average()
+        self._update_average()
         self.loss_sum += losses.detach()
-        self.sound += self.loss_sum.isfinite()  # once it is not, it never is again
+        self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
         self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
 
     def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of (B, 1, 28, 28) shown to every network."""
+        """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of images (B, 1, 28, 28) for all networks."""
 
         def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
             log_probabilities: Tensor = functional_call(self.network, (weights, buffers), (images,))
@@ -119,36 +120,32 @@ class EnsembleTrainer:
         return log_probabilities
 
     @torch.no_grad()
-    def average(self) -> None:
-        """Move the average towards the weights, as `torch.optim.swa_utils.AveragedModel` does: at first all the way."""
+    def _update_average(self) -> None:
+        # As torch.optim.swa_utils.AveragedModel does: the first average is a copy of the weights.
         if self.recipe.average is not None:
             newest = 1.0 if self.steps == 0 else 1 - self.recipe.average
-            torch._foreach_lerp_(list(self.averaged.values()), list(self.floats().values()), newest)
+            torch._foreach_lerp_(list(self.averaged.values()), list(self._floats().values()), newest)
 
     def launch_epoch(self) -> None:
-        """See `harness.training.Training`."""
+        """Launch the steps of an epoch, without waiting for the device."""
         self.network.train()
         self.loss_sum.zero_()
         self.correct.zero_()
-        self.sound.zero_()
-        for step, index in enumerate(self.indices()):
+        self.finite.zero_()
+        for step, index in enumerate(self.batches()):
             self.set_rate(step)
             self.launch(index)
         self.epoch += 1
 
-    def pass_of_each(self) -> list[tuple[float, int]]:
-        """See `harness.training.Training`."""
+    def train_epoch(self) -> list[tuple[float, int]]:
+        """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
         self.launch_epoch()
         losses = (self.loss_sum / self.steps_per_epoch).tolist()
         return list(zip(losses, self.correct.tolist(), strict=True))
 
-    def errors_of_each(self) -> list[Errors]:
-        """See `harness.training.Training`."""
-        return self.errors()
-
     @torch.inference_mode()
-    def errors(self, batch_size: int = 500) -> list[Errors]:
-        """What each network misses of the test images in evaluation mode."""
+    def evaluate(self, batch_size: int = 500) -> list[Errors]:
+        """The test images that each network misses in evaluation mode."""
         self.network.eval()
         weights, buffers = (
             {name: self.averaged.get(name, value) for name, value in own.items()}
@@ -161,11 +158,11 @@ class EnsembleTrainer:
         return [missed(one, self.data.test_labels) for one in predicted]
 
     def state(self) -> State:
-        """See `harness.training.Training`."""
+        """Networks, averages, momentum and generators, as copies on the CPU."""
         return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """See `harness.training.Training`; the graph is recorded anew."""
+        """Resume from the state after `epoch` epochs and record a new graph; ValueError if it is of other networks."""
         restore(self._live(), self.optimizer, self._generators(), state)
         self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
         self.launched = 0
@@ -179,7 +176,7 @@ class EnsembleTrainer:
 
 
 def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:
-    """The networks of the seeds on the device where the data is; seeds torch's global generator for each."""
+    """The trainer of the seeds, before their first epoch. Seeds torch's global generator, last with the last seed."""
     device = data.train_images.device
     models = []
     for seed in seeds:

@@ -1,13 +1,13 @@
-"""A network in training: what a trainer can do, and the one that trains a single network, as on a CPU.
+"""The interface of a trainer, and the trainer of a single network, as on a CPU.
 
-Everything random comes from the seed. The initial weights draw from torch's global generator, which whoever asks for a
-network puts back afterwards; the order of the images, their augmentation and dropout each have a generator of their
-own, so that changing one does not shift the others.
+Everything random comes from the seed. The initial weights are drawn from torch's global generator, which the caller
+restores. The order of the images, their augmentation and dropout each have a generator of their own, so that changing
+one does not change the draws of the others.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,33 +25,38 @@ from harness.training.losses import loss_of
 from harness.training.snapshot import Generators, State, capture, restore
 
 
-class Trainer(Protocol):
-    """What one network in training (`SingleTrainer`) and several side by side (`training.Together`) have in common."""
+class Trainer(ABC):
+    """S networks of one step in training: S = 1 for `SingleTrainer`, one per seed for `EnsembleTrainer`."""
 
     data: MNIST
     epoch: int
-    """Epochs behind."""
-    sound: Tensor
-    """(S,) how many batches of the last epoch had a finite loss, up to the first that had not."""
+    """How many epochs are finished."""
+    finite: Tensor
+    """(S,) how many batches of the last epoch came before the first whose loss was not finite."""
 
+    @abstractmethod
     def launch_epoch(self) -> None:
-        """Launch the steps of an epoch, without waiting until the device has done them."""
+        """Launch the steps of an epoch, without waiting for the device."""
 
-    def pass_of_each(self) -> list[tuple[float, int]]:
-        """Train an epoch: for each network the mean loss of the batches and the images classified correctly."""
+    @abstractmethod
+    def train_epoch(self) -> list[tuple[float, int]]:
+        """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
 
-    def errors_of_each(self) -> list[Errors]:
-        """What each network misses of the test images."""
+    @abstractmethod
+    def evaluate(self) -> list[Errors]:
+        """The test images that each network misses."""
 
+    @abstractmethod
     def state(self) -> State:
-        """All that the epochs to come depend on, as copies on the CPU."""
+        """Everything that the next epoch depends on, as copies on the CPU."""
 
+    @abstractmethod
     def restore(self, state: State, epoch: int) -> None:
-        """Go on from a state that was taken after so many epochs; ValueError if it is not of this network."""
+        """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
 
 
 def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
-    """The network of one seed, before its first epoch; seeds torch's global generator."""
+    """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
     device = data.train_images.device
     torch.manual_seed(seed)
     model = step.model().to(device).to(memory_format=layout(device))
@@ -59,8 +64,8 @@ def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     return SingleTrainer(model, step.recipe, data, seed)
 
 
-class SingleTrainer:
-    """A network in training: its optimizer, its random streams and how many steps are behind it."""
+class SingleTrainer(Trainer):
+    """Trains one network. Faster than an ensemble of one on a CPU."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
         device = data.train_images.device
@@ -69,13 +74,13 @@ class SingleTrainer:
         dropout.replace(model, [self.dropout])
         self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
         self.loss = loss_of(recipe, device)
-        # The order is drawn on the CPU, so that it is the same on every device.
+        # Drawn on the CPU, so that the order is the same on every device.
         self.order = torch.Generator().manual_seed(seed)
         self.augmentation = torch.Generator(device).manual_seed(seed)
         self.epoch = 0
         self.loss_sum = torch.zeros((), device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
-        self.sound = torch.zeros(1, dtype=torch.int64, device=device)
+        self.finite = torch.zeros(1, dtype=torch.int64, device=device)
         self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
@@ -94,12 +99,12 @@ class SingleTrainer:
             yield images, self.data.train_labels[index]
 
     def set_rate(self, step: int) -> None:
-        """Set the learning rate for a 0-based step of the present epoch."""
+        """Set the learning rate for a step of this epoch, counted from 0."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.epoch, step, self.steps_per_epoch)
 
     def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of gradient descent on a batch; its loss and its correct predictions, left on the device."""
+        """One step of gradient descent; the loss and the correct predictions of the batch, left on the device."""
         self.optimizer.zero_grad(set_to_none=True)
         log_probabilities = self.model(images)
         loss = self.loss(images, log_probabilities, labels)
@@ -110,35 +115,35 @@ class SingleTrainer:
         return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 
     def launch_epoch(self) -> None:
-        """See `Trainer`."""
+        """Launch the steps of an epoch, without waiting for the device."""
         self.model.train()
-        # Sums stay on the device: reading one a batch would make a GPU wait.
+        # Sums stay on the device: reading one per batch would make a GPU wait.
         self.loss_sum.zero_()
         self.correct.zero_()
-        self.sound.zero_()
+        self.finite.zero_()
         for step, (images, labels) in enumerate(self.batches()):
             self.set_rate(step)
             loss, hits = self.train_step(images, labels)
             self.loss_sum += loss
             self.correct += hits
-            self.sound += self.loss_sum.isfinite()  # once it is not, it never is again
+            self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
         self.epoch += 1
 
-    def pass_of_each(self) -> list[tuple[float, int]]:
-        """See `Trainer`; a list of one."""
+    def train_epoch(self) -> list[tuple[float, int]]:
+        """Train an epoch: mean loss over batches and correct predictions, in a list of one."""
         self.launch_epoch()
         return [(self.loss_sum.item() / self.steps_per_epoch, int(self.correct.item()))]
 
-    def errors_of_each(self) -> list[Errors]:
-        """What the network misses of the test images, as a list of one."""
+    def evaluate(self) -> list[Errors]:
+        """The test images that the network misses, in a list of one."""
         return [errors(self.evaluated, self.data.test_images, self.data.test_labels, self.recipe.normalize)]
 
     def state(self) -> State:
-        """See `Trainer`."""
+        """Network, average, momentum and generators, as copies on the CPU."""
         return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """See `Trainer`."""
+        """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
         restore(self._live(), self.optimizer, self._generators(), state)
         self.epoch = epoch
 
@@ -147,13 +152,13 @@ class SingleTrainer:
         return {**self.model.state_dict(prefix="model."), **averaged}
 
     def _generators(self) -> Generators:
-        # torch's global one as well, for a network that draws from it while it is trained
+        # torch's global generator too, for networks that draw from it in training
         own = {"order": self.order, "augmentation": self.augmentation, "dropout": self.dropout}
         return {name: [one] for name, one in {**own, "global": torch.default_generator}.items()}
 
 
 def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor) -> torch.optim.SGD:
-    """The optimizer of a recipe; a rate that is a tensor can be changed within a CUDA graph."""
+    """The optimizer of a recipe. A CUDA graph can be replayed with another rate if the rate is a tensor."""
     return torch.optim.SGD(
         weights,
         lr=rate,

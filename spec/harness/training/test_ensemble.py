@@ -81,7 +81,7 @@ def test_a_network_never_touches_another(data: MNIST) -> None:
     models = [Small() for _ in range(3)]
     run = EnsembleTrainer(models, RECIPE, data, [0, 1, 2])
     run.network.train()
-    log_probabilities = run.forward(run.weights, run.buffers, run.images(next(run.indices())))
+    log_probabilities = run.forward(run.weights, run.buffers, run.images(next(run.batches())))
     log_probabilities[1].sum().backward()
     for weight in run.weights.values():
         assert weight.grad is not None

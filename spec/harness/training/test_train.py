@@ -79,7 +79,7 @@ def test_losses_are_those_of_the_reference_loop(data: MNIST) -> None:
         order = torch.randperm(500, generator=shuffle).tolist()
         losses, accuracy = reference.train_one_epoch(model, optimizer, data, recipe, order)
         scheduler.step()
-        [(mean_loss, correct)] = run.pass_of_each()
+        [(mean_loss, correct)] = run.train_epoch()
         assert len(losses) == 16
         assert mean_loss == pytest.approx(sum(losses) / 16, abs=1e-5)
         assert 100 * correct / 500 == accuracy
@@ -169,7 +169,7 @@ def test_the_average_and_the_one_cycle_are_those_of_torch(data: MNIST) -> None:
         reference.train_one_epoch(
             model, optimizer, data, recipe, order, scheduler=cycle, after_step=averaged.update_parameters
         )
-        run.pass_of_each()
+        run.train_epoch()
         ours = evaluate(run.evaluated, data.test_images, data.test_labels, recipe.normalize)
         assert ours == reference.accuracy_of(averaged, data, recipe)
     for name, weight in averaged.state_dict().items():
@@ -265,6 +265,6 @@ def test_the_rate_follows_the_schedule_step_by_step(data: MNIST) -> None:
     assert run.steps_per_epoch == math.ceil(500 / 32) == 16
     run.set_rate(0)
     assert run.optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
-    run.pass_of_each()
+    run.train_epoch()
     run.set_rate(0)
     assert run.optimizer.param_groups[0]["lr"] == pytest.approx(0.015)

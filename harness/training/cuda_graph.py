@@ -1,4 +1,4 @@
-"""A training step as one CUDA graph: recorded once, then launched whole, so that no kernel waits for Python."""
+"""A training step as a CUDA graph: recorded once and launched as a whole, so that no kernel waits for Python."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 
-WARM_UP = 3  # steps that run eagerly first, in which libraries choose algorithms and allocate what they keep
+WARM_UP = 3  # eager steps before the recording, in which libraries choose algorithms and allocate workspaces
 
 
 class StepGraph:
-    """The recording of `step(index)`, to be replayed on other indices of the same shape.
+    """The recording of `step(index)`, which can be replayed on other indices of the same shape.
 
-    Everything that the step changes must be changed in place, and everything random in it drawn from `generators`.
-    Raises HarnessError if the step does something that no graph can hold, such as reading a value on the host.
+    The step must change tensors in place and draw random numbers from `generators` only. Raises HarnessError if it does
+    what a graph cannot record, such as reading a value on the host.
     """
 
     def __init__(self, step: Callable[[Tensor], None], index: Tensor, generators: Iterable[torch.Generator]) -> None:
@@ -32,10 +32,10 @@ class StepGraph:
             ) from error
 
     def fits(self, index: Tensor) -> bool:
-        """Whether a batch has the shape of the recording; the last one of an epoch may be smaller."""
+        """Whether a batch has the recorded shape; the last batch of an epoch may be smaller."""
         return index.shape == self.index.shape
 
     def replay(self, index: Tensor) -> None:
-        """Run the step on a batch, without waiting for it."""
+        """Launch the step on a batch, without waiting for it."""
         self.index.copy_(index)
         self.graph.replay()

@@ -176,7 +176,7 @@ class EnsembleTrainer(Trainer):
 
 
 def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:
-    """The trainer of the seeds, before their first epoch. Seeds torch's global generator, last with the last seed."""
+    """The trainer of the seeds, before their first epoch. Seeds torch's global generator for each."""
     device = data.train_images.device
     models = []
     for seed in seeds:

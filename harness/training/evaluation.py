@@ -1,4 +1,4 @@
-"""Which images a network misses, and whether it is a classifier of digits at all."""
+"""Which images a network misses, and whether its output is that of a classifier of digits."""
 
 import torch
 from torch import Tensor, nn
@@ -11,32 +11,32 @@ from harness.training.augmentation import normalized
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> float:
-    """Accuracy of the model in evaluation mode, in percent, over all the images (N, H, W) uint8."""
+    """Accuracy in percent of the model in evaluation mode on the images (N, H, W) uint8."""
     return percent(len(labels) - len(errors(model, images, labels, normalize)), len(labels))
 
 
 @torch.inference_mode()
 def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500) -> Errors:
-    """What a model in evaluation mode misses of the images (N, H, W) uint8."""
+    """The images (N, H, W) uint8 that the model misses in evaluation mode."""
     model.eval()
     predicted = torch.cat([model(normalized(batch, normalize)).argmax(1) for batch in images.split(batch_size)])
     return missed(predicted, labels)
 
 
 def missed(predicted: Tensor, labels: Tensor) -> Errors:
-    """Where the predictions (N,) are not the labels."""
+    """Index, label and prediction of each image whose prediction (N,) is not its label (N,)."""
     (index,) = torch.nonzero(predicted != labels, as_tuple=True)
     columns = (column.tolist() for column in (index, labels[index], predicted[index]))
     return tuple(zip(*columns, strict=True))
 
 
 def percent(correct: int, n: int) -> float:
-    """A share of n images in percent, rounded to what n can resolve (an image in 60,000 is 0.0017 points)."""
+    """The share of n images in percent, to four decimals: one image in 60,000 is 0.0017 points."""
     return round(100 * correct / n, 4)
 
 
 def check_output(step: type[Step], model: nn.Module, device: torch.device) -> None:
-    """Raise HarnessError unless the model maps N x 1 x 28 x 28 to N x 10."""
+    """Raise HarnessError unless the model maps N x 1 x 28 x 28 to N x 10. Puts it into evaluation mode."""
     model.eval()
     try:
         with torch.inference_mode():

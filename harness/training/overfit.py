@@ -1,4 +1,4 @@
-"""A rehearsal of a step without data: does its recipe lower the loss of its network at all?"""
+"""Overfitting one batch: does the recipe lower the loss of the network at all? Needs no data."""
 
 import torch
 from torch.nn import functional as F
@@ -13,22 +13,21 @@ from harness.training.trainer import SingleTrainer
 def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:
     """The loss on one synthetic batch before and after a few steps of the recipe's optimizer on it.
 
-    The batch is seeded noise with a bright square whose place tells the class, so that there is something to learn.
-    Dropout is off, augmentation is left out and the rate is the recipe's at the start of training.
+    Without dropout and augmentation, at the learning rate of the first step.
     """
     data = synthetic(batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = step.model()
         check_output(step, model, torch.device("cpu"))
-        run = SingleTrainer(model, step.recipe, data, seed=0)
-        run.set_rate(0)
+        trainer = SingleTrainer(model, step.recipe, data, seed=0)
+        trainer.set_rate(0)
         model.train()
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.eval()
         images = normalized(data.train_images, step.recipe.normalize)
-        losses = [run.train_step(images, data.train_labels)[0].item() for _ in range(steps)]
+        losses = [trainer.train_step(images, data.train_labels)[0].item() for _ in range(steps)]
         with torch.no_grad():
             after = F.nll_loss(model(images), data.train_labels).item()
     return losses[0], after

@@ -32,37 +32,6 @@ def train(step: type[Step], run: Trainer, progress: Progress, epochs: int) -> It
         yield progress.add(dict(zip(seeds, next_epoch(step, seeds, run), strict=True)))
 
 
-def sound(histories: list[Run]) -> list[Run]:
-    """The given runs, unless one failed: raises HarnessError with every failure."""
-    failures = [history.failed for history in histories if history.failed]
-    if failures:
-        raise HarnessError("; ".join(failures))
-    return histories
-
-
-def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
-    """Which seeds share a trainer: on a GPU all of its worker's, on a CPU none, since that is faster there."""
-    seeds = list(seeds)
-    if device.type != "cuda":
-        return [[seed] for seed in seeds]
-    return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
-
-
-@contextmanager
-def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Trainer]:
-    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end."""
-    device = data.train_images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield trainer_of(step, seeds, data)
-
-
-def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST) -> Trainer:
-    """An ensemble for several seeds or a GPU, else a single network. Seeds torch's global generator."""
-    if data.train_images.device.type == "cuda" or len(seeds) > 1:
-        return together(step, seeds, data)
-    return alone(step, seeds[0], data)
-
-
 def next_epoch(step: type[Step], seeds: Sequence[int], run: Trainer) -> list[Outcome]:
     """Train and evaluate one epoch; the result for each seed."""
     began = time.perf_counter()
@@ -91,3 +60,34 @@ def _loss_error(step: type[Step], seed: int, epoch: int, loss: float, finite: in
         return None
     where = f"epoch {epoch}, batch {finite + 1}"
     return HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in {where}; lower the rate")
+
+
+@contextmanager
+def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Trainer]:
+    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end."""
+    device = data.train_images.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield trainer_of(step, seeds, data)
+
+
+def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST) -> Trainer:
+    """An ensemble for several seeds or a GPU, else a single network. Seeds torch's global generator."""
+    if data.train_images.device.type == "cuda" or len(seeds) > 1:
+        return together(step, seeds, data)
+    return alone(step, seeds[0], data)
+
+
+def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
+    """Which seeds share a trainer: on a GPU all of its worker's, on a CPU none, since that is faster there."""
+    seeds = list(seeds)
+    if device.type != "cuda":
+        return [[seed] for seed in seeds]
+    return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
+
+
+def sound(histories: list[Run]) -> list[Run]:
+    """The given runs, unless one failed: raises HarnessError with every failure."""
+    failures = [history.failed for history in histories if history.failed]
+    if failures:
+        raise HarnessError("; ".join(failures))
+    return histories

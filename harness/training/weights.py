@@ -1,6 +1,6 @@
-"""Trained networks in the repository: the weights of one run beside the record that it is in.
+"""Trained networks that are committed: the weights of one run, in a folder beside the record of the run.
 
-Safetensors, which holds tensors and text and nothing that could be executed.
+The format is safetensors, which holds tensors and text but nothing that could be executed.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from harness.step import Step
 
 @dataclass(frozen=True)
 class Trained:
-    """A network as it was at the end of a run, ready to predict."""
+    """The network at the end of a run, in evaluation mode."""
 
     step: type[Step]
     seed: int
@@ -27,16 +27,16 @@ class Trained:
 
 
 def path_of(step: type[Step]) -> Path:
-    """The file of a step's weights, whether it exists or not."""
+    """The file for a step's weights, which need not exist."""
     return step.source.parent / "weights" / f"{step.id.partition('/')[2]}.safetensors"
 
 
 def read(step: type[Step]) -> Trained:
-    """The trained network of a step; HarnessError if there is none, or the file is of another network or damaged."""
+    """The trained network of a step; HarnessError if its file is missing, damaged or of another network."""
     path = path_of(step)
     try:
         raw = files.read(path)
-        tensors = load(raw)  # which checks the header against the bytes
+        tensors = load(raw)  # checks the header against the bytes
         header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
         about = strict_json.mapping(header, "__metadata__")
         if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
@@ -49,13 +49,13 @@ def read(step: type[Step]) -> Trained:
             f"{step.id} has no weights; make them with: python -m harness verify {step.id} --train SEED"
         ) from error
     except (SafetensorError, ValueError, RuntimeError, OSError) as error:
-        why = " ".join(f"{error}".split())[:200]
-        raise HarnessError(f"{path} has not the weights of {step.id}: {why}") from error
+        reason = " ".join(f"{error}".split())[:200]
+        raise HarnessError(f"{path} has not the weights of {step.id}: {reason}") from error
     return Trained(step, seed, network.eval())
 
 
 def keep(trained: Trained) -> Path:
-    """Write the weights of a step's network in one move; HarnessError if they cannot be written."""
+    """Write the weights of a step's network atomically; HarnessError if they cannot be written."""
     step, path = trained.step, path_of(trained.step)
     tensors: dict[str, Tensor] = {
         name: value.cpu().contiguous() for name, value in trained.network.state_dict().items()

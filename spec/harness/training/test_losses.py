@@ -58,7 +58,7 @@ def test_the_loss_is_that_of_the_paper(teacher: Teacher) -> None:
     p, q = softened(other, 3.0), softened(logits.double().numpy(), 3.0)
     of_labels = -np.log(softened(logits.double().numpy(), 1.0)[np.arange(8), labels])
     expected = 0.3 * of_labels + 0.7 * 9.0 * (p * np.log(p / q)).sum(axis=1)
-    loss = losses.OfTeacher(teacher, CPU)
+    loss = losses.DistillationLoss(teacher, CPU)
     given = images, F.log_softmax(logits, 1), labels
     assert loss(*given, reduction="none").numpy() == pytest.approx(expected, rel=1e-4)
     assert loss(*given).item() == pytest.approx(expected.mean(), rel=1e-4)
@@ -67,7 +67,9 @@ def test_the_loss_is_that_of_the_paper(teacher: Teacher) -> None:
 def test_who_says_what_the_teacher_says_has_nothing_to_learn_from_it(teacher: Teacher) -> None:
     images = torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(5))
     logits = weights.read(Plain).network(images).detach().requires_grad_()
-    loss = losses.OfTeacher(replace(teacher, share=1.0), CPU)(images, F.log_softmax(logits, 1), torch.zeros(4).long())
+    loss = losses.DistillationLoss(replace(teacher, share=1.0), CPU)(
+        images, F.log_softmax(logits, 1), torch.zeros(4).long()
+    )
     loss.backward()
     assert logits.grad is not None
     assert loss.item() == pytest.approx(0.0, abs=1e-5)

@@ -1,4 +1,4 @@
-"""What a figure was made with: versions, processor, commit, and a fingerprint of network and recipe."""
+"""What a run was made with: hardware, versions, commit, and a fingerprint of its network and recipe."""
 
 import hashlib
 import os
@@ -18,10 +18,10 @@ from harness.step import Step
 
 
 def fingerprint(step: type[Step]) -> str:
-    """Sixteen hexadecimal digits that change when the network or the recipe does, and not with comments.
+    """Sixteen hexadecimal digits that change with the network or the recipe, and not with comments.
 
-    Over the operations in order, what each is applied to and with what arguments, the settings of each layer, the names
-    and shapes of the weights, and the recipe.
+    The hash covers the operations in order with their arguments, the settings of the layers, the names and shapes of
+    the weights, and the recipe.
     """
     model = step.model()
     lines = _operations(model)
@@ -30,28 +30,28 @@ def fingerprint(step: type[Step]) -> str:
 
 
 def _operations(model: nn.Module) -> list[str]:
-    """The traced graph, a line a node; a network whose flow depends on its data is known by its layers alone."""
+    """The traced graph, one line per node; a network that cannot be traced is represented by its layers alone."""
     try:
         graph = fx.symbolic_trace(model).graph
     except (fx.proxy.TraceError, TypeError):
-        return [_shown(model)]
+        return [_settings(model)]
     layers = dict(model.named_modules())
-    place = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
+    index = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
     lines = []
     for node in graph.nodes:
-        what = _shown(layers[str(node.target)]) if node.op == "call_module" else node.name
-        arguments, options = fx.node.map_arg((node.args, node.kwargs), place.__getitem__)
-        lines.append(f"{node.op} {what} {arguments} {options}")
+        operation = _settings(layers[str(node.target)]) if node.op == "call_module" else node.name
+        arguments, options = fx.node.map_arg((node.args, node.kwargs), index.__getitem__)
+        lines.append(f"{node.op} {operation} {arguments} {options}")
     return lines
 
 
-def _shown(module: nn.Module) -> str:
-    """The settings of layers, the same with every torch: older ones do not show the bias of a batch normalization."""
+def _settings(module: nn.Module) -> str:
+    # The repr of the newest torch: older versions do not show the bias of batch normalization.
     return re.sub(r"affine=(\w+), track_running_stats", r"affine=\1, bias=\1, track_running_stats", repr(module))
 
 
 def provenance(step: type[Step], device: torch.device) -> dict[str, Any]:
-    """Everything about where and with what a run is made that its figures may depend on."""
+    """What the numbers of a run may depend on: the step, the data, hardware and versions."""
     return {
         "fingerprint": fingerprint(step),
         "data": data.digest(),
@@ -60,12 +60,12 @@ def provenance(step: type[Step], device: torch.device) -> dict[str, Any]:
 
 
 def differences(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """In words, what something was made with that is otherwise here; empty where nothing is."""
+    """The provenance in which something differs from what it would have here, in words; empty if nothing differs."""
     return ", ".join(f"{key} {made.get(key)} (here {value})" for key, value in here.items() if made.get(key) != value)
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """What a figure depends on that is not the step: hardware and versions."""
+    """What numbers depend on besides the step: hardware and versions."""
     return {
         "device": device.type,
         "hardware": hardware(device),
@@ -78,7 +78,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def hardware(device: torch.device) -> str:
-    """The name of the GPU or of the processor, as its maker gives it, less what no file of ours takes."""
+    """The vendor's name of the GPU or the processor, without characters that our files do not accept."""
     return strict_json.plain(_name(device)) or "unknown"
 
 
@@ -94,7 +94,7 @@ def _name(device: torch.device) -> str:
 
 
 def commit() -> dict[str, Any]:
-    """The git commit of the working folder and whether it has changes; both None outside a repository."""
+    """The git commit of this checkout and whether it has uncommitted changes; both None outside a repository."""
     git = ["git", "-C", os.fspath(Path(__file__).parent)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)

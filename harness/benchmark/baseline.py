@@ -1,7 +1,7 @@
-"""Baselines of throughput: a folder for each GPU, so that no run is ever compared with one of other hardware.
+"""Baselines of throughput: one folder per GPU model, so that runs on different hardware are never compared.
 
-pytest-benchmark, which stores and compares, keeps runs apart by operating system and Python only, and takes a missing
-baseline for an error.
+pytest-benchmark, which stores and compares the runs, separates them by operating system and Python only, and reports a
+missing baseline as an error.
 """
 
 import re
@@ -15,12 +15,12 @@ from harness.benchmark import gpu
 from harness.errors import HarnessError
 from harness.provenance import hardware
 
-VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "python_version")
-"""The facts about a machine in which runs that are compared may differ, and of which it is then told."""
+_VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "python_version")
+"""Facts of a machine in which compared runs may differ; the differences are reported."""
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """What stays the same about a device from one run to the next: its name, and the versions of what drives it."""
+    """The facts of a device that all its runs share: its name and the versions of its software."""
     cuda = device.type == "cuda"
     return {
         "hardware": hardware(device),
@@ -33,27 +33,31 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def storage(uri: str, device: torch.device) -> str:
-    """The place for the runs of that device's hardware under pytest-benchmark's --benchmark-storage.
+    """The folder for the runs of the device's hardware, below pytest-benchmark's --benchmark-storage.
 
-    A data base (elasticsearch) is left as it is; `comparable` keeps the hardware apart there.
+    A database (elasticsearch) has no folders; there, `comparable` refuses runs on other hardware.
     """
-    if "://" in uri and not uri.startswith("file://"):
+    if _is_database(uri):
         return uri
     return f"{uri.rstrip('/')}/{re.sub(r'[^A-Za-z0-9]+', '-', hardware(device)).strip('-')}"
 
 
+def _is_database(uri: str) -> bool:
+    return "://" in uri and not uri.startswith("file://")
+
+
 def exists(uri: str, which: str | bool) -> bool:
-    """Whether a run was saved there: the one that --benchmark-compare names, or any if it is True."""
-    if "://" in uri and not uri.startswith("file://"):
-        return True  # to ask would take a connection; pytest-benchmark makes one of its own
-    there = load_storage(uri, logger=None, default_machine_id=get_machine_id(), netrc="")
-    return bool(there.query("[0-9][0-9][0-9][0-9]_" if which is True else which))
+    """Whether the storage has the run that --benchmark-compare names, or any run if `which` is True."""
+    if _is_database(uri):
+        return True  # unknown without a connection, which is left to pytest-benchmark
+    saved = load_storage(uri, logger=None, default_machine_id=get_machine_id(), netrc="")
+    return bool(saved.query("[0-9][0-9][0-9][0-9]_" if which is True else which))
 
 
 def comparable(baseline: dict[str, Any], machine_info: dict[str, Any]) -> list[str]:
-    """Make a saved run one that can be compared with, and say what sets it apart from this machine.
+    """Prepare a saved run for a comparison, and return in what it differs from this machine.
 
-    What was invalid when it was measured is taken out. Raises HarnessError if it is a run of other hardware.
+    Removes its invalid measurements. Raises HarnessError if it was measured on other hardware.
     """
     then, now = baseline["machine_info"], machine_info
     if then.get("hardware") != now["hardware"]:
@@ -61,8 +65,8 @@ def comparable(baseline: dict[str, Any], machine_info: dict[str, Any]) -> list[s
             f"the baseline was measured on {then.get('hardware', 'unknown hardware')} and this is {now['hardware']}; "
             "times of different hardware are not compared"
         )
-    baseline["benchmarks"] = [one for one in baseline["benchmarks"] if not one["extra_info"].get("invalid")]
-    differing = [f"{key} was {then.get(key)} and is {now[key]}" for key in VERSIONS if then.get(key) != now[key]]
-    # It has been told; pytest-benchmark would make a warning of it, and a warning is an error in strict projects.
+    baseline["benchmarks"] = [run for run in baseline["benchmarks"] if not run["extra_info"].get("invalid")]
+    differing = [f"{key} was {then.get(key)} and is {now[key]}" for key in _VERSIONS if then.get(key) != now[key]]
+    # pytest-benchmark would warn of the differences, which we report, and a warning fails strict projects.
     baseline["machine_info"] = now
     return differing

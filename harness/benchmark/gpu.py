@@ -1,4 +1,4 @@
-"""The state of a GPU while it works, as its driver knows it: clocks, heat, what slows it down, who else uses it."""
+"""The state of a working GPU by its driver: clocks, temperature, throttling, and the processes that use it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,16 +7,16 @@ from typing import Any
 
 from harness.errors import HarnessError
 
-SHARE = 0.01  # of the time between two readings for which a GPU may have been slowed down
+_SHARE = 0.01  # of the time between two readings in which a GPU may be slowed down
 
 SLOWED = ("sw_power_cap", "hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown")
-"""The clock event reasons that spoil a measurement; the others are idleness and clocks that somebody set."""
-VALUES = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # of a field, by its NVML_VALUE_TYPE
+"""The clock event reasons that make a measurement invalid; the others are idleness and clocks set by a user."""
+_VALUES = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # by NVML_VALUE_TYPE
 
 
 @dataclass(frozen=True)
 class State:
-    """One GPU at one moment. Clocks in MHz, temperature in degrees Celsius, power in watts; None where not known."""
+    """One GPU at one moment. Clocks in MHz, temperature in degrees Celsius, power in watts; None if unknown."""
 
     driver: str
     sm_clock: float | None
@@ -24,16 +24,16 @@ class State:
     temperature: float | None
     power: float | None
     slowed: tuple[str, ...]
-    """Which of `SLOWED` hold at this moment."""
+    """The reasons among `SLOWED` that apply now."""
     slowed_for: dict[str, int]
-    """Microseconds so far, by reason; empty where the driver does not count them."""
+    """Microseconds so far, by reason; empty if the driver does not count them."""
     processes: tuple[int, ...]
-    """Ids of the processes that compute on the GPU, as far as this one may see them."""
+    """Ids of the processes that compute on the GPU, as far as they are visible to this process."""
 
 
 @contextmanager
 def _nvml() -> Iterator[Any]:
-    """NVML, the library of the driver. It is not shut down, so that only the first call takes long."""
+    """NVML, the library of the driver. It is never shut down, so that only the first call is slow."""
     try:
         import pynvml
     except ImportError as error:
@@ -46,7 +46,7 @@ def _nvml() -> Iterator[Any]:
 
 
 def driver() -> str | None:
-    """The version of the NVIDIA driver; None where none answers."""
+    """The version of the NVIDIA driver; None if none answers."""
     try:
         with _nvml() as nvml:
             return str(nvml.nvmlSystemGetDriverVersion())
@@ -55,7 +55,7 @@ def driver() -> str | None:
 
 
 class Gpu:
-    """A GPU that is found by its UUID, with or without "GPU-", which takes longer than to read its state.
+    """A GPU, found by its UUID, with or without the prefix "GPU-". Finding it is slower than reading its state.
 
     Both raise HarnessError if the library or the driver is missing or fails.
     """
@@ -69,7 +69,7 @@ class Gpu:
                 raise HarnessError(f"the NVIDIA driver knows no GPU-{bare}; see what nvidia-smi -L lists") from error
 
     def state(self) -> State:
-        """The state at this moment; a GPU that idles lowers its clocks, and nothing slows it down."""
+        """The state now. Read it under load: an idle GPU lowers its clocks, and nothing slows it down."""
         with _nvml() as nvml:
             milliwatts, slowed_for = self._fields()
             return State(
@@ -84,7 +84,7 @@ class Gpu:
             )
 
     def _known(self, function: Callable[..., Any], *arguments: int) -> Any:
-        """What a function returns; None where this GPU, its driver or the rights of this user do not go so far."""
+        """The result of a function; None if the GPU, its driver or the rights of the user do not allow it."""
         nvml = self.nvml
         try:
             return function(self.handle, *arguments)
@@ -94,40 +94,40 @@ class Gpu:
     def _fields(self) -> tuple[float | None, dict[str, int]]:
         """The power in milliwatts, and `slowed_for`, which NVML counts in nanoseconds.
 
-        The counters are those of nvmlDeviceGetViolationStatus, whose documentation has the unit. Other reasons have
-        counters as well, but under numbers that mean something else to another driver.
+        The counters are those of nvmlDeviceGetViolationStatus, whose documentation gives the unit. Other reasons have
+        counters too, but the numbers of their fields change between drivers.
         """
         nvml = self.nvml
         counters = (nvml.NVML_FI_DEV_PERF_POLICY_POWER, nvml.NVML_FI_DEV_PERF_POLICY_THERMAL)
         fields = nvml.nvmlDeviceGetFieldValues(self.handle, [nvml.NVML_FI_DEV_POWER_INSTANT, *counters])
-        power, *spent = (None if one.nvmlReturn else getattr(one.value, VALUES[one.valueType]) for one in fields)
+        power, *spent = (None if one.nvmlReturn else getattr(one.value, _VALUES[one.valueType]) for one in fields)
         counted = zip(("sw_power_cap", "sw_thermal_slowdown"), spent, strict=True)
         slowed_for = {reason: int(nanoseconds / 1000) for reason, nanoseconds in counted if nanoseconds is not None}
         return power or self._known(nvml.nvmlDeviceGetPowerUsage), slowed_for
 
     def _slowed(self) -> tuple[str, ...]:
-        """Before driver 535, event reasons were called throttle reasons; their bits are the same."""
         nvml = self.nvml
+        # Before driver 535, event reasons were called throttle reasons; their bits are the same.
         names = (nvml.nvmlDeviceGetCurrentClocksEventReasons, nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
         reasons = self._known(names[0]) or self._known(names[1]) or 0
         bits = {reason: getattr(nvml, f"nvmlClocksEventReason{reason.title().replace('_', '')}") for reason in SLOWED}
         return tuple(reason for reason, bit in bits.items() if reasons & bit)
 
     def _processes(self) -> tuple[int, ...]:
-        """Those that compute, be it through a Multi-Process Service, and not those that only draw, as a desktop's."""
         nvml = self.nvml
+        # Processes that compute, also through the Multi-Process Service; not those that only draw, such as a desktop.
         lists = (nvml.nvmlDeviceGetComputeRunningProcesses_v3, nvml.nvmlDeviceGetMPSComputeRunningProcesses_v3)
         return tuple(sorted({process.pid for listed in lists for process in self._known(listed) or ()}))
 
 
 def doubts(before: State, after: State, seconds: float, own_pid: int) -> list[str]:
-    """What makes a measurement between two readings, `seconds` apart, invalid; empty if nothing does."""
+    """Why a measurement between two readings, `seconds` apart, is invalid; empty if it is valid."""
     found = [f"slowed down: {reason}" for reason in SLOWED if reason in before.slowed + after.slowed]
     for reason, microseconds in after.slowed_for.items():
         spent = microseconds - before.slowed_for.get(reason, microseconds)
-        if spent > SHARE * seconds * 1e6:
+        if spent > _SHARE * seconds * 1e6:
             found.append(f"slowed down: {reason} for {spent / 1e6:.2f} of {seconds:.2f} s")
     computing = {*before.processes, *after.processes}
-    if len(computing) > 1:  # a single one is this one, which has another id outside its container
+    if len(computing) > 1:  # a single one is this process, whose id differs outside its container
         found.append(f"not alone on the GPU: process {', '.join(map(str, sorted(computing - {own_pid})))}")
     return found

@@ -1,7 +1,4 @@
-"""The same training in three ways, to be timed side by side: as a notebook has it, eager in memory, and as we do.
-
-Each way trains step by step for as long as it is asked to, and tests on all test images.
-"""
+"""Three implementations of one training, to be timed side by side: that of a notebook, eager torch, and ours."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -19,22 +16,22 @@ from harness.recipe import Recipe
 from harness.step import Step
 from harness.training.augmentation import prepare
 from harness.training.ensemble import EnsembleTrainer
-from harness.training.evaluation import errors, evaluate, percent
-from harness.training.trainer import SingleTrainer
+from harness.training.evaluation import evaluate, percent
+from harness.training.trainer import SingleTrainer, Trainer
 
 
 class Implementation(Protocol):
-    """A way to train a step."""
+    """One implementation of the training of a step."""
 
     def steps(self) -> Iterator[None]:
-        """Training steps without end, one each time the next is asked for, the preparation of its batch included."""
+        """Train without end: each `next` prepares a batch and takes a training step."""
 
     def test(self) -> float:
         """Accuracy in percent on the test images."""
 
 
-class Digits(Dataset[tuple[Tensor, int]]):
-    """MNIST as torchvision has it: an image becomes a PIL image, then what the transforms make of it."""
+class _Digits(Dataset[tuple[Tensor, int]]):
+    # As torchvision's MNIST: an image becomes a PIL image and is then transformed.
 
     def __init__(self, images: Tensor, labels: Tensor, transform: transforms.Compose) -> None:
         self.images, self.labels, self.transform = images, labels, transform
@@ -47,7 +44,7 @@ class Digits(Dataset[tuple[Tensor, int]]):
 
 
 def transforms_of(recipe: Recipe, *, train: bool) -> transforms.Compose:
-    """The transforms of a recipe as a notebook composes them."""
+    """The transforms of a recipe, composed as in a notebook."""
     chain = [transforms.ToTensor(), transforms.Normalize((recipe.normalize.mean,), (recipe.normalize.std,))]
     affine = recipe.augmentation
     if train and affine is not None:
@@ -68,22 +65,22 @@ class Notebook:
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.device = step.recipe, device
         self.model = step.model().to(device)
-        self.optimizer = sgd(self.model, step.recipe)
+        self.optimizer = _sgd(self.model, step.recipe)
         cuda = device.type == "cuda"
-        here = data.to("cpu")
+        data = data.to("cpu")
 
         def loader(images: Tensor, labels: Tensor, train: bool) -> DataLoader[tuple[Tensor, int]]:
-            digits = Digits(images, labels, transforms_of(step.recipe, train=train))
-            # On a CPU, workers would take the cores from the training; for a GPU the notebooks have some.
+            digits = _Digits(images, labels, transforms_of(step.recipe, train=train))
+            # For a GPU, notebooks use workers; on a CPU they would take cores from the training.
             return DataLoader(
                 digits, step.recipe.batch_size, shuffle=train, num_workers=4 if cuda else 0, pin_memory=cuda
             )
 
-        self.train_loader = loader(here.train_images, here.train_labels, True)
-        self.test_loader = loader(here.test_images, here.test_labels, False)
+        self.train_loader = loader(data.train_images, data.train_labels, True)
+        self.test_loader = loader(data.test_images, data.test_labels, False)
 
     def steps(self) -> Iterator[None]:
-        """Training steps without end."""
+        """Train without end, one step per `next`."""
         while True:
             for images, labels in self.train_loader:
                 self.model.train()
@@ -109,16 +106,16 @@ class Notebook:
 
 
 class Eager:
-    """Tensors in memory and augmentation a batch at a time; otherwise what torch does when nothing is asked of it."""
+    """Tensors in memory and augmentation of whole batches; otherwise torch with its defaults."""
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.data = step.recipe, data.to(device)
         self.model = step.model().to(device)
-        self.optimizer = sgd(self.model, step.recipe)
+        self.optimizer = _sgd(self.model, step.recipe)
         self.generator = torch.Generator(device).manual_seed(0)
 
     def steps(self) -> Iterator[None]:
-        """Training steps without end."""
+        """Train without end, one step per `next`."""
         while True:
             order = torch.randperm(len(self.data.train_labels), device=self.data.train_labels.device)
             for index in order.split(self.recipe.batch_size):
@@ -135,54 +132,53 @@ class Eager:
 
 
 class Ours:
-    """What `training.train` does on a CPU: one network, dropout from random bytes, channels last, a fused optimizer."""
+    """The training of the harness on a CPU: a `SingleTrainer` in channels-last layout."""
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
-        self.recipe, self.data = step.recipe, data.to(device)
-        self.run = SingleTrainer(
-            step.model().to(device).to(memory_format=layout(device)), step.recipe, self.data, seed=0
-        )
+        model = step.model().to(device).to(memory_format=layout(device))
+        self.trainer = SingleTrainer(model, step.recipe, data.to(device), seed=0)
 
     def steps(self) -> Iterator[None]:
-        """Training steps without end."""
+        """Train without end, one step per `next`."""
         while True:
-            for step, batch in enumerate(self.run.batches()):
-                self.run.model.train()
-                self.run.set_rate(step)
-                self.run.train_step(*batch)
+            for step, batch in enumerate(self.trainer.batches()):
+                self.trainer.model.train()
+                self.trainer.set_rate(step)
+                self.trainer.train_step(*batch)
                 yield
 
     def test(self) -> float:
         """Accuracy in percent on the test images."""
-        data = self.data
-        wrong = errors(self.run.evaluated, data.test_images, data.test_labels, self.recipe.normalize)
-        return percent(len(data.test_labels) - len(wrong), len(data.test_labels))
+        return _accuracy(self.trainer)
 
 
 class OursTogether:
-    """What `training.train` does on a GPU, with any number of seeds: stacked networks and a step that is one graph."""
+    """The training of the harness on a GPU, with any number of seeds: an `EnsembleTrainer` and its CUDA graph."""
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> None:
         models = [step.model().to(device) for _ in range(seeds)]
-        self.run = EnsembleTrainer(models, step.recipe, data.to(device), range(seeds))
+        self.trainer = EnsembleTrainer(models, step.recipe, data.to(device), range(seeds))
 
     def steps(self) -> Iterator[None]:
-        """Training steps without end."""
+        """Train without end, one step per `next`."""
         while True:
-            for step, index in enumerate(self.run.batches()):
-                self.run.network.train()
-                self.run.set_rate(step)
-                self.run.launch(index)
+            for step, index in enumerate(self.trainer.batches()):
+                self.trainer.network.train()
+                self.trainer.set_rate(step)
+                self.trainer.launch(index)
                 yield
 
     def test(self) -> float:
         """Accuracy in percent on the test images."""
-        labels = self.run.data.test_labels
-        return percent(len(labels) - len(self.run.evaluate()[0]), len(labels))
+        return _accuracy(self.trainer)
 
 
-def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """The optimizer as a notebook makes it."""
+def _accuracy(trainer: Trainer) -> float:
+    n = len(trainer.data.test_labels)
+    return percent(n - len(trainer.evaluate()[0]), n)
+
+
+def _sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     return torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,
@@ -193,5 +189,5 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 
 
 def ours(step: type[Step], data: MNIST, device: torch.device) -> Implementation:
-    """The way of `harness.training.train` on a device."""
+    """The implementation that the harness uses on a device."""
     return OursTogether(step, data, device) if device.type == "cuda" else Ours(step, data, device)

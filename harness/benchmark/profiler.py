@@ -1,10 +1,10 @@
-"""A profile of a few training steps: a trace for Perfetto, one for TensorBoard, and the operators as a table of text.
+"""A profile of a few training steps: a trace for Perfetto, one for TensorBoard, and a table of the operators.
 
-TensorBoard's torch-tb-profiler plugin is no longer developed and does not know the words of today's traces: in its
-release 0.4.3 the time of every CUDA kernel is lost. It is given a copy in the words that it knows.
+TensorBoard's torch-tb-profiler plugin is no longer developed, and its release 0.4.3 does not know the event categories
+of torch 2: it loses the time of every CUDA kernel. It gets a copy of the trace with the names that it knows.
 
-The steps are those of one network, operator by operator, on a GPU too: kernels that are launched together, as a graph
-that was captured, belong to no operator any more.
+The steps are those of a single network, launched operator by operator on a GPU too: the kernels of a CUDA graph belong
+to no operator.
 """
 
 import gzip
@@ -24,26 +24,26 @@ from harness.step import Step
 from harness.training.evaluation import check_output
 from harness.training.trainer import SingleTrainer
 
-SKIPPED, WAIT, WARMUP, ACTIVE = 10, 1, 2, 3
-"""Training steps: before the profiler looks at all, before it warms up, while it does, and those that it keeps."""
+_SKIPPED, _WAIT, _WARMUP, ACTIVE = 10, 1, 2, 3
+"""Training steps before the profiler starts, before its warm-up, in its warm-up, and those that it records."""
 
-BATCH = "enumerate(DataLoader)#batches.__next__"
-"""The name under which making a batch is recorded: the one that the plugin counts as loading data."""
+_BATCH = "enumerate(DataLoader)#batches.__next__"
+"""The name that the plugin counts as loading data."""
 
-CATEGORIES = {
+_CATEGORIES = {
     "cuda_runtime": "Runtime",
-    "cuda_driver": "Runtime",  # launches by Triton, and so by torch.compile
+    "cuda_driver": "Runtime",  # launched by Triton, and so by torch.compile
     "fwdbwd": "forward_backward",
-    "user_annotation": "cpu_op",  # loading data, optimizer steps: dropped under their own name
-    # The shadow of such a span on the GPU would count as one more step there.
+    "user_annotation": "cpu_op",  # loading data, optimizer steps: the plugin drops their own category
+    # The same span on the GPU, which the plugin would count as one more step.
     "gpu_user_annotation": "gpu_shadow",
 }
-"""Event categories of torch 2 and what torch-tb-profiler 0.4.3 calls them; the others it knows or may ignore."""
+"""Event categories of torch 2 and their names in torch-tb-profiler 0.4.3, which knows or may ignore the others."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The files of one profile, and the head of the table of operators that one of them holds."""
+    """The files of one profile, and the first rows of its table of operators."""
 
     perfetto: Path
     tensorboard: Path
@@ -52,78 +52,77 @@ class Trace:
 
 
 def trace(step: type[Step], device: torch.device, folder: Path) -> Trace:
-    """Profile a few training steps on images that cannot teach and write what was seen to folder/<ladder>/<step>/.
+    """Profile a few training steps on synthetic images and write the files to folder/<ladder>/<step>/.
 
-    TensorBoard takes `folder` as its --logdir, and the step's id is there the name of the run. Raises HarnessError if
+    TensorBoard takes `folder` as its --logdir and shows the step's id as the name of the run. Raises HarnessError if
     the network's output is not N x 10 or the folder cannot be written.
     """
-    # What ends in .pt.trace.json.gz, with a worker and a time before it, is what the plugin looks for.
+    # The plugin looks for files named <worker>.<time>.pt.trace.json.gz.
     name = f"{device.type}.{time.time_ns()}"
-    place = folder / step.id
+    run = folder / step.id
     perfetto, tensorboard, text = (
-        place / f"{name}.{suffix}" for suffix in ("perfetto.json.gz", "pt.trace.json.gz", "operators.txt")
+        run / f"{name}.{suffix}" for suffix in ("perfetto.json.gz", "pt.trace.json.gz", "operators.txt")
     )
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        seen = profiled(step, device)
-        seen.export_chrome_trace(str(perfetto))
+        run.mkdir(parents=True, exist_ok=True)
+        profiler = _profiled(step, device)
+        profiler.export_chrome_trace(str(perfetto))
         with gzip.open(perfetto, "rt", encoding="utf-8") as native:
             copy = for_plugin(json.load(native))
         with gzip.open(tensorboard, "wt", encoding="utf-8") as known:
             json.dump(copy, known)
-        text.write_text(operators(seen, device, -1), encoding="utf-8")
+        text.write_text(_table(profiler, device, -1), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot write a trace to {folder}: {error.strerror or error}") from error
-    return Trace(perfetto, tensorboard, text, operators(seen, device, 20))
+    return Trace(perfetto, tensorboard, text, _table(profiler, device, 20))
 
 
-def profiled(step: type[Step], device: torch.device) -> profile:
-    """The profiler, stopped, after `ACTIVE` training steps that it has seen with shapes, memory and call stacks."""
+def _profiled(step: type[Step], device: torch.device) -> profile:
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
-    total = SKIPPED + WAIT + WARMUP + ACTIVE
+    total = _SKIPPED + _WAIT + _WARMUP + ACTIVE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         model = step.model().to(device).to(memory_format=layout(device))
         check_output(step, model, device)
         model.train()
-        run = SingleTrainer(model, step.recipe, unteachable(total * step.recipe.batch_size).to(device), seed=0)
-        batches = iter(run.batches())
+        trainer = SingleTrainer(model, step.recipe, unteachable(total * step.recipe.batch_size).to(device), seed=0)
+        batches = iter(trainer.batches())
         profiler = profile(
             activities=activities,
-            schedule=schedule(skip_first=SKIPPED, wait=WAIT, warmup=WARMUP, active=ACTIVE, repeat=1),
+            schedule=schedule(skip_first=_SKIPPED, wait=_WAIT, warmup=_WARMUP, active=ACTIVE, repeat=1),
             record_shapes=True,
             profile_memory=True,
             with_stack=True,
-            acc_events=True,  # as in `harness.benchmark.side_by_side`: there is one cycle alone
+            acc_events=True,  # older versions warn that events do not outlive a cycle; there is only one
         )
         with profiler:
             for number in range(total):
-                with record_function(BATCH):
+                with record_function(_BATCH):
                     images, labels = next(batches)
-                run.set_rate(number)
-                run.train_step(images, labels)
+                trainer.set_rate(number)
+                trainer.train_step(images, labels)
                 profiler.step()
     return profiler
 
 
 def for_plugin(trace: dict[str, Any]) -> dict[str, Any]:
-    """A Chrome trace as torch writes it, in the words of torch-tb-profiler 0.4.3; the given one is left as it is."""
-    return {**trace, "traceEvents": [_known(event) for event in trace["traceEvents"]]}
+    """A copy of a Chrome trace by torch, with the event categories of torch-tb-profiler 0.4.3."""
+    return {**trace, "traceEvents": [_for_plugin(event) for event in trace["traceEvents"]]}
 
 
-def _known(event: dict[str, Any]) -> dict[str, Any]:
+def _for_plugin(event: dict[str, Any]) -> dict[str, Any]:
     category = event.get("cat")
-    if category not in CATEGORIES:
+    if category not in _CATEGORIES:
         return event
-    event = {**event, "cat": CATEGORIES[category]}
+    event = {**event, "cat": _CATEGORIES[category]}
     if event["cat"] == "Runtime":
-        # A call outside of every operator has no id now and had 0 then; without one, it would be given to some module.
+        # torch 2 gives no id to a call outside of all operators; it had 0 before, without which it joins a module.
         event["args"] = {"External id": 0, **event.get("args", {})}
     return event
 
 
-def operators(profiler: profile, device: torch.device, rows: int) -> str:
-    """The operators that took most time of their own on that device, the longest first: so many, or all for -1."""
+def _table(profiler: profile, device: torch.device, rows: int) -> str:
+    # The operators by the time that they themselves take on the device, without those that they call; -1 for all.
     order = f"self_{device.type}_time_total"
     table: str = profiler.key_averages().table(sort_by=order, row_limit=rows, max_name_column_width=50)
     return table

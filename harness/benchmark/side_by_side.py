@@ -1,6 +1,7 @@
-"""The benchmark: how fast a step trains, in which way, and how far from what the arithmetic alone would take.
+"""The benchmark: how fast each implementation trains a step, and how close that is to the time of its arithmetic.
 
-The ways take turns, A B C A B C, so that a machine that slows down slows all of them; figures are medians over turns.
+The implementations take turns, A B C A B C, so that a machine that slows down slows all of them. Results are medians
+over turns.
 """
 
 import multiprocessing
@@ -25,7 +26,7 @@ from harness.provenance import environment
 from harness.recipe import RandomDistortion
 from harness.step import Step
 
-WAYS: dict[str, Callable[[type[Step], MNIST, torch.device], Implementation]] = {
+_IMPLEMENTATIONS: dict[str, Callable[[type[Step], MNIST, torch.device], Implementation]] = {
     "notebook": Notebook,
     "eager": Eager,
     "ours": ours,
@@ -36,23 +37,23 @@ BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 def bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Everything about the speed of a step on a device, as JSON has it; `tell` hears of what is being measured.
+    """Measure the speed of a step on a device; the result can be written as JSON. `tell` is called with the progress.
 
-    Raises HarnessError for a step with a teacher or with distortions, which the other ways do not have.
+    Raises HarnessError for a step with a teacher or distortions, which the other implementations do not have.
     """
     if step.recipe.teacher is not None or isinstance(step.recipe.augmentation, RandomDistortion):
         raise HarnessError(f"{step.id} has a teacher or distortions, which a notebook here has not; benchmark another")
     tell("three ways, in turns")
-    sides = {name: way(step, data, device) for name, way in WAYS.items()}
-    trained, rates = alternate({name: way.steps() for name, way in sides.items()}, device)
-    tested = {name: [timed(way.test, device) for _ in range(3)] for name, way in sides.items()}
+    sides = {name: implementation(step, data, device) for name, implementation in _IMPLEMENTATIONS.items()}
+    trained, rates = alternate({name: side.steps() for name, side in sides.items()}, device)
+    tested = {name: [_timed(side.test, device) for _ in range(3)] for name, side in sides.items()}
     batches = -(-len(data.train_labels) // step.recipe.batch_size)
     ways = {name: summary(trained[name], tested[name], batches, step.recipe.batch_size) for name in sides}
     tell("many seeds at once")
-    seeds = [{"seeds": n, **cost_of_seeds(step, data, device, n)} for n in SEEDS]
+    seeds = [{"seeds": n, **_cost_of_seeds(step, data, device, n)} for n in SEEDS]
     tell("batch sizes")
-    sizes = [{"batch_size": size, "images_per_s": images_per_second(step, data, device, size)} for size in BATCHES]
-    operators = operators_of(sides["ours"].steps(), device)
+    sizes = [{"batch_size": size, "images_per_s": _images_per_second(step, data, device, size)} for size in BATCHES]
+    operators = _operators(sides["ours"].steps(), device)
     tell("all cores")
     cores = [] if device.type == "cuda" else on_all_cores(step, data)
     operations = operations_of_epoch(step, len(data.train_labels), len(data.test_labels))
@@ -76,42 +77,41 @@ def bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[s
 
 
 def alternate(sides: dict[str, Iterator[None]], device: torch.device) -> tuple[dict[str, list[float]], list[float]]:
-    """Seconds a training step in each turn of each side, and the matrix rate of each turn in operations a second."""
+    """Seconds per training step in each turn of each side, and the matrix rate in each turn (operations per second)."""
     count = 20 if device.type == "cpu" else 200
     for side in sides.values():
         advance(side, 10)
     trained: dict[str, list[float]] = {name: [] for name in sides}
     rates = []
     for _ in range(TURNS):
-        rates.append(matrix_rate(device))
+        rates.append(_matrix_rate(device))
         for name, side in sides.items():
-            trained[name].append(timed(lambda side=side: advance(side, count), device) / count)  # type: ignore[misc]
+            trained[name].append(_timed(lambda side=side: advance(side, count), device) / count)  # type: ignore[misc]
     return trained, rates
 
 
 def advance(steps: Iterator[None], count: int) -> None:
-    """Take so many training steps."""
+    """Take `count` training steps."""
     for _ in range(count):
         next(steps)
 
 
-def timed(what: Callable[[], object], device: torch.device) -> float:
-    """Wall seconds, the device being done before and after."""
-    wait(device)
+def _timed(work: Callable[[], object], device: torch.device) -> float:
+    """Wall seconds, from an idle device to an idle device."""
+    _wait(device)
     began = time.perf_counter()
-    what()
-    wait(device)
+    work()
+    _wait(device)
     return time.perf_counter() - began
 
 
-def wait(device: torch.device) -> None:
-    """Until everything asked of a GPU is done."""
+def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def summary(trained: list[float], tested: list[float], batches: int, batch_size: int) -> dict[str, Any]:
-    """Medians, their range, and the epoch that follows: its training steps and one test."""
+    """Medians and ranges, and from them the time of an epoch: its training steps and one test."""
     step = statistics.median(trained)
     test = statistics.median(tested)
     return {
@@ -123,33 +123,33 @@ def summary(trained: list[float], tested: list[float], batches: int, batch_size:
     }
 
 
-def cost_of_seeds(step: type[Step], data: MNIST, device: torch.device, seeds: int) -> dict[str, float]:
-    """Milliseconds a step of so many networks together, and of each: what one takes when they go one by one."""
+def _cost_of_seeds(step: type[Step], data: MNIST, device: torch.device, seeds: int) -> dict[str, float]:
+    """Milliseconds for one step of every seed: all networks stacked, or one network after the other."""
     together = OursTogether(step, data, device, seeds).steps()
     alone = ours(step, data, device).steps()
     count = max(2, 32 // seeds) if device.type == "cpu" else 100
     for side in (together, alone):
         advance(side, 2 if device.type == "cpu" else 10)
     turns = [
-        (timed(lambda: advance(together, count), device), timed(lambda: advance(alone, count), device))
+        (_timed(lambda: advance(together, count), device), _timed(lambda: advance(alone, count), device))
         for _ in range(3)
     ]
     stacked, single = (1e3 * statistics.median(column) / count for column in zip(*turns, strict=True))
     return {"together_ms": round(stacked, 3), "one_by_one_ms": round(seeds * single, 3)}
 
 
-def operators_of(steps: Iterator[None], device: torch.device, count: int = 20) -> list[dict[str, Any]]:
-    """The operators that take most of a training step, by the time that they themselves take on the device."""
+def _operators(steps: Iterator[None], device: torch.device, count: int = 20) -> list[dict[str, Any]]:
+    """The ten operators with the largest share of a training step, by their own time on the device."""
     advance(steps, 10)
     cuda = device.type == "cuda"
     activities = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if cuda else [])]
-    # There is one cycle alone, of which older versions warn that its events would not outlive it.
+    # Without acc_events, older versions warn that events do not outlive a cycle; there is only one.
     with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
         advance(steps, count)
-        wait(device)
+        _wait(device)
     microseconds = {
-        one.key: float(one.self_device_time_total if cuda else one.self_cpu_time_total)
-        for one in profiler.key_averages()
+        event.key: float(event.self_device_time_total if cuda else event.self_cpu_time_total)
+        for event in profiler.key_averages()
     }
     total = sum(microseconds.values())
     longest = sorted(microseconds, key=microseconds.__getitem__, reverse=True)[:10]
@@ -164,58 +164,54 @@ def operators_of(steps: Iterator[None], device: torch.device, count: int = 20) -
 
 
 def on_all_cores(step: type[Step], data: MNIST) -> list[dict[str, Any]]:
-    """Training images a second of the whole machine: one process on all its cores, or one of one thread on each."""
+    """Training images per second of the whole machine: one process on all cores, or one single-threaded per core."""
     n = cores()
     return [
         {
-            "way": way,
+            "way": name,
             "processes": processes,
             "threads": threads,
-            "images_per_s": rate_of(way, step, data, processes, threads),
+            "images_per_s": rate_of(name, step, data, processes, threads),
         }
-        for way, processes, threads in (
-            ("notebook", 1, n),
-            ("notebook", n, 1),
-            ("ours", 1, n),
-            ("ours", n, 1),
-        )
+        for name in ("notebook", "ours")
+        for processes, threads in ((1, n), (n, 1))
     ]
 
 
-def rate_of(way: str, step: type[Step], data: MNIST, processes: int, threads: int, count: int = 300) -> int:
-    """Training images a second of processes that train at the same time, each `count` steps with so many threads."""
+def rate_of(name: str, step: type[Step], data: MNIST, processes: int, threads: int, count: int = 300) -> int:
+    """Training images per second of processes that train at the same time, `count` steps each."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         start = manager.Barrier(processes)
-        tasks = [pool.submit(rate_of_one, way, step.id, data, threads, count, start) for _ in range(processes)]
-        return round(sum(task.result() for task in tasks))
+        futures = [pool.submit(_rate_of_one, name, step.id, data, threads, count, start) for _ in range(processes)]
+        return round(sum(future.result() for future in futures))
 
 
-def rate_of_one(way: str, step_id: str, data: MNIST, threads: int, count: int, start: Barrier) -> float:
-    """Training images a second of this process, which begins when all have warmed up."""
+def _rate_of_one(name: str, step_id: str, data: MNIST, threads: int, count: int, start: Barrier) -> float:
+    """Training images per second of this process, once all processes have warmed up."""
     torch.set_num_threads(threads)
     step = find(step_id)
-    steps = WAYS[way](step, data, torch.device("cpu")).steps()
+    steps = _IMPLEMENTATIONS[name](step, data, torch.device("cpu")).steps()
     advance(steps, 10)
     start.wait()
-    return count * step.recipe.batch_size / timed(lambda: advance(steps, count), torch.device("cpu"))
+    return count * step.recipe.batch_size / _timed(lambda: advance(steps, count), torch.device("cpu"))
 
 
-def images_per_second(step: type[Step], data: MNIST, device: torch.device, batch_size: int) -> int:
-    """Training images a second of our way with another batch size."""
+def _images_per_second(step: type[Step], data: MNIST, device: torch.device, batch_size: int) -> int:
     resized: type[Step] = type(step.__name__, (step,), {"__module__": step.__module__})
     resized.recipe = replace(step.recipe, batch_size=batch_size)
     steps = ours(resized, data, device).steps()
     count = max(3, 2048 // batch_size) if device.type == "cpu" else 100
     advance(steps, min(count, 10))
-    return round(batch_size * count / statistics.median(timed(lambda: advance(steps, count), device) for _ in range(3)))
+    seconds = statistics.median(_timed(lambda: advance(steps, count), device) for _ in range(3))
+    return round(batch_size * count / seconds)
 
 
 def operations_of_epoch(step: type[Step], train: int, test: int) -> int:
-    """Floating-point operations of the convolutions and matrix products of an epoch, a test included.
+    """Floating-point operations of the convolutions and matrix products of an epoch and its test.
 
-    Counted by `torch.utils.flop_counter`, a multiplication and an addition as two; normalization, activation, dropout
-    and augmentation are left out, which makes the floor a floor.
+    A multiplication and an addition count as two. Normalization, activation, dropout and augmentation are not counted,
+    so that the time of these operations is a lower bound.
     """
     model = step.model().to("meta")
     images = torch.empty(2, 1, 28, 28, device="meta")
@@ -226,9 +222,9 @@ def operations_of_epoch(step: type[Step], train: int, test: int) -> int:
     return (int(backward.get_total_flops()) * train + int(forward.get_total_flops()) * test) // len(images)
 
 
-def matrix_rate(device: torch.device, side: int = 1024) -> float:
-    """Operations a second of a float32 matrix product, with the threads that training has; the best of five."""
+def _matrix_rate(device: torch.device, side: int = 1024) -> float:
+    """Operations per second of a float32 matrix product with the threads of the training; the best of five."""
     side *= 4 if device.type == "cuda" else 1
     left, right = torch.randn(2, side, side, device=device)
     left @ right
-    return max(2 * side**3 / timed(lambda: left @ right, device) for _ in range(5))
+    return max(2 * side**3 / _timed(lambda: left @ right, device) for _ in range(5))

@@ -1,9 +1,8 @@
-"""How fast a step trains: rounds of a fixed number of training steps, timed by pytest-benchmark.
+"""The throughput of a step: rounds of a fixed number of training steps, timed by pytest-benchmark.
 
-A round is an epoch of a small training set, trained as `harness.training.train` would on that device, which is waited
-for at the ends of a round only: waiting after each step would measure the waiting. The images are noise with labels
-drawn at random, from which nothing can be learnt, so that the last round does the arithmetic of the first, and the
-network is thrown away. Evaluation is not part of a round.
+A round is an epoch of a small training set, with the trainer that the device has in real training, and without
+evaluation. It waits for the device only before and after: waiting after each step would measure the waiting. The labels
+are random, so that nothing can be learnt and the last round does the arithmetic of the first.
 """
 
 import math
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 STEPS = {"cuda": 200, "cpu": 20}
-"""Training steps a round, so that a round lasts some tenths of a second."""
+"""Training steps per round, so that a round takes some tenths of a second."""
 ROUNDS = 10
-WARMUP = 3  # rounds before them: the choice of algorithms, the allocator, graphs that are captured
+WARMUP = 3  # rounds that are not timed: libraries choose algorithms, memory is allocated, a graph is recorded
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """What a measurement came to."""
+    """The result of a measurement."""
 
     step: str
     device: str
@@ -39,13 +38,13 @@ class Throughput:
     """Training images over the median time of a round."""
     seconds_per_step: float
     peak_memory: int | None
-    """Bytes that tensors took on a CUDA device at most; None on the CPU."""
+    """The most bytes of tensors on a CUDA device; None on the CPU."""
     invalid: list[str]
-    """Why the figures are not to be trusted; empty if they are."""
+    """Why the times cannot be trusted; empty if they can."""
 
 
 class Rounds:
-    """A step in training, called once a round.
+    """A step in training; a call trains one round.
 
     Raises HarnessError if the network's output is not N x 10.
     """
@@ -53,19 +52,19 @@ class Rounds:
     def __init__(self, step: type[Step], device: torch.device) -> None:
         self.device, self.steps = device, STEPS[device.type]
         self.images = self.steps * step.recipe.batch_size
-        self.run = trainer_of(step, [0], unteachable(self.images).to(device))
+        self.trainer = trainer_of(step, [0], unteachable(self.images).to(device))
         self.device_seconds: list[float] = []
         """Time between CUDA events around the steps of each round so far; empty on the CPU."""
         self.loss = 0.0
-        """The mean loss of the round before."""
+        """The mean loss of the last round."""
 
     def wait(self) -> None:
-        """Wait until the device has nothing left to do."""
+        """Wait until the device is idle."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def __call__(self) -> None:
-        """Train one round and wait for it."""
+        """Train one round and wait for the device."""
         if self.device.type != "cuda":
             return self._train()
         stream = torch.cuda.current_stream(self.device)
@@ -79,29 +78,29 @@ class Rounds:
 
     def launch(self) -> None:
         """Launch a round, without waiting for it."""
-        self.run.epoch = 0  # there are more rounds than the schedule has epochs
-        self.run.launch_epoch()
+        self.trainer.epoch = 0  # there are more rounds than epochs in the schedule
+        self.trainer.launch_epoch()
 
     def _train(self) -> None:
-        self.run.epoch = 0
-        [(self.loss, _)] = self.run.train_epoch()
+        self.trainer.epoch = 0
+        [(self.loss, _)] = self.trainer.train_epoch()
 
 
 def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture") -> Throughput | None:
-    """Time `ROUNDS` rounds and put what they depend on into the extra_info of the benchmark.
+    """Time `ROUNDS` rounds and add the result and its conditions to the extra_info of the benchmark.
 
-    None where benchmarks are disabled: a round was trained, and nothing measured. Raises HarnessError if the network is
-    no classifier of 28 x 28 images or its loss is not finite.
+    None if benchmarks are disabled: a round is trained then, but not timed. Raises HarnessError if the network is no
+    classifier of 28 x 28 images or its loss is not finite.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         if device.type == "cuda":
-            torch.cuda.empty_cache()  # what tests before this one left behind is not this one's peak
+            torch.cuda.empty_cache()  # the peak is to be that of this test alone
             torch.cuda.reset_peak_memory_stats(device)
         rounds = Rounds(step, device)
         watch = Watch(rounds)
         benchmark.group, benchmark.name = step.ladder, step.id
-        # Not benchmark(...), which would calibrate: call the target as often as it likes, and thereby train.
+        # Not benchmark(...), which calibrates by calling its target, and every call trains the network.
         benchmark.pedantic(rounds, setup=rounds.wait, rounds=ROUNDS, warmup_rounds=WARMUP, iterations=1)
         timed = rounds.device_seconds[-ROUNDS:]
         watch.end()
@@ -118,12 +117,12 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
         peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         invalid=watch.doubts,
     )
-    benchmark.extra_info.update(asdict(result) | conditions(step, rounds) | watch.seen | {"device_seconds": timed})
+    benchmark.extra_info.update(asdict(result) | _conditions(step, rounds) | watch.seen | {"device_seconds": timed})
     return result
 
 
-def conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
-    """What the time of a round depends on and may change from one run to the next on the same machine."""
+def _conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
+    # What the time of a round depends on and may differ between two runs on one machine.
     return {
         "parameters": step.parameters,
         "batch_size": step.recipe.batch_size,
@@ -134,7 +133,7 @@ def conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
 
 
 class Watch:
-    """The state of the GPU before and after the timed rounds, read under load; on the CPU it sees nothing."""
+    """Reads the state of the GPU under load, before and after the timed rounds; does nothing on a CPU."""
 
     def __init__(self, rounds: Rounds) -> None:
         self.rounds = rounds
@@ -144,19 +143,18 @@ class Watch:
         self._began = time.monotonic()
 
     def end(self) -> None:
-        """Read the state once more and note what speaks against the measurement."""
+        """Read the state again, and add to `doubts` what makes the measurement invalid."""
         after = self._read("gpu_after")
         if self._before and after:
             seconds = time.monotonic() - self._began
             self.doubts += doubts(self._before, after, seconds, os.getpid())
 
     def _read(self, name: str) -> State | None:
-        """A state that cannot be read is a doubt too: nobody knows what the figures are worth."""
         if self.rounds.device.type != "cuda":
             return None
         try:
             gpu = Gpu(str(torch.cuda.get_device_properties(self.rounds.device).uuid))
-            self.rounds()  # the first one loads kernels and records a graph, and the GPU waits
+            self.rounds()  # the first round leaves the GPU idle: it loads kernels and records a graph
             self.rounds.launch()
             state = gpu.state()
         except HarnessError as error:

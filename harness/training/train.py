@@ -21,7 +21,7 @@ from harness.training.trainer import Trainer, alone
 OnEpoch = Callable[[type[Step], int, Epoch], None]
 
 
-def train(step: type[Step], run: Trainer, progress: Progress, epochs: int) -> Iterator[dict[int, Outcome]]:
+def train(step: type[Step], trainer: Trainer, progress: Progress, epochs: int) -> Iterator[dict[int, Outcome]]:
     """Train until every seed of `progress` has finished `epochs` epochs or has failed; yield what each epoch adds.
 
     To end the training early, stop iterating. With fewer epochs than the recipe has, the learning rate still follows
@@ -29,18 +29,19 @@ def train(step: type[Step], run: Trainer, progress: Progress, epochs: int) -> It
     """
     seeds = list(progress.epochs)
     while not progress.over(epochs):
-        yield progress.add(dict(zip(seeds, next_epoch(step, seeds, run), strict=True)))
+        yield progress.add(dict(zip(seeds, next_epoch(step, seeds, trainer), strict=True)))
 
 
-def next_epoch(step: type[Step], seeds: Sequence[int], run: Trainer) -> list[Outcome]:
+def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list[Outcome]:
     """Train and evaluate one epoch; the result for each seed."""
     began = time.perf_counter()
-    trained = run.train_epoch()
-    missed = run.evaluate()
-    share = (time.perf_counter() - began) / len(seeds)
+    trained = trainer.train_epoch()
+    missed = trainer.evaluate()
+    seconds = (time.perf_counter() - began) / len(seeds)
     return [
-        _loss_error(step, seed, run.epoch, loss, finite) or _epoch(run.epoch, loss, correct, errors, share, run.data)
-        for seed, (loss, correct), errors, finite in zip(seeds, trained, missed, run.finite.tolist(), strict=True)
+        _loss_error(step, seed, trainer.epoch, loss, finite)
+        or _epoch(trainer.epoch, loss, correct, errors, seconds, trainer.data)
+        for seed, (loss, correct), errors, finite in zip(seeds, trained, missed, trainer.finite.tolist(), strict=True)
     ]
 
 
@@ -85,9 +86,9 @@ def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
 
 
-def sound(histories: list[Run]) -> list[Run]:
+def sound(runs: list[Run]) -> list[Run]:
     """The given runs, unless one failed: raises HarnessError with every failure."""
-    failures = [history.failed for history in histories if history.failed]
+    failures = [run.failed for run in runs if run.failed]
     if failures:
         raise HarnessError("; ".join(failures))
-    return histories
+    return runs

@@ -14,8 +14,8 @@ import torch
 from harness import Recipe, StepSpec
 from harness.benchmark.throughput import Rounds, Watch
 from harness.data.synthetic import unteachable
-from harness.training import trainer
 from harness.training.ensemble import EnsembleTrainer
+from harness.training.trainer import SingleTrainer
 from spec.harness.benchmark.fake_nvml import UUID, Nvml
 from spec.harness.benchmark.fake_nvml import no_driver as no_driver
 from spec.harness.benchmark.fake_nvml import nvml as nvml
@@ -69,8 +69,8 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
     """On a GPU even one network is: its loss over the same images is that of the network alone."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
-    assert isinstance(alone.run, trainer.SingleTrainer)
-    among.run = EnsembleTrainer([deepcopy(alone.run.model)], Tiny.recipe, alone.run.data, [0])
+    assert isinstance(alone.trainer, SingleTrainer)
+    among.trainer = EnsembleTrainer([deepcopy(alone.trainer.model)], Tiny.recipe, alone.trainer.data, [0])
     for _ in range(6):  # more than the recipe has epochs
         alone()
         among()

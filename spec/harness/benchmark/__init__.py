@@ -1,1 +1,1 @@
-"""What the measurements of speed are held to."""
+"""Tests of `harness.benchmark`."""

@@ -1,6 +1,6 @@
-"""A stand-in for NVML, the driver's library in C, below the real pynvml, whose types and errors are thereby tested too.
+"""A stand-in for NVML, the driver's library in C, below the real pynvml, whose types and errors are tested with it.
 
-A function writes to where its last argument points, in the unit of nvml.h, and returns a status.
+A function writes its result to the address in its last argument, in the unit of nvml.h, and returns a status.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ POWER, HEAT = pynvml.NVML_FI_DEV_PERF_POLICY_POWER, pynvml.NVML_FI_DEV_PERF_POLI
 
 
 def write(place: Any, value: Any) -> int:
-    """Write to a buffer or a place that is passed by reference, as C does."""
+    """Write to a buffer or an argument passed by reference, as C does."""
     getattr(place, "_obj", place).value = value
     return 0
 
@@ -44,7 +44,7 @@ class Nvml:
     def __getattr__(self, name: str) -> Callable[..., int]:
         if name in self.functions:
             return self.functions[name]
-        raise AttributeError(name)  # as ctypes does of a library that has no such function
+        raise AttributeError(name)  # as ctypes does for a missing function
 
     def write_fields(self, gpu: Any, count: Any, places: Any) -> int:
         for field in places._obj:
@@ -66,7 +66,7 @@ class Nvml:
 
 @pytest.fixture
 def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
-    """The library that pynvml asks."""
+    """The library that pynvml calls."""
     library = Nvml()
     monkeypatch.setattr(pynvml, "nvmlLib", library)
     monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
@@ -75,6 +75,6 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
 
 @pytest.fixture
 def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without the library, which pynvml then fails to load."""
+    """A machine without the library: pynvml fails to load it."""
     monkeypatch.setattr(pynvml, "nvmlLib", None)
-    monkeypatch.setattr(pynvml, "CDLL", open)  # as little of it can be opened as loaded
+    monkeypatch.setattr(pynvml, "CDLL", open)  # fails for a missing file, as loading it does

@@ -1,4 +1,4 @@
-"""A trace of two training steps on a GPU, written by hand in the words of torch 2's profiler. Times are microseconds.
+"""A trace of two training steps on a GPU, written by hand in the format of torch 2's profiler. Times in microseconds.
 
 Each step: a batch is loaded (4 us); inside a module, aten::conv2d calls aten::cudnn_convolution, which launches a
 kernel of 70 us; the backward pass runs in a thread of its own; a query of an event belongs to no operator. In the
@@ -22,12 +22,12 @@ def on_gpu(category: str, name: str, ts: int, dur: int, external: int, correlati
 
 
 def launch(category: str, name: str, ts: int, external: int, correlation: int) -> dict[str, Any]:
-    """A call of 8 us that puts something onto the GPU."""
+    """A call of 8 us that launches work on the GPU."""
     return span(category, name, ts, 8, **{"External id": external, "correlation": correlation})
 
 
 def step(number: int, base: int) -> list[dict[str, Any]]:
-    """What both steps have in common."""
+    """The events that both steps have."""
     first = 10 * number  # external ids and correlations of a step begin here
     flow = {"cat": "fwdbwd", "name": "fwdbwd", "pid": CPU, "id": number}
     module = {"Python id": 1, "Python module id": 0}

@@ -1,4 +1,4 @@
-"""Throughput in a moment: rounds of two steps, a stand-in for the clock of a GPU, and a ladder of one step to time."""
+"""Short measurements: rounds of two steps, a stand-in for the events of a GPU, and a ladder of one step to time."""
 
 import json
 import re
@@ -18,37 +18,37 @@ SPEC = tiny_ladder.SPEC.replace("    test_throughput = None  # has a file of its
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds of 2 steps, 3 of them after 1 to warm up."""
+    """Three rounds of 2 steps, after one for warm-up."""
     monkeypatch.setattr(throughput, "STEPS", {"cpu": 2, "cuda": 2})
     monkeypatch.setattr(throughput, "ROUNDS", 3)
     monkeypatch.setattr(throughput, "WARMUP", 1)
 
 
 class Cuda:
-    """A stand-in for the clock of a GPU, on which everything takes a quarter of a second."""
+    """A stand-in for CUDA events, by which every round takes a quarter of a second."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
         real = trainer.SingleTrainer.train_step
-        tell = self.calls.append
+        report = self.calls.append
 
         class Event:
             def __init__(self, enable_timing: bool) -> None:
                 assert enable_timing
 
             def record(self, stream: str) -> None:
-                tell(f"event on {stream}")
+                report(f"event on {stream}")
 
             def elapsed_time(self, end: "Event") -> float:
                 return 250.0
 
-        def train_step(run: trainer.SingleTrainer, *batch: torch.Tensor) -> Any:
-            tell("step")
-            return real(run, *batch)
+        def train_step(self: trainer.SingleTrainer, *batch: torch.Tensor) -> Any:
+            report("step")
+            return real(self, *batch)
 
         monkeypatch.setattr(torch.cuda, "Event", Event)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"{device}'s stream")
-        monkeypatch.setattr(torch.cuda, "synchronize", lambda device: tell("wait"))
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda device: report("wait"))
         monkeypatch.setattr(trainer.SingleTrainer, "train_step", train_step)
 
 
@@ -66,12 +66,12 @@ class Bench(Ladder):
         self.write(SPEC)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        """Run the throughput spec here, in this process."""
+        """Run the throughput spec in this process."""
         where = [] if any(argument.startswith("--device") for argument in arguments) else ["--device=cpu"]
         return super().run("-p", "pytest_benchmark.plugin", "-k", "throughput", *where, *arguments)
 
     def saved(self) -> dict[str, Path]:
-        """The newest of the saved runs, by the name of the folder of their hardware."""
+        """The newest saved run per hardware, by the name of its folder."""
         return {file.parts[-3]: file for file in sorted((self.path / ".benchmarks").glob("*/*/*.json"))}
 
     def change_saved(self, hardware: str, change: Any) -> None:
@@ -84,7 +84,7 @@ class Bench(Ladder):
 
 @pytest.fixture
 def bench(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """On a machine without CUDA that has, by its name, an H200."""
+    """On a machine without CUDA whose hardware is called an H200."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # of the run that this test is part of
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -94,7 +94,7 @@ def bench(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def section(result: pytest.RunResult) -> list[str]:
-    """The lines under the headline of throughput."""
+    """The lines of the section "throughput"."""
     begin = next(n for n, line in enumerate(result.outlines) if re.fullmatch("=+ throughput =+", line))
     rest = result.outlines[begin + 1 :]
     return rest[: next(n for n, line in enumerate(rest) if not line or line.startswith("="))]

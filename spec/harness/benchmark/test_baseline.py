@@ -1,6 +1,6 @@
-"""Baselines: saved for each hardware apart, compared with nothing else, and never with what is invalid.
+"""Baselines: saved per hardware, compared on the same hardware only, and never with invalid measurements.
 
-The runs that are compared are saved by pytest-benchmark, and changed here by hand.
+The saved runs are written by pytest-benchmark and then changed by hand.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The state of a GPU: what the driver says, what is left out where it says less, and what spoils a measurement."""
+"""The state of a GPU: what the driver reports, what is None without a report, and what makes a measurement invalid."""
 
 import sys
 from dataclasses import replace
@@ -15,7 +15,7 @@ from spec.harness.benchmark.fake_nvml import no_driver as no_driver
 from spec.harness.benchmark.fake_nvml import nvml as nvml
 
 REQUIRED = {"nvmlInitWithFlags", "nvmlSystemGetDriverVersion", "nvmlDeviceGetHandleByUUID", "nvmlDeviceGetFieldValues"}
-OTHERS = 0x113  # idleness, clocks that somebody set, GPUs that boost together
+OTHERS = 0x113  # idleness, clocks set by a user, synchronized boost
 ALONE = State("575.51.02", 1965, 1980, 41, 120.26, (), {"sw_power_cap": 1_000_000}, (4711,))
 
 
@@ -27,7 +27,7 @@ def test_the_state_is_that_of_the_gpu_that_is_asked_for(nvml: Nvml, uuid: str | 
         Gpu("GPU-0")
 
 
-@pytest.mark.parametrize("kind", ["Event", "Throttle"])  # the word of drivers since 535, and before
+@pytest.mark.parametrize("kind", ["Event", "Throttle"])  # the names since driver 535, and before it
 def test_each_reason_has_a_bit_by_either_name(nvml: Nvml, kind: str) -> None:
     ask = nvml.functions.pop("nvmlDeviceGetCurrentClocksEventReasons")
     nvml.functions[f"nvmlDeviceGetCurrentClocks{kind}Reasons"] = ask
@@ -40,12 +40,12 @@ def test_nanoseconds_become_microseconds_and_all_who_compute_are_listed(nvml: Nv
     nvml.fields, nvml.by_service = {POWER: 1_999_999, HEAT: 5_000_000_000}, [1802]
     state = Gpu(UUID).state()
     assert state.slowed_for == {"sw_power_cap": 1999, "sw_thermal_slowdown": 5_000_000}
-    assert (state.power, state.processes) == (118.15, (1802, 4711))  # the power of the last second, for want of another
+    assert (state.power, state.processes) == (118.15, (1802, 4711))  # falls back to the power of the last second
 
 
 @pytest.mark.parametrize("status", [pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_NO_PERMISSION, None])
 def test_what_the_driver_does_not_say_is_left_out(nvml: Nvml, status: int | None) -> None:
-    """None: it has no such function."""
+    """Status None: the driver has no such function."""
     nvml.fields = {}
     for name in set(nvml.functions) - REQUIRED:
         if status is None:
@@ -84,11 +84,11 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
     ("before", "after", "expected"),
     [
         ({}, {}, []),
-        ({}, {"slowed_for": {"sw_power_cap": 1_020_000}}, []),  # 0.02 of 2 s is the most
+        ({}, {"slowed_for": {"sw_power_cap": 1_020_000}}, []),  # exactly the limit, 0.02 of 2 s
         ({}, {"slowed_for": {"sw_power_cap": 1_020_001}}, ["slowed down: sw_power_cap for 0.02 of 2.00 s"]),
         ({"slowed_for": {}}, {}, []),
         ({"slowed": ("hw_slowdown",)}, {}, ["slowed down: hw_slowdown"]),
-        ({"processes": (991,)}, {"processes": (991,)}, []),  # a container, in which process 991 is called 4711
+        ({"processes": (991,)}, {"processes": (991,)}, []),  # in a container, where process 991 has the id 4711
         ({"processes": (991,)}, {"processes": (991, 1802)}, ["not alone on the GPU: process 991, 1802"]),
         ({"processes": (77, 4711)}, {"processes": (1802,)}, ["not alone on the GPU: process 77, 1802"]),
     ],

@@ -1,4 +1,4 @@
-"""Profiles: the files that are written, and what torch-tb-profiler makes of them, in its own parser and over HTTP."""
+"""Profiles: the files that are written, and how torch-tb-profiler reads them, in its own parser and over HTTP."""
 
 import gzip
 import json
@@ -54,7 +54,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parsed(trace: dict[str, Any]) -> Any:
-    """The trace as the plugin understands it."""
+    """The trace as parsed by the plugin."""
     import_module("torch_tb_profiler.profiler")  # before its parts, which import each other
     return import_module("torch_tb_profiler.profiler.data").RunProfileData.from_json("worker", None, trace)
 
@@ -83,7 +83,7 @@ def test_the_plugin_sees_the_kernels_of_a_cuda_trace_in_its_copy() -> None:
 
 
 def test_the_plugin_sees_none_of_them_in_the_trace_itself() -> None:
-    """What the copy is for: if this fails, the plugin has learnt the words, and there is nothing left to rename."""
+    """Why there is a copy: if this fails, the plugin knows the categories of torch 2, and the copy can go."""
     operators = by_name(parsed(CUDA_TRACE))
     assert operators["aten::conv2d"].device_duration == 0
     assert operators["aten::cudnn_convolution"].self_host_duration == 60
@@ -139,9 +139,9 @@ def test_the_native_trace_has_the_steps_and_links_forward_with_backward(made: Tr
 def test_the_table_names_the_operators_and_the_file_has_more_of_them(made: Trace) -> None:
     """frontier/step6 has convolutions; nearly all the time of its training is in them and in batch norm."""
     assert "aten::convolution_backward" in made.table
-    shown, kept = names(made.table), names(made.operators.read_text())
+    shown, saved = names(made.table), names(made.operators.read_text())
     assert len(shown) == 20
-    assert shown == kept[:20] != kept
+    assert shown == saved[:20] != saved
 
 
 def names(table: str) -> list[str]:
@@ -182,7 +182,7 @@ def test_the_command_line_profiles_instead_of_training(
 
 
 class TensorBoard:
-    """A TensorBoard on loopback, asked over HTTP."""
+    """A TensorBoard server on loopback."""
 
     def __init__(self, logdir: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -196,7 +196,7 @@ class TensorBoard:
     def get(self, route: str, **query: str) -> Any:
         """The JSON of one of the plugin's routes."""
         url = f"http://127.0.0.1:{self.port}/data/plugin/pytorch_profiler/{route}?{urllib.parse.urlencode(query)}"
-        # Without a proxy, whatever the environment says: this is the same machine.
+        # Without the proxy that the environment may name: the server is on this machine.
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as response:
             body = response.read()
             return json.loads(gzip.decompress(body) if response.headers["Content-Encoding"] == "gzip" else body)

@@ -1,4 +1,4 @@
-"""The benchmark: three ways of one training, in turns, and a page made of what they came to."""
+"""The benchmark: three implementations of one training take turns, and a page shows the results."""
 
 import json
 import re
@@ -40,14 +40,14 @@ def step_of(recipe: Recipe) -> type[Step]:
 STEP = step_of(Recipe(lr=0.1, batch_size=32, epochs=30))
 
 
-@pytest.mark.parametrize("way", [Notebook, Eager, Ours, OursTogether])
-def test_every_way_trains(way: type[Notebook | Eager | Ours | OursTogether]) -> None:
+@pytest.mark.parametrize("implementation", [Notebook, Eager, Ours, OursTogether])
+def test_every_implementation_trains(implementation: type[Notebook | Eager | Ours | OursTogether]) -> None:
     torch.manual_seed(0)
-    one = way(STEP, synthetic(320), CPU)
-    before = one.test()
-    side_by_side.advance(one.steps(), 150)
+    side = implementation(STEP, synthetic(320), CPU)
+    before = side.test()
+    side_by_side.advance(side.steps(), 150)
     assert before < 40
-    assert one.test() > 90
+    assert side.test() > 90
 
 
 def test_a_notebook_has_the_augmentation_of_the_recipe_in_its_place() -> None:
@@ -68,14 +68,14 @@ def test_a_notebook_has_the_augmentation_of_the_recipe_in_its_place() -> None:
 
 
 def test_the_operations_of_an_epoch_are_those_counted_by_hand() -> None:
-    # 1 -> 8, 3x3, stride 2: 13 x 13 outputs; 8 -> 10, 3x3: 11 x 11 outputs; two operations a multiplication
+    # 1 -> 8, 3x3, stride 2: 13 x 13 outputs; 8 -> 10, 3x3: 11 x 11 outputs; two operations per multiplication
     first, second = 2 * 8 * 9 * 13 * 13, 2 * 10 * 8 * 9 * 11 * 11
     # backward: the weights of both, and the input of the second alone
     train, test = 2 * first + 3 * second, first + second
     assert side_by_side.operations_of_epoch(STEP, 100, 10) == 100 * train + 10 * test
 
 
-def test_the_ways_take_turns() -> None:
+def test_the_sides_take_turns() -> None:
     seen: list[str] = []
 
     def side(name: str) -> Iterator[None]:
@@ -107,8 +107,8 @@ def test_processes_train_at_the_same_time() -> None:
 def test_a_whole_result_makes_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TURNS", 2), ("SEEDS", (1, 2)), ("BATCHES", (16, 32)), ("on_all_cores", lambda *_: [])):
         monkeypatch.setattr(side_by_side, name, value)
-    told: list[str] = []
-    result = side_by_side.bench(STEP, synthetic(320), CPU, told.append)
+    messages: list[str] = []
+    result = side_by_side.bench(STEP, synthetic(320), CPU, messages.append)
     assert json.loads(json.dumps(result)) == result
     assert [one["seeds"] for one in result["seeds"]] == [1, 2]
     assert result["ratios"]["notebook"] == pytest.approx(
@@ -119,7 +119,7 @@ def test_a_whole_result_makes_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     page = section(result)
     assert f"## mine/net on {result['made']['hardware']}" in page
     assert f"| notebook | {result['ways']['notebook']['step_ms']:.2f} |" in page
-    assert told[0] == "three ways, in turns"
+    assert messages[0] == "three ways, in turns"
 
 
 def test_the_page_is_made_of_the_results() -> None:

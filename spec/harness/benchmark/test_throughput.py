@@ -1,6 +1,6 @@
-"""Throughput: what a round is, how the GPU is watched meanwhile, and images from which nothing can be learnt.
+"""Throughput: what a round does, how the GPU is monitored, and images from which nothing can be learnt.
 
-What a GPU is asked is counted by a stand-in for its clock; what its driver says comes from a stand-in for NVML.
+Stand-ins for CUDA events and for NVML record the calls to a GPU and give the answers of its driver.
 """
 
 import os
@@ -43,7 +43,7 @@ class Tiny(StepSpec):
 
 
 def on_gpu() -> Rounds:
-    """Rounds that take their device for a GPU, and train on the CPU."""
+    """Rounds that treat their device as a GPU, but train on the CPU."""
     rounds = Rounds(Tiny, torch.device("cpu"))
     rounds.device = torch.device("cuda", 0)
     return rounds
@@ -66,7 +66,7 @@ def test_a_round_on_the_cpu_needs_no_gpu(cuda: Cuda) -> None:
 
 
 def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
-    """On a GPU even one network is: its loss over the same images is that of the network alone."""
+    """On a GPU even one network is an ensemble; its loss on the same images must be that of a single trainer."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))
     assert isinstance(alone.trainer, SingleTrainer)
@@ -80,7 +80,7 @@ def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch, cuda: Cuda) -> Cuda:
-    """A device that torch knows by a UUID, in a process of a known number."""
+    """A device with a known UUID, in a process with a known id."""
     monkeypatch.setattr(os, "getpid", lambda: 4711)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=UUID))
     return cuda
@@ -106,12 +106,12 @@ def test_the_gpu_is_watched_while_a_round_goes_on(gpu: Cuda, nvml: Nvml) -> None
 def test_a_gpu_of_which_nothing_is_known_is_a_doubt(gpu: Cuda, no_driver: None) -> None:
     watch = Watch(on_gpu())
     watch.end()
-    said = "the NVIDIA driver does not answer: NVML Shared Library Not Found; see what nvidia-smi says"
-    assert (watch.doubts, watch.seen) == ([f"the state of the GPU is not known: {said}"], {})
+    reason = "the NVIDIA driver does not answer: NVML Shared Library Not Found; see what nvidia-smi says"
+    assert (watch.doubts, watch.seen) == ([f"the state of the GPU is not known: {reason}"], {})
 
 
 def test_nothing_can_be_learnt_from_the_images() -> None:
-    """The bright square of a synthetic image tells its digit; here it is right as often as a guess, 1 in 10."""
+    """The bright square of a synthetic image is at its digit; here it predicts the label no better than a guess."""
     data = unteachable(2000)
     corners = torch.stack(
         [data.train_images[:, 3 + 8 * (digit // 4), 2 + 7 * (digit % 4)] == 255 for digit in range(10)], 1

@@ -1,1 +1,1 @@
-"""What the training is held to."""
+"""Tests of `harness.training`."""

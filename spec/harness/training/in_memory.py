@@ -1,4 +1,4 @@
-"""Runs in memory: seeds trained by the loop of the harness, without an engine and without files."""
+"""Runs in memory: seeds trained by the loop of the harness, without an engine or files."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from harness.training.trainer import Trainer, alone
 
 
 def run_alone(step: type[Step], seed: int, data: MNIST, epochs: int | None = None) -> Run:
-    """The run of one seed; torch's global generator is not put back."""
-    [history] = trained(step, [seed], alone(step, seed, data), epochs)
-    return history
+    """The run of one seed; torch's global generator is not restored."""
+    [run] = trained(step, [seed], alone(step, seed, data), epochs)
+    return run
 
 
 def run_together(step: type[Step], seeds: Sequence[int], data: MNIST, epochs: int | None = None) -> list[Run]:
-    """The runs of seeds that are trained together; torch's global generator is not put back."""
+    """The runs of an ensemble; torch's global generator is not restored."""
     return trained(step, seeds, together(step, seeds, data), epochs)
 
 
-def trained(step: type[Step], seeds: Sequence[int], run: Trainer, epochs: int | None = None) -> list[Run]:
-    """The runs of networks in training, in the order of the seeds."""
+def trained(step: type[Step], seeds: Sequence[int], trainer: Trainer, epochs: int | None = None) -> list[Run]:
+    """The runs of a trainer, in the order of its seeds."""
     progress = Progress(seeds)
-    for _ in train(step, run, progress, epochs or step.recipe.epochs):
+    for _ in train(step, trainer, progress, epochs or step.recipe.epochs):
         pass
     return progress.histories(step)

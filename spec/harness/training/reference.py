@@ -1,6 +1,6 @@
-"""The reference that the fast trainer is held to: a DataLoader, PIL images, torchvision transforms, eager autograd.
+"""The reference for the trainers: a DataLoader, PIL images, torchvision transforms, eager autograd.
 
-Written the way a notebook would be, and sharing nothing with `harness.training.train` but the recipe.
+Written as in a notebook. It shares nothing with `harness.training` but the recipe.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ Transform = Callable[[Image.Image, int], Image.Image]
 
 
 class Digits(Dataset[tuple[Tensor, int]]):
-    """Images as PIL, an optional transform that knows the index, then ToTensor and Normalize."""
+    """PIL images, an optional transform that is given the index, then ToTensor and Normalize."""
 
     def __init__(self, images: Tensor, labels: Tensor, recipe: Recipe, transform: Transform | None) -> None:
         self.images, self.labels, self.transform = images, labels, transform

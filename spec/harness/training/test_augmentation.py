@@ -1,4 +1,4 @@
-"""Augmentation: the same parameters give torchvision's image, and every image gets parameters of its own."""
+"""Augmentation: images are those of torchvision for the same parameters, and every image has its own parameters."""
 
 import math
 from dataclasses import replace
@@ -22,13 +22,13 @@ N = 200
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    """Noise, in which every pixel that is off by one shows."""
+    """Noise, in which a pixel that is off by one is noticed."""
     return torch.randint(0, 256, (N, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
 @pytest.fixture(scope="module")
 def affine() -> Affine:
-    """Angles to 25 degrees, shifts to 3 pixels and scales to 15 %."""
+    """Angles up to 25 degrees, shifts up to 3 pixels, scales up to 15 % from 1."""
     transform = RandomAffine(degrees=25, translate=3 / 28, scale=(0.85, 1.15))
     return draw(transform, N, 28, torch.Generator().manual_seed(1))
 
@@ -77,7 +77,7 @@ def test_affine_of_tensors_is_that_of_torchvision(interpolation: str, affine: Af
             for k in range(N)
         ]
     )
-    # A nearest neighbour may flip where a source falls within rounding of the border of two pixels: 2 in 100,000.
+    # Rounding may choose another nearest neighbour where a source is on the border of two pixels: 2 in 100,000.
     differing = (ours - expected).abs() > 1e-4
     assert differing.float().mean() <= (2e-5 if interpolation == "nearest" else 0)
 
@@ -118,7 +118,7 @@ def test_normalization_is_that_of_the_recipe(images: Tensor) -> None:
 
 
 def distorted(**changes: Tensor) -> Distortion:
-    """Parameters that leave N images as they are, but for what is given."""
+    """Parameters of N images: the identity, but for `changes`."""
     none = {
         "angle": torch.zeros(N),
         "shift": torch.zeros(N, 2),

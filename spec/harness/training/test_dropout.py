@@ -1,4 +1,4 @@
-"""Dropout: the exact rate, independent elements, and nothing else than torch's own does."""
+"""Dropout: the rate is exact, elements are independent, and all else is as in `torch.nn.Dropout`."""
 
 import math
 
@@ -26,7 +26,7 @@ def dropped(rate: float, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
 def test_as_many_are_dropped_as_the_rate_says(rate: float) -> None:
     n = 2_000_000
     count = int(dropped(rate, (n,)).sum())
-    # Exact test of Binomial(n, rate). A rate rounded to 1/256 would miss most of these by dozens of deviations.
+    # Exact test of Binomial(n, rate). A rate rounded to 1/256 would be off by dozens of deviations for most of these.
     assert stats.binomtest(count, n, rate).pvalue > 1e-4
 
 
@@ -40,8 +40,8 @@ def test_an_element_tells_nothing_of_another(rate: float, lag: int) -> None:
 
 @pytest.mark.parametrize("rate", [0.01, 0.1])
 def test_the_gaps_between_the_dropped_are_geometric(rate: float) -> None:
-    (places,) = torch.nonzero(dropped(rate, (1_000_000,)), as_tuple=True)
-    gaps = places.diff()
+    (indices,) = torch.nonzero(dropped(rate, (1_000_000,)), as_tuple=True)
+    gaps = indices.diff()
     longest = int(4 / rate)
     seen = torch.bincount(gaps.clamp(max=longest + 1), minlength=longest + 2)[1:]
     law = stats.geom(rate)

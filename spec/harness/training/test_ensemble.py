@@ -1,4 +1,4 @@
-"""Seeds that are trained together come to what each comes to alone."""
+"""Seeds that are trained together have the results that each has alone."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ AFFINE = RandomAffine(degrees=8, translate=0.1, scale=(0.9, 1.1), interpolation=
 
 
 class Small(nn.Module):
-    """All that the ladders are made of, in double precision: another order of the same sums shows in no digit."""
+    """The layers of the ladders, in double precision: the order of a sum changes no digit of a result."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,9 +117,9 @@ def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
     ids=["momentum and decay", "on images", "on tensors, averaged"],
 )
 def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> None:
-    step, there = step_of(recipe), data.to("cuda")
-    for history in run_together(step, [3, 0, 7], there):
-        for among, alone in zip(history.epochs, run_alone(step, history.seed, there).epochs, strict=True):
+    step, on_gpu = step_of(recipe), data.to("cuda")
+    for run in run_together(step, [3, 0, 7], on_gpu):
+        for among, alone in zip(run.epochs, run_alone(step, run.seed, on_gpu).epochs, strict=True):
             assert among.train_loss == pytest.approx(alone.train_loss, abs=1e-5)
             assert among.errors == alone.errors
 
@@ -128,7 +128,7 @@ def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> No
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_trains_as_the_cpu_does(data: MNIST) -> None:
     class Certain(Small):
-        """Without dropout, which the two devices draw in different ways."""
+        """Without dropout, whose masks differ between the devices."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -138,7 +138,7 @@ def test_a_gpu_trains_as_the_cpu_does(data: MNIST) -> None:
 
     step = step_of(replace(RECIPE, schedule=OneCycle()))
     step.model = Certain
-    here, [there] = run_alone(step, 5, data), run_together(step, [5], data.to("cuda"))
-    for one, other in zip(here.epochs, there.epochs, strict=True):
+    on_cpu, [on_gpu] = run_alone(step, 5, data), run_together(step, [5], data.to("cuda"))
+    for one, other in zip(on_cpu.epochs, on_gpu.epochs, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, abs=1e-5)
         assert one.errors == other.errors

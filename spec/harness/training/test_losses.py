@@ -1,4 +1,4 @@
-"""A network that is taught learns from the labels and from its teacher, and from no other teacher than it says."""
+"""A taught network learns from the labels and from its teacher, whose weights must be those that the recipe names."""
 
 import hashlib
 from dataclasses import replace
@@ -36,7 +36,7 @@ def teacher(call: Call) -> Teacher:
 
 @pytest.fixture
 def taught(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
-    """small/simple, taught by it."""
+    """small/simple with that teacher."""
     monkeypatch.setattr(small.Simple, "recipe", replace(small.Simple.recipe, teacher=teacher))
     return small.Simple
 
@@ -123,13 +123,13 @@ def test_other_weights_are_another_recipe_and_none_are_what_there_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"), [({"share": 0.0}, "share"), ({"share": 1.1}, "share"), ({"temperature": 0.0}, "temperature")]
+    ("settings", "name"), [({"share": 0.0}, "share"), ({"share": 1.1}, "share"), ({"temperature": 0.0}, "temperature")]
 )
-def test_a_teacher_that_makes_no_sense_is_refused(settings: dict[str, float], said: str) -> None:
-    with pytest.raises(ValueError, match=f"Teacher.{said}"):
+def test_a_teacher_that_makes_no_sense_is_refused(settings: dict[str, float], name: str) -> None:
+    with pytest.raises(ValueError, match=f"Teacher.{name}"):
         Teacher("a/b", "0" * 16, **settings)
 
 
 def untaught(step: type[Step]) -> type[Step]:
-    """The same step with the labels alone."""
+    """The same step without its teacher."""
     return type("Untaught", (step,), {"recipe": replace(step.recipe, teacher=None)})

@@ -1,4 +1,4 @@
-"""The trainer trains what the recipe says: held to a plain reference loop, and to itself."""
+"""The trainer follows the recipe: it is compared with a plain reference loop, and with itself."""
 
 import math
 from dataclasses import replace
@@ -27,7 +27,7 @@ from spec.harness.training.in_memory import run_alone, trained
 
 
 class Tiny(nn.Sequential):
-    """Convolution, batch normalization, pooling: all that the ladders are made of, in 1,000 weights."""
+    """Convolution, batch normalization, pooling: the layers of the ladders, in 1,000 weights."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
 
 
 def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """The optimizer of the reference; fused, since one rounding apart grows to 1e-3 in thirty steps of training."""
+    """The optimizer of the reference; fused, since one rounding error grows to 1e-3 in thirty training steps."""
     return torch.optim.SGD(
         model.parameters(),
         lr=recipe.lr,
@@ -56,7 +56,6 @@ def sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 
 
 def step_of(recipe: Recipe, dropout: float = 0.0) -> type[Step]:
-    """A step for these tests."""
     return type("Step", (StepSpec,), {"model": lambda: Tiny(dropout), "recipe": recipe, "__module__": __name__})
 
 
@@ -115,7 +114,7 @@ def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: 
 
 
 class Double(nn.Module):
-    """A network in double precision, where another order of the same sums does not show in six digits."""
+    """In double precision the order of a sum does not change its first six digits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +144,7 @@ def test_a_step_trains_as_the_reference_whatever_the_layout_in_memory(data: MNIS
 
 def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) -> None:
     class Always(nn.Module):
-        """Says 3 whatever it is shown."""
+        """Predicts 3 for every image."""
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.eye(10)[3].expand(len(images), 10)
@@ -177,7 +176,7 @@ def test_the_average_and_the_one_cycle_are_those_of_torch(data: MNIST) -> None:
 
 
 def numbers(epochs: tuple[Epoch, ...]) -> list[tuple[float, float, float]]:
-    """What must repeat: everything but the seconds."""
+    """What repeats with a seed: everything but the seconds."""
     return [(epoch.train_accuracy, epoch.test_accuracy, epoch.train_loss) for epoch in epochs]
 
 

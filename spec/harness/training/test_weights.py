@@ -1,4 +1,4 @@
-"""The trained networks of the repository are those of their records, and what is not is told apart."""
+"""The committed networks are those of their records, and any other file is rejected."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def test_what_is_missing_is_named(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(verify, "steps", lambda: {"small/simple": Simple})
-    for line, said in (
+    for line, message in (
         ("verify small/simple", "small/simple has no weights"),
         ("verify small/simple --train 0", "small/simple has no record of seed 0"),
         ("verify --train 0", "--train is for one step"),
@@ -65,13 +65,13 @@ def test_what_is_missing_is_named(
     ):
         assert main([*line.split(), "--device", "cpu"]) == 2
         err = capsys.readouterr().err
-        assert said in err
+        assert message in err
         assert err.count("\n") == 1
     assert not weights.path_of(Simple).exists()
 
 
 @pytest.mark.parametrize(
-    ("there", "instead"),
+    ("pattern", "replacement"),
     [
         (rb"(?s).\Z", b""),  # cut short
         (rb"(?s).+", b""),
@@ -82,8 +82,8 @@ def test_what_is_missing_is_named(
         (b"0.0.weight", b"0.9.weight"),
     ],
 )
-def test_a_file_that_is_not_its_weights_is_one_line(there: bytes, instead: bytes, made: Path) -> None:
-    raw = re.sub(there, instead.replace(b"\\", b"\\\\"), made.read_bytes(), count=1)
+def test_a_file_that_is_not_its_weights_is_one_line(pattern: bytes, replacement: bytes, made: Path) -> None:
+    raw = re.sub(pattern, replacement.replace(b"\\", b"\\\\"), made.read_bytes(), count=1)
     assert raw != made.read_bytes()
     made.write_bytes(raw)
     with pytest.raises(HarnessError, match=r"plain\.safetensors has not the weights of small/plain"):
@@ -101,8 +101,8 @@ def test_a_training_that_comes_to_something_else_writes_nothing(made: Path) -> N
 
 
 def test_the_weights_of_the_repository_are_of_their_steps() -> None:
-    kept = [step for step in steps().values() if weights.path_of(step).exists()]
-    for step in kept:
+    committed = [step for step in steps().values() if weights.path_of(step).exists()]
+    for step in committed:
         trained = weights.read(step)
         assert verify.recorded(step, trained.seed)
         assert weights.path_of(step).stat().st_size < 200_000

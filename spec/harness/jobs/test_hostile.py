@@ -292,7 +292,7 @@ def dotted(node: ast.expr) -> str:
 
 @pytest.mark.parametrize("folder", ["harness", "models"])
 def test_nothing_is_unpickled_and_no_data_is_executed(folder: str) -> None:
-    files = sorted((ROOT / folder).glob("*.py"))
+    files = sorted((ROOT / folder).rglob("*.py"))
     assert files
     for path in files:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -26,7 +26,7 @@ from types import SimpleNamespace
 import pytest
 
 
-def recorded(step, seeds, device, on_epoch, **rest):
+def run_here(step, seeds, device, on_epoch, **rest):
     histories = []
     for seed in seeds:
         epochs = [SimpleNamespace(epoch=1, seconds=2.0), SimpleNamespace(epoch=2, seconds=4.0)]
@@ -37,7 +37,7 @@ def recorded(step, seeds, device, on_epoch, **rest):
     return histories
 
 
-def told(step, seed, epoch):
+def epoch_line(step, seed, epoch):
     return f"{step.id} seed {seed} epoch {epoch.epoch}"
 
 
@@ -45,8 +45,8 @@ def told(step, seed, epoch):
 def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
-    monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(recorded=recorded))
-    monkeypatch.setattr("harness.run.epoch_line", told)
+    monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(run_here=run_here))
+    monkeypatch.setattr("harness.plugin.accuracy.epoch_line", epoch_line)
     monkeypatch.setitem(sys.modules, "harness.evidence.summary", SimpleNamespace(final_accuracies=lambda step: []))
 """
 

@@ -1,8 +1,8 @@
-"""Checkpoints: all that a training needs in order to go on, as one safetensors file that is replaced every epoch.
+"""Checkpoints: everything a job needs in order to resume, as one safetensors file that is replaced every epoch.
 
-The tensors are the state of the networks, of the optimizer and of the generators; the metadata in the header of the
-file is one JSON text with the rest, what was trained where and the epochs so far, and the SHA-256 of both. Nothing in
-it is ever executed or unpickled, and nothing of it is believed before it has been checked.
+The tensors are the state of the networks, the optimizers and the generators. The metadata in the header is a JSON
+text with the rest (the step, where it trained, the epochs so far) and the SHA-256 of both. Nothing in the file is ever
+executed or unpickled, and nothing is used before it has been checked.
 """
 
 import hashlib
@@ -19,31 +19,29 @@ from torch import Tensor
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.files import write
 from harness.provenance import differences
 from harness.run import Epoch, Progress, epoch_of_json
 from harness.step import Step
 
-VERSION = 1  # of the format; a checkpoint of another one is refused
-TEXT, DIGEST = "training", "sha256"  # the entries of the metadata
-LARGEST = 1 << 30  # bytes; a network of these ladders has a hundredth of a thousandth of it
+VERSION = 1  # of the format; other versions are refused
+TEXT, DIGEST = "training", "sha256"  # the keys of the metadata
+LARGEST = 1 << 30  # bytes; a network of these ladders takes some ten thousand
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training was after an epoch, or before its first."""
+    """The state of a job after an epoch, or before its first."""
 
     step: str
     head: dict[str, Any]
-    """The first line of the run files, less the seed: when, where and with what the training began."""
+    """The first line of the run files without step and seed: when, where and with what the job started."""
     progress: Progress
     state: dict[str, Tensor]
 
     @property
     def epoch(self) -> int:
-        """Epochs behind, those of a seed that failed not counted."""
-        going_on = [run for seed, run in self.progress.epochs.items() if seed not in self.progress.failed]
-        return max(map(len, going_on), default=0)
+        """Epochs finished, by the seeds that have not failed."""
+        return max(_lengths(self.progress), default=0)
 
     def pack(self) -> bytes:
         """The bytes of a safetensors file."""
@@ -52,10 +50,10 @@ class Checkpoint:
             for seed, run in self.progress.epochs.items()
         ]
         text = json.dumps({"version": VERSION, "step": self.step, "head": self.head, "runs": runs})
-        return bytes(save(self.state, {TEXT: text, DIGEST: digest(text, self.state)}))
+        return bytes(save(self.state, {TEXT: text, DIGEST: _digest(text, self.state)}))
 
     def check(self, step: type[Step], provenance: dict[str, Any], where: str) -> None:
-        """Raise HarnessError if it is of another step, or was made with something else than the given provenance."""
+        """Raise HarnessError if it belongs to another step, or if its provenance differs from the given one."""
         if self.step != step.id:
             raise HarnessError(f"{where} is of {self.step}, not of {step.id}")
         if other := differences(self.head, provenance):
@@ -63,14 +61,14 @@ class Checkpoint:
 
 
 def unpack(raw: bytes, where: str) -> Checkpoint:
-    """The checkpoint in the bytes of a file; HarnessError, which names `where` they are from, if they are none."""
+    """The checkpoint in the bytes of a file; if they are none, a HarnessError that says `where` they are from."""
     try:
-        # The library checks the header against the bytes before anything is made of them.
+        # The library checks the header against the bytes before it makes any tensor.
         tensors: dict[str, Tensor] = load(raw)
         header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")], LARGEST)
         metadata = strict_json.mapping(header, "__metadata__")
         text = strict_json.text(metadata, TEXT, LARGEST)
-        if strict_json.text(metadata, DIGEST) != digest(text, tensors):
+        if strict_json.text(metadata, DIGEST) != _digest(text, tensors):
             raise ValueError("its SHA-256 is not that of its contents")
         rest = strict_json.parse(text)
         if (version := strict_json.whole(rest, "version", 0, 1 << 31)) != VERSION:
@@ -80,21 +78,21 @@ def unpack(raw: bytes, where: str) -> Checkpoint:
             raise ValueError("its head names a step or a seed")
         return Checkpoint(strict_json.text(rest, "step"), head, _progress(rest), tensors)
     except (SafetensorError, ValueError, KeyError, TypeError, AssertionError, OverflowError, RuntimeError) as error:
-        why = " ".join(f"{error}".split())[:200]
+        why = " ".join(str(error).split())[:200]
         raise HarnessError(f"{where} is not a checkpoint: {why}; delete it to start its runs anew") from error
 
 
-def digest(text: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the text and of the names and bytes of the tensors, so that damage does not pass for a network."""
-    found = hashlib.sha256(text.encode())
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the text and of the names and bytes of the tensors, so that damage is not taken for a network."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
-        found.update(name.encode())
-        found.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _progress(rest: dict[str, Any]) -> Progress:
-    """The runs so far; ValueError unless they are of different seeds and, those that failed apart, of one length."""
+    """The runs so far; ValueError if a seed appears twice, or if seeds that did not fail differ in epochs."""
     runs = strict_json.objects(rest, "runs")
     progress = Progress(strict_json.whole(run, "seed", 0, strict_json.SEEDS) for run in runs)
     for run in runs:
@@ -103,20 +101,24 @@ def _progress(rest: dict[str, Any]) -> Progress:
         progress.epochs[run["seed"]] = epochs
         if run.get("failed") is not None:
             progress.failed[run["seed"]] = strict_json.text(run, "failed", strict_json.LONGEST)
-    going_on = {len(run) for seed, run in progress.epochs.items() if seed not in progress.failed}
-    if len(progress.epochs) < len(runs) or len(going_on) > 1:
+    if len(progress.epochs) < len(runs) or len(_lengths(progress)) > 1:
         raise ValueError("its runs are not of different seeds and of one length")
     return progress
 
 
+def _lengths(progress: Progress) -> set[int]:
+    """How many epochs the seeds have that did not fail; all have the same number if the checkpoint is whole."""
+    return {len(run) for seed, run in progress.epochs.items() if seed not in progress.failed}
+
+
 def read(path: Path) -> Checkpoint:
-    """The checkpoint in a file; HarnessError if it cannot be read or is none."""
+    """The checkpoint in a file; HarnessError if it cannot be read or holds none."""
     try:
         return unpack(files.read(path, LARGEST), str(path))
     except (OSError, ValueError) as error:
         raise HarnessError(f"{path} cannot be read: {error}; delete it to start its runs anew") from error
 
 
-def keep(path: Path, raw: bytes) -> None:
-    """Replace the checkpoint in one move, once the new one is on the disk; HarnessError if it cannot be written."""
-    write(path, raw, advice="make room, or mend the folder, and go on with --resume")
+def write(path: Path, raw: bytes) -> None:
+    """Replace a checkpoint in one move, once the new one is on the disk; HarnessError if it cannot be written."""
+    files.write(path, raw, advice="make room, or mend the folder, and go on with --resume")

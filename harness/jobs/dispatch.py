@@ -1,4 +1,4 @@
-"""Trainings that leave files behind: a run file a seed, and a checkpoint from which a killed one can go on."""
+"""Hands the jobs of a step to an engine, saves what they report, and yields each run once it is finished."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -22,7 +22,7 @@ from harness.training.train import groups, sound
 
 def run_jobs(
     step: type[Step],
-    there: Resumable,
+    resumable: Resumable,
     engine: Engine,
     *,
     folder: Path,
@@ -30,44 +30,43 @@ def run_jobs(
     epochs: int,
     on_epoch: OnEpoch,
 ) -> Iterator[Run]:
-    """Train the seeds of a step, with files under `folder`; yield each run once it is over.
+    """Train seeds of a step, with files under `folder`; yield each run once it is finished, failed ones included.
 
-    `there` says which seeds, and what is there of them already: what is whole is yielded as it is, what was interrupted
-    goes on. A run whose loss did not stay finite is among those yielded. What a run could go on from is removed when
-    the next one is asked for: by then, the one before can be in a record.
+    Of the seeds in `resumable`, finished runs are yielded as they are, interrupted ones resume, and the rest start. A
+    checkpoint is removed only when the next run is asked for: by then the caller may have recorded the last one.
 
     Raises HarnessError if the step cannot be trained at all, before any file is opened; if a file cannot be written;
-    and after the last run, if a worker died or met an error. Then the epochs it told of are kept in its checkpoint.
+    and, after the last run, if a worker died or met an error. The epochs that it reported are saved in its checkpoint.
     """
     check_output(step, step.model(), torch.device("cpu"))
-    for history in there.whole:
-        for epoch in history.epochs:
-            on_epoch(step, history.seed, epoch)
-        yield history
+    for run in resumable.finished:
+        for epoch in run.epochs:
+            on_epoch(step, run.seed, epoch)
+        yield run
     head = commit()
-    new = [Job(step, tuple(group), epochs, head) for group in groups(there.rest, engine.device, engine.workers)]
-    yield from _follow([*there.interrupted, *(JobFiles(folder, task) for task in new)], engine, data, on_epoch)
+    jobs = [Job(step, tuple(group), epochs, head) for group in groups(resumable.rest, engine.device, engine.workers)]
+    yield from _train([*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)], engine, data, on_epoch)
 
 
-def _follow(everything: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
-    """Train the tasks and keep what is told of them; yield the runs of each once they are over."""
-    lost = []
+def _train(jobs: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
+    """Train the jobs and save their updates; yield the runs of each job once it is finished."""
+    errors = []
     try:
-        with closing(engine.run([kept.task for kept in everything], data)) as told_of:
-            for place, news in told_of:
-                kept = everything[place]
-                if isinstance(news, HarnessError):
-                    lost.append(str(news))
+        with closing(engine.run([files.job for files in jobs], data)) as updates:
+            for index, update in updates:
+                if isinstance(update, HarnessError):
+                    errors.append(str(update))
                     continue
-                kept.take(news, on_epoch)
-                if kept.progress.over(kept.task.epochs):
-                    yield from kept.histories()
-                    kept.over()
+                files = jobs[index]
+                files.save(update, on_epoch)
+                if files.progress.over(files.job.epochs):
+                    yield from files.runs()
+                    files.finish()
     finally:
-        for kept in everything:
-            kept.close()
-    if lost:
-        raise HarnessError("; ".join(lost))
+        for files in jobs:
+            files.close()
+    if errors:
+        raise HarnessError("; ".join(errors))
 
 
 def run_here(
@@ -80,9 +79,9 @@ def run_here(
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> list[Run]:
-    """Train in this process, with files under `folder`.
+    """Train in this process, with files under `folder`, for all epochs of the recipe unless `epochs` says fewer.
 
-    A step that cannot be trained at all is refused before any file is opened.
+    Raises HarnessError as `run_jobs` does, and if the loss of a run did not stay finite.
     """
     runs = run_jobs(
         step,
@@ -97,4 +96,4 @@ def run_here(
 
 
 def ignore(step: type[Step], seed: int, epoch: Epoch) -> None:
-    """Tell nobody."""
+    """The callback for callers that show no progress."""

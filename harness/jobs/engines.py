@@ -1,7 +1,6 @@
-"""Where independent trainings run: in this process, in processes of this machine, or on a Ray cluster.
+"""Where independent jobs train: in this process, in processes of this machine, or on a Ray cluster.
 
-On the CPU the histories are the same whichever it is, for workers of one thread: a training depends on its seed and on
-nothing beside it.
+With workers of one thread on the CPU, the runs are the same wherever they train: a run depends on nothing but its seed.
 """
 
 from collections.abc import Sequence
@@ -18,11 +17,9 @@ from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
 
-NAMES = ("local", "processes", "ray")
-
 
 class Local:
-    """The process that asks, one task after the other."""
+    """Trains in this process, one job after the other."""
 
     workers = 1
 
@@ -30,38 +27,38 @@ class Local:
         self.device = device
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `harness.jobs.Engine`."""
+        """The provenance of a run in this process."""
         return provenance(step, self.device)
 
-    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
-        """See `harness.jobs.Engine`."""
-        there = data.to(self.device)
-        for place, task in enumerate(tasks):
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        """Train the jobs in order; one that fails does not stop the others."""
+        data = data.to(self.device)
+        for index, job in enumerate(jobs):
             try:
-                for news in work(task, there):
-                    yield place, news
+                for update in work(job, data):
+                    yield index, update
             except HarnessError as error:
-                yield place, error
+                yield index, error
 
 
 def engine_of(name: str, device: str, ray_address: str | None = None) -> Engine:
-    """The engine of that name on the device for a word of the user; see `harness.device.device_of`.
+    """The engine with that name, on the device that a user's word means; see `harness.device.device_of`.
 
-    Raises HarnessError for a device that is not there, and for Ray where it is not installed or cannot be reached.
+    Raises HarnessError if there is no such device, and if Ray is not installed or cannot be reached.
     """
     if name == "ray":
-        from harness.jobs.ray_cluster import OnRay  # which sets environment variables of Ray
+        from harness.jobs.ray_cluster import RayCluster  # which sets environment variables of Ray
 
-        return OnRay(device, ray_address)
+        return RayCluster(device, ray_address)
     if ray_address is not None:
         raise HarnessError("--ray-address is for --engine ray; leave it out, or name that engine")
     if name == "processes":
-        return Processes(devices_of(device_of(device)))
+        return Processes(_devices_of(device_of(device)))
     return Local(device_of(device))
 
 
-def devices_of(device: torch.device) -> list[torch.device]:
-    """A device for each worker process: a core or a GPU each, or the one GPU that was named."""
+def _devices_of(device: torch.device) -> list[torch.device]:
+    """One device per worker process: the CPU once per core, each of the GPUs, or the one GPU that was named."""
     if device.type == "cpu":
         return [device] * cores()
     if device.index is not None:

@@ -1,4 +1,4 @@
-"""What is asked of an engine, and what is heard of it: tasks and the news of them."""
+"""What an engine is asked to train, and what it reports back."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,45 +14,45 @@ from harness.step import Step
 
 @dataclass(frozen=True)
 class Job:
-    """Seeds to be trained together, up to so many epochs."""
+    """Seeds that train together until each has all its epochs."""
 
     step: type[Step]
     seeds: tuple[int, ...]
     epochs: int
     head: Mapping[str, Any] = field(default_factory=dict)
-    """What the run files are to say at their beginning and a worker does not know, such as the commit."""
+    """What a worker does not know but the first line of a run file says, such as the commit."""
     checkpoint: bytes | None = None
-    """Where to go on from."""
+    """Where to resume."""
 
     @property
     def name(self) -> str:
-        """What to call it in an error."""
+        """What error messages call it."""
         return f"{self.step.id}, seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
 
 
 @dataclass(frozen=True)
 class Update:
-    """What became of a task: that it began (no outcomes), or that an epoch ended."""
+    """A worker's message: the job has started (no outcomes), or an epoch has finished."""
 
     checkpoint: bytes
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)
-    """By seed, and of those only that had not failed before."""
+    """By seed, without the seeds that failed in an earlier epoch."""
 
 
 Results = Generator[tuple[int, Update | HarnessError]]
-"""The place of a task, and what is new of it; after an error there is nothing more of that task."""
+"""The index of a job and its next update, or the error that ended it."""
 
 
 class Engine(Protocol):
-    """A place where tasks are trained."""
+    """A place where jobs are trained."""
 
     device: torch.device
-    """What kind of device it is."""
+    """The kind of device that it trains on."""
     workers: int
-    """How many tasks are trained at once."""
+    """How many jobs it trains at the same time."""
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """What runs of the step are made with there, as far as it is known beforehand."""
+        """The provenance that runs of the step will have, as far as it is known before they start."""
 
-    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
-        """Train the tasks, and tell of all as it happens; closing the generator ends the workers."""
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        """Train the jobs and yield their updates as they arrive; closing the generator ends the workers."""

@@ -1,7 +1,7 @@
-"""The engine of processes: one for each core, with one thread, or one for each GPU.
+"""The engine of processes: one process of one thread per core, or one process per GPU.
 
-A worker is a fresh interpreter that is sent the data once and then one task after the other. What it sends back is
-pickled by one process of ours for another, through a pipe that no one else can open.
+A worker is a fresh interpreter. It receives the data once and then one job after the other. Updates are pickled by one
+process of ours for another, and go through a pipe that nobody else can open.
 """
 
 import signal
@@ -21,83 +21,84 @@ from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.step import Step
 
-PATIENCE = 10.0  # seconds for a worker to end before it is killed
+PATIENCE = 10.0  # seconds that a worker has to end before it is killed
 
 
 class Processes:
-    """A process for each of the devices given, on which it trains task after task."""
+    """Trains in one process per device."""
 
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """See `harness.jobs.Engine`."""
+        """The provenance of a run in a worker, which has one thread on the CPU."""
         made = provenance(step, self.device)
         return {**made, "threads": 1} if self.device.type == "cpu" else made
 
-    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
-        """See `harness.jobs.Engine`. A worker that dies loses its task alone; another takes its place."""
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        """Train the jobs. A worker that dies loses its own job and no other; a new worker takes its place."""
         arrays = data.arrays()
-        waiting = deque(range(len(tasks)))
-        idle = [Worker(device) for device in self.devices[: len(tasks)]]
-        busy: dict[Connection, tuple[Worker, int]] = {}
+        waiting = deque(range(len(jobs)))
+        idle = [_Worker(device) for device in self.devices[: len(jobs)]]
+        busy: dict[Connection, tuple[_Worker, int]] = {}
         try:
             for worker in idle:
                 worker.send(arrays)
             while waiting or busy:
                 while waiting and idle:
-                    worker, place = idle.pop(), waiting.popleft()
-                    busy[worker.connection] = worker, place
-                    worker.send(tasks[place])
+                    worker, index = idle.pop(), waiting.popleft()
+                    busy[worker.connection] = worker, index
+                    worker.send(jobs[index])
                 for connection in wait(list(busy)):
-                    worker, place = busy[connection]  # type: ignore[index]  # what was given to `wait`
-                    news = worker.receive(tasks[place])
-                    if news is not None:
-                        yield place, news
-                    if news is None or not worker.alive:
+                    worker, index = busy[connection]  # type: ignore[index]  # `wait` returns what it was given
+                    update = worker.receive(jobs[index])
+                    if update is not None:
+                        yield index, update
+                    if update is None or not worker.alive:
                         del busy[worker.connection]
                         if worker.alive:
                             idle.append(worker)
                         else:
                             worker.end()
                             if waiting:
-                                idle.append(Worker(worker.device))
+                                idle.append(_Worker(worker.device))
                                 idle[-1].send(arrays)
         finally:
             for worker in [*idle, *(worker for worker, _ in busy.values())]:
                 worker.end()
 
 
-class Worker:
-    """A process that trains, seen from the one that asked for it."""
+class _Worker:
+    """A process that trains, as the process that started it sees it."""
 
     def __init__(self, device: torch.device) -> None:
-        context = get_context("spawn")  # a fork would share locks and threads of torch in whatever state they are
+        context = get_context("spawn")  # a fork would copy torch's locks in whatever state they are
         self.device = device
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, str(device)), daemon=True)
+        self.connection, remote = context.Pipe()
+        self.process = context.Process(target=_serve, args=(remote, str(device)), daemon=True)
         self.process.start()
-        theirs.close()  # or the death of the process would not close the pipe
+        remote.close()  # else the death of the process would not close the pipe
         self.alive = True
 
     def send(self, value: Any) -> None:
-        """Send something; that the process is dead is noticed when it is to answer."""
+        """Send a value; if the process is dead, `receive` says so."""
         try:
             self.connection.send(value)
         except OSError:
             self.alive = False
 
-    def receive(self, task: Job) -> Any:
-        """What it sends next: news, an error, or None when the task is over; an error as well if it is dead."""
+    def receive(self, job: Job) -> Any:
+        """The next update, an error if the job failed or the worker died, or None once the job is over."""
         try:
             return self.connection.recv()
         except (EOFError, OSError):
             self.alive = False
             self.process.join(PATIENCE)
-            return HarnessError(f"{task.name}: its worker died ({how(self.process.exitcode)}); go on with --resume")
+            reason = exit_reason(self.process.exitcode)
+            return HarnessError(f"{job.name}: its worker died ({reason}); go on with --resume")
 
     def end(self) -> None:
-        """End the process, and wait until it is gone."""
+        """End the process and wait until it is gone."""
         self.process.terminate()
         self.process.join(PATIENCE)
         if self.process.is_alive():
@@ -106,34 +107,34 @@ class Worker:
         self.connection.close()
 
 
-def how(status: int | None) -> str:
-    """How a process ended, in words."""
+def exit_reason(status: int | None) -> str:
+    """How a process ended: the name of a signal, or its exit status."""
     if status is not None and status < 0:
         return signal.Signals(-status).name
     return f"exit status {status}"
 
 
-def serve(connection: Connection, device: str) -> None:
-    """What a worker does until nobody is there to send it tasks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Ctrl-C of a terminal goes to all; who asked for us ends us
+def _serve(connection: Connection, device: str) -> None:
+    """Receive jobs and train them, until the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; our parent ends us
     if device == "cpu":
         torch.set_num_threads(1)
     try:
         data = MNIST.of_arrays(connection.recv()).to(device)
         while True:
-            task = connection.recv()
+            job = connection.recv()
             try:
-                for news in work(task, data):
-                    connection.send(news)
+                for update in work(job, data):
+                    connection.send(update)
                 connection.send(None)
             except HarnessError as error:
                 connection.send(error)
                 connection.send(None)
             except OSError:
                 raise
-            except Exception as error:  # whatever the network of a user raises
+            except Exception as error:  # a user's network may raise anything
                 traceback.print_exc()
-                connection.send(HarnessError(f"{task.name}: {type(error).__name__}: {error}"))
+                connection.send(HarnessError(f"{job.name}: {type(error).__name__}: {error}"))
                 connection.send(None)
     except (EOFError, OSError):
-        return  # whoever asked for the training is gone
+        return  # our parent is gone

@@ -1,4 +1,4 @@
-"""What is there already of the seeds that are asked for: runs that are whole, and trainings that can go on."""
+"""Which runs of the seeds that are asked for are finished already, and which can resume."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,7 @@ from harness.errors import HarnessError
 from harness.files import read
 from harness.jobs import checkpoint, run_file
 from harness.jobs.job import Engine, Job
-from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, JobFiles, files, lock, sweep
+from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, JobFiles, acquire, files_in, remove_leftovers
 from harness.provenance import differences
 from harness.run import Run
 from harness.step import Step
@@ -15,86 +15,89 @@ from harness.step import Step
 
 @dataclass
 class Resumable:
-    """What earlier trainings left behind."""
+    """What earlier trainings left of the seeds that are asked for."""
 
     rest: list[int]
-    """The seeds of which there is nothing, in order."""
-    whole: list[Run] = field(default_factory=list)
+    """The seeds that they left nothing of, in order."""
+    finished: list[Run] = field(default_factory=list)
     interrupted: list[JobFiles] = field(default_factory=list)
-
-    def take(self, seeds: set[int]) -> None:
-        """These seeds are no longer among the rest."""
-        self.rest = [seed for seed in self.rest if seed not in seeds]
 
 
 @dataclass(frozen=True, order=True)
-class Candidate:
-    """A file to have seeds from; the last in order is taken: the latest, a checkpoint before the run file beside it."""
+class _Candidate:
+    """A file with runs of some seeds. The last in order is used: the latest, and a checkpoint before its run files."""
 
     stamp: str
-    suffix: str  # ".safetensors" comes after ".jsonl"
+    suffix: str  # ".safetensors" sorts after ".jsonl"
     seeds: tuple[int, ...]
     path: Path
-    history: Run | None = field(default=None, compare=False)
+    run: Run | None = field(default=None, compare=False)
 
 
 def find_resumable(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Resumable:
-    """What there is of the seeds in a folder of run files, if they are to have so many epochs.
+    """Look in a folder of run files for runs of the seeds that have all `epochs`, or can resume until they do.
 
-    Raises HarnessError for files that are damaged, and for a checkpoint that would be used and cannot be: one of
-    another recipe, network, version or device, one of more epochs, one whose training still goes on.
+    Raises HarnessError for a damaged file, and for a checkpoint that would be used but cannot be: made with another
+    recipe, network, version or device; with more epochs; or of a training that is still running.
     """
-    here = folder / step.id
-    sweep(here)
+    step_folder = folder / step.id
+    remove_leftovers(step_folder)
     made = engine.provenance(step)
-    left = Resumable(seeds)
-    for found in sorted([*checkpoints(here), *whole_runs(here, step, seeds, epochs, made)], reverse=True):
-        wanted = set(found.seeds) & set(seeds)
-        if not wanted <= set(left.rest) or not wanted:
+    resumable = Resumable(seeds)
+    candidates = [*_checkpoints(step_folder), *_finished(step_folder, step, seeds, epochs, made)]
+    for candidate in sorted(candidates, reverse=True):
+        wanted = set(candidate.seeds) & set(seeds)
+        if not wanted <= set(resumable.rest) or not wanted:
             continue
-        if len(wanted) < len(found.seeds):
-            together = " ".join(map(str, found.seeds))
-            raise HarnessError(f"{found.path} is of seeds that were trained together; go on with --seeds {together}")
-        if found.history is not None:
-            left.whole.append(found.history)
+        if len(wanted) < len(candidate.seeds):
+            together = " ".join(map(str, candidate.seeds))
+            raise HarnessError(
+                f"{candidate.path} is of seeds that were trained together; go on with --seeds {together}"
+            )
+        if candidate.run is not None:
+            resumable.finished.append(candidate.run)
         else:
-            left.interrupted.append(interrupted(step, folder, found, epochs, made))
-        left.take(wanted)
-    return left
+            resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made))
+        resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
+    return resumable
 
 
-def checkpoints(here: Path) -> list[Candidate]:
-    """All checkpoints in a folder."""
+def _checkpoints(folder: Path) -> list[_Candidate]:
     return [
-        Candidate(stamp, CHECKPOINT, tuple(checkpoint.read(path).progress.epochs), path)
-        for path, _, stamp in files(here, CHECKPOINT)
+        _Candidate(stamp, CHECKPOINT, tuple(checkpoint.read(path).progress.epochs), path)
+        for path, _, stamp in files_in(folder, CHECKPOINT)
     ]
 
 
-def whole_runs(here: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]) -> list[Candidate]:
-    """The runs of these seeds that have all their epochs and were made with the same as those to come would be."""
-    found = []
-    for path, seed, stamp in files(here, RUN):
+def _finished(
+    folder: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]
+) -> list[_Candidate]:
+    """The runs of these seeds that have all their epochs, and the provenance that new runs would have."""
+    candidates = []
+    for path, seed, stamp in files_in(folder, RUN):
         if seed in seeds:
-            history = run_file.read(path, step)
-            same = not differences(history.provenance, made)
-            if history.seed == seed and len(history.epochs) == epochs and history.failed is None and same:
-                found.append(Candidate(stamp, RUN, (seed,), path, history))
-    return found
+            run = run_file.read(path, step)
+            same = not differences(run.provenance, made)
+            if run.seed == seed and len(run.epochs) == epochs and run.failed is None and same:
+                candidates.append(_Candidate(stamp, RUN, (seed,), path, run))
+    return candidates
 
 
-def interrupted(step: type[Step], folder: Path, found: Candidate, epochs: int, made: dict[str, object]) -> JobFiles:
-    """The files of a training that can go on, locked."""
-    held = lock(found.path.with_suffix(LOCK))
+def _interrupted(
+    step: type[Step], folder: Path, candidate: _Candidate, epochs: int, made: dict[str, object]
+) -> JobFiles:
+    """The files of a job that can resume, locked."""
+    path = candidate.path
+    lock = acquire(path.with_suffix(LOCK))
     try:
-        raw = read(found.path, checkpoint.LARGEST)
-        saved = checkpoint.unpack(raw, str(found.path))
-        saved.check(step, made, str(found.path))
+        raw = read(path, checkpoint.LARGEST)
+        saved = checkpoint.unpack(raw, str(path))
+        saved.check(step, made, str(path))
         if saved.epoch > epochs:
-            raise HarnessError(f"{found.path} has {saved.epoch} epochs already; go on with --epochs {saved.epoch}")
-        if tuple(saved.progress.epochs) != found.seeds or found.path.name.split("-")[0] != f"seed{found.seeds[0]}":
-            raise HarnessError(f"{found.path} is not of the seeds that its name says; delete it to start anew")
+            raise HarnessError(f"{path} has {saved.epoch} epochs already; go on with --epochs {saved.epoch}")
+        if tuple(saved.progress.epochs) != candidate.seeds or path.name.split("-")[0] != f"seed{candidate.seeds[0]}":
+            raise HarnessError(f"{path} is not of the seeds that its name says; delete it to start anew")
     except (OSError, ValueError, HarnessError) as error:
-        held.release()
+        lock.release()
         raise HarnessError(str(error)) from error
-    return JobFiles(folder, Job(step, found.seeds, epochs, checkpoint=raw), found.stamp, held)
+    return JobFiles(folder, Job(step, candidate.seeds, epochs, checkpoint=raw), candidate.stamp, lock)

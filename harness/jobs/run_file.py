@@ -1,7 +1,7 @@
-"""Run files: JSON Lines, written as the training goes, so that a run that dies leaves whole lines behind.
+"""Run files: JSON Lines, one epoch per line, written while the run trains, so that a run that dies leaves whole lines.
 
-The first line says when, where and with what the run began, each line after it is an epoch, and a run whose loss did
-not stay finite ends with a line that says so.
+The first line says when, where and with what the run started. A run whose loss did not stay finite ends with a line
+that says so.
 """
 
 import json
@@ -15,32 +15,28 @@ from harness.errors import HarnessError
 from harness.run import Epoch, Outcome, Run, epoch_of_json
 from harness.step import Step
 
-OF_A_RUN = {"step", "seed", "started", "together", "commit", "dirty"}
-"""What the first line says that is not of the step as a whole; the rest is its provenance."""
+NOT_PROVENANCE = {"step", "seed", "started", "together", "commit", "dirty"}  # the rest of the first line is
 
 
 class RunFile:
-    """The file of one run, opened for writing; whatever it held before is written anew.
+    """The file of one run, overwritten with what is known of it so far; HarnessError if it cannot be written."""
 
-    Raises HarnessError if it cannot be written.
-    """
-
-    def __init__(self, path: Path, head: dict[str, Any], past: Iterable[Epoch]) -> None:
+    def __init__(self, path: Path, head: dict[str, Any], epochs: Iterable[Epoch]) -> None:
         self.path = path
         try:
             self._file = path.open("w", encoding="utf-8")
         except OSError as error:
             raise unwritable(path, error) from error
         self._write(head)
-        for epoch in past:
+        for epoch in epochs:
             self.add(epoch)
 
     def add(self, outcome: Outcome) -> None:
-        """Append an epoch, or why there are no more."""
+        """Append an epoch, or the reason why there are no more."""
         self._write(vars(outcome) if isinstance(outcome, Epoch) else {"failed": str(outcome)})
 
     def _write(self, line: dict[str, Any]) -> None:
-        """Append one line and hand it to the operating system."""
+        """Append one line and flush it, so that it outlives this process."""
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
@@ -48,22 +44,19 @@ class RunFile:
             raise unwritable(self.path, error) from error
 
     def close(self) -> None:
-        """Close the file; what could not be written has been told."""
+        """Close the file; a line that could not be written has raised its error already."""
         with suppress(OSError):
             self._file.close()
 
 
 def unwritable(path: Path, error: OSError) -> HarnessError:
-    """The error of a file of a run that cannot be written."""
+    """The error for a file of a run that cannot be written."""
     why = error.strerror or error
     return HarnessError(f"cannot write {path}: {why}; make room, or mend the folder, and go on with --resume")
 
 
 def read(path: Path, step: type[Step]) -> Run:
-    """The run in a run file, as far as it went; a last line that was cut short is left out.
-
-    Raises HarnessError if the file is no run file of the step.
-    """
+    """The run in a run file, without a last line that was cut short; HarnessError if it is no run file of the step."""
     try:
         lines = files.read(path).splitlines(keepends=True)
         values = [strict_json.parse(line) for line in lines if line.endswith(b"\n")]
@@ -78,12 +71,12 @@ def read(path: Path, step: type[Step]) -> Run:
             tuple(epoch_of_json(value, number) for number, value in enumerate(rest, 1)),
             head.get("together", 1),
             failed,
-            made_with(head),
+            provenance_of(head),
         )
     except (ValueError, TypeError, OSError) as error:
         raise HarnessError(f"{path} is not a run file of {step.id}: {error}; move it away") from error
 
 
-def made_with(head: dict[str, Any]) -> dict[str, Any]:
+def provenance_of(head: dict[str, Any]) -> dict[str, Any]:
     """The provenance of a run, from the first line of its file."""
-    return {key: value for key, value in head.items() if key not in OF_A_RUN}
+    return {key: value for key, value in head.items() if key not in NOT_PROVENANCE}

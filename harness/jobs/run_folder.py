@@ -1,7 +1,8 @@
-"""What is kept of a task while it is trained: a run file for each of its seeds, and one checkpoint for all of them.
+"""The folder of a step's runs: file names, locks, and the files of a job while it trains.
 
-Both have names that hold the seed and the moment of the start, so that no run overwrites another. At every moment there
-is a checkpoint from which the run files can be made anew, until the runs are over.
+A job has one run file per seed and one checkpoint for all of them. Their names hold the seed and the moment of the
+start, so that no run overwrites another. Until a job is finished, its run files can always be made anew from its
+checkpoint.
 """
 
 import re
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from harness.errors import HarnessError
 from harness.jobs import checkpoint
 from harness.jobs.job import Job, Update
-from harness.jobs.run_file import RunFile, made_with, unwritable
+from harness.jobs.run_file import RunFile, provenance_of, unwritable
 from harness.run import Epoch, Progress, Run
 from harness.training import OnEpoch
 
@@ -24,112 +25,109 @@ NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.
 
 
 class JobFiles:
-    """The files of one task, written by the process that asked for it.
+    """The files of one job, written by the process that asked for it.
 
-    `stamp` is the moment in the names of files that exist, for a task that goes on; `lock` is then held. Raises
+    A job that resumes has the `stamp` that its files have in their names, and a `lock` that is held. Raises
     HarnessError if the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, task: Job, stamp: str | None = None, lock: FileLock | None = None) -> None:
-        self.folder, self.task, self.stamp, self._lock = folder / task.step.id, task, stamp, lock
-        self.progress = Progress(task.seeds)
+    def __init__(self, folder: Path, job: Job, stamp: str | None = None, lock: FileLock | None = None) -> None:
+        self.job = job
+        self.progress = Progress(job.seeds)
+        self._folder, self._stamp, self._lock = folder / job.step.id, stamp, lock
         self._head: dict[str, object] = {}
         self._files: dict[int, RunFile] = {}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}") from error
 
-    def path(self, seed: int, suffix: str) -> Path:
-        """Where a file of that seed is."""
-        return self.folder / f"seed{seed}-{self.stamp}{suffix}"
+    def _path(self, suffix: str, seed: int | None = None) -> Path:
+        """The file of a seed; of the whole job, named after its first seed, if none is given."""
+        return self._folder / f"seed{self.job.seeds[0] if seed is None else seed}-{self._stamp}{suffix}"
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where the checkpoint of all seeds is."""
-        return self.path(self.task.seeds[0], CHECKPOINT)
+    def save(self, update: Update, on_epoch: OnEpoch) -> None:
+        """Write what a worker reports, the checkpoint first; HarnessError if it cannot be written.
 
-    def take(self, news: Update, on_epoch: OnEpoch) -> None:
-        """Write down what a worker tells, the checkpoint first; HarnessError if it cannot be written.
-
-        `on_epoch` is told of every epoch once, at the beginning of those that were there before.
+        `on_epoch` is called once for every epoch; the first update of a job that resumes brings its earlier epochs.
         """
         first = not self._files
         if first:
-            self._claim()
-        checkpoint.keep(self.checkpoint, news.checkpoint)
+            self._claim_names()
+        checkpoint.write(self._path(CHECKPOINT), update.checkpoint)
         if first:
-            self._open(news, on_epoch)
-        for seed, outcome in self.progress.add(news.outcomes).items():
+            self._open_run_files(update, on_epoch)
+        for seed, outcome in self.progress.add(update.outcomes).items():
             self._files[seed].add(outcome)
             if isinstance(outcome, Epoch):
-                on_epoch(self.task.step, seed, outcome)
+                on_epoch(self.job.step, seed, outcome)
 
-    def _claim(self) -> None:
-        """Find names that no file has, unless there are names from before, and lock them."""
+    def _claim_names(self) -> None:
+        """Find names that no file has, unless the job resumes, and lock them."""
         moment = datetime.now(UTC)
-        while self.stamp is None or (self._lock is None and any(self.folder.glob(f"seed*-{self.stamp}.*"))):
-            self.stamp = stamp_of(moment)
-            moment += timedelta(microseconds=1)  # a clock that was set back comes to the same moment again
+        while self._stamp is None or (self._lock is None and any(self._folder.glob(f"seed*-{self._stamp}.*"))):
+            self._stamp = timestamp(moment)
+            moment += timedelta(microseconds=1)  # a clock that was set back shows the same moment again
         if self._lock is None:
-            self._lock = lock(self.path(self.task.seeds[0], LOCK))
+            self._lock = acquire(self._path(LOCK))
 
-    def _open(self, news: Update, on_epoch: OnEpoch) -> None:
-        """Make the run files from the checkpoint."""
-        before = checkpoint.unpack(news.checkpoint, str(self.checkpoint))
-        self._head, self.progress = before.head, before.progress
+    def _open_run_files(self, update: Update, on_epoch: OnEpoch) -> None:
+        """Write the run files from the checkpoint."""
+        saved = checkpoint.unpack(update.checkpoint, str(self._path(CHECKPOINT)))
+        self._head, self.progress = saved.head, saved.progress
         for seed, epochs in self.progress.epochs.items():
-            head = {"step": self.task.step.id, "seed": seed, **before.head}
-            self._files[seed] = RunFile(self.path(seed, RUN), head, epochs)
+            head = {"step": self.job.step.id, "seed": seed, **saved.head}
+            self._files[seed] = RunFile(self._path(RUN, seed), head, epochs)
             if seed in self.progress.failed:
                 self._files[seed].add(HarnessError(self.progress.failed[seed]))
             for epoch in epochs:
-                on_epoch(self.task.step, seed, epoch)
+                on_epoch(self.job.step, seed, epoch)
 
-    def histories(self) -> Iterator[Run]:
-        """The runs so far."""
-        yield from self.progress.histories(self.task.step, made_with(self._head))
+    def runs(self) -> list[Run]:
+        """The runs so far, one per seed."""
+        return self.progress.histories(self.job.step, provenance_of(self._head))
 
-    def over(self) -> None:
-        """Remove what was there to go on from."""
+    def finish(self) -> None:
+        """Close the files, and remove the checkpoint and the lock: nothing is left to resume."""
         self.close()
-        self.checkpoint.unlink(missing_ok=True)
-        self.path(self.task.seeds[0], LOCK).unlink(missing_ok=True)
+        self._path(CHECKPOINT).unlink(missing_ok=True)
+        self._path(LOCK).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files and give up the lock; the checkpoint stays."""
+        """Close the files and release the lock; the checkpoint stays."""
         for file in self._files.values():
             file.close()
         if self._lock is not None:
             self._lock.release()
 
 
-def stamp_of(moment: datetime) -> str:
-    """A moment as it stands in the names of files: in UTC, to the microsecond, and in order as text."""
+def timestamp(moment: datetime) -> str:
+    """A moment as file names spell it: in UTC, to the microsecond, sorting as text."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
-def lock(path: Path) -> FileLock:
-    """The lock of a task, taken; HarnessError if another process has it or the file cannot be written."""
-    held = FileLock(path)
+def acquire(path: Path) -> FileLock:
+    """Lock a job; HarnessError if another process has the lock or the file cannot be written."""
+    lock = FileLock(path)
     try:
-        held.acquire(timeout=0)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise HarnessError(f"{path.with_suffix(RUN)} is still being written by another process; wait for it") from error
     except OSError as error:
         raise unwritable(path, error) from error
-    return held
+    return lock
 
 
-def files(here: Path, suffix: str) -> list[tuple[Path, int, str]]:
-    """The files of that kind with the seed and the moment that their names hold."""
-    named = ((path, NAME.fullmatch(path.name)) for path in sorted(here.glob(f"seed*{suffix}")))
-    return [(path, int(name[1]), name[2]) for path, name in named if name and name[3] == suffix]
+def files_in(folder: Path, suffix: str) -> Iterator[tuple[Path, int, str]]:
+    """The run files or the checkpoints in a folder, each with the seed and the timestamp in its name."""
+    for path in sorted(folder.glob(f"seed*{suffix}")):
+        if (name := NAME.fullmatch(path.name)) and name[3] == suffix:
+            yield path, int(name[1]), name[2]
 
 
-def sweep(here: Path) -> None:
-    """Remove what a process that was killed before its first checkpoint left behind."""
-    for path in here.glob(f"seed*{LOCK}"):
+def remove_leftovers(folder: Path) -> None:
+    """Remove the lock files of processes that were killed before their first checkpoint."""
+    for path in folder.glob(f"seed*{LOCK}"):
         if path.with_suffix(CHECKPOINT).exists():
             continue
         try:
@@ -137,4 +135,4 @@ def sweep(here: Path) -> None:
                 path.with_suffix(f"{CHECKPOINT}.partial").unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
         except (Timeout, OSError):
-            continue  # a training that has just begun
+            continue  # a training that has just started

@@ -1,7 +1,7 @@
-"""The search for a step: candidates are trained on a part of the training images and compared on the others.
+"""The search for a step: candidates train on one part of the training images and are compared on the rest.
 
-The test set has no part in it. Successive halving (Jamieson and Talwalkar, arXiv 1502.07943) with seeds as the budget:
-every candidate is trained with a few, and only the better ones with more, since one run says little.
+The test set is not used. Successive halving (Jamieson and Talwalkar, arXiv 1502.07943) with seeds as the budget: every
+candidate is trained with a few seeds and only the better ones with more, since one run says little.
 """
 
 import json
@@ -14,7 +14,6 @@ from typing import Any
 from harness import files, strict_json
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.files import write
 from harness.jobs.job import Engine, Job
 from harness.provenance import fingerprint
 from harness.run import Epoch
@@ -24,7 +23,7 @@ from harness.training import OnEpoch
 
 @dataclass(frozen=True)
 class Rung:
-    """How many candidates are trained, the best of the rung before, and with how many seeds each."""
+    """How many candidates, the best of the rung before, are trained with how many seeds each."""
 
     candidates: int
     seeds: int
@@ -34,8 +33,8 @@ class Rung:
 class Trial:
     """One run of a candidate: a line of the log.
 
-    `validation` is the accuracy of its final epochs, in percent, on the images held out; `train` that of the last epoch
-    in training.
+    `validation` is the accuracy in percent of its final epochs on the images held out, `train` the training accuracy of
+    its last epoch.
     """
 
     candidate: str
@@ -60,11 +59,11 @@ def search(
     held_out: MNIST,
     on_epoch: OnEpoch,
 ) -> dict[type[Step], list[Trial]]:
-    """Go up the rungs; the trials of each candidate, the best first.
+    """Train the candidates of each rung in turn; return the trials of each candidate, the best candidate first.
 
-    `held_out` is a split by `harness.data.hold_out`. Each run is appended to the log as it ends, and one that is there
-    is not run again, so that a search which was interrupted goes on. Candidates are compared by the mean over their
-    seeds, those that got further before those that did not.
+    `held_out` is a split by `harness.data.hold_out`. Each run is appended to the log when it is finished, and runs in
+    the log are not repeated, so that an interrupted search resumes. Candidates are compared by the mean over their
+    seeds; those that reached a higher rung come first.
 
     Raises HarnessError if a candidate cannot be trained, if it has a teacher, since that has seen the images held out,
     or if the log cannot be read or written.
@@ -78,7 +77,7 @@ def search(
         prints = {candidate: fingerprint(candidate) for candidate in chosen}
         wanted = [(candidate, seed) for seed in range(rung.seeds) for candidate in chosen]
         missing = [(candidate, seed) for candidate, seed in wanted if (prints[candidate], seed) not in known]
-        for trial in trials(missing, engine, held_out, on_epoch):
+        for trial in _trials(missing, engine, held_out, on_epoch):
             append(log, trial)
             known[trial.fingerprint, trial.seed] = trial
         for candidate in chosen:
@@ -87,38 +86,38 @@ def search(
     return ranked
 
 
-def mean(of: Sequence[Trial]) -> float:
-    """The mean validation accuracy over the final epochs of some runs; minus infinity of none."""
-    return sum(trial.final for trial in of) / len(of) if of else float("-inf")
+def mean(trials: Sequence[Trial]) -> float:
+    """The mean validation accuracy over the final epochs of all trials; minus infinity if there are none."""
+    return sum(trial.final for trial in trials) / len(trials) if trials else float("-inf")
 
 
-def trials(
+def _trials(
     wanted: Sequence[tuple[type[Step], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
 ) -> Iterator[Trial]:
-    """Train candidates with seeds, and yield each run as it ends; HarnessError after the last if some were lost."""
-    tasks = [Job(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
-    epochs: list[list[Epoch]] = [[] for _ in tasks]
-    lost = []
-    with closing(engine.run(tasks, held_out)) as told_of:
-        for place, news in told_of:
-            (candidate, seed), run = wanted[place], epochs[place]
-            if isinstance(news, HarnessError):
-                lost.append(str(news))
+    """Train candidates with seeds and yield each run when it is finished; HarnessError after the last if any failed."""
+    jobs = [Job(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
+    epochs: list[list[Epoch]] = [[] for _ in jobs]
+    errors = []
+    with closing(engine.run(jobs, held_out)) as updates:
+        for index, update in updates:
+            (candidate, seed), run = wanted[index], epochs[index]
+            if isinstance(update, HarnessError):
+                errors.append(str(update))
                 continue
-            for outcome in news.outcomes.values():
+            for outcome in update.outcomes.values():
                 if isinstance(outcome, HarnessError):
-                    lost.append(str(outcome))
+                    errors.append(str(outcome))
                     continue
                 run.append(outcome)
                 on_epoch(candidate, seed, outcome)
                 if len(run) == candidate.recipe.epochs:
-                    yield trial_of(candidate, seed, run)
-    if lost:
-        raise HarnessError("; ".join(lost))
+                    yield _trial(candidate, seed, run)
+    if errors:
+        raise HarnessError("; ".join(errors))
 
 
-def trial_of(candidate: type[Step], seed: int, epochs: Sequence[Epoch]) -> Trial:
-    """The line of the log for a run. What an epoch calls its test accuracy is that on the images held out."""
+def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch]) -> Trial:
+    """The line of the log for a run; `test_accuracy` is measured on the images held out here."""
     return Trial(
         candidate=candidate.title,
         parameters=candidate.parameters,
@@ -131,21 +130,21 @@ def trial_of(candidate: type[Step], seed: int, epochs: Sequence[Epoch]) -> Trial
 
 
 def read(log: Path) -> list[Trial]:
-    """The lines of a log, in order; none of one that is not there, and without a last line that was cut off.
+    """The trials in a log, in order, without a last line that was cut off; none if there is no such file.
 
-    Raises HarnessError if it is no log of a search.
+    Raises HarnessError if it is not the log of a search.
     """
     if not log.exists():
         return []
     try:
         *lines, _ = files.read(log).split(b"\n")
-        return [trial_of_json(strict_json.parse(line)) for line in lines]
+        return [_trial_of_json(strict_json.parse(line)) for line in lines]
     except (ValueError, OSError) as error:
         raise HarnessError(f"{log} is not the log of a search: {error}") from error
 
 
-def trial_of_json(value: Any) -> Trial:
-    """A trial from its JSON; ValueError if it is none."""
+def _trial_of_json(value: Any) -> Trial:
+    """A trial from its JSON; ValueError if it is not one."""
     validation = strict_json.field(value, "validation")
     if not isinstance(validation, list) or not validation:
         raise ValueError("'validation' is not a list of accuracies")
@@ -161,6 +160,6 @@ def trial_of_json(value: Any) -> Trial:
 
 
 def append(log: Path, trial: Trial) -> None:
-    """Add a line to a log in one move, which takes away what may be left of a line that was cut off."""
+    """Replace a log in one move by one with another line, and without a last line that was cut off."""
     lines = [json.dumps(asdict(one)) + "\n" for one in [*read(log), trial]]
-    write(log, "".join(lines).encode())
+    files.write(log, "".join(lines).encode())

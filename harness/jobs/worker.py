@@ -1,7 +1,7 @@
-"""What a worker does, wherever it runs: train the seeds of one task and tell of every epoch as it ends.
+"""What a worker does, wherever it runs: train the seeds of one job and report each epoch.
 
-A worker writes no files. What it tells holds all that has to be kept, so that the process which asked for the training
-writes it, and a worker may live on another machine or die at any moment.
+A worker writes no files. Its updates hold everything that has to be saved, and the process that asked for the training
+saves it; so a worker may run on another machine and may die at any moment.
 """
 
 from collections.abc import Iterator
@@ -21,48 +21,49 @@ from harness.training.train import train, training
 from harness.training.trainer import Trainer
 
 
-def work(task: Job, data: MNIST) -> Iterator[Update]:
-    """Train a task on the device where the data is; the first news is that it began, and then one comes an epoch.
+def work(job: Job, data: MNIST) -> Iterator[Update]:
+    """Train a job on the device that holds the data; yield one update at the start and one per epoch.
 
-    Raises HarnessError if it cannot be trained, the checkpoint is of something else, or the memory is too small.
+    Raises HarnessError if the step cannot be trained, if the checkpoint does not belong to the job, or if the device
+    runs out of memory.
     """
     device = data.train_images.device
-    made = provenance(task.step, device)
+    made = provenance(job.step, device)
     started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
-    head = {**started, **made, **task.head, "together": len(task.seeds)}
-    progress = Progress(task.seeds)
-    with enough_memory(task, device), training(task.step, task.seeds, data) as run:
-        if task.checkpoint is not None:
-            before = unpack(task.checkpoint, f"the checkpoint of {task.name}")
-            go_on(task, run, before, made)
-            head, progress = before.head, before.progress
-        yield Update(Checkpoint(task.step.id, head, progress, run.state()).pack())
-        for news in train(task.step, run, progress, task.epochs):
-            yield Update(Checkpoint(task.step.id, head, progress, run.state()).pack(), news)
+    head = {**started, **made, **job.head, "together": len(job.seeds)}
+    progress = Progress(job.seeds)
+    with enough_memory(job, device), training(job.step, job.seeds, data) as trainer:
+        if job.checkpoint is not None:
+            saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
+            _restore(job, trainer, saved, made)
+            head, progress = saved.head, saved.progress
+        yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
+        for outcomes in train(job.step, trainer, progress, job.epochs):
+            yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
 
 
-def go_on(task: Job, run: Trainer, before: Checkpoint, made: dict[str, Any]) -> None:
-    """Put a training where the checkpoint left it; HarnessError if that is of another one."""
-    where = f"the checkpoint of {task.name}"
-    before.check(task.step, made, where)
-    if tuple(before.progress.epochs) != task.seeds:
-        raise HarnessError(f"{where} is of other seeds: {', '.join(map(str, before.progress.epochs))}")
+def _restore(job: Job, trainer: Trainer, saved: Checkpoint, made: dict[str, Any]) -> None:
+    """Put a trainer into the state of a checkpoint; HarnessError if that belongs to another job."""
+    where = f"the checkpoint of {job.name}"
+    saved.check(job.step, made, where)
+    if tuple(saved.progress.epochs) != job.seeds:
+        raise HarnessError(f"{where} is of other seeds: {', '.join(map(str, saved.progress.epochs))}")
     try:
-        run.restore(before.state, before.epoch)
+        trainer.restore(saved.state, saved.epoch)
     except ValueError as error:
         raise HarnessError(f"{where} does not fit: {error}; delete it to start anew") from error
 
 
 @contextmanager
-def enough_memory(task: Job, device: torch.device) -> Iterator[None]:
-    """Turn the error of a device whose memory is too small into one that says what to lower."""
+def enough_memory(job: Job, device: torch.device) -> Iterator[None]:
+    """Turn torch's error for a device that runs out of memory into one that says what to lower."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
-        # On a CPU torch has no class of its own for it.
+        # On a CPU torch raises a plain RuntimeError.
         if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
             raise
-        fewer = "train fewer seeds at once (--seeds), or " if len(task.seeds) > 1 else ""
+        fewer = "train fewer seeds at once (--seeds), or " if len(job.seeds) > 1 else ""
         raise HarnessError(
-            f"{task.name}: out of memory on {device}; {fewer}lower the batch_size of its recipe"
+            f"{job.name}: out of memory on {device}; {fewer}lower the batch_size of its recipe"
         ) from error

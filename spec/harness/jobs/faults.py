@@ -1,8 +1,7 @@
-"""The table of docs/reliability.md: each test that injects a fault says what it injected, how often and what happened.
+"""The table of docs/reliability.md: each test that injects a fault notes what it injected, how often and what happened.
 
-`tox -e reliability` runs them with `--junitxml`, which writes these facts to a file, and `python -m
-spec.harness.jobs.faults FILE` puts them into the table; a fast test holds the rows of the table to the tests that there
-are.
+`tox -e reliability` runs these tests with `--junitxml`, which writes the notes to a file, and `python -m
+spec.harness.jobs.faults FILE` puts them into the table. A fast test checks that every row has its test.
 """
 
 import sys
@@ -24,7 +23,7 @@ Note = Callable[[str, str, int, str], None]
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
-    """A function that notes a fault, how it was injected, how many times and what happened, for the table."""
+    """A function that notes a row of the table: the fault, how it was injected, how many times, and what happened."""
 
     def write(fault: str, injected: str, times: int, happened: str) -> None:
         for key, value in zip(KEYS, (fault, injected, str(times), happened), strict=True):
@@ -33,28 +32,28 @@ def note(request: pytest.FixtureRequest) -> Note:
     return write
 
 
-def rows(junit: Path) -> dict[str, str]:
-    """The lines of the table by fault, from what the tests noted in a file of `--junitxml`, those that passed alone."""
-    found = {}
+def noted_rows(junit: Path) -> dict[str, str]:
+    """The lines of the table by fault, as the tests that passed noted them in a file of `--junitxml`."""
+    rows = {}
     for case in ElementTree.parse(junit).iter("testcase"):
         noted = {one.get("name"): one.get("value") or "" for one in case.iter("property")}
         if set(KEYS) <= noted.keys() and not any(case.find(tag) is not None for tag in ("failure", "error", "skipped")):
             test = f"`{(case.get('classname') or '').rpartition('.')[2]}::{(case.get('name') or '').partition('[')[0]}`"
             cells = [*(noted[key].replace("|", "\\|") for key in KEYS), test]
-            found[noted["fault"]] = f"| {' | '.join(cells)} |"
-    return found
+            rows[noted["fault"]] = f"| {' | '.join(cells)} |"
+    return rows
 
 
-def kept(page: str) -> dict[str, str]:
-    """The lines of the table by fault, as the page has them."""
+def rows_of(page: str) -> dict[str, str]:
+    """The lines of the table on the page, by fault."""
     lines = page.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
     return {line.split(" | ")[0].removeprefix("| "): line for line in lines}
 
 
 def rewrite(junit: Path) -> None:
-    """Put into the page what was noted; rows of tests that were not run this time stay as they are."""
+    """Put what the tests noted into the page; rows of tests that did not run stay as they are."""
     page = PAGE.read_text(encoding="utf-8")
-    lines = sorted({**kept(page), **rows(junit)}.values())
+    lines = sorted({**rows_of(page), **noted_rows(junit)}.values())
     table = "\n".join([HEAD, *lines])
     before, after = page.partition(BEGIN)[0], page.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")

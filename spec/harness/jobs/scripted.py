@@ -1,4 +1,4 @@
-"""A stand-in for training: runs that come out as a test says, without a step of gradient descent."""
+"""A stand-in for training: runs with the accuracies that a test gives, without gradient descent."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,23 +7,22 @@ import torch
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.job import Job, Update
 from harness.run import Epoch, Progress
-
-MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
+from spec.harness.jobs.small import MADE
 
 
 def scripted(*accuracies: float) -> Callable[..., Iterator[Update]]:
     """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time."""
 
-    def work(task: Job, data: object) -> Iterator[Update]:
-        progress = Progress(task.seeds)
+    def work(job: Job, data: object) -> Iterator[Update]:
+        progress = Progress(job.seeds)
 
         def checkpoint() -> bytes:
-            head = {"started": "2026-01-01T00:00:00+00:00", **MADE, **task.head, "together": len(task.seeds)}
-            return Checkpoint(task.step.id, head, progress, {"weight": torch.zeros(1)}).pack()
+            head = {"started": "2026-01-01T00:00:00+00:00", **MADE, **job.head, "together": len(job.seeds)}
+            return Checkpoint(job.step.id, head, progress, {"weight": torch.zeros(1)}).pack()
 
         yield Update(checkpoint())
-        for number in range(1, task.epochs + 1):
-            news = progress.add({seed: Epoch(number, 98.5, accuracies[seed], 0.05, 2.0) for seed in task.seeds})
-            yield Update(checkpoint(), news)
+        for number in range(1, job.epochs + 1):
+            outcomes = progress.add({seed: Epoch(number, 98.5, accuracies[seed], 0.05, 2.0) for seed in job.seeds})
+            yield Update(checkpoint(), outcomes)
 
     return work

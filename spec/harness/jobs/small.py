@@ -1,4 +1,4 @@
-"""Steps that train in a second, for tests in which the training is interrupted, spread out or harmed.
+"""Steps that train in a second, for tests that interrupt, distribute or break their training.
 
 They are at the top of a module, so that a worker process can import them by name.
 """
@@ -22,11 +22,11 @@ from harness.data.synthetic import synthetic
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
-DIES = "SPEC_DIES"  # the environment variable that names a file; a network removes it and kills its process
+DIES = "SPEC_DIES"  # the environment variable that names a file, which a network removes when it kills its process
 
 
 class Network(nn.Sequential):
-    """All that the ladders are made of: convolution, batch normalization, dropout, pooling."""
+    """The layers of the ladders: convolution, batch normalization, dropout, pooling."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -39,8 +39,8 @@ class Network(nn.Sequential):
         )
 
 
-class Global(nn.Module):
-    """Dropout of a user's own, drawn from torch's global generator."""
+class _Global(nn.Module):
+    """A user's own dropout, which draws from torch's global generator."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class Global(nn.Module):
         return log_probabilities
 
 
-class Mortal(Network):
-    """Kills its process in the second epoch of seed 1, once: as long as there is a certain file."""
+class _Mortal(Network):
+    """Kills its process in the second epoch of seed 1 if a file exists, which it removes first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,8 +68,8 @@ class Mortal(Network):
         return log_probabilities
 
 
-class Greedy(Network):
-    """Asks for more memory than there is as soon as it is trained."""
+class _Greedy(Network):
+    """Allocates more memory than any machine has as soon as it trains."""
 
     def forward(self, images: Tensor) -> Tensor:
         if self.training:
@@ -78,8 +78,8 @@ class Greedy(Network):
         return log_probabilities
 
 
-class Brittle(nn.Module):
-    """Seed 1 makes NaN of any batch that has an image whose pixels are all at their brightest."""
+class _Brittle(nn.Module):
+    """With seed 1, the loss of a batch with an all-white image is NaN."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,25 +120,25 @@ class Simple(Plain):
 class WithGlobal(Plain):
     """With a network that draws from torch's global generator."""
 
-    model = Global
+    model = _Global
 
 
 class Dying(Plain):
     """With a network that kills its process."""
 
-    model = Mortal
+    model = _Mortal
 
 
 class Hungry(Plain):
     """With a network that needs too much memory."""
 
-    model = Greedy
+    model = _Greedy
 
 
 class Failing(Plain):
     """With a network whose loss is NaN for one seed and one image."""
 
-    model = Brittle
+    model = _Brittle
 
 
 STEPS = {f"small/{step.__name__.lower()}": step for step in (Plain, Simple, WithGlobal, Dying, Hungry, Failing)}
@@ -147,14 +147,14 @@ for step_id, step in STEPS.items():
 
 
 def images(n: int = 96) -> MNIST:
-    """Three batches of 32, or as many images as are asked for."""
+    """Synthetic images, by default three batches of 32."""
     return synthetic(n)
 
 
-def poisoned(place: int) -> MNIST:
-    """The same with one training image all at its brightest: (1 - 0.1307) / 0.3081 = 2.8 once it is normalized."""
+def poisoned(index: int) -> MNIST:
+    """The same with one all-white training image, whose pixels are (1 - 0.1307) / 0.3081 = 2.8 once normalized."""
     data = images()
-    data.train_images[place] = 255
+    data.train_images[index] = 255
     return data
 
 
@@ -164,7 +164,7 @@ Call = Callable[..., tuple[int, list[dict[str, Any]], str]]
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Train with the command line in an empty folder: its status, its JSON without seconds, its standard error."""
+    """Run `train` in an empty folder: returns the exit status, the JSON without seconds, and standard error."""
     for step in STEPS.values():
         monkeypatch.setattr(step, "source", tmp_path / "small" / "test_01_small.py")
     (tmp_path / "small").mkdir()
@@ -177,8 +177,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         status = main(f"train {line} --device cpu --json".split())
         out, err = capsys.readouterr()
         runs = [json.loads(text) for text in out.splitlines()]
-        for found in runs:
-            for epoch in found["epochs"]:
+        for printed in runs:
+            for epoch in printed["epochs"]:
                 del epoch["seconds"]
         return status, runs, err
 

@@ -1,8 +1,9 @@
-"""Interrupted trainings go on as if nothing had happened, and from nothing else than their own checkpoint."""
+"""Interrupted trainings resume as if nothing had happened, and only from their own checkpoint."""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,10 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step
     torch.manual_seed(99)  # whatever else the process does in between
     resumed = list(work(Job(step, (3,), 4, checkpoint=whole[epoch].checkpoint), small.images()))
     assert len(resumed) == 5 - epoch
-    assert [without_seconds(dict(news.outcomes)) for news in resumed[1:]] == [
-        without_seconds(dict(news.outcomes)) for news in whole[epoch + 1 :]
+    assert [without_seconds(dict(update.outcomes)) for update in resumed[1:]] == [
+        without_seconds(dict(update.outcomes)) for update in whole[epoch + 1 :]
     ]
-    last, other = (checkpoint.unpack(news[-1].checkpoint, "it") for news in (whole, resumed))
+    last, other = (checkpoint.unpack(updates[-1].checkpoint, "it") for updates in (whole, resumed))
     assert same(last.state, other.state)
     assert [e.test_accuracy for e in last.progress.epochs[3]] == [e.test_accuracy for e in other.progress.epochs[3]]
 
@@ -55,20 +56,20 @@ PARTS = ["model.", "average.", "momentum.", *(f"generator.{name}" for name in ("
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
-    """With that part as it is at the beginning, and all others as they were, other epochs follow."""
-    begun, *_, whole = work(Job(small.Plain, (3,), 3), small.images())
-    there = checkpoint.unpack(whole.checkpoint, "it")
-    fresh = checkpoint.unpack(begun.checkpoint, "it").state
+    """With that part as it is at the start, and all others as saved, the epochs that follow differ."""
+    first, *_, last = work(Job(small.Plain, (3,), 3), small.images())
+    saved = checkpoint.unpack(last.checkpoint, "it")
+    fresh = checkpoint.unpack(first.checkpoint, "it").state
     state = {
         name: fresh.get(name, torch.zeros_like(value)) if name.startswith(part) else value
-        for name, value in there.state.items()
+        for name, value in saved.state.items()
     }
-    assert not same(state, there.state)
-    harmed = Checkpoint(there.step, there.head, there.progress, state).pack()
+    assert not same(state, saved.state)
+    harmed = Checkpoint(saved.step, saved.head, saved.progress, state).pack()
     ends = [
-        list(work(Job(small.Plain, (3,), 4, checkpoint=raw), small.images()))[-1] for raw in (whole.checkpoint, harmed)
+        list(work(Job(small.Plain, (3,), 4, checkpoint=raw), small.images()))[-1] for raw in (last.checkpoint, harmed)
     ]
-    states = [checkpoint.unpack(news.checkpoint, "it").state for news in ends]
+    states = [checkpoint.unpack(update.checkpoint, "it").state for update in ends]
     assert not same(*[{name: one for name, one in state.items() if name.startswith("average")} for state in states])
 
 
@@ -92,9 +93,9 @@ def test_seeds_that_are_trained_together_resume_as_well(recipe: Any) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_seeds_on_a_gpu_resume_as_well() -> None:
-    there = small.images(640).to("cuda")
-    whole = list(work(Job(small.Plain, (4, 0), 4), there))
-    resumed = list(work(Job(small.Plain, (4, 0), 4, checkpoint=whole[2].checkpoint), there))
+    images = small.images(640).to("cuda")
+    whole = list(work(Job(small.Plain, (4, 0), 4), images))
+    resumed = list(work(Job(small.Plain, (4, 0), 4, checkpoint=whole[2].checkpoint), images))
     for ours, theirs in zip(resumed[1:], whole[3:], strict=True):
         for seed in (4, 0):
             one, other = ours.outcomes[seed], theirs.outcomes[seed]
@@ -105,14 +106,13 @@ def test_seeds_on_a_gpu_resume_as_well() -> None:
 
 
 def interrupted(after: int) -> Callable[..., Iterator[Update]]:
-    """A worker whose process is told to stop after so many news, all tasks taken together."""
-    left = [after]
+    """A worker that raises KeyboardInterrupt after `after` updates, counted over all jobs."""
+    updates = count(1)
 
-    def stop(task: Job, data: data.MNIST) -> Iterator[Update]:
-        for news in work(task, data):
-            yield news
-            left[0] -= 1
-            if left[0] == 0:
+    def stop(job: Job, data: data.MNIST) -> Iterator[Update]:
+        for update in work(job, data):
+            yield update
+            if next(updates) == after:
                 raise KeyboardInterrupt
 
     return stop
@@ -126,24 +126,24 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
 def test_a_command_that_was_killed_and_resumed_prints_what_an_uninterrupted_one_does(
     call: Call, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    """Of three seeds with five pieces of news each, none or the first is over by then."""
+    """Of three seeds with five updates each, none or the first is finished by then."""
     expected = call("small/plain --seeds 2 0 1 --out whole")
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", interrupted(after))
-        assert call("small/plain --seeds 2 0 1 --out kept")[0] == 130
-    status, runs, err = call("small/plain --seeds 2 0 1 --out kept --resume")
+        assert call("small/plain --seeds 2 0 1 --out stopped")[0] == 130
+    status, runs, err = call("small/plain --seeds 2 0 1 --out stopped --resume")
     assert (status, sorted(runs, key=lambda run: [2, 0, 1].index(run["seed"]))) == expected[:2]
     assert sorted(line.split(" (")[0] for line in err.splitlines()) == sorted(
         line.split(" (")[0] for line in expected[2].splitlines()
     )
-    files = sorted(Path("kept/small/plain").iterdir())
+    files = sorted(Path("stopped/small/plain").iterdir())
     assert [file.name.split("-")[0] for file in files] == ["seed0", "seed1", "seed2"]
     assert {file.suffix for file in files} == {".jsonl"}
     for file in files:
         assert [line.get("epoch") for line in lines_of(file)] == [None, 1, 2, 3, 4]
 
 
-def test_a_run_is_resumed_once_and_again_costs_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resuming_a_finished_run_trains_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = call("small/plain")
     monkeypatch.setattr(engines, "work", None)
     assert call("small/plain --resume")[:2] == expected[:2]
@@ -171,17 +171,17 @@ def test_a_run_that_was_killed_after_it_was_recorded_counts_once(call: Call, mon
         assert call("small/plain --record")[0] == 130
     before = record.path_of(small.Plain).read_bytes()
     assert call("small/plain --record --seeds 0 1 --resume")[0] == 0
-    kept = record.read(small.Plain)
-    assert kept is not None
-    assert [run["seed"] for run in kept["runs"]] == [0, 1]
-    assert json.loads(before)["runs"] == kept["runs"][:1]
+    committed = record.read(small.Plain)
+    assert committed is not None
+    assert [run["seed"] for run in committed["runs"]] == [0, 1]
+    assert json.loads(before)["runs"] == committed["runs"][:1]
     assert call("small/plain --record --seeds 0 1")[0] == 2  # without --resume it would be another run of the seed
 
 
 def change(path: Path, **head: Any) -> None:
-    """Make a checkpoint say that it was made with something else."""
-    there = checkpoint.read(path)
-    path.write_bytes(Checkpoint(there.step, {**there.head, **head}, there.progress, there.state).pack())
+    """Change the provenance in a checkpoint."""
+    saved = checkpoint.read(path)
+    path.write_bytes(Checkpoint(saved.step, {**saved.head, **head}, saved.progress, saved.state).pack())
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def change(path: Path, **head: Any) -> None:
         {"hardware": "another", "threads": 64},
     ],
 )
-def test_a_checkpoint_of_another_make_is_refused(
+def test_a_checkpoint_made_with_something_else_is_refused(
     call: Call, monkeypatch: pytest.MonkeyPatch, head: dict[str, Any]
 ) -> None:
     with monkeypatch.context() as patch:
@@ -237,7 +237,7 @@ def test_more_epochs_than_are_asked_for_are_refused(call: Call, monkeypatch: pyt
     assert call("small/plain --epochs 3 --resume")[1][0]["complete"] is False
 
 
-def test_a_training_that_goes_on_elsewhere_is_left_alone(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_still_runs_elsewhere_is_left_alone(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", interrupted(2))
         call("small/plain")
@@ -252,13 +252,13 @@ def test_a_training_that_goes_on_elsewhere_is_left_alone(call: Call, monkeypatch
     assert call("small/plain --resume")[0] == 0
 
 
-def test_seeds_that_were_trained_together_go_on_together(call: Call) -> None:
+def test_seeds_that_were_trained_together_resume_together(call: Call) -> None:
     first, *_ = work(Job(small.Plain, (0,), 4), small.images())
-    there = checkpoint.unpack(first.checkpoint, "it")
-    there.progress.epochs[5] = []
+    saved = checkpoint.unpack(first.checkpoint, "it")
+    saved.progress.epochs[5] = []
     path = Path("runs/small/plain/seed0-20260101T000000.000000Z.safetensors")
     path.parent.mkdir(parents=True)
-    path.write_bytes(there.pack())
+    path.write_bytes(saved.pack())
     assert call("small/plain --seeds 0 --resume")[2].endswith(
         "seeds that were trained together; go on with --seeds 0 5\n"
     )

@@ -1,4 +1,4 @@
-"""Trainings come to the same wherever they run, and the death of a worker costs no more than what it was doing."""
+"""Trainings give the same runs on every engine, and the death of a worker costs no more than its own job."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.jobs import Engine, engine_of
 from harness.jobs.dispatch import ignore, run_jobs
 from harness.jobs.engines import Local
-from harness.jobs.processes import Processes, how
+from harness.jobs.processes import Processes, exit_reason
 from harness.jobs.resume import Resumable, find_resumable
 from harness.run import Run
 from harness.step import Step
@@ -38,7 +38,7 @@ needs_ray = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """The workers have one; more would sum in another order."""
+    """As the workers have; more threads would sum in another order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -46,19 +46,16 @@ def one_thread() -> Iterator[None]:
 
 
 def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:
-    there = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
-    return run_jobs(step, there, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore)
+    resumable = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
+    return run_jobs(step, resumable, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore)
 
 
-def by_seed(histories: list[Run]) -> dict[int, Run]:
+def by_seed(runs: list[Run]) -> dict[int, Run]:
     """The runs without their seconds."""
-    return {
-        history.seed: replace(history, epochs=tuple(replace(epoch, seconds=0.0) for epoch in history.epochs))
-        for history in histories
-    }
+    return {run.seed: replace(run, epochs=tuple(replace(epoch, seconds=0.0) for epoch in run.epochs)) for run in runs}
 
 
-def test_processes_come_to_the_same(tmp_path: Path) -> None:
+def test_processes_give_the_same_runs(tmp_path: Path) -> None:
     expected = by_seed(list(train(small.Plain, Local(CPU), tmp_path / "local")))
     assert by_seed(list(train(small.Plain, Processes([CPU, CPU]), tmp_path / "processes"))) == expected
 
@@ -70,11 +67,11 @@ def test_a_worker_that_is_killed_costs_its_own_seed(
     expected = by_seed(list(train(small.Dying, Local(CPU), tmp_path / "local")))
     (tmp_path / "dies").touch()
     monkeypatch.setenv(small.DIES, str(tmp_path / "dies"))
-    kept: list[Run] = []
+    runs: list[Run] = []
     with pytest.raises(HarnessError) as lost:
-        kept.extend(train(small.Dying, Processes([CPU, CPU]), tmp_path / "processes"))
+        runs.extend(train(small.Dying, Processes([CPU, CPU]), tmp_path / "processes"))
     assert str(lost.value) == "small/dying, seed 1: its worker died (SIGKILL); go on with --resume"
-    assert by_seed(kept) == {seed: run for seed, run in expected.items() if seed != 1}
+    assert by_seed(runs) == {seed: run for seed, run in expected.items() if seed != 1}
     resumed = list(train(small.Dying, Local(CPU), tmp_path / "processes", resume=True))
     assert by_seed(resumed) == expected
     files = [path.name.split("-")[0] for path in sorted((tmp_path / "processes" / "small" / "dying").iterdir())]
@@ -98,7 +95,7 @@ def test_seeds_share_the_gpus_evenly(workers: int, expected: list[list[int]]) ->
 
 @pytest.mark.parametrize(("status", "words"), [(-9, "SIGKILL"), (3, "exit status 3"), (None, "exit status None")])
 def test_the_end_of_a_process_in_words(status: int | None, words: str) -> None:
-    assert how(status) == words
+    assert exit_reason(status) == words
 
 
 @pytest.mark.parametrize(
@@ -110,13 +107,13 @@ def test_the_end_of_a_process_in_words(status: int | None, words: str) -> None:
         (("ray", "cpu", "127.0.0.1:1"), "the Ray cluster at 127.0.0.1:1 cannot be reached: Connection refused"),
     ],
 )
-def test_an_engine_that_cannot_be_had_is_one_line(arguments: tuple[str, str, str], message: str) -> None:
+def test_an_engine_that_is_not_available_is_one_line(arguments: tuple[str, str, str], message: str) -> None:
     with pytest.raises(HarnessError) as error:
         engine_of(*arguments)
     assert str(error.value) == message
 
 
-# The steps and the data of these tests, on the command line.
+# The command line with the steps and the data of these tests.
 COMMAND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
@@ -134,7 +131,7 @@ if __name__ == "__main__":
 
 
 def command(folder: Path, images: int, line: str) -> subprocess.Popen[str]:
-    """The command line in a process of its own, in a session of its own as in a terminal."""
+    """Start the command line in its own process and session, as a terminal does."""
     (folder / "command.py").write_text(COMMAND)
     return subprocess.Popen(
         [sys.executable, "command.py", str(images), *line.split()],
@@ -148,7 +145,7 @@ def command(folder: Path, images: int, line: str) -> subprocess.Popen[str]:
 
 
 def alive_in(group: int) -> bool:
-    """Whether there is any process left in a process group."""
+    """Whether a process group still has a process."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -170,7 +167,7 @@ def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
     assert err.splitlines()[-1] == "python -m harness train: interrupted"
     assert "Traceback" not in err
     while alive_in(process.pid) and time.monotonic() < began + 30:
-        time.sleep(0.1)  # a helper of multiprocessing goes last
+        time.sleep(0.1)  # a helper of multiprocessing ends last
     assert not alive_in(process.pid)
     assert took < 20
     resumed = command(tmp_path, 4000, "train small/plain --seeds 0 1 2 3 --device cpu --json --resume")
@@ -185,34 +182,34 @@ def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A Ray cluster of two nodes with a processor each, all of it on the loopback interface."""
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Ray cluster of two nodes with one core each, on the loopback interface."""
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
-    there = Cluster(initialize_head=True, head_node_args=head)
-    nodes = [there.add_node(num_cpus=1, node_ip_address="127.0.0.1") for _ in range(2)]
-    yield there, nodes
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    nodes = [cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1") for _ in range(2)]
+    yield cluster, nodes
     ray.shutdown()
-    there.shutdown()
+    cluster.shutdown()
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own
 @needs_ray
-def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path, cluster: Any, note: Note) -> None:
-    there, nodes = cluster
+def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path, two_nodes: Any, note: Note) -> None:
+    cluster, nodes = two_nodes
     expected = by_seed(list(train(small.Plain, Local(CPU), tmp_path / "local")))
-    on_ray = engine_of("ray", "cpu", there.address)
+    on_ray = engine_of("ray", "cpu", cluster.address)
     assert on_ray.workers == 2
     killed: list[int] = []
 
     def kill(step: type[Step], seed: int, epoch: Any) -> None:
         if not killed and epoch.epoch == 2:
-            there.remove_node(nodes[0], allow_graceful=False)
+            cluster.remove_node(nodes[0], allow_graceful=False)
             killed.append(seed)
 
     runs = run_jobs(
@@ -235,7 +232,7 @@ LISTENING = "0A"  # in /proc/net/tcp
 
 
 def listening(table: str) -> dict[str, str]:
-    """The sockets of this machine that listen: their addresses by inode."""
+    """The addresses of the sockets of this machine that listen, by inode."""
     fields = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
     return {one[9]: one[1].partition(":")[0] for one in fields if one[3] == LISTENING}
 
@@ -245,15 +242,15 @@ def listening(table: str) -> dict[str, str]:
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp to look at")
 @needs_ray
 def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path, note: Note) -> None:
-    before_it = {**listening("tcp"), **listening("tcp6")}
+    before = {**listening("tcp"), **listening("tcp6")}
     with command(tmp_path, 4000, "train small/plain --seeds 0 1 --engine ray --device cpu") as process:
         assert process.stderr
         assert process.stderr.readline().startswith("small/plain seed ")
-        found = {**listening("tcp"), **listening("tcp6")}
+        after = {**listening("tcp"), **listening("tcp6")}
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
-    new = {address for inode, address in found.items() if inode not in before_it}
-    assert len(found) > len(before_it)
+    new = {address for inode, address in after.items() if inode not in before}
+    assert len(after) > len(before)
     # 127.0.0.1, and the same as an address of IPv6, in the byte order of /proc
     assert new <= {"0100007F", "0000000000000000FFFF00000100007F"}, new
     assert process.returncode == 130

@@ -1,4 +1,4 @@
-"""What breaks around a training is told in one line, and costs nothing that was done before."""
+"""What breaks around a training is reported in one line and costs nothing that was saved before."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,14 @@ def last_line(err: str) -> str:
 
 
 class Disk:
-    """A file system of its own in a folder, of so many kilobytes."""
+    """A small file system, mounted in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
 
     def mount(self, options: str) -> None:
-        """Mount it, or mount it anew with other options; the test is skipped for whoever may not."""
+        """Mount it, or remount it with other options; the test is skipped where that is not allowed."""
         try:
             command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)]
             subprocess.run(command, check=True, capture_output=True, timeout=20)
@@ -56,10 +57,10 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    there = Disk(tmp_path / "disk")
-    yield there
-    if there.folder.is_mount():
-        subprocess.run(["umount", str(there.folder)], check=True, timeout=20)
+    mounted = Disk(tmp_path / "disk")
+    yield mounted
+    if mounted.folder.is_mount():
+        subprocess.run(["umount", str(mounted.folder)], check=True, timeout=20)
 
 
 def test_a_full_disk_costs_at_most_the_epoch(call: Call, disk: Disk, note: Note) -> None:
@@ -68,11 +69,10 @@ def test_a_full_disk_costs_at_most_the_epoch(call: Call, disk: Disk, note: Note)
     (disk.folder / "ballast").write_bytes(bytes(12_000))
     status, runs, err = call("small/plain --seeds 0 1 --out disk")
     assert (status, runs) == (2, [])
-    told = last_line(err)
     assert re.fullmatch(
         r"cannot write disk/small/plain/seed0-\S+: No space left on device; make room, or mend the folder, and go on "
         r"with --resume",
-        told,
+        last_line(err),
     )
     [path] = (disk.folder / "small" / "plain").glob("*.safetensors")
     checkpoint.read(path)  # the last one that fitted is whole
@@ -102,7 +102,7 @@ def test_a_full_disk_leaves_a_record_as_it_was(disk: Disk, monkeypatch: pytest.M
         fill()
     assert path.read_bytes() == states[-1]
     assert len(json.loads(states[-1])["runs"]) == len(states) - 1 > 0
-    assert {there.suffix for there in path.parent.iterdir()} <= {".json", ".lock"}
+    assert {file.suffix for file in path.parent.iterdir()} <= {".json", ".lock"}
     note(
         "a full disk while a record is written",
         "a tmpfs of 24 kB, runs added until it is full",
@@ -123,15 +123,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(call: Call, disk: Disk, not
     note("a read-only folder", "a tmpfs mounted read-only", 1, "status 2, one line, before anything is trained")
 
 
-def stopping(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Update]]:
-    """A worker during which something is done once, after so many news."""
-    left = [after]
+def acting(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Update]]:
+    """A worker that calls `act` once, after `after` updates."""
+    updates = count(1)
 
-    def watch(task: Job, data: data.MNIST) -> Iterator[Update]:
-        for news in work(task, data):
-            yield news
-            left[0] -= 1
-            if left[0] == 0:
+    def watch(job: Job, data: data.MNIST) -> Iterator[Update]:
+        for update in work(job, data):
+            yield update
+            if next(updates) == after:
                 act()
 
     return watch
@@ -140,7 +139,7 @@ def stopping(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Up
 def test_a_folder_that_disappears_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch, note: Note) -> None:
     expected = call("small/plain --out whole")
     with monkeypatch.context() as patch:
-        patch.setattr(engines, "work", stopping(3, lambda: shutil.rmtree("runs")))
+        patch.setattr(engines, "work", acting(3, lambda: shutil.rmtree("runs")))
         status, runs, err = call("small/plain")
     assert (status, runs) == (2, [])
     assert re.fullmatch(r"cannot write runs/small/plain/\S+: No such file or directory; .*", last_line(err))
@@ -160,7 +159,7 @@ def test_a_run_file_that_disappears_is_made_anew(call: Call, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engines, "work", stopping(3, lose))
+        patch.setattr(engines, "work", acting(3, lose))
         assert call("small/plain")[0] == 130
     assert call("small/plain --resume")[0] == 0
     [file] = Path("runs/small/plain").iterdir()
@@ -175,7 +174,7 @@ def test_a_run_file_that_disappears_is_made_anew(call: Call, monkeypatch: pytest
 
 def test_a_clock_that_jumps_back_mixes_nothing_up(call: Call, monkeypatch: pytest.MonkeyPatch, note: Note) -> None:
     class Clock(datetime):
-        """An hour earlier each time, and twice the same at the end."""
+        """An hour earlier each time, until it shows the same moment twice."""
 
         moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -207,7 +206,7 @@ def test_a_clock_that_jumps_back_mixes_nothing_up(call: Call, monkeypatch: pytes
 
 
 def batch_of(image: int, seed: int, epoch: int) -> int:
-    """In which batch of 32 an image is, counted from 1: the order of an epoch is one permutation more of the seed."""
+    """Which batch of 32 has an image, counted from 1. Each epoch draws one more permutation from the seed."""
     generator = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(96, generator=generator).tolist() for _ in range(epoch)]
     return int(orders[-1].index(image)) // 32 + 1
@@ -228,9 +227,9 @@ def test_a_loss_that_is_not_finite_ends_that_run_alone(
     [file] = Path("runs/small/failing").glob("seed1-*")
     assert json.loads(file.read_text().splitlines()[-1]) == {"failed": message}
     assert {path.suffix for path in file.parent.iterdir()} == {".jsonl"}
-    there = record.read(small.Failing)
-    assert there is not None
-    assert [run["seed"] for run in there["runs"]] == [0, 2]
+    committed = record.read(small.Failing)
+    assert committed is not None
+    assert [run["seed"] for run in committed["runs"]] == [0, 2]
     note(
         "the loss becomes NaN",
         "one image of which the network of one seed of three makes NaN",
@@ -241,11 +240,11 @@ def test_a_loss_that_is_not_finite_ends_that_run_alone(
 
 
 def test_a_loss_that_is_not_finite_among_networks_trained_together(note: Note) -> None:
-    seeds, place = (0, 1, 2), 77
-    run = together(small.Failing, seeds, small.poisoned(place))
+    seeds, image = (0, 1, 2), 77
+    run = together(small.Failing, seeds, small.poisoned(image))
     first = next_epoch(small.Failing, seeds, run)
-    [alone] = run_alone(small.Failing, 2, small.poisoned(place), epochs=1).epochs
-    assert str(first[1]).endswith(f"seed 1: the loss is nan in epoch 1, batch {batch_of(place, 1, 1)}; lower the rate")
+    [alone] = run_alone(small.Failing, 2, small.poisoned(image), epochs=1).epochs
+    assert str(first[1]).endswith(f"seed 1: the loss is nan in epoch 1, batch {batch_of(image, 1, 1)}; lower the rate")
     assert isinstance(first[0], Epoch)
     assert isinstance(first[2], Epoch)
     assert first[2].train_loss == pytest.approx(alone.train_loss, abs=1e-4)
@@ -322,7 +321,7 @@ def test_a_worker_of_xdist_that_is_killed_fails_its_test_alone(pytester: pytest.
 
 
 def add_runs(source: Path, seeds: list[int]) -> None:
-    """What each of several processes does at the same time."""
+    """What several processes do at the same time."""
     small.Plain.source = source
     for seed in seeds:
         record.add(small.Plain, MADE, run_of(seed))
@@ -332,15 +331,15 @@ def test_runs_that_write_a_record_at_once_are_all_in_it(tmp_path: Path, note: No
     source = tmp_path / "test_01_small.py"
     shares = [list(range(first, 60, 3)) for first in range(3)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: nothing here uses them
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking a process with threads: none of them matters here
         workers = [get_context("fork").Process(target=add_runs, args=(source, share)) for share in shares]
         for worker in workers:
             worker.start()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    there = json.loads((tmp_path / "records" / "plain.json").read_text())
-    assert there["runs"] == [run_of(seed) for seed in range(60)]
+    committed = json.loads((tmp_path / "records" / "plain.json").read_text())
+    assert committed["runs"] == [run_of(seed) for seed in range(60)]
     note(
         "several processes write one record at once",
         "three processes add twenty runs each, as fast as they can",
@@ -351,7 +350,7 @@ def test_runs_that_write_a_record_at_once_are_all_in_it(tmp_path: Path, note: No
 
 def test_each_row_of_the_table_has_its_test_and_each_test_its_row() -> None:
     listed = set()
-    for line in faults.kept(faults.PAGE.read_text()).values():
+    for line in faults.rows_of(faults.PAGE.read_text()).values():
         found = re.search(r"`(test_\w+)::(test_\w+)` \|$", line)
         assert found, line
         listed.add((found[1], found[2]))

@@ -1,4 +1,4 @@
-"""What is read is not believed: files that are damaged, of another version, or made by an attacker."""
+"""Files that are damaged, of another version, or made by an attacker are refused."""
 
 import ast
 import hashlib
@@ -31,27 +31,27 @@ from spec.harness.support.paths import ROOT
 
 
 class Trap:
-    """An object whose pickle runs a command when it is read."""
+    """An object whose pickle runs a command when it is loaded."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch trapped",)
 
 
 def lying(header: bytes, length: int | None = None, body: bytes = b"") -> bytes:
-    """A safetensors file with that header, which says how long it is, or something else."""
+    """A safetensors file with a header, and the length of the header or a wrong one."""
     return (len(header) if length is None else length).to_bytes(8, "little") + header + body
 
 
 def packed(text: str, **tensors: torch.Tensor) -> bytes:
-    """A checkpoint with that text and these tensors whose SHA-256 is right."""
-    found = hashlib.sha256(text.encode())
+    """A checkpoint with this text, these tensors and the right SHA-256."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
-        found.update(name.encode() + tensors[name].numpy().tobytes())
-    return bytes(save(tensors, {"training": text, "sha256": found.hexdigest()}))
+        digest.update(name.encode() + tensors[name].numpy().tobytes())
+    return bytes(save(tensors, {"training": text, "sha256": digest.hexdigest()}))
 
 
 def text_of(**changes: Any) -> str:
-    """The text of a checkpoint before its first epoch, with something changed."""
+    """The text of a checkpoint before its first epoch, with changes."""
     runs = [{"seed": 0, "epochs": [], "failed": None}]
     return json.dumps({"version": 1, "step": "small/plain", "head": {}, "runs": runs, **changes})
 
@@ -109,7 +109,7 @@ def test_a_hostile_checkpoint_is_refused(call: Call, note: Note) -> None:
         assert "\x1b" not in err
         assert ("is not a checkpoint" in err) is (name in HOSTILE), name
     assert not Path("trapped").exists()
-    assert sorted(there.name for there in Path("runs").rglob("seed*")) == [path.with_suffix(".lock").name, path.name]
+    assert sorted(file.name for file in Path("runs").rglob("seed*")) == [path.with_suffix(".lock").name, path.name]
     note(
         "a checkpoint made by an attacker",
         "headers that lie, a pickle that would run a command, JSON with NaN, endless numbers and nesting, keys and "
@@ -171,13 +171,13 @@ def sound_checkpoint() -> bytes:
 
 @st.composite
 def damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """Something that happens to a file: bytes overwritten, cut out, put in, or the end lost."""
-    place, length = draw(st.floats(0, 1)), draw(st.integers(0, 40))
+    """A function that damages a file: bytes overwritten, cut out, put in, or the end lost."""
+    position, length = draw(st.floats(0, 1)), draw(st.integers(0, 40))
     new = draw(st.binary(min_size=0, max_size=40))
     near = draw(st.booleans())
 
     def harm(raw: bytes) -> bytes:
-        begin = int(place * (min(400, len(raw)) if near else len(raw)))
+        begin = int(position * (min(400, len(raw)) if near else len(raw)))
         return raw[:begin] + new + raw[begin + length :]
 
     return harm
@@ -212,7 +212,7 @@ def test_damage_never_passes_for_a_checkpoint(sound_checkpoint: bytes, note: Not
         except HarnessError:
             refused.append(raw)
             return
-        # What is accepted says the same, byte for byte where it counts.
+        # What is accepted says the same as before.
         whole = checkpoint.unpack(sound_checkpoint, "it")
         assert found.progress.epochs == whole.progress.epochs
         assert all(torch.equal(value, whole.state[name]) for name, value in found.state.items())
@@ -228,7 +228,7 @@ def test_damage_never_passes_for_a_checkpoint(sound_checkpoint: bytes, note: Not
 
 
 def outcome_of(read: Callable[[], object], path: Path) -> str:
-    """Whether what a file holds is accepted, or refused with an error of one line that names the file."""
+    """Whether a reader accepts a file, or refuses it with one line that names the file."""
     try:
         read()
     except HarnessError as error:
@@ -236,7 +236,7 @@ def outcome_of(read: Callable[[], object], path: Path) -> str:
     return "accepted"
 
 
-def test_readers_of_json_raise_nothing_else(tmp_path: Path, note: Note) -> None:
+def test_readers_of_json_raise_no_other_error(tmp_path: Path, note: Note) -> None:
     path = tmp_path / "file"
     step: type[Step] = small.Plain
     head = {"step": step.id, "seed": 0, **MADE}
@@ -274,9 +274,9 @@ def test_a_run_file_without_its_end_is_read_as_far_as_it_goes(tmp_path: Path) ->
     head = {"step": "small/plain", "seed": 0, "started": "now", "together": 1, **MADE}
     lines = [json.dumps(line) for line in (head, EPOCH, {**EPOCH, "epoch": 2})]
     path.write_text("\n".join(lines))
-    history = run_file.read(path, small.Plain)
-    assert [epoch.epoch for epoch in history.epochs] == [1]
-    assert history.provenance == MADE
+    run = run_file.read(path, small.Plain)
+    assert [epoch.epoch for epoch in run.epochs] == [1]
+    assert run.provenance == MADE
     path.write_text("\n".join([*lines[:2], '{"failed": "the loss is nan"}\n']))
     assert run_file.read(path, small.Plain).failed == "the loss is nan"
 
@@ -286,7 +286,7 @@ RUNS_CODE = {"eval", "exec", "compile", "os.system", "torch.load", "numpy.load",
 
 
 def dotted(node: ast.expr) -> str:
-    """The name of what is called, as it is written."""
+    """The dotted name of what is called, as it is written."""
     return f"{dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 

@@ -26,7 +26,7 @@ LINE = "train small/plain --seeds 0 1 2 --device cpu --record --resume --json"
 
 
 def command(folder: Path) -> None:
-    """The command line in a process that has loaded everything; its standard output goes to a file."""
+    """Run the command line in a process that has loaded everything; its output goes to files."""
     os.chdir(folder)
     torch.set_num_threads(1)
     for step in small.STEPS.values():
@@ -41,7 +41,7 @@ def command(folder: Path) -> None:
 
 
 def start(folder: Path) -> Any:
-    """Start it. A server that has loaded torch is forked for each, which takes no time."""
+    """Start the command. Its process is forked from a server that has loaded torch, which takes no time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, dispatch.__name__])
     process = context.Process(target=command, args=(folder,))
@@ -50,7 +50,7 @@ def start(folder: Path) -> Any:
 
 
 def finish(folder: Path) -> float:
-    """Let it come to its end: the seconds it took."""
+    """Run the command to its end; return the seconds that it took."""
     began = time.monotonic()
     process = start(folder)
     process.join(120)
@@ -64,28 +64,28 @@ def new(folder: Path) -> Path:
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
-    """What was printed, and what is in the record and in the run files, all without seconds."""
+    """What was printed, checked against the record and the run files, all without seconds."""
     printed = [json.loads(line) for line in (folder / "out").read_text().splitlines()]
-    kept = json.loads((folder / "small" / "records" / "plain.json").read_text())["runs"]
+    recorded = json.loads((folder / "small" / "records" / "plain.json").read_text())["runs"]
     files = []
     for path in sorted((folder / "runs" / "small" / "plain").iterdir()):
         assert path.suffix == ".jsonl", path
         head, *epochs = (json.loads(line) for line in path.read_text().splitlines())
         files.append({"seed": head["seed"], "epochs": epochs, "errors": epochs[-1]["errors"]})
-    for run in (*printed, *kept, *files):
+    for run in (*printed, *recorded, *files):
         run["epochs"] = [
             {key: epoch[key] for key in ("epoch", "train_accuracy", "test_accuracy", "train_loss")}
             for epoch in run["epochs"]
         ]
-    for found in (printed, kept, files):
-        found.sort(key=lambda run: run["seed"])
-        assert [run["seed"] for run in found] == SEEDS
-        assert [[run["epochs"], run["errors"]] for run in found] == [[run["epochs"], run["errors"]] for run in printed]
+    for runs in (printed, recorded, files):
+        runs.sort(key=lambda run: run["seed"])
+        assert [run["seed"] for run in runs] == SEEDS
+        assert [[run["epochs"], run["errors"]] for run in runs] == [[run["epochs"], run["errors"]] for run in printed]
     return printed
 
 
 def check_after_kill(folder: Path) -> None:
-    """The record is whole or not there, and of the run files each line is, but perhaps the last."""
+    """Check that the record is whole if it exists, and every line of the run files but perhaps the last."""
     path = folder / "small" / "records" / "plain.json"
     if path.exists():
         runs = record.read_file(path, "small/plain")["runs"]
@@ -121,7 +121,7 @@ def test_kill_9_at_random_moments_loses_nothing(tmp_path: Path, note: Note) -> N
             unfinished += bool(list(folder.rglob("*.safetensors")))
         finish(folder)
         assert results(folder) == expected
-    assert unfinished > KILLS / 4, (unfinished, takes)  # so many were hit in the middle of a run
+    assert unfinished > KILLS / 4, (unfinished, takes)  # enough kills hit a run in the middle
     note(
         "kill -9 of the whole command",
         "at a random moment of a training of three seeds, again and again until it is over",

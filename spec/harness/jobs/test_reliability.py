@@ -1,4 +1,4 @@
-"""docs/reliability.md costs many runs by the seconds of the committed ones, read here from the record itself."""
+"""docs/reliability.md estimates what many runs cost from the seconds of the committed ones; the record is read here."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from spec.harness.support.paths import ROOT
 
 def test_ten_thousand_runs_cost_what_the_committed_ones_took() -> None:
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    kept = json.loads((ROOT / "spec" / "frontier" / "records" / "step6.json").read_text(encoding="utf-8"))
-    took = [sum(epoch["seconds"] for epoch in run["epochs"]) for run in kept["runs"]]
+    committed = json.loads((ROOT / "spec" / "frontier" / "records" / "step6.json").read_text(encoding="utf-8"))
+    took = [sum(epoch["seconds"] for epoch in run["epochs"]) for run in committed["runs"]]
     costs = {
         name: (int(seconds), int(hours.replace(",", "")))
         for name, seconds, hours in re.findall(r"^\| the\w* (\w+).* \| (\d+) s \| ([\d,]+) core-hours \|$", page, re.M)

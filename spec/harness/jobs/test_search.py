@@ -1,4 +1,4 @@
-"""The search prefers what is better on the images held out, and goes on where it was interrupted."""
+"""The search prefers what is better on the images held out, and resumes where it was interrupted."""
 
 import json
 import re
@@ -42,13 +42,13 @@ class Good(Simple):
 
 
 ACCURACY = {Poor: (90.0, 90.0), Fair: (95.0, 93.0), Good: (94.0, 98.0)}
-"""Of seed 0, and of the others."""
+"""The accuracy of seed 0, and of the other seeds."""
 EVERYTHING = [Poor, Fair, Good]
 RUNGS = [Rung(3, 1), Rung(2, 3)]
 
 
 class Scripted:
-    """An engine whose runs come to the accuracies above, until it has done so many."""
+    """An engine whose runs have the accuracies above, and which is interrupted after `runs` of them."""
 
     device, workers = torch.device("cpu"), 1
 
@@ -56,42 +56,42 @@ class Scripted:
         self.left, self.done = runs, list[tuple[type[Step], int]]()
 
     def provenance(self, step: type[Step]) -> dict[str, Any]:
-        raise AssertionError("a search keeps no record")
+        raise AssertionError("a search writes no record")
 
-    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
-        for place, task in enumerate(tasks):
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        for index, job in enumerate(jobs):
             if not self.left:
                 raise KeyboardInterrupt
             self.left -= 1
-            [seed] = task.seeds
-            self.done.append((task.step, seed))
-            reached = ACCURACY[task.step][min(seed, 1)]  # type: ignore[index]  # of these steps only
-            yield place, Update(b"")
+            [seed] = job.seeds
+            self.done.append((job.step, seed))
+            reached = ACCURACY[job.step][min(seed, 1)]  # type: ignore[index]  # of these steps only
+            yield index, Update(b"")
             for number in (1, 2):
-                yield place, Update(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
+                yield index, Update(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
 
 
 class Unlucky(Scripted):
     """One worker dies at once, and another has a loss that is not finite."""
 
-    def run(self, tasks: Sequence[Job], data: MNIST) -> Results:
-        for place, news in super().run(tasks, data):
-            step = tasks[place].step
-            if step is Fair and isinstance(news, Update) and not news.outcomes:
-                yield place, HarnessError("the worker of Fair died")
-            elif step is Poor and isinstance(news, Update) and not news.outcomes:
-                yield place, Update(b"", {0: HarnessError("the loss of Poor is nan")})
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        for index, update in super().run(jobs, data):
+            step = jobs[index].step
+            if step is Fair and isinstance(update, Update) and not update.outcomes:
+                yield index, HarnessError("the worker of Fair died")
+            elif step is Poor and isinstance(update, Update) and not update.outcomes:
+                yield index, Update(b"", {0: HarnessError("the loss of Poor is nan")})
             elif step is Good:
-                yield place, news
+                yield index, update
 
 
-def found(log: Path, engine: Scripted) -> dict[type[Step], list[Trial]]:
+def ranking(log: Path, engine: Scripted) -> dict[type[Step], list[Trial]]:
     return search(EVERYTHING, RUNGS, log, engine, small.images(), ignore)
 
 
 def test_the_better_ones_are_trained_with_more_seeds(tmp_path: Path) -> None:
     engine = Scripted()
-    ranked = found(tmp_path / "log.jsonl", engine)
+    ranked = ranking(tmp_path / "log.jsonl", engine)
     assert list(ranked) == [Good, Fair, Poor]  # although Fair was ahead with one seed
     assert [len(trials) for trials in ranked.values()] == [3, 3, 1]
     assert sorted(engine.done, key=str) == sorted(
@@ -100,25 +100,25 @@ def test_the_better_ones_are_trained_with_more_seeds(tmp_path: Path) -> None:
     assert ranked[Good][1].validation == (98.0, 98.0)
 
 
-def test_it_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+def test_it_resumes_where_it_was_interrupted(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     with pytest.raises(KeyboardInterrupt):
-        found(log, Scripted(runs=4))
+        ranking(log, Scripted(runs=4))
     with log.open("a") as file:
         file.write('{"candidate": "cut o')
     engine = Scripted()
-    assert list(found(log, engine)) == [Good, Fair, Poor]
+    assert list(ranking(log, engine)) == [Good, Fair, Poor]
     assert len(engine.done) == 3
     assert len(log.read_text().splitlines()) == len(read(log)) == 7
-    assert [len(trials) for trials in found(log, Scripted(runs=0)).values()] == [3, 3, 1]
+    assert [len(trials) for trials in ranking(log, Scripted(runs=0)).values()] == [3, 3, 1]
 
 
 def test_a_candidate_that_was_changed_is_trained_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log.jsonl"
-    found(log, Scripted())
+    ranking(log, Scripted())
     monkeypatch.setattr(Poor, "recipe", replace(Poor.recipe, momentum=0.5))
     engine = Scripted()
-    found(log, engine)
+    ranking(log, engine)
     assert engine.done == [(Poor, 0)]
 
 
@@ -150,7 +150,7 @@ def test_the_command_prints_the_best_first(monkeypatch: pytest.MonkeyPatch, caps
     assert second.split()[-5:] == ["2,994", "2", "99.31", "99.25", "99.38"]
 
 
-def test_a_run_that_is_lost_is_told_after_the_others_are_kept(tmp_path: Path) -> None:
+def test_a_run_that_is_lost_is_reported_after_the_others_are_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     with pytest.raises(HarnessError, match="^the loss of Poor is nan; the worker of Fair died$"):
         search(EVERYTHING, RUNGS, log, Unlucky(), small.images(), ignore)
@@ -164,7 +164,7 @@ def test_a_ladder_without_candidates_is_one_line(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("line", ["[]", "{", '{"candidate": "a"}', '{"validation": [1e999]}', "\xff"])
-def test_what_is_no_log_is_one_line(line: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_is_one_line(line: str, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_bytes(line.encode("latin-1") + b"\n")
     with pytest.raises(HarnessError, match=r"log\.jsonl is not the log of a search"):
@@ -193,7 +193,7 @@ def test_a_sketch_has_the_parameters_that_one_counts(line: str, parameters: int)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
-def test_a_weighted_average_begins_as_a_plain_one_and_learns_where_things_are() -> None:
+def test_a_weighted_average_begins_as_a_plain_one_and_can_weight_one_position() -> None:
     maps = torch.randn(3, 5, 7, 7, generator=torch.Generator().manual_seed(0))
     average = WeightedAverage(7)
     torch.testing.assert_close(average(maps), GlobalAverage()(maps))

@@ -1,6 +1,6 @@
-"""The pytest plugin: options, markers, progress, and a table of the ladder at the end. Hooks only.
+"""The part of the plugin that trains: options, markers, the fixture, progress, and the table of the ladder.
 
-Nothing here imports torch before a test runs, so that `pytest --help` answers at once.
+Nothing imports torch before a test runs, so that `pytest --help` answers at once.
 """
 
 import os
@@ -34,15 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--device",
         default="auto",
-        type=device_word,
+        type=_device_word,
         help="auto (default: CUDA if there is one; gpu tests are skipped where there is none), cpu, cuda or cuda:N",
     )
-    group.addoption("--seeds", default=5, type=positive("--seeds"), help="seeds a step: 0 to SEEDS - 1 (default: 5)")
+    group.addoption("--seeds", default=5, type=_positive("--seeds"), help="seeds per step: 0 to SEEDS - 1 (default: 5)")
     group.addoption(
         "--epochs",
         default=None,
-        type=positive("--epochs"),
-        help="stop each run after so many epochs; a shortened run is never a verdict (default: the recipe's)",
+        type=_positive("--epochs"),
+        help="stop each run after EPOCHS epochs; a shortened run is never a verdict (default: the recipe's)",
     )
     group.addoption("--data", default=None, help="folder with the four MNIST files (default: MNIST_DIR, cache, fetch)")
     group.addoption("--records", default="runs", help="folder for the run files (default: runs)")
@@ -55,8 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-gpu", action="store_true", help="fail the gpu tests where there is no CUDA device")
 
 
-def positive(option: str) -> Callable[[str], int]:
-    """A converter for an option that must be a whole number of one or more."""
+def _positive(option: str) -> Callable[[str], int]:
+    """A converter for an option that takes a whole number of one or more."""
 
     def convert(text: str) -> int:
         if not text.isdecimal() or int(text) < 1:
@@ -66,8 +66,8 @@ def positive(option: str) -> Callable[[str], int]:
     return convert
 
 
-def device_word(text: str) -> str:
-    """A converter for --device, which does not yet ask whether there is such a device."""
+def _device_word(text: str) -> str:
+    """A converter for --device; it does not look for the device, which would load torch."""
     try:
         return device.known(text)
     except HarnessError as error:
@@ -75,13 +75,13 @@ def device_word(text: str) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, in any project that loads this plugin, and refuse options that exclude each other."""
+    """Register the markers and refuse options that exclude each other."""
     if config.getoption("--require-gpu") and config.getoption("--device") == "cpu":
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     if config.getoption("--update-records") and config.getoption("--epochs"):
         raise pytest.UsageError("--update-records keeps complete runs only; leave out --epochs")
     if workers := getattr(config, "workerinput", {}).get("workercount"):
-        # Before torch is loaded: workers of xdist that take every core each are slower together than one alone.
+        # Before torch is loaded: several workers of xdist that use all cores each are slower than one worker.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, device.cores() // workers)))
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
@@ -92,16 +92,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that a spec inherits, before -m selects by the marks."""
+    """Mark the tests that a spec inherits, before -m selects by these marks."""
     for item in items:
-        if is_spec(item):
-            for marker in MARKERS.get(name_of(item), ()):
+        if _is_spec(item):
+            for marker in MARKERS.get(_function_name(item), ()):
                 item.add_marker(marker)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a measurement that would be repeated until it passes; skip a gpu test where there is no GPU."""
-    if is_spec(item) and "slow" in item.keywords and reruns(item):
+    if _is_spec(item) and "slow" in item.keywords and _reruns(item):
         pytest.fail("--reruns repeats a measurement until it passes, which proves nothing; leave it out", pytrace=False)
     if item.get_closest_marker("gpu") is None or item.config.getoption("--device") != "auto":
         return
@@ -113,8 +113,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no CUDA device; run on the CPU with --device cpu")
 
 
-def reruns(item: pytest.Item) -> int:
-    """How often pytest-rerunfailures, where it is installed, would repeat a test: by option, setting or marker."""
+def _reruns(item: pytest.Item) -> int:
+    """How often pytest-rerunfailures would repeat a test, by option, setting or marker; 0 where it is not installed."""
     plugins = item.config.pluginmanager
     rerunfailures: Any = plugins.get_plugin("rerunfailures") or plugins.get_plugin("pytest_rerunfailures")
     return (rerunfailures.get_reruns_count(item) or 0) if rerunfailures else 0
@@ -122,18 +122,18 @@ def reruns(item: pytest.Item) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Show an error meant for people, or what a spec found wrong, by its message and not by the way it came."""
+    """Show an error of the harness, or what a spec found wrong, as one line without a traceback."""
     try:
         return (yield)
     except (HarnessError, AssertionError) as error:
-        if not isinstance(error, HarnessError) and module_of(error) != StepSpec.__module__:
+        if not isinstance(error, HarnessError) and _raising_module(error) != StepSpec.__module__:
             raise
         message = str(error)
-    # Not in the except clause: pytest would show the error twice, the second time as what came of the first.
+    # Not in the except clause, where pytest would show both errors, the second one as raised while handling the first.
     pytest.fail(message, pytrace=False)
 
 
-def module_of(error: BaseException) -> str:
+def _raising_module(error: BaseException) -> str:
     """The name of the module that raised an error."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__"))
@@ -141,9 +141,9 @@ def module_of(error: BaseException) -> str:
 
 @pytest.fixture
 def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[Run]]:
-    """A function that trains a step as the options say and hands back whole histories, the evidence kept.
+    """A function that trains a step as the options say, attaches a summary to the test and returns the complete runs.
 
-    A run shortened by --epochs is evidence of nothing: the test is skipped after it, with that reason.
+    Runs that --epochs shortened decide nothing: the test is then skipped, with that reason.
     """
     config = request.config
     epochs: int | None = config.getoption("--epochs")
@@ -163,7 +163,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
             folder=Path(config.getoption("--records")),
             epochs=min(epochs, step.recipe.epochs) if epochs else None,
             data=load(config.getoption("--data")),
-            on_epoch=progress(config),
+            on_epoch=_printer(config),
         )
         attach(request.node, EVIDENCE, summary(histories))
         if not all(history.complete for history in histories):
@@ -216,32 +216,32 @@ def summary(histories: list[Run]) -> dict[str, Any]:
     }
 
 
-def progress(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
-    """A function that tells of each epoch, past pytest's capture: on the terminal, or on a worker's standard error."""
+def _printer(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
+    """A callback that prints each epoch, past pytest's capture: on the terminal, or on a worker's standard error."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
-    def tell(step: type[Step], seed: int, epoch: Epoch) -> None:
+    def show(step: type[Step], seed: int, epoch: Epoch) -> None:
         line = epoch_line(step, seed, epoch)
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             if reporter is None or hasattr(config, "workerinput"):
-                # What a worker of xdist reports goes nowhere, but its standard error is that of its controller.
+                # A worker of xdist has no terminal, but it shares the standard error of its controller.
                 os.write(2, f"{line}\n".encode())
             else:
                 reporter.ensure_newline()
                 reporter.write_line(line)
                 reporter.flush()
 
-    return tell
+    return show
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a session in which not one test ran: a selection that is skipped whole must not look green."""
+    """Update texts if asked to, and fail a session in which no test ran: all skipped must not look green."""
     reporter: TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
-    alone = not hasattr(session.config, "workerinput")  # the workers of xdist leave it to their controller
+    alone = not hasattr(session.config, "workerinput")  # workers of xdist leave it to their controller
     if reporter is not None and alone and session.config.getoption("--update-records"):
-        update_texts(session, reporter)
+        _update_texts(session, reporter)
     if reporter is None or exitstatus != pytest.ExitCode.OK or session.config.option.collectonly:
         return
     reports = [report for reports in reporter.stats.values() for report in reports]
@@ -250,8 +250,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         reporter.write_line("\nno test ran: all that were selected were skipped", red=True)
 
 
-def update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
-    """Bring specs and README up to the records, and fail the session if they were not: a person is to look."""
+def _update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
+    """Bring specs and README up to the records; fail the session if that changed them, so that a person looks."""
     from harness.report import rewrite
 
     try:
@@ -264,7 +264,7 @@ def update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
-    """The table of the ladder: a line a step that was trained, in the order of the files."""
+    """Print the table of the ladder: one line per step that was trained, in the order of the files."""
     rows = attached(terminalreporter, EVIDENCE)
     if not rows:
         return
@@ -285,12 +285,12 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
         )
 
 
-def is_spec(item: pytest.Item) -> bool:
-    """Whether a test is one that a StepSpec inherits."""
+def _is_spec(item: pytest.Item) -> bool:
+    """Whether a test belongs to a StepSpec."""
     owner = getattr(item, "cls", None)
     return isinstance(owner, type) and issubclass(owner, StepSpec)
 
 
-def name_of(item: pytest.Item) -> str:
-    """The name of a test's function, without the parameters of a parametrization."""
+def _function_name(item: pytest.Item) -> str:
+    """The name of a test without its parameters."""
     return getattr(item, "originalname", None) or item.name

@@ -1,4 +1,4 @@
-"""What a test hands on to the end of its session: JSON in its `user_properties`, which xdist takes out of workers."""
+"""Values that a test passes to the end of its session: JSON in `user_properties`, which workers of xdist send on."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -8,16 +8,16 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-EVIDENCE = "accuracy"  # the key of the runs that a test attaches
+EVIDENCE = "accuracy"  # the key of the summary that an accuracy test attaches
 
 
 def attach(item: pytest.Item, key: str, value: dict[str, Any]) -> None:
-    """Let the report of a test carry a value under a key."""
+    """Attach a value to the report of a test."""
     item.user_properties.append((key, json.dumps(value)))
 
 
 def attached(reporter: "TerminalReporter", key: str) -> list[dict[str, Any]]:
-    """What the tests of a session attached under that key, in the order of their files."""
+    """The values that tests attached under a key, in the order of their files."""
     found = [
         (report.nodeid, json.loads(str(value)))
         for reports in reporter.stats.values()

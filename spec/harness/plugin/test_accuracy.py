@@ -1,4 +1,4 @@
-"""The plugin: what a ladder in a folder of its own looks like under pytest."""
+"""The plugin: pytest on a ladder in its own folder."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from spec.harness.support.paths import ROOT
 
 REAL_LOAD = data.load
 
-# A worker is a process of its own: what it trains is scripted here, and torch, which takes seconds, is not loaded.
+# A worker of xdist is another process: this conftest scripts what it trains, and keeps it from loading torch.
 SCRIPTED = """
 import sys
 from types import SimpleNamespace
@@ -51,8 +51,9 @@ def scripted(monkeypatch):
 """
 
 
-def test_the_options_and_the_command_line_are_there_without_torch() -> None:
-    code = "import sys, harness.plugin, harness.plugin.accuracy, harness.plugin.throughput, harness.__main__\n"
+def test_the_options_and_the_command_line_load_without_torch() -> None:
+    code = "import sys, harness.__main__, harness.plugin\n"
+    code += "for module in harness.plugin.pytest_plugins: __import__(module)\n"
     code += "print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\n", "")
@@ -90,14 +91,14 @@ def test_a_selection_that_runs_nothing_fails(ladder: Ladder) -> None:
     result.stdout.fnmatch_lines(["no test ran: all that were selected were skipped"])
 
 
-def test_a_gpu_that_is_required_and_not_there_is_a_failure(ladder: Ladder) -> None:
+def test_a_gpu_that_is_required_and_missing_is_a_failure(ladder: Ladder) -> None:
     result = ladder.run("-m", "gpu", "--require-gpu")
     result.assert_outcomes(errors=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["--require-gpu: torch * sees no CUDA device"])
 
 
-def test_a_device_that_is_not_there_is_one_line(ladder: Ladder) -> None:
+def test_a_device_that_is_missing_is_one_line(ladder: Ladder) -> None:
     result = ladder.run("-m", "gpu", "--device", "cuda")
     result.assert_outcomes(failed=1)
     [line] = failure(result)
@@ -123,15 +124,15 @@ def test_bad_usage_is_one_line(ladder: Ladder, arguments: str, message: str) -> 
     assert [line for line in result.errlines if line] == [f"ERROR: {message}"]
 
 
-def test_a_run_on_the_cpu_tells_of_each_epoch_and_ends_with_the_table(ladder: Ladder) -> None:
-    result = ladder.run("-m", "gpu", "--device", "cpu", "--seeds", "2", "--records", "kept")
+def test_a_run_on_the_cpu_prints_each_epoch_and_ends_with_the_table(ladder: Ladder) -> None:
+    result = ladder.run("-m", "gpu", "--device", "cpu", "--seeds", "2", "--records", "files")
     result.assert_outcomes(passed=1)
-    told = [found.groups() for line in result.outlines if (found := re.fullmatch(EPOCH, line))]
-    assert told == [(seed, epoch) for seed in "01" for epoch in "1234"]
+    epochs = [match.groups() for line in result.outlines if (match := re.fullmatch(EPOCH, line))]
+    assert epochs == [(seed, epoch) for seed in "01" for epoch in "1234"]
     header, row = table(result)
     assert header == ["step", "parameters", "RF", "final mean", "worst", "held", "s/epoch"]
     assert (row[:3], row[5]) == (["mine/tiny", "100", "28"], "0 of 2")
-    files = sorted((ladder.pytester.path / "kept" / "mine" / "tiny").iterdir())
+    files = sorted((ladder.pytester.path / "files" / "mine" / "tiny").iterdir())
     assert [len(file.read_text().splitlines()) for file in files] == [5, 5]
 
 
@@ -259,9 +260,9 @@ def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.M
     monkeypatch.setattr(engines, "work", scripted(99.45, 99.35))
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
-    [found] = ElementTree.parse(ladder.pytester.path / "junit.xml").iter("property")
-    assert found.get("name") == "accuracy"
-    assert json.loads(found.get("value", "")) == {
+    [evidence] = ElementTree.parse(ladder.pytester.path / "junit.xml").iter("property")
+    assert evidence.get("name") == "accuracy"
+    assert json.loads(evidence.get("value", "")) == {
         "step": "mine/tiny",
         "parameters": 100,
         "receptive_field": 28,
@@ -277,8 +278,8 @@ def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.Cap
     ladder.pytester.makeconftest(SCRIPTED)
     result = ladder.run("-p", "xdist", "-n", "2", "-m", "slow", "--device", "cpu", "--seeds", "2")
     result.assert_outcomes(passed=1)
-    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
-    assert told == [f"mine/tiny seed {seed} epoch {epoch}" for seed in "01" for epoch in "12"]
+    epochs = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
+    assert epochs == [f"mine/tiny seed {seed} epoch {epoch}" for seed in "01" for epoch in "12"]
     assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.0"]
 
 

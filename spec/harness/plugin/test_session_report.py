@@ -36,10 +36,10 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
     write(2, "20260102T000001.000000Z")
     (folder / "seed3-20260101T235959.000000Z.jsonl").touch()  # damaged, but of another session
     step = a_step(tmp_path)
-    found = session_report.record(
+    record = session_report.record(
         tmp_path, step, datetime(2026, 1, 2, 1, 0, 0, 900, tzinfo=timezone(timedelta(hours=1)))
     )
-    assert found == {
+    assert record == {
         "step": "mine/tiny",
         "parameters": 7,
         "provenance": {"torch": "2"},
@@ -55,10 +55,10 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
 
 
 def test_a_session_that_trained_ends_with_a_report_of_its_runs(ladder: Ladder) -> None:
-    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--records", "kept")
-    result.stdout.fnmatch_lines(["*= report =*", "kept/report.html: the steps of this session, with its runs"])
-    page = (ladder.pytester.path / "kept" / "report.html").read_text()
-    _, line = table(result)  # step, parameters, receptive field, mean, worst, held, seconds an epoch
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--records", "files")
+    result.stdout.fnmatch_lines(["*= report =*", "files/report.html: the steps of this session, with its runs"])
+    page = (ladder.pytester.path / "files" / "report.html").read_text()
+    _, line = table(result)  # step, parameters, receptive field, mean, worst, held, seconds per epoch
     parameters, field, _, mean, worst, held, _ = row_of(page, "mine/tiny")
     assert [parameters, field, mean.split()[0], worst, held] == line[1:6]
     assert "a session of pytest" in " ".join(page.split())
@@ -75,12 +75,12 @@ def test_a_report_that_cannot_be_made_does_not_change_the_outcome(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def html(*_: object) -> str:
-        raise HarnessError("of this reason")
+        raise HarnessError("for this reason")
 
     monkeypatch.setattr(report, "html", html)
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["no report: of this reason"])
+    result.stdout.fnmatch_lines(["no report: for this reason"])
 
 
 def test_steps_that_workers_collected_are_found_in_the_ladders() -> None:

@@ -1,6 +1,6 @@
-"""A session that times a ladder of one step: what is trained, told and refused, pytest-benchmark kept from spoiling it.
+"""A session that times a ladder of one step: what it trains, prints, writes and refuses.
 
-pytest runs inside pytest. Training steps are counted, and rates worked out anew from the times that were written.
+pytest runs inside pytest. Training steps are counted, and rates are computed again from the times that were written.
 """
 
 import json
@@ -27,25 +27,25 @@ def test_without_a_gpu_it_is_skipped_with_a_reason(bench: Bench) -> None:
     result.stdout.fnmatch_lines(["SKIPPED * no CUDA device; run on the CPU with --device cpu"])
 
 
-def test_so_many_steps_are_trained_and_no_more(bench: Bench, cuda: Cuda) -> None:
-    """4 rounds of 2; a benchmark that calibrates trains as often as it likes."""
+def test_no_more_steps_are_trained_than_the_rounds_have(bench: Bench, cuda: Cuda) -> None:
+    """4 rounds of 2 steps; a benchmark that calibrates itself would train more."""
     bench.run().assert_outcomes(passed=1)
     assert cuda.calls == 8 * ["step"]
 
 
-def test_the_rate_is_that_of_the_median_round_and_is_told_with_what_it_depends_on(bench: Bench) -> None:
-    result = bench.run("--benchmark-json=not/yet/there.json")
+def test_the_rate_is_that_of_the_median_round_and_is_written_with_what_it_depends_on(bench: Bench) -> None:
+    result = bench.run("--benchmark-json=not/yet/made.json")
     result.assert_outcomes(passed=1)
-    written = json.loads((bench.path / "not" / "yet" / "there.json").read_text())
+    written = json.loads((bench.path / "not" / "yet" / "made.json").read_text())
     [one] = written["benchmarks"]
     first, median, last = sorted(one["stats"]["data"])
     assert 0 < first <= median <= last
-    told = one["extra_info"]
-    assert told["images_per_second"] == pytest.approx(2 * 32 / median)
-    assert told["seconds_per_step"] == pytest.approx(median / 2)
-    assert (told["batch_size"], told["steps_per_round"], told["parameters"]) == (32, 2, 100)
-    assert (told["invalid"], told["device_seconds"], told["peak_memory"]) == ([], [], None)
-    assert told["threads"] == torch.get_num_threads()
+    info = one["extra_info"]
+    assert info["images_per_second"] == pytest.approx(2 * 32 / median)
+    assert info["seconds_per_step"] == pytest.approx(median / 2)
+    assert (info["batch_size"], info["steps_per_round"], info["parameters"]) == (32, 2, 100)
+    assert (info["invalid"], info["device_seconds"], info["peak_memory"]) == ([], [], None)
+    assert info["threads"] == torch.get_num_threads()
     assert (one["group"], one["name"]) == ("mine", "mine/tiny")
     machine = written["machine_info"]
     assert (machine["hardware"], machine["torch"], machine["driver"]) == ("NVIDIA H200", torch.__version__, None)
@@ -69,7 +69,7 @@ def test_under_xdist_it_fails_and_does_not_pass_in_silence(bench: Bench) -> None
     result.stdout.fnmatch_lines(["nothing can be timed beside other workers; use -n 0, or -k 'not throughput'"])
 
 
-def test_a_device_that_is_not_there_is_one_failure(bench: Bench) -> None:
+def test_a_device_that_is_missing_is_one_failure(bench: Bench) -> None:
     result = bench.run("--device=cuda")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["cuda was asked for, but torch * sees no CUDA device; use --device cpu"])

@@ -1,4 +1,4 @@
-"""--update-records: what was trained goes into the record, and what follows from it is written anew."""
+"""--update-records: runs go into the record, and what depends on it is written again."""
 
 import json
 import re
@@ -28,8 +28,8 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
     again = ladder.run(*arguments, "3")
     assert again.ret == 0
     assert [line.split()[2] for line in again.outlines if re.fullmatch(EPOCH, line)] == ["2"] * 4  # the new seed alone
-    kept = json.loads((ladder.pytester.path / "mine" / "records" / "tiny.json").read_text())
-    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in kept["runs"]] == [
+    record = json.loads((ladder.pytester.path / "mine" / "records" / "tiny.json").read_text())
+    assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in record["runs"]] == [
         (0, 99.0),
         (1, 99.1),
         (2, 99.2),
@@ -38,7 +38,7 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
     result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for more *"])
 
 
-def test_runs_of_another_make_are_refused_before_they_are_trained(
+def test_runs_with_another_provenance_are_refused_before_they_are_trained(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")

@@ -1,4 +1,4 @@
-"""A ladder of one tiny step in a folder of its own, pytest run in it, and what it printed."""
+"""A ladder of one tiny step in its own folder, to run pytest in."""
 
 import re
 
@@ -42,7 +42,7 @@ EPOCH = r"mine/tiny seed (\d) epoch (\d)/4: train \d+\.\d\d test \d+\.\d\d \(\d+
 
 
 class Ladder:
-    """A folder with a ladder of one step, and pytest run in it."""
+    """A folder with a ladder of one step, in which pytest runs."""
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
@@ -50,13 +50,13 @@ class Ladder:
         pytester.makeini("[pytest]\nstrict = true\nfilterwarnings = error\naddopts = -ra -p harness.plugin\n")
 
     def write(self, spec: str) -> None:
-        """Make this the text of the spec."""
+        """Write the spec."""
         file = self.pytester.path / "mine" / "test_01_tiny.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text(spec)
 
     def change(self, old: str, new: str) -> None:
-        """Replace some of the text of the spec."""
+        """Replace a part of the spec."""
         assert SPEC.count(old) == 1
         self.write(SPEC.replace(old, new))
 
@@ -68,7 +68,7 @@ class Ladder:
 
 @pytest.fixture
 def ladder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ladder:
-    """A tiny ladder on tiny data, on a machine without CUDA and under no plugin but those that are named."""
+    """A tiny ladder on tiny data, without CUDA, and without plugins except those that are named."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
@@ -76,17 +76,17 @@ def ladder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ladder
 
 
 def failure(result: pytest.RunResult) -> list[str]:
-    """The lines that pytest shows of the only failure, without its headline."""
-    begin, end = (
+    """The lines that pytest prints for the only failure, without its headline."""
+    start, end = (
         next(n for n, line in enumerate(result.outlines) if re.match(pattern, line))
         for pattern in (r"_+ .*TestTiny.test_\w+ _+$", r"(=+ (short test summary|ladder))|(-+ Captured)")
     )
-    return result.outlines[begin + 1 : end]
+    return result.outlines[start + 1 : end]
 
 
 def table(result: pytest.RunResult) -> list[list[str]]:
-    """The cells of the lines under the headline of the ladder."""
-    begin = next(n for n, line in enumerate(result.outlines) if re.fullmatch("=+ ladder =+", line))
-    lines = result.outlines[begin + 1 :]
+    """The cells of the table of the ladder, line by line."""
+    start = next(n for n, line in enumerate(result.outlines) if re.fullmatch("=+ ladder =+", line))
+    lines = result.outlines[start + 1 :]
     end = next(n for n, line in enumerate(lines) if line.startswith("="))
     return [re.split(r"  +", line) for line in lines[:end]]

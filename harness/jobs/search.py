@@ -160,6 +160,6 @@ def _trial_of_json(value: Any) -> Trial:
 
 
 def append(log: Path, trial: Trial) -> None:
-    """Replace a log in one move by one with another line, and without a last line that was cut off."""
+    """Append a trial. The log is replaced in one move, without a last line that was cut off."""
     lines = [json.dumps(asdict(one)) + "\n" for one in [*read(log), trial]]
     files.write(log, "".join(lines).encode())

@@ -16,11 +16,10 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.jobs import Engine, engine_of
-from harness.jobs.dispatch import ignore, run_jobs
+from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
+from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes, exit_reason
-from harness.jobs.resume import Resumable, find_resumable
 from harness.run import Run
 from harness.step import Step
 from harness.training.train import groups

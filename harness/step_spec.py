@@ -113,7 +113,7 @@ def judge(step: type[Step], histories: "list[Run]") -> None:
     published = step.document().published.get("best test")
     if published is not None:
         best = [max(epoch.test_accuracy for epoch in history.epochs) for history in histories]
-        low, high = statistics.prediction_interval(best)
+        _, low, high = statistics.prediction_interval(best)
         assert low <= published <= high, (
             f"{step.id}: published best test accuracy {published:.2f} is outside {low:.2f} to {high:.2f}, where one "
             f"more run like these {len(best)} would fall"

@@ -29,7 +29,7 @@ from harness.evidence.quantities import (
     spread,
     worst,
 )
-from harness.evidence.statistics import TRAINING_IMAGES
+from harness.evidence.statistics import TRAINING_IMAGES, Interval
 from harness.step import GOAL, Step
 
 OVER_FITS = 0.2
@@ -80,15 +80,14 @@ def improves(step: type[Step], other: type[Step], points: float = 0.0) -> Verdic
     verdict = more(final(step), theirs)
     if verdict.word == "supported" and not paired(final(step), theirs).improvement:
         verdict = replace(verdict, word="undecided")
-    low, high, estimate = (value + points for value in (verdict.low, verdict.high, verdict.estimate))
-    return replace(verdict, low=low, high=high, estimate=estimate)
+    return replace(verdict, interval=Interval(*(value + points for value in verdict.interval)))
 
 
 def more(ours: Values, theirs: Values, unit: str = "points") -> Verdict:
     """A quantity is larger in one set of runs than in the other, over common seeds; refuted where it is smaller."""
     verdict = above(differences(ours, theirs), 0.0, unit)
     # Runs that agree to the last digit have an interval without width, which supports nothing.
-    return replace(verdict, word="undecided") if verdict.low == verdict.high == 0 else verdict
+    return replace(verdict, word="undecided") if verdict.interval[1:] == (0, 0) else verdict
 
 
 def differences(ours: Values, theirs: Values) -> list[float]:

@@ -5,9 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from harness.evidence import statistics
+from harness.evidence.statistics import Interval
 from harness.step import TEST_IMAGES
 
 Word = Literal["supported", "refuted", "undecided"]
@@ -17,6 +16,9 @@ REPRODUCES = 0.5
 would take the figure of the step before for that of this one."""
 
 
+UNKNOWN = Interval(math.nan)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A word and its evidence: of runs, the estimate with its 95 % interval and their number; of a fact, what is so."""
@@ -24,9 +26,7 @@ class Verdict:
     word: Word
     n: int = 0
     """Runs, or pairs of runs, that it is read from; 0 for a fact and where there is no record."""
-    estimate: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
+    interval: Interval = UNKNOWN
     unit: str = ""
     found: str = ""
     """What the network or the recipe has, for a fact; empty otherwise."""
@@ -38,11 +38,8 @@ class Verdict:
             return self.found
         if self.n == 0:
             return "no runs"
-        interval = "" if math.isnan(self.low) else f" [{self.low:.3g}, {self.high:.3g}]"
-        if self.unit == "%":  # accuracies near 100 tell their story in the second decimal
-            interval = "" if math.isnan(self.low) else f" [{self.low:.2f}, {self.high:.2f}]"
-            return f"{self.estimate:.2f}{interval} %, n = {self.n}"
-        return f"{self.estimate:.3g}{interval} {self.unit}, n = {self.n}"
+        digits = ".2f" if self.unit == "%" else ".3g"  # accuracies near 100 differ in the second decimal
+        return f"{self.interval:{digits}} {self.unit}, n = {self.n}"
 
     @property
     def negated(self) -> "Verdict":
@@ -59,12 +56,12 @@ def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     if not values:
         return Verdict("undecided")
     # Rounded, since means of equal accuracies may come out a millionth of a millionth off the bound that they are at.
-    interval = statistics.accuracy_interval if unit == "%" else statistics.mean_interval
-    mean, low, high = (round(value, 9) + 0.0 for value in interval(list(values)))
+    interval_of = statistics.accuracy_interval if unit == "%" else statistics.mean_interval
+    interval = Interval(*(round(value, 9) + 0.0 for value in interval_of(list(values))))
     word: Word = "undecided"
     if len(values) >= statistics.LEAST_RUNS:
-        word = "supported" if low >= bound else "refuted" if high < bound else "undecided"
-    return Verdict(word, len(values), mean, low, high, unit)
+        word = "supported" if interval.low >= bound else "refuted" if interval.high < bound else "undecided"
+    return Verdict(word, len(values), interval, unit)
 
 
 def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
@@ -87,18 +84,17 @@ def predicted(values: Collection[float], value: float, images: int = TEST_IMAGES
     """
     if not values:
         return Verdict("undecided")
-    mean = float(np.mean(list(values)))
-    low, high = statistics.prediction_interval(list(values), images=images)
+    interval = mean, low, high = statistics.prediction_interval(list(values), images=images)
     word: Word = "undecided"
     if len(values) >= statistics.LEAST_RUNS:
         narrow = max(mean - low, high - mean) <= REPRODUCES
         word = "refuted" if not low <= value <= high else "supported" if narrow else "undecided"
-    return Verdict(word, len(values), mean, low, high, "%")
+    return Verdict(word, len(values), interval, "%")
 
 
 def share(word: Word, k: int, n: int, unit: str) -> Verdict:
     """A word that k of n runs, or pairs of them, came to, with the exact interval of their share."""
-    return Verdict(word, n, k / n, *statistics.binomial_interval(k, n), unit)
+    return Verdict(word, n, statistics.binomial_interval(k, n), unit)
 
 
 def fact(is_so: bool, found: str) -> Verdict:

@@ -94,9 +94,9 @@ def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
     from harness.evidence.comparison import MEANINGFUL
     from harness.evidence.statistics import LEAST_RUNS
 
-    n = len(comparison.seeds)
+    n, difference, better_than_b = len(comparison.seeds), comparison.difference, comparison.better
     if n == 1:
-        return [f"Mean difference {comparison.difference:+.3f} points. One pair has no interval and decides nothing."]
+        return [f"Mean difference {difference:+.3f} points. One pair has no interval and decides nothing."]
     a, b = names
     worse = comparison.reversed
     if comparison.improvement or worse.improvement:
@@ -107,12 +107,11 @@ def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
             f"Neither is an improvement on the other: that takes {LEAST_RUNS} pairs, an interval of P above 0.5 that "
             f"reaches beyond {MEANINGFUL}, and one of the difference that excludes 0."
         )
-    width = ", without width where all pairs agree" if comparison.better_low == comparison.better_high else ""
+    width = ", without width where all pairs agree" if better_than_b.low == better_than_b.high else ""
     return [
-        f"Mean difference {comparison.difference:+.3f} points [{comparison.low:+.3f}, {comparison.high:+.3f}] "
+        f"Mean difference {difference.estimate:+.3f} points [{difference.low:+.3f}, {difference.high:+.3f}] "
         f"(95 % interval of Student, {n} pairs).",
-        f"P({a} > {b}) = {comparison.better:.2f} [{comparison.better_low:.2f}, {comparison.better_high:.2f}] "
-        f"(95 % percentile bootstrap{width}).",
+        f"P({a} > {b}) = {better_than_b:.2f} (95 % percentile bootstrap{width}).",
         word,
     ]
 

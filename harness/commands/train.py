@@ -206,11 +206,11 @@ def _share(held: int, n: int, what: str, provenance: Mapping[str, Any]) -> str:
     """How many held, with the exact interval for their share, and the machine."""
     from harness.evidence.statistics import binomial_interval
 
-    low, high = binomial_interval(held, n)
+    share = binomial_interval(held, n)
     threads = provenance.get("threads")
     where = [str(provenance["hardware"])] if "hardware" in provenance else []
     where += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
     return (
         f"{held} of {n} {what}{'s' if n > 1 else ''} (95 % interval for one to hold: "
-        f"{100 * low:.0f} to {100 * high:.0f} %{''.join(f', {place}' for place in where)})"
+        f"{100 * share.low:.0f} to {100 * share.high:.0f} %{''.join(f', {place}' for place in where)})"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.evidence import statistics
+from harness.evidence.statistics import LEAST_RUNS, Interval, bootstrap_interval, mean_interval
 
 BETTER_THAN_EVEN = 0.5
 MEANINGFUL = 0.75
@@ -20,16 +20,10 @@ class Comparison:
     seeds: tuple[int, ...]
     a: tuple[float, ...]
     b: tuple[float, ...]
-    difference: float
-    """Mean of A - B."""
-    low: float
-    high: float
-    """Student's 95 % interval of the mean difference; NaN for one pair."""
-    better: float
-    """P(A > B): the share of pairs in which A is above B, ties counted half."""
-    better_low: float
-    better_high: float
-    """Its 95 % percentile bootstrap interval."""
+    difference: Interval
+    """The mean of A - B, with Student's interval."""
+    better: Interval
+    """P(A > B), the share of pairs in which A is above B, ties counted half, with its percentile bootstrap interval."""
 
     @property
     def reversed(self) -> "Comparison":
@@ -44,8 +38,8 @@ class Comparison:
         has no width at all, so there must be three pairs, and Student's interval of the mean difference must exclude
         zero too.
         """
-        convincing = self.better_low > BETTER_THAN_EVEN and self.better_high > MEANINGFUL
-        return len(self.seeds) >= statistics.LEAST_RUNS and convincing and self.low > 0
+        convincing = self.better.low > BETTER_THAN_EVEN and self.better.high > MEANINGFUL
+        return len(self.seeds) >= LEAST_RUNS and convincing and self.difference.low > 0
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
@@ -58,6 +52,6 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
         have = " and ".join(", ".join(map(str, sorted(values))) or "none" for values in (a, b))
         raise HarnessError(f"no seed in common: the two have {have}; train both with the same --seeds")
     first, second = (np.array([values[seed] for seed in seeds]) for values in (a, b))
-    difference, low, high = statistics.mean_interval(list(first - second))
-    better = statistics.bootstrap_interval(np.where(first == second, 0.5, first > second))
-    return Comparison(seeds, tuple(map(float, first)), tuple(map(float, second)), difference, low, high, *better)
+    difference = mean_interval(list(first - second))
+    better = bootstrap_interval(np.where(first == second, 0.5, first > second))
+    return Comparison(seeds, tuple(map(float, first)), tuple(map(float, second)), difference, better)

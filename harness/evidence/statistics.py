@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -16,26 +16,41 @@ LEAST_RUNS = 3
 of freedom, decides only when they happen to agree."""
 
 
-def binomial_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact two-sided interval for a probability after k of n (Clopper and Pearson, Biometrika 1934)."""
+class Interval(NamedTuple):
+    """An estimate and its interval, of 95 % unless another confidence is asked for; NaN bounds for a single value.
+
+    Formatted as `99.42 [99.38, 99.46]`, each of the three numbers as the format says, or as `99.42` without bounds.
+    """
+
+    estimate: float
+    low: float = math.nan
+    high: float = math.nan
+
+    def __format__(self, spec: str) -> str:
+        bounds = "" if math.isnan(self.low) else f" [{self.low:{spec}}, {self.high:{spec}}]"
+        return f"{self.estimate:{spec}}{bounds}"
+
+
+def binomial_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
+    """The share of k in n, and the exact two-sided interval for it (Clopper and Pearson, Biometrika 1934)."""
     interval = stats.binomtest(k, n).proportion_ci(confidence_level=confidence, method="exact")
-    return float(interval.low), float(interval.high)
+    return Interval(k / n, float(interval.low), float(interval.high))
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
-    """The mean of independent runs and Student's interval for it; one run alone has no interval (NaN)."""
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean of independent values, and Student's interval for it."""
     mean = float(np.mean(values))
     if len(values) < 2:
-        return mean, math.nan, math.nan
+        return Interval(mean)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     reach = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
-    return mean, mean - reach, mean + reach
+    return Interval(mean, mean - reach, mean + reach)
 
 
-def accuracy_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """The same of accuracies in percent, 95 %, and cut off where none can be: one run at chance has it all."""
+def accuracy_interval(values: Sequence[float]) -> Interval:
+    """The `mean_interval` of accuracies in percent, cut off at 0 and 100: one run at chance would reach beyond."""
     mean, low, high = mean_interval(values)
-    return (mean, low, high) if math.isnan(low) else (mean, max(low, 0.0), min(high, 100.0))
+    return Interval(mean) if math.isnan(low) else Interval(mean, max(low, 0.0), min(high, 100.0))
 
 
 def standard_error(accuracy: float, n: int = TEST_IMAGES) -> float:
@@ -44,10 +59,8 @@ def standard_error(accuracy: float, n: int = TEST_IMAGES) -> float:
     return 100 * math.sqrt(share * (1 - share) / n)
 
 
-def prediction_interval(
-    values: Sequence[float], confidence: float = 0.95, images: int = TEST_IMAGES
-) -> tuple[float, float]:
-    """Where one more run like these should fall: accuracies in percent on so many images, within 0 to 100.
+def prediction_interval(values: Sequence[float], confidence: float = 0.95, images: int = TEST_IMAGES) -> Interval:
+    """Where one more run like these should fall: accuracies in percent on n images, within 0 to 100.
 
     Student's prediction interval, mean +- t s sqrt(1 + 1/n) (Hahn and Meeker, Statistical Intervals, 1991). The spread
     s is never taken as less than the binomial standard error of the mean: a handful of runs that happen to agree
@@ -58,7 +71,7 @@ def prediction_interval(
     spread = max(noise, float(np.std(values, ddof=1))) if n > 1 else noise
     quantile = stats.t.ppf((1 + confidence) / 2, n - 1) if n > 1 else stats.norm.ppf((1 + confidence) / 2)
     reach = float(quantile) * spread * math.sqrt(1 + 1 / n)
-    return max(mean - reach, 0.0), min(mean + reach, 100.0)
+    return Interval(mean, max(mean - reach, 0.0), min(mean + reach, 100.0))
 
 
 def chance_below(values: Sequence[float], bound: float) -> float:
@@ -78,7 +91,7 @@ def chance_below(values: Sequence[float], bound: float) -> float:
 
 def bootstrap_interval(
     values: Sequence[float] | np.ndarray[Any, Any], confidence: float = 0.95, draws: int = 10_000
-) -> tuple[float, float, float]:
+) -> Interval:
     """The mean of independent values and its percentile bootstrap interval (Efron and Tibshirani, 1993, chapter 13).
 
     Resampled with a fixed seed, so that the same values always give the same interval.
@@ -86,7 +99,7 @@ def bootstrap_interval(
     sample = np.asarray(values, dtype=float)
     chosen = np.random.default_rng(0).integers(len(sample), size=(draws, len(sample)))
     low, high = np.quantile(sample[chosen].mean(axis=1), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(sample.mean()), float(low), float(high)
+    return Interval(float(sample.mean()), float(low), float(high))
 
 
 def independent_spread(errors: Sequence[Collection[int]], n: int = TEST_IMAGES) -> float:
@@ -135,4 +148,4 @@ def contradicts(claims_goal: bool, held: int, n: int) -> bool:
 
 def more_often_than_not(k: int, n: int) -> bool:
     """Whether k of n show a probability above one half: by its exact one-sided 95 % bound."""
-    return binomial_interval(k, n, confidence=0.90)[0] > 0.5
+    return binomial_interval(k, n, confidence=0.90).low > 0.5

@@ -8,6 +8,7 @@ from typing import Any, Self
 from harness.evidence import statistics
 from harness.evidence.quantities import series
 from harness.evidence.record import read
+from harness.evidence.statistics import Interval
 from harness.run import holds
 from harness.step import Step
 
@@ -16,20 +17,17 @@ from harness.step import Step
 class Summary:
     """What some runs of a step came to, accuracies in percent.
 
-    `mean` is the mean test accuracy over the final epochs of all runs, [`low`, `high`] its 95 % interval over runs (NaN
-    for one), `worst` the lowest of those accuracies. `complete` says whether all runs are as long as the recipe: one
-    that is not is no verdict. `seconds` is the median time of an epoch, which other work on a machine moves little.
+    `accuracy` is the mean test accuracy over the final epochs of all runs, with its interval over runs, and `worst` the
+    lowest of those accuracies. `complete` says whether all runs are as long as the recipe: one that is not is no
+    verdict. `seconds` is the median time of an epoch, which other work on a machine moves little.
     """
 
     runs: int
-    mean: float
-    low: float
-    high: float
+    accuracy: Interval
     worst: float
     held: int
-    held_low: float
-    held_high: float
-    """The exact 95 % interval for the share of runs that hold."""
+    share: Interval
+    """Of the runs that hold."""
     best_test: float
     best_train: float
     seconds: float
@@ -44,18 +42,13 @@ class Summary:
     def of(cls, step: type[Step], runs: Sequence[dict[str, Any]]) -> Self:
         """The figures of one run or more."""
         final = [series(run)[-step.final_epochs :] for run in runs]
-        mean, low, high = statistics.accuracy_interval([sum(run) / len(run) for run in final])
         held = sum(map(holds, final))
-        held_low, held_high = statistics.binomial_interval(held, len(final))
         return cls(
             runs=len(runs),
-            mean=mean,
-            low=low,
-            high=high,
+            accuracy=statistics.accuracy_interval([sum(run) / len(run) for run in final]),
             worst=min(map(min, final)),
             held=held,
-            held_low=held_low,
-            held_high=held_high,
+            share=statistics.binomial_interval(held, len(final)),
             best_test=max(max(series(run)) for run in runs),
             best_train=max(max(series(run, "train")) for run in runs),
             seconds=median(epoch["seconds"] for run in runs for epoch in run["epochs"]),
@@ -71,19 +64,14 @@ class Summary:
         return self.complete and self.held == self.runs and statistics.contradicts(False, self.held, self.runs)
 
     @property
-    def accuracy(self) -> str:
-        """The mean with its interval, if there is one."""
-        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.runs > 1 else f"{self.mean:.2f}"
-
-    @property
     def verdict(self) -> str:
         """How many runs held the goal, in words."""
         return f"{self.held} of {self.runs}" if self.complete else "no verdict"
 
     @property
     def verdict_with_interval(self) -> str:
-        """The same, and the exact interval for the share of runs that hold."""
-        return f"{self.verdict} [{self.held_low:.2f}, {self.held_high:.2f}]" if self.complete else self.verdict
+        """How many runs held the goal, in words, and the exact interval for the share of runs that do."""
+        return f"{self.verdict} [{self.share.low:.2f}, {self.share.high:.2f}]" if self.complete else self.verdict
 
 
 def final_accuracies(step: type[Step]) -> list[list[float]]:
@@ -99,15 +87,14 @@ def measured(step: type[Step]) -> str | None:
         return None
     final = final_accuracies(step)
     epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
-    mean, low, high = statistics.accuracy_interval([sum(run) / len(run) for run in final])
-    interval = f" [{low:.2f}, {high:.2f}]" if len(final) > 1 else ""
+    accuracy = statistics.accuracy_interval([sum(run) / len(run) for run in final])
     held = sum(map(holds, final))
-    share_low, share_high = statistics.binomial_interval(held, len(final))
+    share = statistics.binomial_interval(held, len(final))
     made = record["provenance"]
     return (
-        f"{mean:.2f}{interval} over the final {step.final_epochs} epochs of {len(final)} "
+        f"{accuracy:.2f} over the final {step.final_epochs} epochs of {len(final)} "
         f"seed{'s' if len(final) > 1 else ''}, worst {min(map(min, final)):.2f}; "
-        f"held by {held} of {len(final)} [{share_low:.2f}, {share_high:.2f}]; "
+        f"held by {held} of {len(final)} [{share.low:.2f}, {share.high:.2f}]; "
         f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
         f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
         f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"

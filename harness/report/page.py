@@ -107,16 +107,12 @@ def points(specs: Iterable[type[Step]]) -> list[plots.Point]:
 
 
 def _point(step: type[Step], figures: Summary) -> plots.Point:
-    return plots.Point(step.id, step.parameters, figures.mean, figures.low, figures.high)
+    return plots.Point(step.id, step.parameters, figures.accuracy)
 
 
 def described(points: Iterable[plots.Point]) -> str:
     """The data of the plot in words: parameters, mean accuracy in percent and its interval, if it has one."""
-    return "; ".join(
-        f"{point.step}: {point.parameters:,} parameters, {point.accuracy:.2f}"
-        + ("" if point.alone else f" [{point.low:.2f}, {point.high:.2f}]")
-        for point in points
-    )
+    return "; ".join(f"{point.step}: {point.parameters:,} parameters, {point.interval:.2f}" for point in points)
 
 
 def plot(specs: Iterable[type[Step]]) -> str:

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from harness.evidence.statistics import Interval
 from harness.receptive_field.drawing import picture
 from harness.step import GOAL
 
@@ -53,21 +54,21 @@ LIGHT = 20_000  # parameters; those above get a panel of their own, or they woul
 
 @dataclass(frozen=True)
 class Point:
-    """A step in the plot of accuracy against parameters, with the mean of its runs and, of several, the interval.
-
-    Accuracies are in percent; `low` and `high` are NaN for one run.
-    """
+    """A step in the plot of accuracy against parameters, with the mean accuracy of its runs in percent."""
 
     step: str
     parameters: int
-    accuracy: float
-    low: float
-    high: float
+    interval: Interval
+
+    @property
+    def accuracy(self) -> float:
+        """The mean of the runs."""
+        return self.interval.estimate
 
     @property
     def alone(self) -> bool:
         """Whether it is a single run."""
-        return math.isnan(self.low)
+        return math.isnan(self.interval.low)
 
     @property
     def ladder(self) -> str:
@@ -194,7 +195,7 @@ def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders:
     for point in there:
         colour, marker = _look(ladders.index(point.ladder))
         if not point.alone and point.accuracy >= FLOOR:
-            axes.plot([point.parameters] * 2, [point.low, point.high], color=colour, linewidth=1.2, alpha=0.7)
+            axes.plot([point.parameters] * 2, point.interval[1:], color=colour, linewidth=1.2, alpha=0.7)
         face = "none" if point.alone else colour
         axes.plot(point.parameters, point.accuracy, marker, color=colour, markerfacecolor=face, markersize=6)
         if point.accuracy < FLOOR:
@@ -203,7 +204,7 @@ def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders:
                 told, (point.parameters, FLOOR), (0, 14), textcoords="offset points", ha="center", color=colour,
                 fontsize=8, arrowprops={"arrowstyle": "->", "color": colour},
             )  # fmt: skip
-    lowest = min(point.accuracy if point.alone else point.low for point in points)
+    lowest = min(point.accuracy if point.alone else point.interval.low for point in points)
     _scale(axes, max(FLOOR, min(99.0, lowest - 0.1)), max(99.6, *(point.accuracy + 0.05 for point in points)))
     _sizes(axes, sorted(point.parameters for point in there))
     _label(axes, [point for point in best if point in there])

@@ -42,7 +42,7 @@ def _measured(step: type[Step]) -> list[str]:
     if not found:
         return ["", "", ""]
     figures = Summary.of(step, found["runs"])
-    return [figures.accuracy, f"{figures.worst:.2f}", figures.verdict_with_interval]
+    return [f"{figures.accuracy:.2f}", f"{figures.worst:.2f}", figures.verdict_with_interval]
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:

@@ -21,6 +21,7 @@ from harness.commands.compare import markdown, noise, unlike
 from harness.errors import HarnessError
 from harness.evidence import paired, record, summary
 from harness.evidence.confusion import confusion, missed
+from harness.evidence.statistics import Interval
 from harness.evidence.summary import Summary
 from harness.jobs import checkpoint, run_file
 from harness.report import benchmark, plots, step_page, svg
@@ -437,7 +438,8 @@ def test_words_beside_a_plot_are_text(text: str) -> None:
 @given(st.text('$\\{}^_<>&"[]ab', min_size=1, max_size=12))
 @example("$\\frac$")
 def test_a_name_in_a_plot_is_text(name: str) -> None:
-    points = [plots.Point(f"a{name}", 100, 99.3, 99.2, 99.4), plots.Point(f"b{name}", 200, 69.0, 60.0, 80.0)]
+    found = {f"a{name}": Interval(99.3, 99.2, 99.4), f"b{name}": Interval(69.0, 60.0, 80.0)}
+    points = [plots.Point(step, 100, interval) for step, interval in found.items()]
     shown = shown_in(svg.standalone(plots.frontier(points), "x", ""))
     assert f"a{name}" in shown
     assert f"b{name}: 69.0 %" in shown

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.evidence.statistics import (
+    Interval,
     accuracy_interval,
     binomial_interval,
     bootstrap_interval,
@@ -38,13 +39,13 @@ def test_9940_of_10000_is_exactly_the_goal() -> None:
     [(5, 5, 0.025 ** (1 / 5), 1.0), (0, 20, 0.0, 1 - 0.025 ** (1 / 20)), (2, 10, 0.0252, 0.5561)],
 )
 def test_the_binomial_interval_is_exact(k: int, n: int, low: float, high: float) -> None:
-    assert binomial_interval(k, n) == pytest.approx((low, high), abs=5e-5)
+    assert binomial_interval(k, n) == pytest.approx((k / n, low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
 def test_the_binomial_interval_covers_at_least_as_often_as_it_says(share: float) -> None:
     drawn, times = np.unique(np.random.default_rng(3).binomial(20, share, size=2000), return_counts=True)
-    inside = [low <= share <= high for low, high in (binomial_interval(int(k), 20) for k in drawn)]
+    inside = [low <= share <= high for _, low, high in (binomial_interval(int(k), 20) for k in drawn)]
     assert np.average(inside, weights=times) >= 0.94
 
 
@@ -61,6 +62,12 @@ def test_one_run_has_no_interval() -> None:
     assert math.isnan(high)
 
 
+def test_an_interval_is_written_with_its_bounds_if_it_has_any() -> None:
+    assert f"{Interval(99.421, 99.384, 99.457):.2f}" == "99.42 [99.38, 99.46]"
+    assert f"{Interval(0.5, -0.25, 1.25):+.1f}" == "+0.5 [-0.2, +1.2]"
+    assert f"{Interval(99.421):.2f}" == "99.42"
+
+
 def test_an_interval_of_accuracies_ends_where_none_can_be() -> None:
     # 4.3027 x 51.3 / sqrt(3) = 127 points on either side of 69.0
     assert accuracy_interval([98.7, 98.6, 9.8])[1:] == (0.0, 100.0)
@@ -70,7 +77,7 @@ def test_an_interval_of_accuracies_ends_where_none_can_be() -> None:
 
 def test_the_prediction_interval_covers_the_next_run_as_often_as_it_says() -> None:
     draws = np.random.default_rng(1).normal(98.0, 0.4, size=(2000, 6))  # wide enough that the floor plays no part
-    inside = [low <= row[-1] <= high for row in draws for low, high in [prediction_interval(list(row[:-1]))]]
+    inside = [low <= row[-1] <= high for row in draws for _, low, high in [prediction_interval(list(row[:-1]))]]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
 
 
@@ -90,28 +97,28 @@ def test_what_happens_to_one_run_in_twenty_has_that_chance() -> None:
 
 
 def test_runs_that_agree_still_leave_the_noise_of_the_test_set() -> None:
-    low, high = prediction_interval([99.4, 99.4, 99.4])
+    _, low, high = prediction_interval([99.4, 99.4, 99.4])
     assert high - low == pytest.approx(2 * 4.3027 * 0.0772 * math.sqrt(4 / 3), abs=2e-3)
 
 
 def test_accuracies_of_training_have_the_noise_of_six_times_the_images() -> None:
-    low, high = prediction_interval([99.4, 99.4, 99.4], images=60_000)
+    _, low, high = prediction_interval([99.4, 99.4, 99.4], images=60_000)
     assert high - low == pytest.approx(2 * 4.3027 * 0.0772 / math.sqrt(6) * math.sqrt(4 / 3), abs=2e-3)
 
 
 def test_nothing_is_predicted_below_0_or_above_100() -> None:
-    assert prediction_interval([98.9, 98.7, 9.8]) == (0.0, 100.0)
-    low, high = prediction_interval([99.7, 99.8, 99.9])
+    assert prediction_interval([98.9, 98.7, 9.8])[1:] == (0.0, 100.0)
+    _, low, high = prediction_interval([99.7, 99.8, 99.9])
     assert high == 100.0
     assert low == pytest.approx(99.8 - 4.3027 * 0.1 * math.sqrt(4 / 3), abs=1e-3)
 
 
 def test_one_run_and_two_predict_the_next_as_far_as_they_can() -> None:
     # one: the normal quantile 1.95996 and the binomial standard error at 99.40, 0.0772
-    assert prediction_interval([99.4]) == pytest.approx((99.4 - 0.2141, 99.4 + 0.2141), abs=2e-4)
+    assert prediction_interval([99.4]) == pytest.approx((99.4, 99.4 - 0.2141, 99.4 + 0.2141), abs=2e-4)
     # two: Student's 12.7062 at one degree of freedom, s = sqrt(1/2)
     reach = 12.7062 * math.sqrt(1 / 2) * math.sqrt(3 / 2)
-    assert prediction_interval([49.0, 50.0]) == pytest.approx((49.5 - reach, 49.5 + reach), abs=1e-4)
+    assert prediction_interval([49.0, 50.0]) == pytest.approx((49.5, 49.5 - reach, 49.5 + reach), abs=1e-4)
 
 
 def test_the_standard_error_at_the_goal_is_0_077_points() -> None:

@@ -22,6 +22,7 @@ from harness.__main__ import main
 from harness.data import download
 from harness.evidence import record
 from harness.evidence.confusion import confusion, missed, missed_by_all
+from harness.evidence.statistics import Interval
 from harness.report import page as report_page
 from harness.report import plots, svg
 from harness.step import Step
@@ -285,12 +286,13 @@ def test_the_frontier_is_what_no_smaller_network_matches() -> None:
         "b/3": (100, 97.5),
         "c/1": (400, 99.5),
     }
-    points = [plots.Point(name, *at, float("nan"), float("nan")) for name, at in sizes.items()]
+    points = [plots.Point(name, size, Interval(accuracy)) for name, (size, accuracy) in sizes.items()]
     assert [point.step for point in plots.best_so_far(points)] == ["a/1", "a/2", "c/1"]
 
 
 def test_a_step_of_which_some_runs_never_learn_does_not_press_the_others_together() -> None:
-    figure = plots.frontier([plots.Point("a/1", 100, 99.3, 99.2, 99.4), plots.Point("a/2", 200, 69.06, 0.0, 100.0)])
+    learned = plots.Point("a/1", 100, Interval(99.3, 99.2, 99.4))
+    figure = plots.frontier([learned, plots.Point("a/2", 200, Interval(69.06, 0.0, 100.0))])
     [axes] = figure.axes
     assert axes.get_ylim()[0] == 97.0
     assert "a/2: 69.1 %" in [text.get_text() for text in axes.texts]

@@ -1,8 +1,9 @@
 """What a training comes to: epochs, runs made of them, and how far the runs of one training are."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from harness import strict_json
 from harness.errors import HarnessError
@@ -10,6 +11,9 @@ from harness.step import GOAL, TEST_IMAGES, Step
 
 Errors = tuple[tuple[int, int, int], ...]
 """Images that were misclassified: index, digit, digit predicted."""
+
+Kind = Literal["test", "train"]
+"""Which of the two accuracies of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,27 @@ class Run:
     failed: str | None = None
     """Why the run ended before its time, if its loss did not stay finite."""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """Where and with what it was made, as the head of its run file says; empty for a run that has none."""
+    """Where and with what it was made, as its run file or its record says; empty for a run that has neither."""
+
+    def accuracies(self, kind: Kind = "test") -> tuple[float, ...]:
+        """The accuracy of each epoch, in percent."""
+        return tuple(epoch.test_accuracy if kind == "test" else epoch.train_accuracy for epoch in self.epochs)
 
     @property
     def final(self) -> tuple[float, ...]:
         """Test accuracy of the final epochs, in percent."""
-        return tuple(epoch.test_accuracy for epoch in self.epochs[-self.step.final_epochs :])
+        return self.accuracies()[-self.step.final_epochs :]
+
+    def final_mean(self, kind: Kind = "test") -> float:
+        """The mean accuracy of the final epochs, in percent."""
+        final = self.accuracies(kind)[-self.step.final_epochs :]
+        return sum(final) / len(final)
+
+    @property
+    def errors(self) -> Errors | None:
+        """The test images misclassified after the last epoch; None without epochs, or in a record that names none."""
+        last = self.epochs[-1] if self.epochs else None
+        return last.errors if last and (last.errors or last.test_accuracy == 100) else None
 
     @property
     def complete(self) -> bool:
@@ -84,21 +103,39 @@ class Run:
         """Whether each of the final epochs of a complete run is at the goal or above."""
         return self.complete and holds(self.final)
 
+    def as_json(self) -> dict[str, Any]:
+        """The run as records and the command line show it, with the `errors` of its last epoch only."""
+        epochs = [{name: value for name, value in vars(epoch).items() if name != "errors"} for epoch in self.epochs]
+        for epoch in epochs:
+            if math.isnan(epoch["train_loss"]):
+                del epoch["train_loss"]  # of an older record, which has none
+        return {"seed": self.seed, "together": self.together, "epochs": epochs, "errors": self.errors or ()}
+
+
+def run_of_json(step: type[Step], value: Any, provenance: Mapping[str, Any]) -> Run:
+    """The run of a step from its JSON in a record; ValueError if it is none.
+
+    What older versions did not write is filled in here: seeds were trained one by one, no image that is missed is
+    named, and the loss is NaN.
+    """
+    value = {"together": 1, "errors": [], **value}
+    seed = strict_json.whole(value, "seed", 0, strict_json.SEEDS)
+    entries = strict_json.objects(value, "epochs")
+    if not entries:
+        raise ValueError(f"seed {seed} has no epochs")
+    epochs = [epoch_of_json({"train_loss": 0.0, **entry, "errors": []}, n) for n, entry in enumerate(entries, 1)]
+    epochs = [
+        epoch if "train_loss" in entry else replace(epoch, train_loss=math.nan)
+        for epoch, entry in zip(epochs, entries, strict=True)
+    ]
+    epochs[-1] = replace(epochs[-1], errors=errors_of_json(value["errors"]))
+    together = strict_json.whole(value, "together", 1, strict_json.SEEDS)
+    return Run(step, seed, tuple(epochs), together, provenance=provenance)
+
 
 def holds(final: Sequence[float]) -> bool:
     """Whether a run holds the goal: test accuracy in percent at 99.40 or above in every one of its final epochs."""
     return len(final) > 0 and min(final) >= GOAL
-
-
-def run_of(history: Run) -> dict[str, Any]:
-    """The run of a history as records hold it: the seed, its epochs, and the test images missed after the last one.
-
-    Each of the `errors` is [index of the image, its digit, the digit predicted]; `together` says how many seeds were
-    trained at once.
-    """
-    epochs = [asdict(epoch) for epoch in history.epochs]
-    errors = [epoch.pop("errors") for epoch in epochs] or [()]
-    return {"seed": history.seed, "together": history.together, "epochs": epochs, "errors": errors[-1]}
 
 
 def epoch_line(step: type[Step], seed: int, epoch: Epoch) -> str:

@@ -87,7 +87,7 @@ class StepSpec(Step):
         measure_throughput(type(self))
 
 
-def judge(step: type[Step], histories: "list[Run]") -> None:
+def judge(step: type[Step], runs: "list[Run]") -> None:
     """Fail with AssertionError if complete runs contradict the step.
 
     A step that claims the goal must hold it in every run. One that does not must not be shown to hold it, and its
@@ -95,24 +95,23 @@ def judge(step: type[Step], histories: "list[Run]") -> None:
     committed record: that is how a leak looks, such as test images among those trained on.
     """
     from harness.evidence import record, statistics
-    from harness.evidence.summary import final_accuracies
 
-    highest = statistics.highest_plausible([sum(final) / len(final) for final in final_accuracies(step)])
-    for history in histories:
-        reached = sum(history.final) / len(history.final)
+    highest = statistics.highest_plausible([run.final_mean() for run in record.runs(step)])
+    for run in runs:
+        reached = run.final_mean()
         assert reached <= highest, (
-            f"{step.id}: seed {history.seed} reached {reached:.2f} over its final epochs, too good to be like the runs "
+            f"{step.id}: seed {run.seed} reached {reached:.2f} over its final epochs, too good to be like the runs "
             f"of the record, which make {highest:.2f} the most to expect; look for test images in the training, and if "
             f"the step did become better, delete {record.path_of(step)} and record it anew"
         )
-    held = sum(history.held for history in histories)
-    assert not statistics.contradicts(step.goal, held, len(histories)), (
-        f"{step.id} {'claims' if step.goal else 'says it misses'} {GOAL:.2f} %, but {held} of {len(histories)} "
+    held = sum(run.held for run in runs)
+    assert not statistics.contradicts(step.goal, held, len(runs)), (
+        f"{step.id} {'claims' if step.goal else 'says it misses'} {GOAL:.2f} %, but {held} of {len(runs)} "
         f"runs held it over their final {step.final_epochs} epochs"
     )
     published = step.document().published.get("best test")
     if published is not None:
-        best = [max(epoch.test_accuracy for epoch in history.epochs) for history in histories]
+        best = [max(run.accuracies()) for run in runs]
         _, low, high = statistics.prediction_interval(best)
         assert low <= published <= high, (
             f"{step.id}: published best test accuracy {published:.2f} is outside {low:.2f} to {high:.2f}, where one "

@@ -18,6 +18,7 @@ from harness.claims.about_runs import RUN_CLAIMS
 from harness.claims.verdict import Verdict
 from harness.docstring import Sentence
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.ladder import find
 from harness.step import Step
 
@@ -62,8 +63,10 @@ def decide(step: type[Step], claim: str) -> Verdict:
     if understood := _understood(claim):
         words, texts = understood
         kinds = re.findall(r"\b[A-Z]+\b", words)
-        values = (_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, texts, strict=True))
-        return _VOCABULARY[words](step, *values)
+        values = [_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, texts, strict=True)]
+        if words in NETWORK_CLAIMS:
+            return NETWORK_CLAIMS[words](step, *values)
+        return RUN_CLAIMS[words](*(record.runs(one) if isinstance(one, type) else one for one in (step, *values)))
     near = difflib.get_close_matches(claim, _VOCABULARY, cutoff=0.3)
     raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {'; '.join(near) or 'none'}")
 

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
@@ -15,6 +15,7 @@ from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.evidence import Comparison
+    from harness.evidence.record import Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     b = find(arguments.b) if arguments.b else a
     records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
     names = a.id, escape.printable(str(arguments.against or b.id))
-    ours, theirs = (quantities.final_of(kept, step) for kept, step in zip(records, (a, b), strict=True))
+    ours, theirs = (quantities.final(kept.runs) for kept in records)
     comparison = paired(ours, theirs)
     lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
     if arguments.markdown:
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def recorded(step: type[Step]) -> dict[str, Any]:
+def recorded(step: type[Step]) -> "Record":
     """The committed record of a step; HarnessError if it has none."""
     from harness.evidence import record
 
@@ -56,13 +57,13 @@ def recorded(step: type[Step]) -> dict[str, Any]:
     return kept
 
 
-def against(step: type[Step], path: Path) -> dict[str, Any]:
+def against(step: type[Step], path: Path) -> "Record":
     """The record of a step in a file of one's own; HarnessError if there is none in it."""
     from harness.evidence import record
 
     if not path.is_file():
         raise HarnessError(f"--against {path}: there is no such file")
-    return record.read_file(path, step.id)
+    return record.read_file(path, step)
 
 
 def rows(comparison: "Comparison") -> list[tuple[str, str, str, str]]:
@@ -116,37 +117,36 @@ def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
     ]
 
 
-def noise(names: tuple[str, str], records: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]:
     """For each: the spread over seeds that is observed, and what the test set alone would make of it."""
     import numpy as np
 
     from harness.evidence import statistics
-    from harness.evidence.quantities import series
 
     lines = []
     for name, kept in zip(names, records, strict=True):
-        runs = [run for run in kept["runs"] if "errors" in run]
-        if len(runs) < 2:
+        missed = [[image for image, _, _ in run.errors] for run in kept.runs if run.errors is not None]
+        if len(missed) < 2:
             continue
-        last = [series(run)[-1] for run in runs]
-        expected = statistics.independent_spread([[image for image, _, _ in run["errors"]] for run in runs])
+        last = [run.accuracies()[-1] for run in kept.runs if run.errors is not None]
+        expected = statistics.independent_spread(missed)
         lines.append(
-            f"{name}: after the last epoch {len(runs)} seeds spread by {np.std(last, ddof=1):.3f} points; "
+            f"{name}: after the last epoch {len(last)} seeds spread by {np.std(last, ddof=1):.3f} points; "
             f"images missed independently of each other would make it {expected:.3f}; one test accuracy has a binomial "
             f"standard error of {statistics.standard_error(float(np.mean(last))):.3f}."
         )
     return lines
 
 
-def unlike(records: tuple[dict[str, Any], dict[str, Any]], same_step: bool) -> list[str]:
+def unlike(records: "tuple[Record, Record]", same_step: bool) -> list[str]:
     """What the two were made with that is not the same; of two records of one step that is network and recipe too."""
-    a, b = ({**kept["provenance"], "epochs": lengths(kept)} for kept in records)
+    a, b = ({**kept.provenance, "epochs": lengths(kept)} for kept in records)
     their_own = () if same_step else ("fingerprint", "epochs")
     other = [key for key in a | b if key not in their_own and a.get(key) != b.get(key)]
     told = {"fingerprint": "network or recipe"}
     return [f"They differ in {told.get(key, key)}: {a.get(key)} and {b.get(key)}." for key in other]
 
 
-def lengths(kept: dict[str, Any]) -> str:
+def lengths(kept: "Record") -> str:
     """How many epochs the runs of a record have; several numbers where they are not of one length."""
-    return ", ".join(map(str, sorted({len(run["epochs"]) for run in kept["runs"]})))
+    return ", ".join(map(str, sorted({len(run.epochs) for run in kept.runs})))

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
@@ -15,8 +15,11 @@ from harness.commands.console import console, display
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import Run, run_of
+from harness.run import Run
 from harness.step import GOAL, Step
+
+if TYPE_CHECKING:
+    from harness.evidence.summary import Summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +124,7 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     with display(len(seeds) * epochs) as on_epoch:
         for run in run_jobs(step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
             if arguments.record and run.failed is None:
-                record.add(step, dict(run.provenance), run_of(run), replace=arguments.replace)
+                record.add(run, replace=arguments.replace)
             yield run
 
 
@@ -139,7 +142,7 @@ def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
 
 def _as_json(run: Run) -> dict[str, object]:
     """A run as --json prints it; one that is not `complete` is no verdict."""
-    return {"step": run.step.id, "held": run.held, "complete": run.complete, **run_of(run)}
+    return {"step": run.step.id, "held": run.held, "complete": run.complete, **run.as_json()}
 
 
 def table(histories: "list[Run]") -> Table:
@@ -165,22 +168,22 @@ def table(histories: "list[Run]") -> Table:
     return result
 
 
-def verdict(histories: "list[Run]") -> str:
+def verdict(runs: list[Run]) -> str:
     """The sentences under the table: how many held, how many the record lets expect, and what a miss means."""
-    step, n = histories[0].step, len(histories)
-    if not all(history.complete for history in histories):
-        return f"No verdict: shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs."
-    held = sum(history.held for history in histories)
+    from harness.evidence.summary import Summary
+
+    step, summary = runs[0].step, Summary.of(runs)
+    if not summary.complete:
+        return f"No verdict: shortened to {summary.epochs} of {step.recipe.epochs} epochs."
     sentences = [
-        f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by "
-        f"{_share(held, n, 'seed', histories[0].provenance)}."
+        f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {_share(summary, 'seed', runs[0].provenance)}."
     ]
     if not step.goal:
         sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
     else:
         sentences.append(expectation(step))
-        if held < n:
-            seeds = " ".join(str(max(history.seed for history in histories) + more) for more in range(1, 6))
+        if summary.held < summary.runs:
+            seeds = " ".join(str(max(summary.seeds) + more) for more in range(1, 6))
             sentences.append(
                 "A seed is another run on another kind of CPU or with more threads, so one miss does not refute the "
                 f"step; five more runs tell: python -m harness train {step.id} --seeds {seeds}"
@@ -190,27 +193,24 @@ def verdict(histories: "list[Run]") -> str:
 
 def expectation(step: type[Step]) -> str:
     """How likely a run of a step is to hold the goal, by its record."""
-    from harness.evidence import record, summary
+    from harness.evidence import record
     from harness.evidence.statistics import LEAST_RUNS, chance_below
-    from harness.run import holds
+    from harness.evidence.summary import Summary
 
-    found, final = record.read(step), summary.final_accuracies(step)
-    if found is None or len(final) < LEAST_RUNS:
+    runs = record.runs(step)
+    if len(runs) < LEAST_RUNS:
         return f"Its record has fewer than {LEAST_RUNS} runs, too few to say how likely that is."
-    miss = chance_below([min(run) for run in final], GOAL)
+    miss = chance_below([min(run.final) for run in runs], GOAL)
     often = f"about 1 run in {1 / miss:,.0f} misses" if miss >= 0.001 else "fewer than 1 run in 1,000 misses"
-    return f"By its record {often}: {_share(sum(map(holds, final)), len(final), 'run', found['provenance'])} held it."
+    return f"By its record {often}: {_share(Summary.of(runs), 'run', runs[0].provenance)} held it."
 
 
-def _share(held: int, n: int, what: str, provenance: Mapping[str, Any]) -> str:
+def _share(summary: "Summary", what: str, provenance: Mapping[str, Any]) -> str:
     """How many held, with the exact interval for their share, and the machine."""
-    from harness.evidence.statistics import binomial_interval
-
-    share = binomial_interval(held, n)
     threads = provenance.get("threads")
     where = [str(provenance["hardware"])] if "hardware" in provenance else []
     where += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
     return (
-        f"{held} of {n} {what}{'s' if n > 1 else ''} (95 % interval for one to hold: "
-        f"{100 * share.low:.0f} to {100 * share.high:.0f} %{''.join(f', {place}' for place in where)})"
+        f"{summary.held} of {summary.runs} {what}{'s' if summary.runs > 1 else ''} (95 % interval for one to hold: "
+        f"{100 * summary.share.low:.0f} to {100 * summary.share.high:.0f} %{''.join(f', {place}' for place in where)})"
     )

@@ -11,7 +11,7 @@ from harness.commands.console import display
 from harness.device import device_of, layout
 from harness.errors import HarnessError
 from harness.ladder import find, steps
-from harness.run import Errors, Progress, errors_of_json, finite
+from harness.run import Errors, Progress, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def recorded(step: type[Step], seed: int) -> Errors:
     """The test images that a run of the record misses after its last epoch; HarnessError if there is no such run."""
     from harness.evidence import record
 
-    for run in (record.read(step) or {"runs": []})["runs"]:
-        if run["seed"] == seed and "errors" in run:
-            return errors_of_json(run["errors"])
+    for run in record.runs(step):
+        if run.seed == seed and run.errors is not None:
+            return run.errors
     raise HarnessError(
         f"{step.id} has no record of seed {seed}; "
         f"make one with: python -m harness train {step.id} --seeds {seed} --record"

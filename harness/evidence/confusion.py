@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.evidence.quantities import TEST_DIGITS
-
-Run = dict[str, Any]
+from harness.run import Run
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Missed:
 
 def confusion(runs: Sequence[Run]) -> Confusion | None:
     """The confusion matrix of the runs that keep their errors; None if there are none."""
-    kept = [run["errors"] for run in runs if "errors" in run]
+    kept = [run.errors for run in runs if run.errors is not None]
     if not kept:
         return None
     pairs = Counter((digit, predicted) for errors in kept for _, digit, predicted in errors)
@@ -61,7 +59,7 @@ def missed(runs: Sequence[Run]) -> list[Missed]:
     """The images that any run misses, those missed by most runs first and then by index."""
     guesses: dict[tuple[int, int], Counter[int]] = {}
     for run in runs:
-        for index, digit, predicted in run.get("errors", ()):
+        for index, digit, predicted in run.errors or ():
             guesses.setdefault((index, digit), Counter())[predicted] += 1
     found = [Missed(*image, _most_common(count), count.total()) for image, count in guesses.items()]
     return sorted(found, key=lambda image: (-image.runs, image.index))
@@ -69,7 +67,7 @@ def missed(runs: Sequence[Run]) -> list[Missed]:
 
 def missed_by_all(runs: Sequence[Run]) -> list[Missed]:
     """The images that every run misses, of those runs that keep their errors, by index."""
-    n = sum("errors" in run for run in runs)
+    n = sum(run.errors is not None for run in runs)
     return [image for image in missed(runs) if image.runs == n]
 
 

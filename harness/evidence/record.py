@@ -1,7 +1,8 @@
 """Records: the committed evidence of a step, spec/<ladder>/records/<step>.json, made of complete runs only."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,20 @@ from filelock import FileLock
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.files import write
 from harness.provenance import differences
-from harness.run import epoch_of_json, errors_of_json
+from harness.run import Run, run_of_json
 from harness.step import Step
+
+
+@dataclass(frozen=True)
+class Record:
+    """Runs of one step, of different seeds, that were made with the same."""
+
+    step: type[Step]
+    parameters: int
+    """Those of the step when the runs were made."""
+    provenance: Mapping[str, Any]
+    runs: tuple[Run, ...]
 
 
 def path_of(step: type[Step]) -> Path:
@@ -20,95 +31,98 @@ def path_of(step: type[Step]) -> Path:
     return step.source.parent / "records" / f"{step.id.partition('/')[2]}.json"
 
 
-def read(step: type[Step]) -> dict[str, Any] | None:
+def runs(step: type[Step]) -> tuple[Run, ...]:
+    """The runs in the record of a step; none without a record."""
+    record = read(step)
+    return record.runs if record else ()
+
+
+def read(step: type[Step]) -> Record | None:
     """The record of a step, or None if it has none; HarnessError if the file is no record of this step."""
     path = path_of(step)
-    return read_file(path, step.id) if path.exists() else None
+    return read_file(path, step) if path.exists() else None
 
 
-def read_file(path: Path, step_id: str) -> dict[str, Any]:
+def read_file(path: Path, step: type[Step]) -> Record:
     """The record in a file, wherever it is; HarnessError if it is no record of that step."""
     try:
-        record: dict[str, Any] = strict_json.parse(files.read(path))
-        if strict_json.text(record, "step") != step_id:
-            raise ValueError(f"it is of {record['step'][:80]}")
-        strict_json.whole({"parameters": 0, **record}, "parameters", 0, 10**12)
-        made = strict_json.facts(strict_json.field(record, "provenance"))
+        value = strict_json.parse(files.read(path))
+        if strict_json.text(value, "step") != step.id:
+            raise ValueError(f"it is of {value['step'][:80]}")
+        parameters = strict_json.whole({"parameters": 0, **value}, "parameters", 0, 10**12)
+        made = strict_json.facts(strict_json.field(value, "provenance"))
         for key in ("hardware", "torch", "fingerprint"):
             strict_json.text(made, key)
-        _check_runs(strict_json.objects(record, "runs"))
+        saved = tuple(run_of_json(step, run, made) for run in strict_json.objects(value, "runs"))
+        if not saved or len({run.seed for run in saved}) < len(saved):
+            raise ValueError("it has no run, or a seed twice")
     except (ValueError, OSError) as error:
-        raise HarnessError(f"{path} is not a record of {step_id}: {error}") from error
-    return record
+        raise HarnessError(f"{path} is not a record of {step.id}: {error}") from error
+    return Record(step, parameters, made, saved)
 
 
-def _check_runs(runs: list[dict[str, Any]]) -> None:
-    """Raise ValueError unless there are runs, of different seeds, whose epochs are whole and in order."""
-    seeds = {strict_json.whole(run, "seed", 0, strict_json.SEEDS) for run in runs}
-    if not runs or len(seeds) < len(runs):
-        raise ValueError("it has no run, or a seed twice")
-    for run in runs:
-        epochs = strict_json.objects(run, "epochs")
-        if not epochs:
-            raise ValueError(f"seed {run['seed']} has no epochs")
-        for number, epoch in enumerate(epochs, 1):
-            # What records of older versions do not have is made up for here only.
-            epoch_of_json({"train_loss": 0.0, **epoch, "errors": []}, number)
-        errors_of_json(run.get("errors", []))
-        strict_json.whole({"together": 1, **run}, "together", 1, strict_json.SEEDS)
-
-
-def check(step: type[Step], provenance: dict[str, Any], seeds: Iterable[int]) -> None:
+def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> None:
     """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already."""
     record = read(step)
     if record is None:
         return
     wanted = list(seeds)
-    twice = {run["seed"] for run in record["runs"]} & set(wanted)
+    twice = {run.seed for run in record.runs} & set(wanted)
     if twice:
         raise HarnessError(
             f"{path_of(step)} has seed {min(twice)} already; replace it with: "
             f"python -m harness train {step.id} --seeds {min(twice)} --record --replace"
         )
-    if other := differences(record["provenance"], provenance):
+    if other := differences(record.provenance, provenance):
         raise HarnessError(
             f"{path_of(step)} was made with {other}; start it anew with: "
             f"python -m harness train {step.id} --seeds {' '.join(map(str, wanted))} --record --replace"
         )
 
 
-def add(step: type[Step], provenance: dict[str, Any], run: dict[str, Any], *, replace: bool = False) -> None:
+def unrecorded(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> list[int]:
+    """Those of the seeds that the record of a step does not have, in order.
+
+    Raises HarnessError if their runs could not be added to it, as it was made with something else.
+    """
+    new = sorted(set(seeds) - {run.seed for run in runs(step)})
+    if new:
+        check(step, provenance, new)
+    return new
+
+
+def add(run: Run, *, replace: bool = False) -> None:
     """Put one complete run into the record of its step, under a lock, and replace the file in one move.
 
-    A run that is there already, the very same, is left as it is: whoever was killed after adding it adds it again.
+    The very same run again changes nothing: whoever was killed after adding it adds it again.
     To `replace` is to put it in the place of the run of its seed, or of all runs where they were made with something
     else: a record has one provenance. Otherwise that raises HarnessError as `check` does.
     Raises HarnessError also if the file cannot be written, which is then as it was.
     """
-    path = path_of(step)
+    step, path = run.step, path_of(run.step)
     try:
         path.parent.mkdir(exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             record = read(step)
-            if record is None or (replace and differences(record["provenance"], provenance)):
-                record = {"step": step.id, "parameters": step.parameters, "provenance": provenance, "runs": []}
-            if json.loads(json.dumps(run)) in record["runs"]:
+            if record is None or (replace and differences(record.provenance, run.provenance)):
+                record = Record(step, step.parameters, run.provenance, ())
+            if run.as_json() in [saved.as_json() for saved in record.runs]:
                 return
             if not replace:
-                check(step, provenance, [run["seed"]])
-            others = [there for there in record["runs"] if there["seed"] != run["seed"]]
-            record["runs"] = sorted([*others, run], key=lambda there: int(there["seed"]))
-            write(path, _text(record).encode())
+                check(step, run.provenance, [run.seed])
+            others = [saved for saved in record.runs if saved.seed != run.seed]
+            merged = sorted([*others, run], key=lambda saved: saved.seed)
+            files.write(path, _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode())
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
 
 
-def _text(record: dict[str, Any]) -> str:
-    """JSON with one line an epoch, so that a difference shows the epochs that came and went."""
-    head = json.dumps({key: value for key, value in record.items() if key != "runs"}, indent=1)
-    runs = []
-    for run in record["runs"]:
-        epochs = ",\n".join("   " + json.dumps(epoch) for epoch in run["epochs"])
-        rest = json.dumps({key: value for key, value in run.items() if key != "epochs"})
-        runs.append(f'  {rest.removesuffix("}")}, "epochs": [\n{epochs}\n  ]}}')
-    return head.removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"
+def _text(record: Record) -> str:
+    """JSON with one line per epoch, so that a difference shows the epochs that came and went."""
+    head = {"step": record.step.id, "parameters": record.parameters, "provenance": dict(record.provenance)}
+    texts = []
+    for run in record.runs:
+        rest = run.as_json()
+        epochs = ",\n".join("   " + json.dumps(epoch) for epoch in rest.pop("epochs"))
+        texts.append(f'  {json.dumps(rest).removesuffix("}")}, "epochs": [\n{epochs}\n  ]}}')
+    return json.dumps(head, indent=1).removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(texts) + "\n ]\n}\n"

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Self
+from typing import Self
 
 from harness.evidence import statistics
-from harness.evidence.quantities import series
 from harness.evidence.record import read
 from harness.evidence.statistics import Interval
-from harness.run import holds
+from harness.run import Run
 from harness.step import Step
 
 
@@ -39,23 +38,22 @@ class Summary:
     """The most seeds that were trained at once."""
 
     @classmethod
-    def of(cls, step: type[Step], runs: Sequence[dict[str, Any]]) -> Self:
-        """The figures of one run or more."""
-        final = [series(run)[-step.final_epochs :] for run in runs]
-        held = sum(map(holds, final))
+    def of(cls, runs: Sequence[Run]) -> Self:
+        """The figures of one run or more of a step."""
+        held = sum(run.held for run in runs)
         return cls(
             runs=len(runs),
-            accuracy=statistics.accuracy_interval([sum(run) / len(run) for run in final]),
-            worst=min(map(min, final)),
+            accuracy=statistics.accuracy_interval([run.final_mean() for run in runs]),
+            worst=min(min(run.final) for run in runs),
             held=held,
-            share=statistics.binomial_interval(held, len(final)),
-            best_test=max(max(series(run)) for run in runs),
-            best_train=max(max(series(run, "train")) for run in runs),
-            seconds=median(epoch["seconds"] for run in runs for epoch in run["epochs"]),
-            epochs=min(len(run["epochs"]) for run in runs),
-            complete=all(len(run["epochs"]) == step.recipe.epochs for run in runs),
-            seeds=tuple(run["seed"] for run in runs),
-            together=max(run.get("together", 1) for run in runs),
+            share=statistics.binomial_interval(held, len(runs)),
+            best_test=max(max(run.accuracies()) for run in runs),
+            best_train=max(max(run.accuracies("train")) for run in runs),
+            seconds=median(epoch.seconds for run in runs for epoch in run.epochs),
+            epochs=min(len(run.epochs) for run in runs),
+            complete=all(run.complete for run in runs),
+            seeds=tuple(run.seed for run in runs),
+            together=max(run.together for run in runs),
         )
 
     @property
@@ -74,28 +72,16 @@ class Summary:
         return f"{self.verdict} [{self.share.low:.2f}, {self.share.high:.2f}]" if self.complete else self.verdict
 
 
-def final_accuracies(step: type[Step]) -> list[list[float]]:
-    """Test accuracy of the final epochs, a list a run; empty without a record."""
-    record = read(step) or {"runs": []}
-    return [[epoch["test_accuracy"] for epoch in run["epochs"][-step.final_epochs :]] for run in record["runs"]]
-
-
 def measured(step: type[Step]) -> str | None:
     """The sentence that a docstring carries after "Measured:", made from the record; None without a record."""
     record = read(step)
     if record is None:
         return None
-    final = final_accuracies(step)
-    epochs = [epoch for run in record["runs"] for epoch in run["epochs"]]
-    accuracy = statistics.accuracy_interval([sum(run) / len(run) for run in final])
-    held = sum(map(holds, final))
-    share = statistics.binomial_interval(held, len(final))
-    made = record["provenance"]
+    of_all, made = Summary.of(record.runs), record.provenance
     return (
-        f"{accuracy:.2f} over the final {step.final_epochs} epochs of {len(final)} "
-        f"seed{'s' if len(final) > 1 else ''}, worst {min(map(min, final)):.2f}; "
-        f"held by {held} of {len(final)} [{share.low:.2f}, {share.high:.2f}]; "
-        f"best train {max(epoch['train_accuracy'] for epoch in epochs):.2f}, "
-        f"best test {max(epoch['test_accuracy'] for epoch in epochs):.2f} "
+        f"{of_all.accuracy:.2f} over the final {step.final_epochs} epochs of {of_all.runs} "
+        f"seed{'s' if of_all.runs > 1 else ''}, worst {of_all.worst:.2f}; "
+        f"held by {of_all.held} of {of_all.runs} [{of_all.share.low:.2f}, {of_all.share.high:.2f}]; "
+        f"best train {of_all.best_train:.2f}, best test {of_all.best_test:.2f} "
         f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"
     )

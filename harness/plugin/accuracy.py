@@ -15,12 +15,11 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.plugin.user_properties import EVIDENCE, attach, attached
-from harness.run import Epoch, Run, epoch_line, run_of
+from harness.run import Epoch, Run, epoch_line
 from harness.step import Step
 from harness.step_spec import StepSpec
 
 if TYPE_CHECKING:
-    import torch
     from _pytest.terminal import TerminalReporter
 
 
@@ -154,8 +153,14 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
 
         seeds: Iterable[int] = range(config.getoption("--seeds"))
         where = device.device_of(config.getoption("--device"))
-        if config.getoption("--update-records"):
-            seeds = unrecorded(step, seeds, where)
+        if update := config.getoption("--update-records"):
+            from harness.evidence import record
+            from harness.provenance import provenance
+
+            seeds = record.unrecorded(step, provenance(step, where), seeds)
+            if not seeds:
+                asked = "ask for more with --seeds, or delete it to start anew"
+                pytest.skip(f"the record of {step.id} has these seeds; {asked}")
         histories = run_here(
             step,
             seeds,
@@ -168,37 +173,12 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
         attach(request.node, EVIDENCE, summary(histories))
         if not all(history.complete for history in histories):
             pytest.skip(f"shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
-        if config.getoption("--update-records"):
-            add_to_record(histories, where)
+        if update:
+            for history in histories:
+                record.add(history)
         return histories
 
     return run
-
-
-def unrecorded(step: type[Step], seeds: Iterable[int], where: "torch.device") -> list[int]:
-    """Those of the seeds that the record of a step does not have; the test is skipped if it has them all.
-
-    Raises HarnessError if what would be trained there could not be added to the record.
-    """
-    from harness.evidence import record
-    from harness.provenance import provenance
-
-    kept = record.read(step) or {"runs": []}
-    new = sorted(set(seeds) - {run["seed"] for run in kept["runs"]})
-    if not new:
-        pytest.skip(f"the record of {step.id} has these seeds; ask for more with --seeds, or delete it to start anew")
-    record.check(step, provenance(step, where), new)
-    return new
-
-
-def add_to_record(histories: list[Run], where: "torch.device") -> None:
-    """Put complete runs into the record of their step."""
-    from harness.evidence import record
-    from harness.provenance import provenance
-
-    made = provenance(histories[0].step, where)
-    for history in histories:
-        record.add(history.step, made, run_of(history))
 
 
 def summary(histories: list[Run]) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import pytest
 from harness.errors import HarnessError
 from harness.ladder import steps
 from harness.plugin.user_properties import EVIDENCE, attached
-from harness.run import run_of
 from harness.step import Step
 from harness.step_spec import StepSpec
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
+    from harness.evidence.record import Record
 
 STARTED = pytest.StashKey[datetime]()
 
@@ -59,23 +60,17 @@ def specs_of(config: pytest.Config, trained: set[str]) -> list[type[Step]]:
     return [step for step_id, step in (collected or steps()).items() if step_id in trained]
 
 
-def record(folder: Path, step: type[Step], since: datetime) -> dict[str, Any] | None:
+def record(folder: Path, step: type[Step], since: datetime) -> "Record | None":
     """The runs of a step that started at `since` or later, as a record; None if there are none.
 
     `folder` is the one above the folders of run files. A run that died has the epochs that it finished, if any. Raises
     HarnessError if one of these files is damaged; older ones are not read.
     """
+    from harness.evidence.record import Record
     from harness.jobs import run_file
     from harness.jobs.run_folder import RUN, files_in, timestamp
 
     first = timestamp(since)
     runs = [run_file.read(path, step) for path, _, stamp in files_in(folder / step.id, RUN) if stamp >= first]
     runs = sorted((run for run in runs if run.epochs), key=lambda run: run.seed)
-    if not runs:
-        return None
-    return {
-        "step": step.id,
-        "parameters": step.parameters,
-        "provenance": dict(runs[0].provenance),
-        "runs": [run_of(run) for run in runs],
-    }
+    return Record(step, step.parameters, runs[0].provenance, tuple(runs)) if runs else None

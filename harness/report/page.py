@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -24,6 +23,7 @@ from harness.data import download, mnist
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.confusion import missed
+from harness.evidence.record import Record
 from harness.evidence.summary import Summary
 from harness.report import plots, svg
 from harness.report.step_page import Page, page
@@ -49,14 +49,14 @@ class Ladder:
         return sum((each.tally for each in self.pages), Counter())
 
 
-def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str, dict[str, Any]] | None = None) -> str:
+def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str, Record] | None = None) -> str:
     """The text of the page.
 
     Args:
         specs: the steps, those of a ladder in their order.
         images: the test images, N x 28 x 28 grey levels, on which fields and missed digits are drawn; None draws
             fields on an empty image, and names missed digits by their index.
-        fresh: runs to show in place of the committed ones, in the shape of a record, by the id of their step.
+        fresh: records to show in place of the committed ones, by the id of their step.
 
     Raises HarnessError for a docstring or a record that cannot be read, and a claim that is not in the vocabulary.
 
@@ -64,7 +64,7 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
     fresh = fresh or {}
     records = {step: fresh.get(step.id) or record.read(step) for step in specs}
     pages = [page(step, kept, images) for step, kept in records.items()]
-    runs = [run for kept in records.values() if kept for run in kept["runs"]]
+    runs = [run for kept in records.values() if kept for run in kept.runs]
     hardest = missed(runs)[:SHOWN_MISSED]
     drawn = {
         image.index for images_of in (hardest, *(each.missed[:SHOWN_MISSED] for each in pages)) for image in images_of
@@ -80,7 +80,7 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
         wide=frontier(pages, "wide", 9.0),
         narrow=frontier(pages, "narrow", 4.6),
         hardest=hardest,
-        runs_with_errors=sum("errors" in run for run in runs),
+        runs_with_errors=sum(run.errors is not None for run in runs),
         shown_missed=SHOWN_MISSED,
         mnist=images is not None,
         pngs={index: png(images[index]) for index in sorted(drawn)} if images is not None else {},
@@ -102,8 +102,8 @@ def ladders(pages: Sequence[Page]) -> list[Ladder]:
 
 def points(specs: Iterable[type[Step]]) -> list[plots.Point]:
     """The steps that have a committed record, for the plot of accuracy against parameters."""
-    found = [(step, record.read(step)) for step in specs]
-    return [_point(step, Summary.of(step, kept["runs"])) for step, kept in found if kept]
+    found = [(step, record.runs(step)) for step in specs]
+    return [_point(step, Summary.of(runs)) for step, runs in found if runs]
 
 
 def _point(step: type[Step], figures: Summary) -> plots.Point:

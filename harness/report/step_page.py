@@ -15,10 +15,11 @@ from harness.claims import Verdict
 from harness.docstring import Sentence, points
 from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
 from harness.evidence.facts import difference
-from harness.evidence.quantities import series
+from harness.evidence.record import Record
 from harness.evidence.summary import Summary
 from harness.ladder import find
 from harness.report import plots, svg
+from harness.run import Run
 from harness.step import Step
 
 SAMPLE = 0  # the test image on which receptive fields are drawn
@@ -45,7 +46,7 @@ class Page:
     notes: list[list[Judged]]
     published: float | None
     figures: Summary | None
-    provenance: dict[str, Any]
+    provenance: Mapping[str, Any]
     changes: list[str]
     curves: Markup | None
     field: Markup
@@ -59,10 +60,10 @@ class Page:
         return Counter(judged.word or "judgement" for point in self.analysis for judged in point)
 
 
-def page(step: type[Step], kept: dict[str, Any] | None, images: Tensor | None) -> Page:
-    """What the report says of one step, of whose runs `kept` is the record."""
+def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page:
+    """What the report says of one step and the runs of a record."""
     document, found = step.document(), claims.verdicts(step)
-    runs = kept["runs"] if kept else []
+    runs = record.runs if record else ()
     before = find(step.follows) if step.follows else None
     return Page(
         step=step,
@@ -71,8 +72,8 @@ def page(step: type[Step], kept: dict[str, Any] | None, images: Tensor | None) -
         analysis=judged(document.analysis, found),
         notes=judged(document.notes, found),
         published=document.published.get("best test"),
-        figures=Summary.of(step, runs) if runs else None,
-        provenance=kept["provenance"] if kept else {},
+        figures=Summary.of(runs) if runs else None,
+        provenance=record.provenance if record else {},
         changes=difference(before, step) if before else [],
         curves=curves(step, runs) if runs else None,
         field=field(step, images),
@@ -90,9 +91,9 @@ def judged(section: str, found: Mapping[str, Verdict]) -> list[list[Judged]]:
     ]
 
 
-def curves(step: type[Step], runs: Sequence[dict[str, Any]]) -> Markup:
+def curves(step: type[Step], runs: Sequence[Run]) -> Markup:
     """The learning curves of a step."""
-    test, train = ([series(run, kind) for run in runs] for kind in ("test", "train"))
+    test, train = [run.accuracies() for run in runs], [run.accuracies("train") for run in runs]
     figure = plots.curves(test, train, step.final_epochs, step.document().published.get("best test"))
     label = f"accuracy by epoch, {len(runs)} run{'s' if len(runs) > 1 else ''}, on a logarithmic scale of the error"
     return svg.inline(figure, f"curves-{step.id}", label, plots.DARK)

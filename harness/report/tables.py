@@ -38,10 +38,10 @@ def _row(step: type[Step]) -> list[str]:
 
 
 def _measured(step: type[Step]) -> list[str]:
-    found = record.read(step)
-    if not found:
+    runs = record.runs(step)
+    if not runs:
         return ["", "", ""]
-    figures = Summary.of(step, found["runs"])
+    figures = Summary.of(runs)
     return [f"{figures.accuracy:.2f}", f"{figures.worst:.2f}", figures.verdict_with_interval]
 
 

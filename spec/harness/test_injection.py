@@ -5,6 +5,7 @@ import copy
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ NUMBERS: st.SearchStrategy[Any] = st.sampled_from(
 
 def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Path) -> None:
     step, path = recorded(tmp_path)
-    sound = json.loads(path.read_text())
+    sound, before = json.loads(path.read_text()), record.read_file(path, step)
     counted = {"refused": 0, "accepted": 0}
 
     @FUZZED
@@ -152,7 +153,7 @@ def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Pat
         changed = put(sound, data.draw(st.sampled_from(list(places(sound)))), new)
         path.write_text(json.dumps(changed))
         try:
-            found = record.read_file(path, step.id)
+            found = record.read_file(path, step)
         except HarnessError:
             counted["refused"] += 1
             return
@@ -162,10 +163,10 @@ def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Pat
         assert words(line).endswith(f"({words(made['hardware'])}, torch {words(made['torch'])})")
         assert (others, "", None, rest) == read(SPEC)
         assert claims == {"over-fits": "refuted"}
-        assert Summary.of(step, found["runs"]).together >= 1
-        assert len(missed(found["runs"])) <= 10_000
-        assert confusion(found["runs"])
-        assert all(line.isprintable() for line in [*noise(("a", "b"), (found, found)), *unlike((found, sound), True)])
+        assert Summary.of(found.runs).together >= 1
+        assert len(missed(found.runs)) <= 10_000
+        assert confusion(found.runs)
+        assert all(line.isprintable() for line in [*noise(("a", "b"), (found, found)), *unlike((found, before), True)])
 
     fuzz()
     assert min(counted.values()) > 20
@@ -213,7 +214,7 @@ def readers(folder: Path, changes: dict[str, Any]) -> list[Callable[[], object]]
     lines.write_text(f"{json.dumps(head)}\n{json.dumps(EPOCH)}\n")
     raw = packed(text_of(head=made))
     return [
-        lambda: record.read_file(path, step.id)["provenance"],
+        lambda: record.read_file(path, step).provenance,
         lambda: run_file.read(lines, step).provenance,
         lambda: checkpoint.unpack(raw, "it").head,
     ]
@@ -403,11 +404,11 @@ def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.Monk
     step = step_with(tmp_path, "mine/tiny", receptive_field=28, title="A title")
     step.__module__ = "test_01_step"
     path = keep(step, RUNS)
-    original = json.loads(path.read_text())
+    original = record.read_file(path, step)
 
     def tags(text: str) -> Tags:
         step.title = f"A {text}"
-        return Tags(report.html([step], None, {step.id: {**original, "provenance": {"hardware": text, "k": text}}}))
+        return Tags(report.html([step], None, {step.id: replace(original, provenance={"hardware": text, "k": text})}))
 
     plain = tags("a processor").tags
 

@@ -9,7 +9,7 @@ import pytest
 from harness import steps
 from harness.benchmark import throughput
 from harness.claims import about_runs
-from harness.evidence import record, summary
+from harness.evidence import record
 from harness.step import GOAL
 from spec.harness.support.paths import ROOT
 
@@ -79,19 +79,19 @@ def test_the_main_job_misses_less_than_once_in_a_thousand_runs() -> None:
     """After six runs, one more is that unlikely to be 6.37 deviations below their mean: Student, 5.893 sqrt(7/6)."""
     assert f"trains one seed of `{MAIN_JOB}`" in " ".join(README.split())
     assert f"python -m harness train {MAIN_JOB} " in (ROOT / "tox.ini").read_text()
-    lowest = [min(final) for final in summary.final_accuracies(steps()[MAIN_JOB])]
+    lowest = [min(run.final) for run in record.runs(steps()[MAIN_JOB])]
     assert len(lowest) >= 6
     assert statistics.mean(lowest) - 6.37 * statistics.stdev(lowest) >= 99.40
 
 
 def test_the_machine_that_is_named_is_that_of_every_record() -> None:
     records = {step.id: record.read(step) for step in steps().values()}
-    named = {found["provenance"]["hardware"] for found in records.values() if found}
+    named = {found.provenance["hardware"] for found in records.values() if found}
     assert [f"CPUs that name themselves {name}" in " ".join(README.split()) for name in named] == [True]
     headline = records["frontier/step12"]
     assert headline
-    assert headline["provenance"]["threads"] == 1
-    assert f"({headline['provenance']['hardware']}, one thread)? <!-- frontier/step12: holds the goal -->" in README
+    assert headline.provenance["threads"] == 1
+    assert f"({headline.provenance['hardware']}, one thread)? <!-- frontier/step12: holds the goal -->" in README
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

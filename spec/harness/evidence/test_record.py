@@ -1,6 +1,7 @@
 """Records: whole, small, and the source of every measured figure."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.provenance import fingerprint
 from harness.report.tables import ladder_table
-from harness.run import Epoch, Run, run_of
+from harness.run import Epoch, Run, run_of_json
 from harness.step import Step
 from spec.harness.support.paths import ROOT
 
@@ -34,15 +35,21 @@ def step(tmp_path: Path) -> type[Step]:
 
 
 def run(seed: int, *accuracies: float) -> dict[str, Any]:
-    """A run whose training accuracy is 99 throughout."""
+    """A run as records hold it, whose training accuracy is 99 throughout."""
     return {
         "seed": seed,
+        "together": 1,
         "epochs": [
-            {"epoch": number, "train_accuracy": 99.0, "test_accuracy": accuracy, "seconds": 1.5}
+            {"epoch": number, "train_accuracy": 99.0, "test_accuracy": accuracy, "train_loss": 0.1, "seconds": 1.5}
             for number, accuracy in enumerate(accuracies, 1)
         ],
         "errors": [[18, 3, 8], [320, 9, 4]],
     }
+
+
+def add(step: type[Step], made: dict[str, str], value: dict[str, Any], *, replace: bool = False) -> None:
+    """Put a run, as records hold it, into the record of the step."""
+    record.add(run_of_json(step, value, made), replace=replace)
 
 
 def put(step: type[Step], text: str) -> None:
@@ -53,22 +60,22 @@ def put(step: type[Step], text: str) -> None:
 
 
 def test_seeds_are_merged_in_order_whatever_came_first(step: type[Step]) -> None:
-    record.add(step, MADE, run(1, 98.0, 99.5, 99.5, 99.5))
-    record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
+    add(step, MADE, run(1, 98.0, 99.5, 99.5, 99.5))
+    add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
     kept = json.loads(record.path_of(step).read_text())
     assert (kept["step"], kept["parameters"], kept["provenance"]) == ("mine/tiny", 7, MADE)
     assert kept["runs"] == [run(0, 98.0, 99.4, 99.4, 99.3), run(1, 98.0, 99.5, 99.5, 99.5)]
 
 
 def test_a_record_has_a_line_an_epoch_and_nothing_else_is_left_behind(step: type[Step]) -> None:
-    record.add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
+    add(step, MADE, run(0, 98.0, 99.4, 99.4, 99.3))
     lines = record.path_of(step).read_text().splitlines()
     assert [line.count('"epoch":') for line in lines if '"epoch":' in line] == [1, 1, 1, 1]
     assert {path.suffix for path in record.path_of(step).parent.iterdir()} <= {".json", ".lock"}
 
 
 def test_a_record_as_it_is_written(step: type[Step], tmp_path: Path) -> None:
-    record.add(step, MADE, run(0, 98.0, 99.4))
+    add(step, MADE, run(0, 98.0, 99.4))
     assert (tmp_path / "records" / "tiny.json").read_text() == (
         """\
 {
@@ -80,9 +87,9 @@ def test_a_record_as_it_is_written(step: type[Step], tmp_path: Path) -> None:
   "fingerprint": "0123"
  },
  "runs": [
-  {"seed": 0, "errors": [[18, 3, 8], [320, 9, 4]], "epochs": [
-   {"epoch": 1, "train_accuracy": 99.0, "test_accuracy": 98.0, "seconds": 1.5},
-   {"epoch": 2, "train_accuracy": 99.0, "test_accuracy": 99.4, "seconds": 1.5}
+  {"seed": 0, "together": 1, "errors": [[18, 3, 8], [320, 9, 4]], "epochs": [
+   {"epoch": 1, "train_accuracy": 99.0, "test_accuracy": 98.0, "train_loss": 0.1, "seconds": 1.5},
+   {"epoch": 2, "train_accuracy": 99.0, "test_accuracy": 99.4, "train_loss": 0.1, "seconds": 1.5}
   ]}
  ]
 }
@@ -90,9 +97,9 @@ def test_a_record_as_it_is_written(step: type[Step], tmp_path: Path) -> None:
     )
 
 
-def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: type[Step]) -> None:
+def test_the_json_of_a_run_has_the_misses_of_the_last_epoch(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)), Epoch(2, 99.0, 99.2, 0.1, 1.6, ((7, 8, 9), (9, 1, 7))))
-    assert run_of(Run(step, 3, epochs, together=4)) == {
+    assert Run(step, 3, epochs, together=4).as_json() == {
         "seed": 3,
         "together": 4,
         "epochs": [
@@ -101,63 +108,62 @@ def test_a_run_has_what_its_history_has_and_the_misses_of_the_last_epoch(step: t
         ],
         "errors": ((7, 8, 9), (9, 1, 7)),
     }
-    assert run_of(Run(step, 0, ())) == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
+    assert Run(step, 0, ()).as_json() == {"seed": 0, "together": 1, "epochs": [], "errors": ()}
 
 
 def test_the_very_same_run_again_changes_nothing(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)),)
     for _ in range(2):
-        record.add(step, MADE, run_of(Run(step, 0, epochs)))
-    kept = record.read(step)
-    assert kept is not None
-    assert [(there["seed"], there["errors"]) for there in kept["runs"]] == [(0, [[5, 6, 0]])]
+        record.add(Run(step, 0, epochs, provenance=MADE))
+    assert record.runs(step) == (Run(step, 0, epochs),)
 
 
 def test_a_record_that_cannot_be_written_is_one_line(step: type[Step]) -> None:
     record.path_of(step).parent.touch()
     with pytest.raises(HarnessError, match=r"^cannot write .*tiny\.json: File exists; it is as it was$"):
-        record.add(step, MADE, run(0, 99.4))
+        add(step, MADE, run(0, 99.4))
 
 
 def test_a_seed_counts_once(step: type[Step]) -> None:
-    record.add(step, MADE, run(0, 99.4))
+    add(step, MADE, run(0, 99.4))
     before = record.path_of(step).read_bytes()
     with pytest.raises(HarnessError, match="has seed 0 already"):
-        record.add(step, MADE, run(0, 99.9))
+        add(step, MADE, run(0, 99.9))
     assert record.path_of(step).read_bytes() == before
 
 
 def test_a_run_replaces_that_of_its_seed_where_it_is_to(step: type[Step]) -> None:
     for seed, accuracy in ((0, 99.1), (1, 99.2), (2, 99.3)):
-        record.add(step, MADE, run(seed, accuracy))
-    record.add(step, MADE, run(1, 99.9), replace=True)
-    assert summary.final_accuracies(step) == [[99.1], [99.9], [99.3]]
+        add(step, MADE, run(seed, accuracy))
+    add(step, MADE, run(1, 99.9), replace=True)
+    assert [run.final for run in record.runs(step)] == [(99.1,), (99.9,), (99.3,)]
 
 
 def test_runs_of_another_make_replace_them_all_where_they_are_to(step: type[Step]) -> None:
     for seed in (0, 1, 2):
-        record.add(step, MADE, run(seed, 99.1))
+        add(step, MADE, run(seed, 99.1))
     other = {**MADE, "hardware": "a GPU"}
     for seed in (4, 3):
-        record.add(step, other, run(seed, 99.5), replace=True)
+        add(step, other, run(seed, 99.5), replace=True)
     kept = record.read(step)
     assert kept is not None
-    assert (kept["provenance"], kept["runs"]) == (other, [run(3, 99.5), run(4, 99.5)])
+    assert kept.provenance == other
+    assert [(run.seed, run.final) for run in kept.runs] == [(3, (99.5,)), (4, (99.5,))]
 
 
 @pytest.mark.parametrize("key", ["torch", "fingerprint", "hardware"])
 def test_runs_of_another_make_do_not_mix(step: type[Step], key: str) -> None:
-    record.add(step, MADE, run(0, 99.4))
+    add(step, MADE, run(0, 99.4))
     with pytest.raises(HarnessError, match=rf"was made with {key} {MADE[key]} \(here other\)"):
-        record.add(step, {**MADE, key: "other"}, run(1, 99.4))
+        add(step, {**MADE, key: "other"}, run(1, 99.4))
 
 
 def test_all_that_is_of_another_make_is_named(step: type[Step]) -> None:
-    record.add(step, MADE, run(0, 99.4))
+    add(step, MADE, run(0, 99.4))
     anew = r"start it anew with: .* --seeds 1 --record --replace$"
     made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
     with pytest.raises(HarnessError, match=made + anew):
-        record.add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
+        add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
 
 
 @pytest.mark.parametrize(
@@ -196,11 +202,16 @@ def test_a_record_has_runs_of_different_seeds_with_epochs(
 
 
 def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[Step]) -> None:
-    old = {key: value for key, value in run(0, 99.1, 99.4).items() if key != "errors"}
+    old = {key: value for key, value in run(0, 99.1, 99.4).items() if key in ("seed", "epochs")}
+    for epoch in old["epochs"]:
+        del epoch["train_loss"]
     put(step, json.dumps({"step": "mine/tiny", "provenance": MADE, "runs": [old]}))
-    kept = record.read(step)
-    assert kept is not None
-    assert kept["runs"] == [old]
+    [read] = record.runs(step)
+    assert (read.together, read.errors) == (1, None)
+    assert all(math.isnan(epoch.train_loss) for epoch in read.epochs)
+    add(step, MADE, run(1, 99.4))
+    assert json.loads(record.path_of(step).read_text())["runs"] == [{**old, "together": 1, "errors": []}, run(1, 99.4)]
+    assert record.runs(step)[0].errors is None
 
 
 def test_misses_that_are_none_are_refused(step: type[Step]) -> None:
@@ -210,20 +221,24 @@ def test_misses_that_are_none_are_refused(step: type[Step]) -> None:
         record.read(step)
 
 
-def test_no_record_has_no_final_accuracies(step: type[Step]) -> None:
-    assert summary.final_accuracies(step) == []
-    record.add(step, MADE, run(0, 98.0, 99.1, 99.2, 99.3))
-    assert summary.final_accuracies(step) == [[99.1, 99.2, 99.3]]
+def test_a_step_without_a_record_has_no_runs(step: type[Step]) -> None:
+    assert record.runs(step) == ()
+    add(step, MADE, run(0, 98.0, 99.1, 99.2, 99.3))
+    assert [run.final for run in record.runs(step)] == [(99.1, 99.2, 99.3)]
+
+
+def test_an_image_that_is_not_missed_need_not_be_named(step: type[Step]) -> None:
+    assert Run(step, 0, (Epoch(1, 99.0, 100.0, 0.1, 1.0),)).errors == ()
 
 
 def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step]) -> None:
     assert summary.measured(step) is None
-    record.add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
+    add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
     assert summary.measured(step) == (
         "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1 [0.03, 1.00]; best train 99.00, "
         "best test 99.90 (a processor, torch 2.15.0)"
     )
-    record.add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
+    add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
     # two means, 99.42 and 99.38: 99.40 +- 12.706 x 0.02 (Student, one degree of freedom)
     assert summary.measured(step) == (
         "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2 [0.01, 0.99]; "
@@ -235,14 +250,12 @@ def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step
 def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[Step]) -> None:
     kept = record.read(recorded)
     assert kept is not None
-    assert kept["provenance"]["fingerprint"] == fingerprint(recorded), (
+    assert kept.provenance["fingerprint"] == fingerprint(recorded), (
         f"{record.path_of(recorded)} is stale: train again with python -m harness train {recorded.id} --seeds "
-        f"{' '.join(str(one['seed']) for one in kept['runs'])} --record --replace"
+        f"{' '.join(str(run.seed) for run in kept.runs)} --record --replace"
     )
-    assert kept["parameters"] == recorded.parameters
-    assert [[epoch["epoch"] for epoch in one["epochs"]] for one in kept["runs"]] == [
-        list(range(1, recorded.recipe.epochs + 1)) for _ in kept["runs"]
-    ]
+    assert kept.parameters == recorded.parameters
+    assert {len(run.epochs) for run in kept.runs} == {recorded.recipe.epochs}
 
 
 @pytest.mark.parametrize("ladder", sorted({step.ladder for step in steps().values()}))
@@ -307,4 +320,4 @@ def test_a_fingerprint_is_the_same_where_torch_does_not_show_the_bias(monkeypatc
     text = "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, track_running_stats={track_running_stats}"
     monkeypatch.setattr(nn.BatchNorm2d, "extra_repr", lambda layer: text.format(**vars(layer)))  # that of torch 2.11
     assert "bias" not in repr(nn.BatchNorm2d(3))
-    assert fingerprint(third) == kept["provenance"]["fingerprint"]
+    assert fingerprint(third) == kept.provenance["fingerprint"]

@@ -1,23 +1,30 @@
 """A stand-in for training: runs with the accuracies that a test gives, without gradient descent."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.job import Job, Update
 from harness.run import Epoch, Progress
+from harness.step import Step
 from spec.harness.jobs.small import MADE
 
 
-def scripted(*accuracies: float) -> Callable[..., Iterator[Update]]:
-    """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time."""
+def scripted(
+    *accuracies: float, made: Callable[[type[Step]], dict[str, Any]] = lambda step: MADE
+) -> Callable[..., Iterator[Update]]:
+    """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time.
+
+    `made` gives the provenance of the runs of a step.
+    """
 
     def work(job: Job, data: object) -> Iterator[Update]:
         progress = Progress(job.seeds)
 
         def checkpoint() -> bytes:
-            head = {"started": "2026-01-01T00:00:00+00:00", **MADE, **job.head, "together": len(job.seeds)}
+            head = {"started": "2026-01-01T00:00:00+00:00", **made(job.step), **job.head, "together": len(job.seeds)}
             return Checkpoint(job.step.id, head, progress, {"weight": torch.zeros(1)}).pack()
 
         yield Update(checkpoint())

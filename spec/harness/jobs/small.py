@@ -20,6 +20,7 @@ from harness.__main__ import main
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.recipe import OneCycle, RandomAffine, StepLR
+from harness.run import Epoch, Run
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
 DIES = "SPEC_DIES"  # the environment variable that names a file, which a network removes when it kills its process
@@ -185,10 +186,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
-def run_of(seed: int, accuracy: float = 99.4) -> dict[str, Any]:
-    """A run as records hold it."""
-    epochs = [
-        {"epoch": n, "train_accuracy": 99.0, "test_accuracy": accuracy, "train_loss": 0.1, "seconds": 1.5}
-        for n in range(1, 5)
-    ]
-    return {"seed": seed, "together": 1, "epochs": epochs, "errors": [[18, 3, 8]]}
+def run_of(seed: int, accuracy: float = 99.4) -> Run:
+    """A complete run of `Plain`."""
+    epochs = tuple(Epoch(n, 99.0, accuracy, 0.1, 1.5, ((18, 3, 8),)) for n in range(1, 5))
+    return Run(Plain, seed, epochs, provenance=MADE)

@@ -173,8 +173,8 @@ def test_a_run_that_was_killed_after_it_was_recorded_counts_once(call: Call, mon
     assert call("small/plain --record --seeds 0 1 --resume")[0] == 0
     committed = record.read(small.Plain)
     assert committed is not None
-    assert [run["seed"] for run in committed["runs"]] == [0, 1]
-    assert json.loads(before)["runs"] == committed["runs"][:1]
+    assert [run.seed for run in committed.runs] == [0, 1]
+    assert json.loads(before)["runs"] == json.loads(record.path_of(small.Plain).read_text())["runs"][:1]
     assert call("small/plain --record --seeds 0 1")[0] == 2  # without --resume it would be another run of the seed
 
 

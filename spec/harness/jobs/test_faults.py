@@ -29,7 +29,7 @@ from harness.training.train import next_epoch
 from spec.harness.jobs import faults, small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
-from spec.harness.jobs.small import MADE, Call, run_of
+from spec.harness.jobs.small import Call, run_of
 from spec.harness.jobs.small import call as call
 from spec.harness.support.paths import ROOT
 from spec.harness.training.in_memory import run_alone
@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_a_record_as_it_was(disk: Disk, monkeypatch: pytest.M
 
     def fill() -> None:
         for seed in range(100):
-            record.add(small.Plain, MADE, run_of(seed))
+            record.add(run_of(seed))
             states.append(path.read_bytes())
 
     with pytest.raises(HarnessError, match=r"cannot write \S+plain.json: No space left on device; it is as it was"):
@@ -229,7 +229,7 @@ def test_a_loss_that_is_not_finite_ends_that_run_alone(
     assert {path.suffix for path in file.parent.iterdir()} == {".jsonl"}
     committed = record.read(small.Failing)
     assert committed is not None
-    assert [run["seed"] for run in committed["runs"]] == [0, 2]
+    assert [run.seed for run in committed.runs] == [0, 2]
     note(
         "the loss becomes NaN",
         "one image of which the network of one seed of three makes NaN",
@@ -324,7 +324,7 @@ def add_runs(source: Path, seeds: list[int]) -> None:
     """What several processes do at the same time."""
     small.Plain.source = source
     for seed in seeds:
-        record.add(small.Plain, MADE, run_of(seed))
+        record.add(run_of(seed))
 
 
 def test_runs_that_write_a_record_at_once_are_all_in_it(tmp_path: Path, note: Note) -> None:
@@ -338,8 +338,8 @@ def test_runs_that_write_a_record_at_once_are_all_in_it(tmp_path: Path, note: No
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    committed = json.loads((tmp_path / "records" / "plain.json").read_text())
-    assert committed["runs"] == [run_of(seed) for seed in range(60)]
+    committed = record.read_file(tmp_path / "records" / "plain.json", small.Plain)
+    assert [run.as_json() for run in committed.runs] == [run_of(seed).as_json() for seed in range(60)]
     note(
         "several processes write one record at once",
         "three processes add twenty runs each, as fast as they can",

@@ -124,10 +124,10 @@ NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000, "true", '"1"', "
 
 def test_a_hostile_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: Note) -> None:
     monkeypatch.setattr(small.Plain, "source", tmp_path / "test_01_small.py")
-    record.add(small.Plain, MADE, run_of(0))
+    record.add(run_of(0))
     path = record.path_of(small.Plain)
     sound = path.read_text()
-    one = json.dumps(run_of(0))
+    one = json.dumps(run_of(0).as_json())
     hostile = [sound.replace('"test_accuracy": 99.4', f'"test_accuracy": {number}', 1) for number in NUMBERS]
     hostile += [
         sound[: len(sound) // 2],
@@ -150,7 +150,7 @@ def test_a_hostile_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
             record.read(small.Plain)
         assert "\x1b" not in str(error.value)
         with pytest.raises(HarnessError):
-            record.add(small.Plain, MADE, run_of(1))
+            record.add(run_of(1))
         assert path.read_text() == text
     path.write_bytes(b"\xff\xfe" + sound.encode("utf-16-le"))
     with pytest.raises(HarnessError):
@@ -241,7 +241,7 @@ def test_readers_of_json_raise_no_other_error(tmp_path: Path, note: Note) -> Non
     step: type[Step] = small.Plain
     head = {"step": step.id, "seed": 0, **MADE}
     lines = "".join(f"{json.dumps(line)}\n" for line in (head, EPOCH, {**EPOCH, "epoch": 2})).encode()
-    whole = json.dumps({"step": step.id, "parameters": 7, "provenance": MADE, "runs": [run_of(0)]}).encode()
+    whole = json.dumps({"step": step.id, "parameters": 7, "provenance": MADE, "runs": [run_of(0).as_json()]}).encode()
     counted = {"accepted": 0, "refused": 0}
 
     @FUZZED
@@ -251,7 +251,7 @@ def test_readers_of_json_raise_no_other_error(tmp_path: Path, note: Note) -> Non
         for raw in (json.dumps(value).encode(), harm(lines), harm(whole)):
             path.write_bytes(raw)
             readers: list[Callable[[], object]] = [
-                lambda: record.read_file(path, step.id),
+                lambda: record.read_file(path, step),
                 lambda: run_file.read(path, step),
                 lambda: checkpoint.read(path),
             ]

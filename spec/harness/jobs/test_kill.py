@@ -88,10 +88,10 @@ def check_after_kill(folder: Path) -> None:
     """Check that the record is whole if it exists, and every line of the run files but perhaps the last."""
     path = folder / "small" / "records" / "plain.json"
     if path.exists():
-        runs = record.read_file(path, "small/plain")["runs"]
-        seeds = [run["seed"] for run in runs]
+        runs = record.read_file(path, small.Plain).runs
+        seeds = [run.seed for run in runs]
         assert sorted(set(seeds)) == seeds
-        assert all(len(run["epochs"]) == 4 for run in runs)
+        assert all(len(run.epochs) == 4 for run in runs)
     for file in (folder / "runs" / "small" / "plain").glob("*.jsonl"):
         *lines, _ = file.read_text().split("\n")
         numbers = [json.loads(line).get("epoch") for line in lines]

@@ -47,7 +47,7 @@ def scripted(monkeypatch):
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(run_here=run_here))
     monkeypatch.setattr("harness.plugin.accuracy.epoch_line", epoch_line)
-    monkeypatch.setitem(sys.modules, "harness.evidence.summary", SimpleNamespace(final_accuracies=lambda step: []))
+    monkeypatch.setattr("harness.evidence.record.runs", lambda step: ())
 """
 
 

@@ -3,22 +3,31 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from harness import report
 from harness.errors import HarnessError
 from harness.jobs import engines
+from harness.provenance import provenance
+from harness.step import Step
 from spec.harness.jobs.scripted import scripted
 from spec.harness.plugin.tiny_ladder import EPOCH, Ladder, failure
 from spec.harness.plugin.tiny_ladder import ladder as ladder
+
+
+def made_here(step: type[Step]) -> dict[str, Any]:
+    """The provenance of a run of the step that is trained on the processor."""
+    return provenance(step, torch.device("cpu"))
 
 
 def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, 99.2))
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, 99.2, made=made_here))
     monkeypatch.setattr(report, "rewrite", lambda: [Path("README.md")])
     result = ladder.run(*arguments, "2")
     result.assert_outcomes(passed=1)
@@ -42,7 +51,7 @@ def test_runs_with_another_provenance_are_refused_before_they_are_trained(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
-    monkeypatch.setattr(engines, "work", scripted(99.0))
+    monkeypatch.setattr(engines, "work", scripted(99.0, made=made_here))
     monkeypatch.setattr(report, "rewrite", list)
     ladder.run(*arguments, "1").assert_outcomes(passed=1)
     monkeypatch.setattr(engines, "work", None)

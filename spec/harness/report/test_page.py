@@ -22,9 +22,11 @@ from harness.__main__ import main
 from harness.data import download
 from harness.evidence import record
 from harness.evidence.confusion import confusion, missed, missed_by_all
+from harness.evidence.record import Record
 from harness.evidence.statistics import Interval
 from harness.report import page as report_page
 from harness.report import plots, svg
+from harness.run import run_of_json
 from harness.step import Step
 from spec.harness.evidence.records_of import keep, step_with
 from spec.harness.support.paths import ROOT
@@ -55,14 +57,15 @@ def run_of(seed: int, test: Sequence[float], errors: Sequence[tuple[int, int, in
     return {"seed": seed, "epochs": epochs, "errors": [list(error) for error in errors]}
 
 
-def record_of(*runs: dict[str, Any], **provenance: str) -> dict[str, Any]:
+def record_of(step: type[Step], *runs: dict[str, Any], **provenance: str) -> Record:
     """A record of some runs."""
-    return {"provenance": {"hardware": "a processor", **provenance}, "runs": list(runs)}
+    made = {"hardware": "a processor", **provenance}
+    return Record(step, step.parameters, made, tuple(run_of_json(step, run, made) for run in runs))
 
 
 def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None = None) -> str:
     """The page of one step and its runs."""
-    return report.html([step], images, {step.id: record_of(*runs)} if runs else {})
+    return report.html([step], images, {step.id: record_of(step, *runs)} if runs else {})
 
 
 def row_of(page: str, step_id: str) -> list[str]:
@@ -172,7 +175,7 @@ def test_our_notes_are_shown_and_not_counted_among_the_sentences(tmp_path: Path)
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path) -> None:
     step = a_step(tmp_path, analysis=f"- It says {HOSTILE} and `{HOSTILE}`. [judgement: {HOSTILE}]")
     step.title = step.ladder = HOSTILE
-    page = report.html([step], None, {step.id: record_of(run_of(0, [99.0] * 6), hardware=HOSTILE)})
+    page = report.html([step], None, {step.id: record_of(step, run_of(0, [99.0] * 6), hardware=HOSTILE)})
     assert "<script>alert" not in page
     assert "<img" not in page
     assert "49" not in re.findall(r"It says (.*?) and", page)[0]
@@ -226,12 +229,13 @@ def test_text_and_marks_of_plots_stand_out_in_both_colours() -> None:
         assert contrast(plots.DARK[colour], dark) >= 4.5
 
 
-def test_confusion_and_missed_digits_are_those_worked_out_by_hand() -> None:
-    runs = [
+def test_confusion_and_missed_digits_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+    runs = record_of(
+        a_step(tmp_path),
         run_of(0, [99.0], [(5, 4, 9), (7, 2, 7), (8, 4, 9)]),
         run_of(1, [99.0], [(5, 4, 8), (9, 1, 7)]),
-        {"seed": 2, "epochs": []},  # an old run, which keeps no errors
-    ]
+        run_of(2, [99.0]),  # an old run, which names no errors
+    ).runs
     found = confusion(runs)
     assert found is not None
     assert (found.runs, found.largest) == (2, 1.0)

@@ -140,14 +140,14 @@ def _raising_module(error: BaseException) -> str:
 
 @pytest.fixture
 def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[Run]]:
-    """A function that trains a step as the options say, attaches a summary to the test and returns the complete runs.
+    """A function that trains a step as the options say and returns the complete runs; their evidence is attached.
 
     Runs that --epochs shortened decide nothing: the test is then skipped, with that reason.
     """
     config = request.config
     epochs: int | None = config.getoption("--epochs")
 
-    def run(step: type[Step]) -> list[Run]:
+    def train(step: type[Step]) -> list[Run]:
         from harness.data import load
         from harness.jobs.dispatch import run_here
 
@@ -161,7 +161,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
             if not seeds:
                 asked = "ask for more with --seeds, or delete it to start anew"
                 pytest.skip(f"the record of {step.id} has these seeds; {asked}")
-        histories = run_here(
+        runs = run_here(
             step,
             seeds,
             where,
@@ -170,28 +170,28 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
             data=load(config.getoption("--data")),
             on_epoch=_printer(config),
         )
-        attach(request.node, EVIDENCE, summary(histories))
-        if not all(history.complete for history in histories):
-            pytest.skip(f"shortened to {len(histories[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
+        attach(request.node, EVIDENCE, _evidence(runs))
+        if not all(run.complete for run in runs):
+            pytest.skip(f"shortened to {len(runs[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
         if update:
-            for history in histories:
-                record.add(history)
-        return histories
+            for run in runs:
+                record.add(run)
+        return runs
 
-    return run
+    return train
 
 
-def summary(histories: list[Run]) -> dict[str, Any]:
-    """What the table at the end shows of a step's runs."""
-    step = histories[0].step
-    seconds = [epoch.seconds for history in histories for epoch in history.epochs]
+def _evidence(runs: list[Run]) -> dict[str, Any]:
+    """What the table at the end and a JUnit file show of a step's runs, as JSON."""
+    step = runs[0].step
+    seconds = [epoch.seconds for run in runs for epoch in run.epochs]
     return {
         "step": step.id,
         "parameters": step.parameters,
         "receptive_field": step.receptive_field,
-        "final": [list(history.final) for history in histories],
-        "held": sum(history.held for history in histories),
-        "complete": all(history.complete for history in histories),
+        "final": [list(run.final) for run in runs],
+        "held": sum(run.held for run in runs),
+        "complete": all(run.complete for run in runs),
         "seconds": round(sum(seconds) / len(seconds), 2),
     }
 

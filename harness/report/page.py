@@ -106,8 +106,8 @@ def points(specs: Iterable[type[Step]]) -> list[plots.Point]:
     return [_point(step, Summary.of(runs)) for step, runs in found if runs]
 
 
-def _point(step: type[Step], figures: Summary) -> plots.Point:
-    return plots.Point(step.id, step.parameters, figures.accuracy)
+def _point(step: type[Step], summary: Summary) -> plots.Point:
+    return plots.Point(step.id, step.parameters, summary.accuracy)
 
 
 def described(points: Iterable[plots.Point]) -> str:
@@ -125,7 +125,7 @@ def plot(specs: Iterable[type[Step]]) -> str:
 
 def frontier(pages: Iterable[Page], name: str, width: float) -> Markup | None:
     """The plot of accuracy against parameters, `width` inches wide; None if nothing was measured."""
-    found = [_point(each.step, each.figures) for each in pages if each.figures and each.figures.complete]
+    found = [_point(each.step, each.summary) for each in pages if each.summary and each.summary.complete]
     if not found:
         return None
     figure = plots.frontier(found, width=width)

@@ -45,7 +45,7 @@ class Page:
     """The points of the Analysis, each a list of sentences."""
     notes: list[list[Judged]]
     published: float | None
-    figures: Summary | None
+    summary: Summary | None
     provenance: Mapping[str, Any]
     changes: list[str]
     curves: Markup | None
@@ -72,7 +72,7 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
         analysis=judged(document.analysis, found),
         notes=judged(document.notes, found),
         published=document.published.get("best test"),
-        figures=Summary.of(runs) if runs else None,
+        summary=Summary.of(runs) if runs else None,
         provenance=record.provenance if record else {},
         changes=difference(before, step) if before else [],
         curves=curves(step, runs) if runs else None,

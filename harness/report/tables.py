@@ -41,8 +41,8 @@ def _measured(step: type[Step]) -> list[str]:
     runs = record.runs(step)
     if not runs:
         return ["", "", ""]
-    figures = Summary.of(runs)
-    return [f"{figures.accuracy:.2f}", f"{figures.worst:.2f}", figures.verdict_with_interval]
+    summary = Summary.of(runs)
+    return [f"{summary.accuracy:.2f}", f"{summary.worst:.2f}", summary.verdict_with_interval]
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:

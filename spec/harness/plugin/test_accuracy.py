@@ -25,20 +25,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.run import Epoch, Run
+
 
 def run_here(step, seeds, device, on_epoch, **rest):
-    histories = []
-    for seed in seeds:
-        epochs = [SimpleNamespace(epoch=1, seconds=2.0), SimpleNamespace(epoch=2, seconds=4.0)]
+    epochs = tuple(Epoch(n, 98.5, 98.9 + n / 10, 0.05, 1.0 + n) for n in range(1, 5))
+    runs = [Run(step, seed, epochs) for seed in seeds]
+    for run in runs:
         for epoch in epochs:
-            on_epoch(step, seed, epoch)
-        history = dict(step=step, seed=seed, epochs=epochs, final=(99.1, 99.2, 99.3), held=False, complete=True)
-        histories.append(SimpleNamespace(**history))
-    return histories
-
-
-def epoch_line(step, seed, epoch):
-    return f"{step.id} seed {seed} epoch {epoch.epoch}"
+            on_epoch(step, run.seed, epoch)
+    return runs
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +42,6 @@ def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(run_here=run_here))
-    monkeypatch.setattr("harness.plugin.accuracy.epoch_line", epoch_line)
     monkeypatch.setattr("harness.evidence.record.runs", lambda step: ())
 """
 
@@ -278,9 +273,10 @@ def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.Cap
     ladder.pytester.makeconftest(SCRIPTED)
     result = ladder.run("-p", "xdist", "-n", "2", "-m", "slow", "--device", "cpu", "--seeds", "2")
     result.assert_outcomes(passed=1)
-    epochs = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
-    assert epochs == [f"mine/tiny seed {seed} epoch {epoch}" for seed in "01" for epoch in "12"]
-    assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.0"]
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
+    found = [match.groups() for line in lines if (match := re.fullmatch(EPOCH, line))]
+    assert found == [(seed, epoch) for seed in "01" for epoch in "1234"]
+    assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.5"]
 
 
 def test_workers_share_the_processors(ladder: Ladder) -> None:

@@ -123,14 +123,15 @@ def run_of_json(step: type[Step], value: Any, provenance: Mapping[str, Any]) -> 
     entries = strict_json.objects(value, "epochs")
     if not entries:
         raise ValueError(f"seed {seed} has no epochs")
-    epochs = [epoch_of_json({"train_loss": 0.0, **entry, "errors": []}, n) for n, entry in enumerate(entries, 1)]
-    epochs = [
-        epoch if "train_loss" in entry else replace(epoch, train_loss=math.nan)
-        for epoch, entry in zip(epochs, entries, strict=True)
-    ]
+    epochs = [_recorded_epoch(entry, number) for number, entry in enumerate(entries, 1)]
     epochs[-1] = replace(epochs[-1], errors=errors_of_json(value["errors"]))
     together = strict_json.whole(value, "together", 1, strict_json.SEEDS)
     return Run(step, seed, tuple(epochs), together, provenance=provenance)
+
+
+def _recorded_epoch(value: dict[str, Any], number: int) -> Epoch:
+    epoch = epoch_of_json({"train_loss": 0.0, **value, "errors": []}, number)
+    return epoch if "train_loss" in value else replace(epoch, train_loss=math.nan)
 
 
 def holds(final: Sequence[float]) -> bool:

@@ -77,11 +77,11 @@ def measured(step: type[Step]) -> str | None:
     record = read(step)
     if record is None:
         return None
-    of_all, made = Summary.of(record.runs), record.provenance
+    summary, made = Summary.of(record.runs), record.provenance
     return (
-        f"{of_all.accuracy:.2f} over the final {step.final_epochs} epochs of {of_all.runs} "
-        f"seed{'s' if of_all.runs > 1 else ''}, worst {of_all.worst:.2f}; "
-        f"held by {of_all.held} of {of_all.runs} [{of_all.share.low:.2f}, {of_all.share.high:.2f}]; "
-        f"best train {of_all.best_train:.2f}, best test {of_all.best_test:.2f} "
+        f"{summary.accuracy:.2f} over the final {step.final_epochs} epochs of {summary.runs} "
+        f"seed{'s' if summary.runs > 1 else ''}, worst {summary.worst:.2f}; "
+        f"held by {summary.held} of {summary.runs} [{summary.share.low:.2f}, {summary.share.high:.2f}]; "
+        f"best train {summary.best_train:.2f}, best test {summary.best_test:.2f} "
         f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"
     )

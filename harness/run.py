@@ -1,4 +1,4 @@
-"""What a training comes to: epochs, runs made of them, and how far the runs of one training are."""
+"""The results of a training: epochs, the runs made of them, and the progress of seeds that train together."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +18,12 @@ Kind = Literal["test", "train"]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. Accuracies are in percent, seconds are wall time, evaluation included.
-
-    Of seeds that were trained together the seconds are the share of each.
+    """The result of one epoch. Accuracies are in percent.
 
     `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
     change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch, and `errors`
-    names those that it misses.
+    names those that are misclassified. `seconds` are wall time, evaluation included; where seeds are trained together,
+    the share of one.
     """
 
     epoch: int
@@ -36,7 +35,7 @@ class Epoch:
 
 
 def epoch_of_json(value: Any, number: int) -> Epoch:
-    """The epoch of that number from its JSON in a run file, a checkpoint or a record; ValueError if it is none."""
+    """The epoch of that number from its JSON in a run file, a checkpoint or a record; ValueError if it is not one."""
     return Epoch(
         epoch=strict_json.whole(value, "epoch", number, number + 1),
         train_accuracy=strict_json.number(value, "train_accuracy", 0, 100),
@@ -69,9 +68,9 @@ class Run:
     together: int = 1
     """How many seeds were trained at once."""
     failed: str | None = None
-    """Why the run ended before its time, if its loss did not stay finite."""
+    """Why the run ended early, if its loss did not stay finite."""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """Where and with what it was made, as its run file or its record says; empty for a run that has neither."""
+    """Where and with what it was trained, from its run file or its record; empty for a run that has neither."""
 
     def accuracies(self, kind: Kind = "test") -> tuple[float, ...]:
         """The accuracy of each epoch, in percent."""
@@ -95,7 +94,7 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether the recipe's epochs were all run; a shortened run is no verdict."""
+        """Whether all epochs of the recipe were trained; a shortened run is no verdict."""
         return len(self.epochs) == self.step.recipe.epochs and self.failed is None
 
     @property
@@ -113,10 +112,10 @@ class Run:
 
 
 def run_of_json(step: type[Step], value: Any, provenance: Mapping[str, Any]) -> Run:
-    """The run of a step from its JSON in a record; ValueError if it is none.
+    """The run of a step from its JSON in a record; ValueError if it is not one.
 
-    What older versions did not write is filled in here: seeds were trained one by one, no image that is missed is
-    named, and the loss is NaN.
+    What older versions did not write is filled in here: seeds were trained one by one, the misclassified images are
+    not named, and the loss is NaN.
     """
     value = {"together": 1, "errors": [], **value}
     seed = strict_json.whole(value, "seed", 0, strict_json.SEEDS)
@@ -140,7 +139,7 @@ def holds(final: Sequence[float]) -> bool:
 
 
 def epoch_line(step: type[Step], seed: int, epoch: Epoch) -> str:
-    """One line that tells of an epoch, wherever it is shown."""
+    """The line that reports an epoch, wherever it is shown."""
     return (
         f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
         f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
@@ -148,25 +147,25 @@ def epoch_line(step: type[Step], seed: int, epoch: Epoch) -> str:
 
 
 Outcome = Epoch | HarnessError
-"""What came of an epoch of one seed."""
+"""The result of an epoch of one seed, or why it has none."""
 
 
 def finite(outcome: Outcome) -> Epoch:
-    """The epoch; raises the error if that is what came of it."""
+    """The epoch; raises the outcome if it is an error."""
     if isinstance(outcome, HarnessError):
         raise outcome
     return outcome
 
 
 class Progress:
-    """How far the seeds of one training are: the epochs of each, and why it failed if it did."""
+    """The progress of seeds that train together: the epochs of each so far, and why those that failed did."""
 
     def __init__(self, seeds: Iterable[int]) -> None:
         self.epochs: dict[int, list[Epoch]] = {seed: [] for seed in seeds}
         self.failed: dict[int, str] = {}
 
     def add(self, outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
-        """Take what came of an epoch of each seed, and tell what is new of it: nothing of seeds that failed before."""
+        """Take in the outcomes of an epoch, by seed; return those of the seeds that had not failed before."""
         news = {seed: outcome for seed, outcome in outcomes.items() if seed not in self.failed}
         for seed, outcome in news.items():
             if isinstance(outcome, Epoch):
@@ -176,7 +175,7 @@ class Progress:
         return news
 
     def over(self, epochs: int) -> bool:
-        """Whether every seed has failed or has so many epochs."""
+        """Whether every seed has failed or has n epochs."""
         return all(seed in self.failed or len(run) >= epochs for seed, run in self.epochs.items())
 
     def histories(self, step: type[Step], provenance: Mapping[str, Any] | None = None) -> list[Run]:

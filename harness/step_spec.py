@@ -1,4 +1,4 @@
-"""A specification that is at once a document and a test class: a step, and the tests that hold it to what it says.
+"""A specification that is both a document and a test class: a step, and the tests of what it says.
 
 Free of torch until a test runs, so that pytest can list options and steps without loading it.
 """
@@ -17,7 +17,7 @@ class StepSpec(Step):
     """A step under test: subclass it, set the attributes of `Step`, write the docstring. The tests are inherited."""
 
     def test_docstring(self) -> None:
-        """The docstring is whole, and its numbers are those of the attributes and of the record."""
+        """The docstring is complete, and its numbers are those of the attributes and of the record."""
         document = self.document()
         for name, said, is_so in (
             ("parameters", document.parameters, self.parameters),
@@ -83,7 +83,7 @@ class StepSpec(Step):
         judge(type(self), train_seeds(type(self)))
 
     def test_throughput(self, measure_throughput: "Callable[[type[Step]], None]") -> None:
-        """Training steps are timed, and compared with a baseline where pytest-benchmark is told to compare."""
+        """Training steps are timed, and compared with a baseline if pytest-benchmark is asked to compare."""
         measure_throughput(type(self))
 
 
@@ -92,7 +92,7 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
 
     A step that claims the goal must hold it in every run. One that does not must not be shown to hold it, and its
     published best test accuracy must lie where one more run like ours would. No run may be far better than those of the
-    committed record: that is how a leak looks, such as test images among those trained on.
+    committed record, as they would be after a leak of test images into the training.
     """
     from harness.evidence import record, statistics
 

@@ -16,29 +16,29 @@ from harness.step import Step
 
 
 def has_parameters(step: type[Step], n: int) -> Verdict:
-    """Exactly so many."""
+    """Exactly n parameters."""
     return fact(parameters(step) == n, f"{parameters(step):,} parameters")
 
 
 def largest_layer(step: type[Step], n: int) -> Verdict:
-    """The layer with most parameters has so many."""
+    """The layer with most parameters has n."""
     most = max(sum(weight.numel() for weight in layer.parameters()) for layer in leaves(step))
     return fact(most == n, f"{most:,} parameters in the largest layer")
 
 
 def times_fewer(step: type[Step], n: int, other: type[Step]) -> Verdict:
-    """The other has so many times as many parameters, to the nearest whole number."""
+    """The other has n times as many parameters, to the nearest whole number."""
     ratio = parameters(other) / parameters(step)
     return fact(round(ratio) == n, f"{ratio:.1f} times fewer parameters")
 
 
 def more_parameters(step: type[Step], n: int, other: type[Step]) -> Verdict:
-    """So many more than the other."""
+    """Exactly n parameters more than the other."""
     return fact(parameters(step) - parameters(other) == n, f"{parameters(step) - parameters(other):+,} parameters")
 
 
 def has_layers(step: type[Step], n: int, sequence: str) -> Verdict:
-    """The layers come in that sequence, one right after the other, in so many places."""
+    """The layers come in that sequence, one right after the other, in n places."""
     wanted, there = sequence.split(" then "), list(map(word, leaves(step)))
     places = sum(there[start : start + len(wanted)] == wanted for start in range(len(there)))
     return fact(places == n, f"{sequence}: {places} times")
@@ -57,13 +57,13 @@ def same_kernels(step: type[Step], other: type[Step]) -> Verdict:
 
 
 def has_biases(step: type[Step], n: int) -> Verdict:
-    """So many convolutions and linear layers have a bias."""
+    """Exactly n convolutions and linear layers have a bias."""
     biases = sum(isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None for layer in leaves(step))
     return fact(biases == n, f"{biases} layers with a bias")
 
 
 def multiplies_most(step: type[Step], n: int) -> Verdict:
-    """Of all convolutions, counted from 1, that one takes the most multiplications for an image."""
+    """The n-th convolution, counted from 1, takes the most multiplications per image."""
     convolutions = [layer for layer in leaves(step) if isinstance(layer, nn.Conv2d)]
     maps = [layer.n_out for layer in field(step.model).layers if layer.operation == "conv2d"]
     cost = [layer.weight.numel() * down * across for layer, (down, across) in zip(convolutions, maps, strict=True)]
@@ -72,33 +72,33 @@ def multiplies_most(step: type[Step], n: int) -> Verdict:
 
 
 def pads(step: type[Step], n: int) -> Verdict:
-    """So many convolutions are padded."""
+    """Exactly n convolutions are padded."""
     padded = sum(isinstance(layer, nn.Conv2d) and layer.padding != (0, 0) for layer in leaves(step))
     return fact(padded == n, f"{padded} padded convolutions")
 
 
 def drops(step: type[Step], percent: float, n: int) -> Verdict:
-    """Dropout acts at that rate in so many places, and nowhere at another; places with a rate of zero do not count."""
+    """Dropout acts at that rate in n places, and nowhere at another; places with a rate of zero do not count."""
     rates = [100 * layer.p for layer in leaves(step) if isinstance(layer, nn.Dropout) and layer.p]
     said = ", ".join(f"{rate:g} %" for rate in dict.fromkeys(rates)) or "none"
     return fact([round(rate, 6) for rate in rates] == [percent] * n, f"dropout: {said} in {len(rates)} places")
 
 
 def pools_after(step: type[Step], n: int) -> Verdict:
-    """The first max-pool comes after so many convolutions."""
+    """The first max-pool comes after n convolutions."""
     there = list(map(word, leaves(step)))
     before = sum(name.startswith("conv") for name in there[: there.index("max-pool")]) if "max-pool" in there else 0
     return fact("max-pool" in there and before == n, f"max-pool after {before} convolutions")
 
 
 def pools_at(step: type[Step], n: int) -> Verdict:
-    """The first max-pool stands where the receptive field is so many pixels wide."""
+    """The first max-pool stands where the receptive field is n pixels wide."""
     fields = [layer.rf_in[0] for layer in field(step.model).layers if layer.operation == "max_pool2d"]
     return fact(fields[:1] == [n], f"max-pool at a field of {fields[0]}" if fields else "no max-pool")
 
 
 def has_field(step: type[Step], n: int) -> Verdict:
-    """One output sees so many pixels, down and across."""
+    """One output sees n pixels, down and across."""
     return fact(field(step.model).size == (n, n), f"receptive field of {field(step.model).size[0]}")
 
 
@@ -114,12 +114,12 @@ def same_setting(step: type[Step], name: str, other: type[Step]) -> Verdict:
 
 
 def changes(step: type[Step], what: str, other: type[Step]) -> Verdict:
-    """Those differ, and maybe others."""
+    """The listed layers and settings differ, and maybe others do."""
     return fact(set(listed(what)) <= set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
 
 
 def changes_only(step: type[Step], what: str, other: type[Step]) -> Verdict:
-    """Those differ and nothing else does."""
+    """The listed layers and settings differ, and nothing else does."""
     return fact(set(listed(what)) == set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
 
 

@@ -37,7 +37,7 @@ OVER_FITS = 0.2
 deny it have none. It is also more than twice the binomial standard error of a test accuracy of 99.4 %."""
 
 STILL_IMPROVES = 0.01
-"""Points an epoch over the last five: one test image an epoch is the least that can be seen."""
+"""Points per epoch over the last five: one test image per epoch is the least that can be seen."""
 
 UNDER_FITS = 0.0
 """Points of training over test accuracy: a network that does worse on what it is trained on, which dropout and
@@ -89,7 +89,7 @@ def more(ours: Values, theirs: Values, unit: str = "points") -> Verdict:
 
 
 def differences(ours: Values, theirs: Values) -> list[float]:
-    """Ours less theirs, a value for each common seed."""
+    """Ours minus theirs, one value per common seed."""
     return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
 
@@ -114,9 +114,9 @@ def same_runs(runs: Runs, other: Runs) -> Verdict:
 
 
 def needs_more(runs: Runs, epochs: int, accuracy: float) -> Verdict:
-    """So many more epochs would bring the final test accuracy there.
+    """That number of further epochs would bring the final test accuracy to the one given.
 
-    The slope of the last five epochs is followed on, which is more than a curve that flattens out will do: the claim is
+    The slope of the last five epochs is extended, which is more than a curve that flattens out will do: the claim is
     refuted where even that stays below, and no shorter run can support it.
     """
     climb = slope(runs)

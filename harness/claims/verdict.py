@@ -1,4 +1,4 @@
-"""What became of a claim: a word, what it was read from, and the two ways to come to it, an interval or a fact."""
+"""The verdict on a claim: a word and its evidence, reached by an interval or by a fact."""
 
 import math
 from collections.abc import Collection
@@ -21,11 +21,11 @@ UNKNOWN = Interval(math.nan)
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word and its evidence: of runs, the estimate with its 95 % interval and their number; of a fact, what is so."""
+    """A word and its evidence: from runs, their number and an estimate with its interval; of a fact, what was found."""
 
     word: Word
     n: int = 0
-    """Runs, or pairs of runs, that it is read from; 0 for a fact and where there is no record."""
+    """The number of runs, or of pairs of runs; 0 for a fact and without a record."""
     interval: Interval = UNKNOWN
     unit: str = ""
     found: str = ""
@@ -93,10 +93,10 @@ def predicted(values: Collection[float], value: float, images: int = TEST_IMAGES
 
 
 def share(word: Word, k: int, n: int, unit: str) -> Verdict:
-    """A word that k of n runs, or pairs of them, came to, with the exact interval of their share."""
+    """A verdict by the share of n runs, or pairs of them, k of which are as claimed, with its exact interval."""
     return Verdict(word, n, statistics.binomial_interval(k, n), unit)
 
 
 def fact(is_so: bool, found: str) -> Verdict:
-    """What no run is needed for: `found` says what the network or the recipe has."""
+    """A verdict that needs no run: `found` says what the network or the recipe has."""
     return Verdict("supported" if is_so else "refuted", found=found)

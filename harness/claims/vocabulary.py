@@ -1,10 +1,10 @@
-"""The executable Analysis: what a sentence claims, in a small vocabulary, and what became of it.
+"""The executable Analysis: what a sentence claims, in a small vocabulary, and the verdict on it.
 
 A sentence of an Analysis is followed by what it claims, `[claim: improves on five_steps/step2 by 0.1]`, with semicolons
 between several claims, or by why nothing here can decide it, `[judgement: a matter of taste]`. A claim that begins with
 the id of a step is about that step. The vocabulary is that of `RUN_CLAIMS`, which the committed records decide, and of
-`NETWORK_CLAIMS`, which network and recipe decide. What became of each claim is written down in the `claims` of the
-spec, and `StepSpec.test_claims` holds that to the evidence.
+`NETWORK_CLAIMS`, which network and recipe decide. The verdict on each claim is written down in the `claims` of the
+spec, and `StepSpec.test_claims` compares that with the evidence.
 """
 
 import difflib
@@ -48,7 +48,7 @@ _SUBJECT = re.compile(r"^(\w+/\w+) ")
 
 
 def _understood(claim: str) -> tuple[str, tuple[str, ...]] | None:
-    """The words of the vocabulary that a claim without its subject is in, and what stands for their placeholders."""
+    """The entry of the vocabulary that a claim without its subject matches, and the texts in its placeholders."""
     found = ((words, pattern.fullmatch(claim)) for words, pattern in _PATTERNS.items())
     return next(((words, match.groups()) for words, match in found if match), None)
 
@@ -99,7 +99,7 @@ def of_sentence(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
 
 
 def by_runs(sentence: Sentence) -> bool:
-    """Whether it takes runs to decide the sentence; network and recipe decide the others that carry claims."""
+    """Whether runs decide the sentence; network and recipe decide the others that have claims."""
     understood = (_understood(_SUBJECT.sub("", claim)) for claim in sentence.claims)
     return any(found and found[0] in RUN_CLAIMS for found in understood)
 

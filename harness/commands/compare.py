@@ -58,7 +58,7 @@ def recorded(step: type[Step]) -> "Record":
 
 
 def against(step: type[Step], path: Path) -> "Record":
-    """The record of a step in a file of one's own; HarnessError if there is none in it."""
+    """The record of a step in a file that the user names; HarnessError if it is not one."""
     from harness.evidence import record
 
     if not path.is_file():
@@ -67,7 +67,7 @@ def against(step: type[Step], path: Path) -> "Record":
 
 
 def rows(comparison: "Comparison") -> list[tuple[str, str, str, str]]:
-    """A row a seed: the seed, the final accuracy of both in percent, and the difference in points."""
+    """One row per seed: the seed, the final accuracy of both in percent, and the difference in points."""
     pairs = zip(comparison.seeds, comparison.a, comparison.b, strict=True)
     return [(str(seed), f"{a:.3f}", f"{b:.3f}", f"{a - b:+.3f}") for seed, a, b in pairs]
 
@@ -83,7 +83,7 @@ def table(names: tuple[str, str], comparison: "Comparison") -> Table:
 
 
 def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str]) -> str:
-    """The whole comparison as Markdown: a headline, the table, and a point a line."""
+    """The whole comparison as Markdown: a headline, the table, and one bullet per line."""
     a, b = map(escape.markdown, names)
     cells = "\n".join(f"| {' | '.join(row)} |" for row in rows(comparison))
     head = f"### {a} against {b}\n\n| seed | {a} | {b} | difference |\n| ---: | ---: | ---: | ---: |"
@@ -91,7 +91,7 @@ def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str])
 
 
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
-    """What the pairs come to: the mean difference, P(A > B), and whether that is an improvement of one on the other."""
+    """What follows from the pairs: the mean difference, P(A > B), and whether one is an improvement on the other."""
     from harness.evidence.comparison import MEANINGFUL
     from harness.evidence.statistics import LEAST_RUNS
 
@@ -118,7 +118,7 @@ def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
 
 
 def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]:
-    """For each: the spread over seeds that is observed, and what the test set alone would make of it."""
+    """For each: the observed spread over seeds, and the one that the finite test set alone would give."""
     import numpy as np
 
     from harness.evidence import statistics
@@ -139,7 +139,7 @@ def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]
 
 
 def unlike(records: "tuple[Record, Record]", same_step: bool) -> list[str]:
-    """What the two were made with that is not the same; of two records of one step that is network and recipe too."""
+    """One line per difference in provenance; for two records of one step also in network, recipe and epochs."""
     a, b = ({**kept.provenance, "epochs": lengths(kept)} for kept in records)
     their_own = () if same_step else ("fingerprint", "epochs")
     other = [key for key in a | b if key not in their_own and a.get(key) != b.get(key)]

@@ -145,31 +145,31 @@ def _as_json(run: Run) -> dict[str, object]:
     return {"step": run.step.id, "held": run.held, "complete": run.complete, **run.as_json()}
 
 
-def table(histories: "list[Run]") -> Table:
-    """The result, a line a seed: parameters, receptive field, final epochs, held or not, seconds."""
-    step = histories[0].step
+def table(runs: list[Run]) -> Table:
+    """The result, one line per seed: parameters, receptive field, final epochs, held or not, seconds."""
+    step = runs[0].step
     title = f"{step.id}: {step.title}"
     result = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     result.add_column("step", no_wrap=True)
-    last, final = len(histories[0].epochs), len(histories[0].final)
+    last, final = len(runs[0].epochs), len(runs[0].final)
     epochs = [f"epoch\n{number}" for number in range(last - final + 1, last + 1)]
     for name in ("seed", "parameters", "RF", *epochs, "held", "seconds"):
         result.add_column(name, justify="right", no_wrap=True)
-    for history in histories:
+    for run in runs:
         result.add_row(
             step.id,
-            str(history.seed),
+            str(run.seed),
             f"{step.parameters:,}",
             str(step.receptive_field),
-            *(f"{accuracy:.2f}" for accuracy in history.final),
-            ("yes" if history.held else "no") if history.complete else "-",
-            f"{sum(epoch.seconds for epoch in history.epochs):.0f}",
+            *(f"{accuracy:.2f}" for accuracy in run.final),
+            ("yes" if run.held else "no") if run.complete else "-",
+            f"{sum(epoch.seconds for epoch in run.epochs):.0f}",
         )
     return result
 
 
 def verdict(runs: list[Run]) -> str:
-    """The sentences under the table: how many held, how many the record lets expect, and what a miss means."""
+    """The sentences under the table: how many held, how many should by the record, and what a miss means."""
     from harness.evidence.summary import Summary
 
     step, summary = runs[0].step, Summary.of(runs)

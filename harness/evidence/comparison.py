@@ -15,7 +15,7 @@ MEANINGFUL = 0.75
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired comparison: values of A and B by seed, in the order of `seeds`, and what follows from them."""
+    """A paired comparison: the values of A and B in the order of `seeds`, and what follows from them."""
 
     seeds: tuple[int, ...]
     a: tuple[float, ...]
@@ -32,7 +32,7 @@ class Comparison:
 
     @property
     def improvement(self) -> bool:
-        """Whether A is to be called an improvement on B.
+        """Whether A may be called an improvement on B.
 
         The interval of P(A > B) must lie above 0.5 and reach beyond 0.75. A bootstrap of a few pairs that all agree
         has no width at all, so there must be three pairs, and Student's interval of the mean difference must exclude

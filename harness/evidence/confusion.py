@@ -1,4 +1,4 @@
-"""Which digits are taken for which, and which test images are missed, from the errors that runs keep."""
+"""Which digits are taken for which, and which test images are missed, from the errors of runs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from harness.run import Run
 
 @dataclass(frozen=True)
 class Confusion:
-    """The confusion matrix of some runs on the test set, rows the digit and columns what it was taken for.
+    """The confusion matrix of some runs on the test set: a row per digit, a column per digit that it was taken for.
 
-    `counts` are images a run on average, 10 x 10, the diagonal those that were right.
+    `counts` are images per run on average, 10 x 10; those on the diagonal were right.
     """
 
     counts: tuple[tuple[float, ...], ...]
@@ -39,20 +39,20 @@ class Missed:
 
 
 def confusion(runs: Sequence[Run]) -> Confusion | None:
-    """The confusion matrix of the runs that keep their errors; None if there are none."""
-    kept = [run.errors for run in runs if run.errors is not None]
-    if not kept:
+    """The confusion matrix of the runs that name their errors; None if none does."""
+    named = [run.errors for run in runs if run.errors is not None]
+    if not named:
         return None
-    pairs = Counter((digit, predicted) for errors in kept for _, digit, predicted in errors)
-    wrong = Counter(digit for errors in kept for _, digit, _ in errors)
+    pairs = Counter((digit, predicted) for errors in named for _, digit, predicted in errors)
+    wrong = Counter(digit for errors in named for _, digit, _ in errors)
     counts = [
         tuple(
-            TEST_DIGITS[row] - wrong[row] / len(kept) if row == column else pairs[row, column] / len(kept)
+            TEST_DIGITS[row] - wrong[row] / len(named) if row == column else pairs[row, column] / len(named)
             for column in range(10)
         )
         for row in range(10)
     ]
-    return Confusion(tuple(counts), len(kept))
+    return Confusion(tuple(counts), len(named))
 
 
 def missed(runs: Sequence[Run]) -> list[Missed]:
@@ -66,7 +66,7 @@ def missed(runs: Sequence[Run]) -> list[Missed]:
 
 
 def missed_by_all(runs: Sequence[Run]) -> list[Missed]:
-    """The images that every run misses, of those runs that keep their errors, by index."""
+    """The images that every run misses, of those runs that name their errors, by index."""
     n = sum(run.errors is not None for run in runs)
     return [image for image in missed(runs) if image.runs == n]
 

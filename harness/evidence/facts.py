@@ -1,4 +1,4 @@
-"""What a step changes since the step before: one step, one idea."""
+"""Facts about a step that need no run: its layers, its receptive field, and what it changes since another step."""
 
 import difflib
 import functools
@@ -24,7 +24,7 @@ WORDS = {
 
 
 def difference(before: type[Step], after: type[Step]) -> list[str]:
-    """The changes from one step to another, a line each: layers taken out (-) and put in (+), then the recipe.
+    """The changes from one step to another, one per line: layers taken out (-) and put in (+), then the recipe.
 
     Layers are compared as the sequence of leaf modules in order of definition, with their settings.
     """
@@ -39,7 +39,7 @@ def layers(model: nn.Module) -> list[str]:
 
 
 def _counted(lines: list[str]) -> list[str]:
-    """The distinct lines in order of appearance, each with how often it came."""
+    """The distinct lines in order of appearance, each with how often it occurs."""
     return [line if (n := lines.count(line)) == 1 else f"{line} ({n} times)" for line in dict.fromkeys(lines)]
 
 
@@ -58,7 +58,7 @@ def _fields(prefix: str, old: Any, new: Any) -> list[str]:
 
 @functools.cache
 def network(model: Callable[[], nn.Module]) -> nn.Module:
-    """A network of that kind; made once, since the largest takes a while to draw."""
+    """A network of that kind, built only once: initializing the largest takes a while."""
     return model()
 
 
@@ -69,7 +69,7 @@ def leaves(step: type[Step]) -> list[nn.Module]:
 
 
 def word(layer: nn.Module) -> str:
-    """How a claim calls a layer."""
+    """The word for a layer in claims."""
     if isinstance(layer, nn.Conv2d):
         return f"conv{layer.kernel_size[0]}x{layer.kernel_size[1]}"
     known = (name for kind, name in WORDS.items() if isinstance(layer, kind))

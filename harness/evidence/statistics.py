@@ -1,4 +1,4 @@
-"""The intervals that go with a figure, and the rules that are built on them; scipy underneath."""
+"""Intervals, from scipy, and the rules that are built on them."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -105,7 +105,7 @@ def bootstrap_interval(
 def independent_spread(errors: Sequence[Collection[int]], n: int = TEST_IMAGES) -> float:
     """Standard deviation over runs, in points, that test accuracy would have if images were missed independently.
 
-    `errors` are the indices of the images missed, a collection a run, at least two. With p_i the probability that a
+    `errors` are the indices of the images missed, one collection per run. With p_i the probability that a
     run misses image i, the variance is (1 / n^2) sum p_i (1 - p_i) (Jordan, arXiv 2304.01910), of which the share of R
     runs that miss it, times R / (R - 1), is the unbiased estimate. An observed spread well above it means that runs
     differ as wholes; one about as large is the noise of a finite test set. Raises ValueError for fewer than two runs.

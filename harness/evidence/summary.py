@@ -1,4 +1,4 @@
-"""The figures of a step that tables show, from the runs of its record."""
+"""The figures of some runs of a step that every table shows, and the sentence that a docstring carries of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from harness.step import Step
 
 @dataclass(frozen=True)
 class Summary:
-    """What some runs of a step came to, accuracies in percent.
+    """The figures of some runs of one step, accuracies in percent.
 
     `accuracy` is the mean test accuracy over the final epochs of all runs, with its interval over runs, and `worst` the
     lowest of those accuracies. `complete` says whether all runs are as long as the recipe: one that is not is no
@@ -26,7 +26,7 @@ class Summary:
     worst: float
     held: int
     share: Interval
-    """Of the runs that hold."""
+    """The share of the runs that hold the goal, with its exact interval."""
     best_test: float
     best_train: float
     seconds: float
@@ -39,7 +39,7 @@ class Summary:
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Self:
-        """The figures of one run or more of a step."""
+        """The figures of one run or more."""
         held = sum(run.held for run in runs)
         return cls(
             runs=len(runs),

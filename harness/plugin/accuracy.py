@@ -128,7 +128,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         if not isinstance(error, HarnessError) and _raising_module(error) != StepSpec.__module__:
             raise
         message = str(error)
-    # Not in the except clause, where pytest would show both errors, the second one as raised while handling the first.
+    # Not in the except clause: pytest would show the error twice, chained.
     pytest.fail(message, pytrace=False)
 
 
@@ -217,7 +217,7 @@ def _printer(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Update texts if asked to, and fail a session in which no test ran: all skipped must not look green."""
+    """Fail a session in which no test ran: a selection that is skipped entirely must not look green."""
     reporter: TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
     alone = not hasattr(session.config, "workerinput")  # workers of xdist leave it to their controller
     if reporter is not None and alone and session.config.getoption("--update-records"):

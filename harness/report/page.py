@@ -29,7 +29,7 @@ from harness.report import plots, svg
 from harness.report.step_page import Page, page
 from harness.step import GOAL, Step
 
-SHOWN_MISSED = 24  # images a step; the others are named by their index
+SHOWN_MISSED = 24  # images per step; the others are named by their index
 STRIP = (98.0, 99.7)  # percent; what the strips in the table of all steps reach from and to
 
 
@@ -133,7 +133,7 @@ def frontier(pages: Iterable[Page], name: str, width: float) -> Markup | None:
 
 
 def mnist_images(folder: str | Path | None = None) -> Tensor | None:
-    """The test images, N x 28 x 28 uint8, from that folder, MNIST_DIR or the cache; None if they are not there.
+    """The test images, N x 28 x 28 uint8, from that folder, MNIST_DIR or the cache; None if missing.
 
     Nothing is fetched: the report does without them.
     """
@@ -154,7 +154,7 @@ def png(image: Tensor) -> str:
 
 
 def environment() -> Environment:
-    """Where the templates come from and what they may use; all that they are given is escaped."""
+    """The templates and the filters that they may use; all values are escaped."""
     made = Environment(
         loader=PackageLoader("harness.report"),
         autoescape=True,

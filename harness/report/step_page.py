@@ -1,4 +1,4 @@
-"""What the report says of one step: its prose, its figures, its plots, and what became of its claims."""
+"""What the report says of one step: its prose, its figures, its plots, and the verdicts on its claims."""
 
 import re
 from collections import Counter
@@ -83,7 +83,7 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
 
 
 def judged(section: str, found: Mapping[str, Verdict]) -> list[list[Judged]]:
-    """A section of a docstring by points and sentences, with what became of each claim."""
+    """A section of a docstring by points and sentences, with the verdict on each claim."""
     words = {claim: verdict.word for claim, verdict in found.items()}
     return [
         [Judged(one, claims.of_sentence(one, words), {claim: found[claim] for claim in one.claims}) for one in point]

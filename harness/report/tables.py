@@ -19,7 +19,7 @@ OUTCOMES = ("supported", "refuted", "undecided", "judgement")
 
 
 def ladder_table(ladder: str) -> str:
-    """A Markdown table of one ladder, a row a step; what was not published or measured is left empty.
+    """A Markdown table of one ladder, one row per step; what was not published or measured is left empty.
 
     Measured is the mean test accuracy over the final epochs of all seeds with its 95 % interval over seeds.
     """
@@ -46,11 +46,11 @@ def _measured(step: type[Step]) -> list[str]:
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:
-    """A Markdown table of what became of the sentences of every Analysis, a row a ladder, and all published together.
+    """A Markdown table that counts the verdicts on the sentences of every Analysis, one row per ladder.
 
-    These are told apart by what decides them, and followed by our own Notes.
+    Below are all published ladders together, what decides their sentences, and our own Notes on them.
 
-    `recorded` are the words for the claims of each step by its id; those that the specs carry by default.
+    `recorded` are the words for the claims of each step by its id; by default those in the specs.
     """
     known = steps()
     words = recorded if recorded is not None else {step_id: step.claims for step_id, step in known.items()}
@@ -74,11 +74,11 @@ def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> s
 
 
 def analysis(step: type[Step]) -> list[Sentence]:
-    """What is said of a step by those who made it."""
+    """The sentences about a step by its authors."""
     return step.document().sentences
 
 
 def evidence(step: type[Step], claim: str) -> str:
-    """What became of a claim of a step, with its evidence: `refuted: 0.333 [0.00840, 0.906] of runs hold, n = 3`."""
+    """The verdict on a claim of a step with its evidence: `refuted: 0.333 [0.00840, 0.906] of runs hold, n = 3`."""
     verdict = claims.decide(step, claim)
     return f"{verdict.word}: {verdict.evidence}"

@@ -15,7 +15,6 @@ REPRODUCES = 0.5
 """Points to either side. The steps of a ladder are a few tenths of a point apart: an interval that reaches further
 would take the figure of the step before for that of this one."""
 
-
 UNKNOWN = Interval(math.nan)
 
 

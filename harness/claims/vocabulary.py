@@ -73,10 +73,10 @@ def decide(step: type[Step], claim: str) -> Verdict:
 
 def claimed(step: type[Step]) -> list[str]:
     """The claims of a step's Analysis and Notes in order, each once."""
-    return list(dict.fromkeys(claim for sentence in said(step) for claim in sentence.claims))
+    return list(dict.fromkeys(claim for sentence in sentences(step) for claim in sentence.claims))
 
 
-def said(step: type[Step]) -> list[Sentence]:
+def sentences(step: type[Step]) -> list[Sentence]:
     """The sentences of the Analysis and the Notes of a step, in order."""
     document = step.document()
     return [*document.sentences, *document.remarks]
@@ -87,7 +87,7 @@ def verdicts(step: type[Step]) -> dict[str, Verdict]:
     return {claim: decide(step, claim) for claim in claimed(step)}
 
 
-def of_sentence(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
+def word_of(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
     """The word for a sentence as a whole, from those of its claims; None for one without claims.
 
     Refuted if any claim is, supported if all are.
@@ -106,15 +106,15 @@ def by_runs(sentence: Sentence) -> bool:
 
 def tally(
     recorded: Mapping[type[Step], Mapping[str, str]],
-    sentences: Callable[[type[Step]], list[Sentence]],
+    select: Callable[[type[Step]], list[Sentence]],
 ) -> Counter[str]:
     """How many sentences of steps are supported, refuted, undecided, judgements, or untagged.
 
-    `recorded` are the words for the claims of each step, and `sentences` gives those that count.
+    `recorded` are the words for the claims of each step, and `select` gives the sentences that count.
     """
     count: Counter[str] = Counter()
     for step, words in recorded.items():
-        for sentence in sentences(step):
-            word = of_sentence(sentence, words)
+        for sentence in select(step):
+            word = word_of(sentence, words)
             count[word or ("judgement" if sentence.judgements else "untagged")] += 1
     return count

@@ -160,8 +160,8 @@ def frontier(points: Sequence[Point], *, width: float = 9.0) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, 4.6), layout="constrained")
         panels = figure.subplots(1, 1 + split, sharey=True, squeeze=False, width_ratios=[3, 1] if split else None)[0]
-        for axes, there in zip(panels, _parts(points) if split else [points], strict=True):
-            _panel(axes, points, there, ladders)
+        for axes, shown in zip(panels, _parts(points) if split else [points], strict=True):
+            _panel(axes, points, shown, ladders)
         for axes in panels[1:]:
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0)
@@ -186,28 +186,28 @@ def _parts(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
     return light, [point for point in points if point.parameters > LIGHT]
 
 
-def _panel(axes: Axes, points: Sequence[Point], there: Sequence[Point], ladders: list[str]) -> None:
-    """One range of sizes, with the points that lie there."""
+def _panel(axes: Axes, points: Sequence[Point], shown: Sequence[Point], ladders: list[str]) -> None:
+    """One range of sizes, with the points in it."""
     axes.axhline(GOAL, color=REACHED, linewidth=1.2)
     best = best_so_far(points)
     sizes, accuracies = [point.parameters for point in best], [point.accuracy for point in best]
     axes.plot([*sizes, 1e9], [*accuracies, accuracies[-1]], drawstyle="steps-post", color=MUTED, linewidth=1)
-    for point in there:
+    for point in shown:
         colour, marker = _look(ladders.index(point.ladder))
         if not point.alone and point.accuracy >= FLOOR:
             axes.plot([point.parameters] * 2, point.interval[1:], color=colour, linewidth=1.2, alpha=0.7)
         face = "none" if point.alone else colour
         axes.plot(point.parameters, point.accuracy, marker, color=colour, markerfacecolor=face, markersize=6)
         if point.accuracy < FLOOR:
-            told = f"{point.step}: {point.accuracy:.1f} %"
+            label = f"{point.step}: {point.accuracy:.1f} %"
             axes.annotate(
-                told, (point.parameters, FLOOR), (0, 14), textcoords="offset points", ha="center", color=colour,
+                label, (point.parameters, FLOOR), (0, 14), textcoords="offset points", ha="center", color=colour,
                 fontsize=8, arrowprops={"arrowstyle": "->", "color": colour},
             )  # fmt: skip
     lowest = min(point.accuracy if point.alone else point.interval.low for point in points)
     _scale(axes, max(FLOOR, min(99.0, lowest - 0.1)), max(99.6, *(point.accuracy + 0.05 for point in points)))
-    _sizes(axes, sorted(point.parameters for point in there))
-    _label(axes, [point for point in best if point in there])
+    _sizes(axes, sorted(point.parameters for point in shown))
+    _label(axes, [point for point in best if point in shown])
 
 
 def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
@@ -229,7 +229,7 @@ def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
 
 
 def _label(axes: Axes, best: Sequence[Point]) -> None:
-    """Names at the points, from the most accurate down, where they do not run into one that is there already."""
+    """Names at the points, from the most accurate down, where they do not run into one that is placed already."""
     placed: list[tuple[float, float]] = []
     share = 140 / axes.bbox.width  # of the width that a name takes, in pixels, 100 an inch
     for point in reversed(best):

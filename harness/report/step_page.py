@@ -86,7 +86,7 @@ def judged(section: str, found: Mapping[str, Verdict]) -> list[list[Judged]]:
     """A section of a docstring by points and sentences, with the verdict on each claim."""
     words = {claim: verdict.word for claim, verdict in found.items()}
     return [
-        [Judged(one, claims.of_sentence(one, words), {claim: found[claim] for claim in one.claims}) for one in point]
+        [Judged(one, claims.word_of(one, words), {claim: found[claim] for claim in one.claims}) for one in point]
         for point in points(section)
     ]
 

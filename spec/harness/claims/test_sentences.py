@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import claims, steps
-from harness.claims import said
+from harness.claims import sentences
 from harness.claims.vocabulary import claimed
 from harness.docstring import Sentence
 from harness.report import tables
@@ -20,9 +20,7 @@ PUBLISHED = [step for step in STEPS.values() if step.document().published]
 
 def test_a_sentence_is_as_good_as_the_worst_of_its_claims() -> None:
     recorded = {"a": "supported", "b": "refuted", "c": "undecided"}
-    words = {
-        said: claims.of_sentence(Sentence("x", tuple(said), ()), recorded) for said in ("", "a", "ac", "abc", "ab")
-    }
+    words = {said: claims.word_of(Sentence("x", tuple(said), ()), recorded) for said in ("", "a", "ac", "abc", "ab")}
     assert words == {"": None, "a": "supported", "ac": "undecided", "abc": "refuted", "ab": "refuted"}
 
 
@@ -39,7 +37,7 @@ def test_sentences_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step_id", STEPS)
 def test_every_sentence_has_a_claim_or_says_why_not(step_id: str) -> None:
-    untagged = [one.text for one in said(STEPS[step_id]) if not one.claims and not one.judgements]
+    untagged = [one.text for one in sentences(STEPS[step_id]) if not one.claims and not one.judgements]
     assert not untagged, f"{step_id}: neither [claim: ...] nor [judgement: why] after: {untagged}"
     assert claimed(STEPS[step_id])
 

@@ -263,7 +263,7 @@ def test_missed_digits_are_drawn_where_mnist_is_at_hand(tmp_path: Path) -> None:
 
 def test_test_images_are_read_where_they_are_and_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
-    monkeypatch.setattr(download, "fetch", None)
+    monkeypatch.setattr(download, "_fetch", None)
     assert report_page.mnist_images(tmp_path) is None
     (tmp_path / download.TEST_IMAGES).write_bytes(raw)
     assert report_page.mnist_images(tmp_path) is None  # not what MNIST is

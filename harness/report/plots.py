@@ -6,7 +6,6 @@ They are drawn in the light colour of each pair below; `harness.report.svg.inlin
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
@@ -217,14 +217,12 @@ def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.minorticks_off()
-    named: list[int] = []
     for digits in DIGITS:
-        named = [round(digit * 10**n) for n in range(1, 10) for digit in digits]
-        named = [size for size in named if low <= size <= high]
-        gaps = [axes.bbox.width * math.log(b / a) / math.log(high / low) for a, b in pairwise(named)]
-        if all(gap > NAME for gap in gaps):
+        axes.xaxis.set_major_locator(LogLocator(subs=digits))
+        named = axes.transData.transform([(size, 1) for size in axes.get_xticks() if low <= size <= high])[:, 0]
+        if all(np.diff(named) > NAME):
             break
-    axes.set_xticks(named, [f"{size / 1e3:g} k" if size < 1e6 else f"{size / 1e6:g} M" for size in named])
+    axes.xaxis.set_major_formatter(EngFormatter())
     axes.xaxis.grid(visible=True)
 
 

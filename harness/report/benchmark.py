@@ -1,4 +1,4 @@
-"""What the benchmark came to, as Markdown: docs/benchmark.md is made of docs/benchmark.json and of nothing else."""
+"""The results of the benchmark as Markdown: docs/benchmark.md is generated from docs/benchmark.json alone."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ measured in the same turns with the same threads.
 
 
 def recorded() -> list[dict[str, Any]]:
-    """The results that were kept, by hardware and step; HarnessError if they are not such as can be shown."""
+    """The saved results, by hardware and step; HarnessError if the file is damaged."""
     if not RESULTS.exists():
         return []
     try:
@@ -41,10 +41,10 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def save(result: dict[str, Any]) -> None:
-    """Put a result in the place of the last one of that step and hardware, and write the page anew."""
+    """Replace the saved result of the same step and hardware, if any, and write the page anew."""
     key = (result["made"]["hardware"], result["step"])
-    kept = {(one["made"]["hardware"], one["step"]): one for one in recorded()} | {key: result}
-    results = [kept[key] for key in sorted(kept)]
+    saved = {(one["made"]["hardware"], one["step"]): one for one in recorded()} | {key: result}
+    results = [saved[key] for key in sorted(saved)]
     write(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
     write(RESULTS.with_suffix(".md"), page(results).encode())
 
@@ -55,7 +55,7 @@ def page(results: list[dict[str, Any]]) -> str:
 
 
 def overview(results: list[dict[str, Any]]) -> str:
-    """The README's table: a row a result."""
+    """The table of the README: one row per result."""
     rows = []
     for one in results:
         best = {way: max((row["images_per_s"] for row in one["cores"] if row["way"] == way), default=0) for way in WAYS}

@@ -1,6 +1,6 @@
-"""The report: every specification and its evidence on one HTML page that needs nothing but itself.
+"""The report: every specification and its evidence on one self-contained HTML page.
 
-The same specs and records always give the same page: there is no date in it.
+The same specs and records always give the same page: it has no date.
 """
 
 import base64
@@ -30,12 +30,12 @@ from harness.report.step_page import Page, page
 from harness.step import GOAL, Step
 
 SHOWN_MISSED = 24  # images per step; the others are named by their index
-STRIP = (98.0, 99.7)  # percent; what the strips in the table of all steps reach from and to
+STRIP = (98.0, 99.7)  # percent; the ends of the strips in the table of all steps
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """The steps of a ladder and what its package says of it."""
+    """The steps of a ladder, and the docstring of its package."""
 
     name: str
     title: str
@@ -50,10 +50,10 @@ class Ladder:
 
 
 def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str, Record] | None = None) -> str:
-    """The text of the page.
+    """The HTML of the page.
 
     Args:
-        specs: the steps, those of a ladder in their order.
+        specs: the steps, those of one ladder in order.
         images: the test images, N x 28 x 28 grey levels, on which fields and missed digits are drawn; None draws
             fields on an empty image, and names missed digits by their index.
         fresh: records to show in place of the committed ones, by the id of their step.
@@ -63,8 +63,8 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
     """
     fresh = fresh or {}
     records = {step: fresh.get(step.id) or record.read(step) for step in specs}
-    pages = [page(step, kept, images) for step, kept in records.items()]
-    runs = [run for kept in records.values() if kept for run in kept.runs]
+    pages = [page(step, shown, images) for step, shown in records.items()]
+    runs = [run for shown in records.values() if shown for run in shown.runs]
     hardest = missed(runs)[:SHOWN_MISSED]
     drawn = {
         image.index for images_of in (hardest, *(each.missed[:SHOWN_MISSED] for each in pages)) for image in images_of
@@ -89,21 +89,21 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
 
 
 def ladders(pages: Sequence[Page]) -> list[Ladder]:
-    """The pages by ladder, in order; a ladder that is no package has no text."""
-    found = []
+    """The pages by ladder, in order; a ladder whose specs are in no package has no text."""
+    result = []
     for name in dict.fromkeys(each.step.ladder for each in pages):
         of_ladder = [each for each in pages if each.step.ladder == name]
         package = of_ladder[0].step.__module__.rpartition(".")[0]
-        said = importlib.import_module(package).__doc__ if package else None
-        title, *text = (said or name).strip().split("\n\n")
-        found.append(Ladder(name, title.rstrip("."), text, of_ladder))
-    return found
+        prose = importlib.import_module(package).__doc__ if package else None
+        title, *text = (prose or name).strip().split("\n\n")
+        result.append(Ladder(name, title.rstrip("."), text, of_ladder))
+    return result
 
 
 def points(specs: Iterable[type[Step]]) -> list[plots.Point]:
     """The steps that have a committed record, for the plot of accuracy against parameters."""
-    found = [(step, record.runs(step)) for step in specs]
-    return [_point(step, Summary.of(runs)) for step, runs in found if runs]
+    recorded = [(step, record.runs(step)) for step in specs]
+    return [_point(step, Summary.of(runs)) for step, runs in recorded if runs]
 
 
 def _point(step: type[Step], summary: Summary) -> plots.Point:
@@ -117,19 +117,19 @@ def described(points: Iterable[plots.Point]) -> str:
 
 def plot(specs: Iterable[type[Step]]) -> str:
     """Accuracy against parameters of the steps that have a record, as an SVG file; HarnessError if none has."""
-    found = points(specs)
-    if not found:
+    measured = points(specs)
+    if not measured:
         raise HarnessError("no step has a record to plot; make one with: python -m harness train ID --record")
-    return svg.standalone(plots.frontier(found), "frontier", described(found))
+    return svg.standalone(plots.frontier(measured), "frontier", described(measured))
 
 
 def frontier(pages: Iterable[Page], name: str, width: float) -> Markup | None:
     """The plot of accuracy against parameters, `width` inches wide; None if nothing was measured."""
-    found = [_point(each.step, each.summary) for each in pages if each.summary and each.summary.complete]
-    if not found:
+    measured = [_point(each.step, each.summary) for each in pages if each.summary and each.summary.complete]
+    if not measured:
         return None
-    figure = plots.frontier(found, width=width)
-    return svg.inline(figure, f"frontier-{name}", f"accuracy against parameters. {described(found)}", plots.DARK)
+    figure = plots.frontier(measured, width=width)
+    return svg.inline(figure, f"frontier-{name}", f"accuracy against parameters. {described(measured)}", plots.DARK)
 
 
 def mnist_images(folder: str | Path | None = None) -> Tensor | None:
@@ -147,33 +147,33 @@ def mnist_images(folder: str | Path | None = None) -> Tensor | None:
 
 def png(image: Tensor) -> str:
     """A digit, rows x columns of grey levels, as a PNG in base64, dark on light."""
-    written = io.BytesIO()
+    stream = io.BytesIO()
     software = {"Software": "matplotlib"}  # without its version, with which the page would change
-    imsave(written, image.numpy(), cmap="gray_r", vmin=0, vmax=255, format="png", metadata=software)
-    return base64.b64encode(written.getvalue()).decode()
+    imsave(stream, image.numpy(), cmap="gray_r", vmin=0, vmax=255, format="png", metadata=software)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def environment() -> Environment:
     """The templates and the filters that they may use; all values are escaped."""
-    made = Environment(
+    result = Environment(
         loader=PackageLoader("harness.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["code"] = with_code
-    made.filters["anchor"] = lambda step_id: re.sub(r"\W+", "-", step_id)
-    made.filters["along"] = along_strip
-    return made
+    result.filters["code"] = with_code
+    result.filters["anchor"] = lambda step_id: re.sub(r"\W+", "-", step_id)
+    result.filters["along"] = along_strip
+    return result
 
 
 def with_code(text: str) -> Markup:
-    """Prose, escaped, with what stands between backticks as code."""
+    """Prose, escaped, with text between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def along_strip(accuracy: float) -> str:
-    """Where an accuracy in percent stands on the strip in the table of all steps, from 0 to 100."""
+    """The position of an accuracy in percent on the strip in the table of all steps, from 0 to 100."""
     low, here, high = (float(plots.height(value)) for value in (STRIP[0], accuracy, STRIP[1]))
     return f"{100 * min(max((here - low) / (high - low), 0), 1):.1f}"

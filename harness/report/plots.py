@@ -1,6 +1,6 @@
-"""The plots of the report: how a step learned, what it sees, and the accuracy of all steps against their size.
+"""The plots of the report: learning curves, receptive fields, and accuracy against parameters.
 
-They are drawn in the light colour of each pair below; `harness.report.svg.inline` puts in the dark one for a dark page.
+They are drawn in the light colour of each pair below; `harness.report.svg.inline` adds the dark one for a dark page.
 """
 
 import math
@@ -44,12 +44,17 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
 }
-ACCURACIES = (50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, GOAL, 99.6, 99.8, 99.9)  # that a scale may name, in percent
-MOST = 99.99  # percent; the scale ends before it reaches a network that errs nowhere
-FLOOR = 97.0  # percent; what lies below, such as a step of which some runs never learn, is named at the foot instead
-DIGITS = ((1, 1.2, 1.5, 2, 4, 6, 7, 8), (1, 1.5, 2, 3, 4, 6), (1, 2, 4), (1,))  # of sizes that an axis may name
-NAME = 40  # pixels that the name of a size takes, 100 an inch
-LIGHT = 20_000  # parameters; those above get a panel of their own, or they would press the others into a corner
+ACCURACIES = (50, 80, 90, 95, 97, 98, 98.5, 99, 99.2, GOAL, 99.6, 99.8, 99.9)  # possible ticks, in percent
+MOST = 99.99  # percent; on a logarithmic scale of the error, 100 is infinitely far
+FLOOR = 97.0  # percent; a step below it, such as one with runs that never learn, is named at the bottom instead
+DIGITS = (
+    (1, 1.2, 1.5, 2, 4, 6, 7, 8),
+    (1, 1.5, 2, 3, 4, 6),
+    (1, 2, 4),
+    (1,),
+)  # possible ticks per decade
+NAME = 40  # pixels, at 100 per inch: the width of a size's label
+LIGHT = 20_000  # parameters; larger networks get a panel of their own, or the others would share a corner
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Point:
 
 
 def height(accuracy: ArrayLike) -> NDArray[np.float64]:
-    """Where an accuracy in percent stands on a logarithmic scale of the error: half the errors is one step up."""
+    """The height of an accuracy in percent on a logarithmic scale of the error: half the errors, one step up."""
     error: NDArray[np.float64] = 100 - np.minimum(np.asarray(accuracy, dtype=np.float64), MOST)
     return -np.log10(error)
 
@@ -85,10 +90,10 @@ def height(accuracy: ArrayLike) -> NDArray[np.float64]:
 def curves(
     test: Sequence[Sequence[float]], train: Sequence[Sequence[float]], final_epochs: int, published: float | None
 ) -> Figure:
-    """Accuracy in percent by epoch: the mean over runs and, of several, the band from the lowest to the highest.
+    """Accuracy in percent by epoch: the mean over runs and, for several, the band from the lowest to the highest.
 
     Args:
-        test: after each epoch, a sequence a run; runs may differ in length.
+        test: one sequence per run, of the accuracies after each epoch; runs may differ in length.
         train: the same in training.
         final_epochs: how many epochs at the end count; they are shaded.
         published: the best test accuracy that was published, or None.
@@ -143,14 +148,14 @@ def field(model: nn.Module, image: Tensor) -> tuple[Figure, dict[str, str]]:
     axes.set_anchor("W")
     if legend := axes.get_legend():
         legend.set_title("")
-    axes.images[0].set_interpolation("none")  # the pixels as they are; whoever shows them enlarges them
+    axes.images[0].set_interpolation("none")  # the pixels as they are: the browser enlarges them
     colours = list(dict.fromkeys(to_hex(patch.get_edgecolor()) for patch in axes.patches))
     brighter = mpl.colormaps["viridis"](np.linspace(0.35, 1, len(colours)))
     return figure, DARK | {light: to_hex(dark) for light, dark in zip(colours, brighter, strict=True)}
 
 
 def frontier(points: Sequence[Point], *, width: float = 9.0) -> Figure:
-    """Accuracy against parameters of all points, and the line that none lies beyond.
+    """Accuracy against parameters of all points, and the frontier that no smaller network matches.
 
     A point is filled if it has an interval, and hollow if it is one run. `width` is in inches of 72 points.
     """
@@ -211,8 +216,8 @@ def _panel(axes: Axes, points: Sequence[Point], shown: Sequence[Point], ladders:
 
 
 def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
-    """A logarithmic scale from the smallest to the largest, with the most names that do not run into each other."""
-    margin = max(1.15, (sizes[-1] / sizes[0]) ** 0.05)  # which a marker has room in, however wide the range
+    """A logarithmic scale from the smallest to the largest, with as many labels as do not overlap."""
+    margin = max(1.15, (sizes[-1] / sizes[0]) ** 0.05)  # room for a marker, however wide the range
     low, high = sizes[0] / margin, sizes[-1] * margin
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -227,9 +232,9 @@ def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
 
 
 def _label(axes: Axes, best: Sequence[Point]) -> None:
-    """Names at the points, from the most accurate down, where they do not run into one that is placed already."""
+    """Label the points, from the most accurate down, where a label does not overlap one that is placed already."""
     placed: list[tuple[float, float]] = []
-    share = 140 / axes.bbox.width  # of the width that a name takes, in pixels, 100 an inch
+    share = 140 / axes.bbox.width  # of the width: a label of 140 pixels, at 100 per inch
     for point in reversed(best):
         x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.parameters, point.accuracy)))
         if all(abs(x - other_x) > share or abs(y - other_y) > 0.05 for other_x, other_y in placed):

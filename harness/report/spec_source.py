@@ -1,4 +1,4 @@
-"""The source of a spec, of which two parts are written from its record: the Measured line and the `claims`."""
+"""The source of a spec, two parts of which are generated from its record: the Measured line and the `claims`."""
 
 import ast
 import io
@@ -22,7 +22,7 @@ def with_measured(text: str, measured: str | None) -> str:
 
 
 def _filled(measured: str) -> str:
-    """A Measured line, wrapped; white space is all the same in it."""
+    """A Measured line, wrapped."""
     indent = " " * 8
     filled = textwrap.wrap(
         f"Measured: {escape.docstring(measured)}",
@@ -40,8 +40,8 @@ def with_claims(text: str, name: str, words: Mapping[str, str]) -> str:
     lines = list(io.StringIO(text))  # as Python counts them, which str.splitlines does not
     spec = _class(ast.parse(text), name)
     end = spec.end_lineno or len(lines)
-    there = [(node.lineno - 1, node.end_lineno or node.lineno) for node in spec.body if _is_claims(node)]
-    start, stop = there[0] if there else (end, end)
+    existing = [(node.lineno - 1, node.end_lineno or node.lineno) for node in spec.body if _is_claims(node)]
+    start, stop = existing[0] if existing else (end, end)
     entries = [f"        {escape.literal(claim)}: {escape.literal(word)},\n" for claim, word in words.items()]
     if entries and not lines[start - 1].endswith("\n"):
         lines[start - 1] += "\n"
@@ -50,7 +50,7 @@ def with_claims(text: str, name: str, words: Mapping[str, str]) -> str:
 
 
 def only(before: str, after: str, name: str, measured: str | None, words: Mapping[str, str]) -> bool:
-    """Whether Python reads the same in both but for the Measured line and the `claims`, and these as they are given."""
+    """Whether Python reads the same in both but for the Measured line and the `claims`, and these as given."""
     try:
         if _fixed(before, name) != _fixed(after, name):
             return False
@@ -58,13 +58,13 @@ def only(before: str, after: str, name: str, measured: str | None, words: Mappin
         claims = [ast.literal_eval(node.value) for node in spec.body if _is_claims(node)]
     except (SyntaxError, ValueError):
         return False
-    said = docstring.parse(ast.get_docstring(spec, clean=False), name).measured
+    written = docstring.parse(ast.get_docstring(spec, clean=False), name).measured
     wanted = None if measured is None else " ".join(measured.split())
-    return said == wanted and claims == ([dict(words)] if words else [])
+    return written == wanted and claims == ([dict(words)] if words else [])
 
 
 def _fixed(text: str, name: str) -> str:
-    """What Python reads of a spec, less its Measured line and its `claims`."""
+    """The syntax tree of a spec without its Measured line and its `claims`, as text."""
     tree = ast.parse(text)
     spec = _class(tree, name)
     spec.body = [node for node in spec.body if not _is_claims(node)]

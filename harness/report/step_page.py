@@ -1,4 +1,4 @@
-"""What the report says of one step: its prose, its figures, its plots, and the verdicts on its claims."""
+"""The section of one step in the report: its prose, figures and plots, and the verdicts on its claims."""
 
 import re
 from collections import Counter
@@ -36,7 +36,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Page:
-    """What the report says of one step."""
+    """The content of a step's section."""
 
     step: type[Step]
     target: str
@@ -61,16 +61,16 @@ class Page:
 
 
 def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page:
-    """What the report says of one step and the runs of a record."""
-    document, found = step.document(), claims.verdicts(step)
+    """The section of a step, with the runs of a record."""
+    document, verdicts = step.document(), claims.verdicts(step)
     runs = record.runs if record else ()
     before = find(step.follows) if step.follows else None
     return Page(
         step=step,
         target=document.target,
         result=re.sub(r"\n\s+", " ", document.result).splitlines(),
-        analysis=judged(document.analysis, found),
-        notes=judged(document.notes, found),
+        analysis=judged(document.analysis, verdicts),
+        notes=judged(document.notes, verdicts),
         published=document.published.get("best test"),
         summary=Summary.of(runs) if runs else None,
         provenance=record.provenance if record else {},
@@ -82,11 +82,11 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
     )
 
 
-def judged(section: str, found: Mapping[str, Verdict]) -> list[list[Judged]]:
+def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:
     """A section of a docstring by points and sentences, with the verdict on each claim."""
-    words = {claim: verdict.word for claim, verdict in found.items()}
+    words = {claim: verdict.word for claim, verdict in verdicts.items()}
     return [
-        [Judged(one, claims.word_of(one, words), {claim: found[claim] for claim in one.claims}) for one in point]
+        [Judged(one, claims.word_of(one, words), {claim: verdicts[claim] for claim in one.claims}) for one in point]
         for point in points(section)
     ]
 
@@ -100,7 +100,7 @@ def curves(step: type[Step], runs: Sequence[Run]) -> Markup:
 
 
 def field(step: type[Step], images: Tensor | None) -> Markup:
-    """The receptive field of each layer, on a digit if there is one."""
+    """The receptive field of each layer, drawn on a digit if test images are given."""
     image = torch.zeros(28, 28, dtype=torch.uint8) if images is None else images[SAMPLE]
     figure, dark = plots.field(step.model(), image)
     label = f"receptive field of a middle unit of each layer; of the whole network {step.receptive_field} pixels"

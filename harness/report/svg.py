@@ -1,4 +1,4 @@
-"""Figures of matplotlib as SVG: a file of its own, or a part of a page that is read in light and in dark."""
+"""Figures of matplotlib as SVG: files, or parts of a page that has a light and a dark version."""
 
 import io
 import re
@@ -15,7 +15,7 @@ WHITE = "#ffffff"
 
 
 def standalone(figure: Figure, name: str, description: str) -> str:
-    """The text of an SVG file on white paper; the same figure, name and description always give the same bytes.
+    """An SVG file on a white background; the same figure, name and description always give the same bytes.
 
     `description` goes into the metadata, for those who do not see the figure and for tests that compare it with data.
     """
@@ -23,12 +23,12 @@ def standalone(figure: Figure, name: str, description: str) -> str:
 
 
 def inline(figure: Figure, name: str, label: str, dark: Mapping[str, str]) -> Markup:
-    """The figure as an element of an HTML page, on no ground of its own, in the page's font and in both its colours.
+    """The figure as an element of an HTML page: transparent, in the page's font, with light and dark colours.
 
     Args:
         figure: drawn in the colours of a light page.
-        name: unique on the page; ids that one part of the figure uses of another are made from it.
-        label: what is to be seen, for those who do not see it.
+        name: unique on the page; the ids within the figure are derived from it.
+        label: what the figure shows, for screen readers.
         dark: the colour "#rrggbb" on a dark page for each on a light one; any other colour stays.
 
     """
@@ -51,11 +51,11 @@ def inline(figure: Figure, name: str, label: str, dark: Mapping[str, str]) -> Ma
 
 
 def _saved(figure: Figure, name: str, metadata: dict[str, str], **options: Any) -> str:
-    """What matplotlib writes, without a date and with ids made from the name instead of at random."""
-    written = io.StringIO()
+    """The SVG of matplotlib, without a date and with ids derived from the name instead of random ones."""
+    stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, **metadata}, **options)
-    return written.getvalue()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, **metadata}, **options)
+    return stream.getvalue()
 
 
 def _in_both(colour: str, dark: Mapping[str, str]) -> str:

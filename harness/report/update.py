@@ -1,8 +1,7 @@
-"""Write what the records say back into the specs and the README: Measured lines, verdicts of claims, generated tables.
+"""Bring specs, README and plot up to the records: Measured lines, verdicts of claims, generated tables.
 
-Only what is generated is touched, which is read back and compared before anything is written, and only files that
-change are written. `pytest --update-records` and the verb `train --record` end with this; a difference in git then
-shows what new evidence overturns.
+Only generated text is replaced: every new text is read back and compared with the old one before the first file is
+written. `pytest --update-records` and `train --record` end with this, and `git diff` shows what new evidence overturns.
 """
 
 import hashlib
@@ -27,25 +26,22 @@ CITED = re.compile(r"(<!-- (\w+/\w+): (.+?) -->).*$", flags=re.MULTILINE)
 
 
 def rewrite() -> list[Path]:
-    """Bring all specs, the README and its plot up to the records; the files that were not, and now are.
+    """Bring all specs, the README and its plot up to the records, and return the files that changed.
 
-    All, because a claim about a step may be decided by the record of another. The README is that beside the package
-    `spec`, the plot docs/frontier.svg there, where there are any.
+    All specs, because a claim about one step may be decided by the record of another. The README is the one next to
+    the package `spec`, the plot its docs/frontier.svg; either may be missing.
 
-    Raises HarnessError for a claim that is not in the vocabulary, and if more would change than is generated: then
-    nothing is written. So it does for a file that cannot be written.
+    Raises HarnessError for a claim that is not in the vocabulary and if more than generated text would change, in both
+    cases before anything is written; and if a file cannot be written.
     """
     changed = {path: text for path, text in texts() if not path.exists() or path.read_text("utf-8") != text}
     for path, text in changed.items():
-        try:
-            write(path, text.encode())
-        except OSError as error:
-            raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
+        write(path, text.encode())
     return list(changed)
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Each file that is generated, or in part, with its text as it should be."""
+    """Each file with generated text, and its content as it should be."""
     specs = list(steps().values())
     words = {step.id: {claim: verdict.word for claim, verdict in verdicts(step).items()} for step in specs}
     for step in specs:
@@ -68,7 +64,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def checksums(folder: Path) -> str:
-    """The SHA-256 of each record in a folder, a line each: a digit that changes anywhere in a record is seen by it."""
+    """One line per record in a folder with its SHA-256, by which a digit that changes anywhere in it is noticed."""
     files = sorted(folder.glob("*.json"))
     return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
 
@@ -76,7 +72,7 @@ def checksums(folder: Path) -> str:
 def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
     """The source of a spec with its Measured line and the words of its claims as they should be.
 
-    Raises HarnessError if, read by Python, it would say anything else, or something else would have changed.
+    Raises HarnessError if Python would read anything else there, or if anything else would change.
     """
     before, measured = step.source.read_text(encoding="utf-8"), summary.measured(step)
     after = with_measured(with_claims(before, step.__name__, words), measured)
@@ -86,9 +82,9 @@ def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
 
 
 def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
-    """The README with what stands between the markers of each ladder, the findings and the speed made anew.
+    """The README with its tables generated anew: of each ladder, the findings and the speed, each between two markers.
 
-    So is the rest of a line after `<!-- ID: CLAIM -->`: what became of that claim, with its evidence.
+    So is the rest of a line after `<!-- ID: CLAIM -->`: the verdict on that claim, with its evidence.
     """
     for marker in generated(text):
         if marker == "findings":
@@ -102,13 +98,13 @@ def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def generated(text: str) -> set[str]:
-    """The names of the markers in the README between which a table is made."""
+    """The names of the markers in the README that enclose a generated table."""
     ladders = {step.ladder for step in steps().values()}
     return {"findings", "speed", *ladders} & set(re.findall(r"^<!-- (\w+) -->$", text, flags=re.MULTILINE))
 
 
 def by_hand(text: str, markers: Iterable[str]) -> str:
-    """The README without what is made: between those markers, and after what is cited."""
+    """The README without its generated text: between these markers, and after a claim."""
     for marker in markers:
         text = _between(text, marker, "")
     return CITED.sub(r"\1", text)

@@ -4,11 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
 from harness import escape
-from harness.commands.console import console
+from harness.commands.console import bare_table, console
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.step import Step
@@ -74,7 +73,7 @@ def rows(comparison: "Comparison") -> list[tuple[str, str, str, str]]:
 
 def table(names: tuple[str, str], comparison: "Comparison") -> Table:
     """The pairs, as a table for the terminal."""
-    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    result = bare_table()
     for name in ("seed", *names, "difference"):
         result.add_column(name, justify="right", overflow="fold")
     for row in rows(comparison):

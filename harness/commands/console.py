@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -25,6 +26,11 @@ def console() -> Console:
     Text is printed verbatim: brackets and colons in a name are no mark-up.
     """
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
+
+
+def bare_table(title: str | None = None) -> Table:
+    """An empty table with a line under its head and no frame."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
 
 
 def print_epoch(step: type[Step], seed: int, epoch: Epoch) -> None:

@@ -5,11 +5,10 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_engine
-from harness.commands.console import console, print_epoch
+from harness.commands.console import bare_table, console, print_epoch
 from harness.errors import HarnessError
 from harness.step import Step
 
@@ -51,7 +50,7 @@ def _candidates(ladder: str) -> ModuleType:
 def _table(ranked: "dict[type[Step], list[Trial]]") -> Table:
     from harness.jobs.search import mean
 
-    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    result = bare_table()
     result.add_column("candidate", no_wrap=True)
     for name in ("parameters", "seeds", "validation", "worst", "train"):
         result.add_column(name, justify="right", no_wrap=True)

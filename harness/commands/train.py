@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_engine, parse_positive, parse_seed
-from harness.commands.console import console, display
+from harness.commands.console import bare_table, console, display
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find
@@ -148,8 +147,7 @@ def _as_json(run: Run) -> dict[str, object]:
 def table(runs: list[Run]) -> Table:
     """The result, one line per seed: parameters, receptive field, final epochs, held or not, seconds."""
     step = runs[0].step
-    title = f"{step.id}: {step.title}"
-    result = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    result = bare_table(f"{step.id}: {step.title}")
     result.add_column("step", no_wrap=True)
     last, final = len(runs[0].epochs), len(runs[0].final)
     epochs = [f"epoch\n{number}" for number in range(last - final + 1, last + 1)]

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     b = find(arguments.b) if arguments.b else a
     records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
     names = a.id, escape.printable(str(arguments.against or b.id))
-    ours, theirs = (quantities.final(kept.runs) for kept in records)
+    ours, theirs = (quantities.final(saved.runs) for saved in records)
     comparison = paired(ours, theirs)
     lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
     if arguments.markdown:
@@ -50,10 +50,10 @@ def recorded(step: type[Step]) -> "Record":
     """The committed record of a step; HarnessError if it has none."""
     from harness.evidence import record
 
-    kept = record.read(step)
-    if kept is None:
+    saved = record.read(step)
+    if saved is None:
         raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
-    return kept
+    return saved
 
 
 def against(step: type[Step], path: Path) -> "Record":
@@ -123,11 +123,11 @@ def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]
     from harness.evidence import statistics
 
     lines = []
-    for name, kept in zip(names, records, strict=True):
-        missed = [[image for image, _, _ in run.errors] for run in kept.runs if run.errors is not None]
+    for name, saved in zip(names, records, strict=True):
+        missed = [[image for image, _, _ in run.errors] for run in saved.runs if run.errors is not None]
         if len(missed) < 2:
             continue
-        last = [run.accuracies()[-1] for run in kept.runs if run.errors is not None]
+        last = [run.accuracies()[-1] for run in saved.runs if run.errors is not None]
         expected = statistics.independent_spread(missed)
         lines.append(
             f"{name}: after the last epoch {len(last)} seeds spread by {np.std(last, ddof=1):.3f} points; "
@@ -139,13 +139,13 @@ def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]
 
 def unlike(records: "tuple[Record, Record]", same_step: bool) -> list[str]:
     """One line per difference in provenance; for two records of one step also in network, recipe and epochs."""
-    a, b = ({**kept.provenance, "epochs": lengths(kept)} for kept in records)
+    a, b = ({**saved.provenance, "epochs": lengths(saved)} for saved in records)
     their_own = () if same_step else ("fingerprint", "epochs")
     other = [key for key in a | b if key not in their_own and a.get(key) != b.get(key)]
-    told = {"fingerprint": "network or recipe"}
-    return [f"They differ in {told.get(key, key)}: {a.get(key)} and {b.get(key)}." for key in other]
+    words = {"fingerprint": "network or recipe"}
+    return [f"They differ in {words.get(key, key)}: {a.get(key)} and {b.get(key)}." for key in other]
 
 
-def lengths(kept: "Record") -> str:
+def lengths(saved: "Record") -> str:
     """How many epochs the runs of a record have; several numbers where they are not of one length."""
-    return ", ".join(map(str, sorted({len(run.epochs) for run in kept.runs})))
+    return ", ".join(map(str, sorted({len(run.epochs) for run in saved.runs})))

@@ -1,4 +1,4 @@
-"""Sentences: each of every Analysis and of the Notes is tagged, and counted by what became of it."""
+"""Sentences: each of every Analysis and of the Notes is tagged, and counted by its verdict."""
 
 import re
 from pathlib import Path

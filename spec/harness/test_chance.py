@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import is_hypothesis_test, settings
+from hypothesis import settings
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
@@ -23,7 +23,7 @@ def test_the_examples_of_hypothesis_are_fixed_and_not_timed(request: pytest.Fixt
         pytest.skip("another profile was asked for")
     for item in request.session.items:
         test: Any = getattr(item, "function", None)
-        if is_hypothesis_test(test):
+        if hasattr(test, "hypothesis"):
             own: settings = test._hypothesis_internal_use_settings
             assert own.derandomize or test._hypothesis_internal_use_seed is not None, item.nodeid
             assert own.deadline is None, item.nodeid

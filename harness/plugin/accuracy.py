@@ -217,7 +217,7 @@ def _printer(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a session in which no test ran: a selection that is skipped entirely must not look green."""
+    """Update texts if asked to, and fail a session in which no test ran: all skipped must not look green."""
     reporter: TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
     alone = not hasattr(session.config, "workerinput")  # workers of xdist leave it to their controller
     if reporter is not None and alone and session.config.getoption("--update-records"):

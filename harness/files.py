@@ -9,7 +9,15 @@ from harness.errors import HarnessError
 LARGEST = 1 << 26  # bytes; the record of a hundred seeds has a twentieth of it
 
 
-def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
+_UNCHANGED = "it is as it was"
+
+
+def unwritable(path: Path, error: OSError, advice: str = _UNCHANGED) -> HarnessError:
+    """The error for a file that cannot be written, which ends with what to do."""
+    return HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}")
+
+
+def write(path: Path, raw: bytes, advice: str = _UNCHANGED) -> None:
     """Write a file in one move: a reader finds the old bytes or the new ones, and never a part of them.
 
     Raises HarnessError, whose message ends with the advice, if the file cannot be written.
@@ -22,7 +30,7 @@ def write(path: Path, raw: bytes, advice: str = "it is as it was") -> None:
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
     except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
+        raise unwritable(path, error, advice) from error
     finally:
         with suppress(OSError):
             unfinished.unlink()

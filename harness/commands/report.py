@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.files import unwritable
 from harness.ladder import steps
 
 
@@ -23,6 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; name another file") from error
+        raise unwritable(path, error, "name another file") from error
     print(path)
     return 0

@@ -114,7 +114,7 @@ def add(run: Run, *, replace: bool = False) -> None:
             merged = sorted([*others, run], key=lambda saved: saved.seed)
             files.write(path, _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode())
     except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
+        raise files.unwritable(path, error) from error
 
 
 def _text(record: Record) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from harness import files, strict_json
 from harness.errors import HarnessError
+from harness.jobs.run_file import MAKE_ROOM
 from harness.provenance import differences
 from harness.run import Epoch, Progress, epoch_of_json
 from harness.step import Step
@@ -121,4 +122,4 @@ def read(path: Path) -> Checkpoint:
 
 def write(path: Path, raw: bytes) -> None:
     """Replace a checkpoint in one move, once the new one is on the disk; HarnessError if it cannot be written."""
-    files.write(path, raw, advice="make room, or mend the folder, and go on with --resume")
+    files.write(path, raw, advice=MAKE_ROOM)

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.run import Epoch, Outcome, Run, epoch_of_json
 from harness.step import Step
 
+MAKE_ROOM = "make room, or mend the folder, and go on with --resume"
 NOT_PROVENANCE = {"step", "seed", "started", "together", "commit", "dirty"}  # the rest of the first line is
 
 
@@ -51,8 +52,7 @@ class RunFile:
 
 def unwritable(path: Path, error: OSError) -> HarnessError:
     """The error for a file of a run that cannot be written."""
-    why = error.strerror or error
-    return HarnessError(f"cannot write {path}: {why}; make room, or mend the folder, and go on with --resume")
+    return files.unwritable(path, error, MAKE_ROOM)
 
 
 def read(path: Path, step: type[Step]) -> Run:

@@ -7,7 +7,6 @@ from typing import Any
 from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
-from harness.files import write
 from harness.report.markdown import table
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmark.json"
@@ -45,8 +44,8 @@ def save(result: dict[str, Any]) -> None:
     key = (result["made"]["hardware"], result["step"])
     saved = {(one["made"]["hardware"], one["step"]): one for one in recorded()} | {key: result}
     results = [saved[key] for key in sorted(saved)]
-    write(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
-    write(RESULTS.with_suffix(".md"), page(results).encode())
+    files.write(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    files.write(RESULTS.with_suffix(".md"), page(results).encode())
 
 
 def page(results: list[dict[str, Any]]) -> str:

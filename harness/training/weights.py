@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.files import write
 from harness.provenance import fingerprint
 from harness.step import Step
 
@@ -63,7 +62,7 @@ def keep(trained: Trained) -> Path:
     about = {"step": step.id, "seed": str(trained.seed), "fingerprint": fingerprint(step)}
     try:
         path.parent.mkdir(exist_ok=True)
-        write(path, save(tensors, about))
+        files.write(path, save(tensors, about))
     except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; it is as it was") from error
+        raise files.unwritable(path, error) from error
     return path

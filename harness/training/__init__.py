@@ -1,4 +1,4 @@
-"""Seeds of one step in memory, an epoch at a time. Writes no files."""
+"""Seeds of one step in memory, an epoch at a time. Writes no files but the library of `native`, in the cache."""
 
 from harness.training.ensemble import EnsembleTrainer
 from harness.training.train import OnEpoch

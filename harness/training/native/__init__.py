@@ -1,0 +1,1 @@
+"""Training steps in C++, with the same bits on every machine."""

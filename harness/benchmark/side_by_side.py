@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from harness.benchmark.implementations import Eager, Implementation, Notebook, OursTogether, ours
 from harness.data import MNIST
@@ -215,11 +215,23 @@ def operations_of_epoch(step: type[Step], train: int, test: int) -> int:
     """
     model = step.model().to("meta")
     images = torch.empty(2, 1, 28, 28, device="meta")
-    with FlopCounterMode(display=False) as backward:
+    formulas = {torch.ops.aten.convolution_backward: _backward_of_convolution}
+    with FlopCounterMode(display=False, custom_mapping=formulas) as backward:
         F.nll_loss(model(images), torch.zeros(2, dtype=torch.int64, device="meta")).backward()
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         model.eval()(images)
     return (int(backward.get_total_flops()) * train + int(forward.get_total_flops()) * test) // len(images)
+
+
+def _backward_of_convolution(
+    gradient: list[int], images: list[int], weight: list[int], *others: Any, **_: object
+) -> int:
+    """The gradients of the images and of the weights each take as many operations as the convolution itself.
+
+    torch's own formula counts the weights of a grouped convolution as those of a dense one.
+    """
+    transposed, wanted = others[4], others[7]
+    return int(conv_flop_count(images, weight, gradient, transposed) * sum(wanted[:2]))
 
 
 def _matrix_rate(device: torch.device, side: int = 1024) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from harness import Recipe, StepSpec, steps
 from harness.__main__ import main
@@ -73,6 +74,38 @@ def test_the_operations_of_an_epoch_are_those_counted_by_hand() -> None:
     # backward: the weights of both, and the input of the second alone
     train, test = 2 * first + 3 * second, first + second
     assert side_by_side.operations_of_epoch(STEP, 100, 10) == 100 * train + 10 * test
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "others"),
+    [  # multiplications per image: weights times positions of the output
+        (
+            "five_steps/step5",
+            8 * 9 * 26**2,
+            8 * 8 * 9 * 24**2 + 8 * 16 * 9 * 22**2 + 16 * 16 * 9 * (20**2 + 8**2 + 6**2) + 16 * 10 * 6**2,
+        ),
+        (
+            "frontier/step12",
+            6 * 9 * 26**2,
+            (6 * 9 + 6 * 12 + 12 * 9 + 12 * 16) * 24**2
+            + (16 * 9 + 16 * 20) * 12**2
+            + (20 * 9 + 20 * 24) * 10**2
+            + (24 * 9 + 24 * 26) * 8**2
+            + 26 * 10,
+        ),
+    ],
+)
+def test_a_depthwise_convolution_is_counted_for_what_it_is(step: str, first: int, others: int) -> None:
+    train, test = 2 * (2 * first + 3 * others), 2 * (first + others)
+    assert side_by_side.operations_of_epoch(steps()[step], 100, 10) == 100 * train + 10 * test
+
+
+@pytest.mark.parametrize("step", ["four_steps/step1", "s5/code9", "discover/8k_lr", "expand_squeeze/s7_file3"])
+def test_dense_convolutions_are_counted_as_torch_counts_them(step: str) -> None:
+    model = steps()[step].model().to("meta")
+    with FlopCounterMode(display=False) as counter:
+        model(torch.empty(2, 1, 28, 28, device="meta")).sum().backward()
+    assert side_by_side.operations_of_epoch(steps()[step], 2, 0) == counter.get_total_flops()
 
 
 def test_the_sides_take_turns() -> None:

@@ -21,9 +21,10 @@ class Epoch:
     """The result of one epoch. Accuracies are in percent.
 
     `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
-    change, with dropout and augmentation on. `test_accuracy` is over all test images after the epoch, and `errors`
-    names those that are misclassified. `seconds` are wall time, evaluation included; where seeds are trained together,
-    the share of one.
+    change, with dropout and augmentation on. `test_accuracy` and `test_loss`, the mean negative log-likelihood, are
+    over all test images after the epoch, and `errors` names those that are misclassified. `seconds` are wall time,
+    evaluation included; where seeds are trained together, the share of one. A loss that older versions did not write is
+    NaN, and so is a test loss that is not finite.
     """
 
     epoch: int
@@ -32,6 +33,19 @@ class Epoch:
     train_loss: float
     seconds: float
     errors: Errors = ()
+    test_loss: float = math.nan
+
+    def as_json(self) -> dict[str, Any]:
+        """The epoch as files hold it, without a loss that it does not have: NaN is not a number of JSON."""
+        value = {name: getattr(self, name) for name in _NAMES}
+        return {name: entry for name, entry in value.items() if name not in _LOSSES or not math.isnan(entry)}
+
+
+_LOSSES = ("train_loss", "test_loss")
+_NAMES = ("epoch", "train_accuracy", "test_accuracy", *_LOSSES, "seconds", "errors")
+
+LARGEST_LOSS = 1e39
+"""No loss in a file is larger; float32 ends at 3.4e38."""
 
 
 def epoch_of_json(value: Any, number: int) -> Epoch:
@@ -40,9 +54,12 @@ def epoch_of_json(value: Any, number: int) -> Epoch:
         epoch=strict_json.whole(value, "epoch", number, number + 1),
         train_accuracy=strict_json.number(value, "train_accuracy", 0, 100),
         test_accuracy=strict_json.number(value, "test_accuracy", 0, 100),
-        train_loss=strict_json.number(value, "train_loss", -1e39, 1e39),
+        train_loss=strict_json.number(value, "train_loss", -LARGEST_LOSS, LARGEST_LOSS),
         seconds=strict_json.number(value, "seconds", 0, 1e9),
         errors=errors_of_json(strict_json.field(value, "errors")),
+        test_loss=strict_json.number(value, "test_loss", -LARGEST_LOSS, LARGEST_LOSS)
+        if "test_loss" in value
+        else math.nan,
     )
 
 
@@ -104,10 +121,9 @@ class Run:
 
     def as_json(self) -> dict[str, Any]:
         """The run as records and the command line show it, with the `errors` of its last epoch only."""
-        epochs = [{name: value for name, value in vars(epoch).items() if name != "errors"} for epoch in self.epochs]
+        epochs = [epoch.as_json() for epoch in self.epochs]
         for epoch in epochs:
-            if math.isnan(epoch["train_loss"]):
-                del epoch["train_loss"]  # of an older record, which has none
+            del epoch["errors"]
         return {"seed": self.seed, "together": self.together, "epochs": epochs, "errors": self.errors or ()}
 
 

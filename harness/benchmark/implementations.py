@@ -175,7 +175,7 @@ class OursTogether:
 
 def _accuracy(trainer: Trainer) -> float:
     n = len(trainer.data.test_labels)
-    return percent(n - len(trainer.evaluate()[0]), n)
+    return percent(n - len(trainer.evaluate()[0].errors), n)
 
 
 def _sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

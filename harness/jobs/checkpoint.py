@@ -47,7 +47,7 @@ class Checkpoint:
     def pack(self) -> bytes:
         """The bytes of a safetensors file."""
         runs = [
-            {"seed": seed, "epochs": [vars(epoch) for epoch in run], "failed": self.progress.failed.get(seed)}
+            {"seed": seed, "epochs": [epoch.as_json() for epoch in run], "failed": self.progress.failed.get(seed)}
             for seed, run in self.progress.epochs.items()
         ]
         text = json.dumps({"version": VERSION, "step": self.step, "head": self.head, "runs": runs})

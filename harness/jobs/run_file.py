@@ -34,7 +34,7 @@ class RunFile:
 
     def add(self, outcome: Outcome) -> None:
         """Append an epoch, or the reason why there are no more."""
-        self._write(vars(outcome) if isinstance(outcome, Epoch) else {"failed": str(outcome)})
+        self._write(outcome.as_json() if isinstance(outcome, Epoch) else {"failed": str(outcome)})
 
     def _write(self, line: dict[str, Any]) -> None:
         """Append one line and flush it, so that it outlives this process."""

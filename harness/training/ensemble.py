@@ -15,12 +15,11 @@ from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
 from harness.recipe import Recipe
-from harness.run import Errors
 from harness.step import Step
 from harness.training import augmentation, dropout
 from harness.training.augmentation import normalized, transformed
 from harness.training.cuda_graph import WARM_UP, StepGraph
-from harness.training.evaluation import check_output, missed
+from harness.training.evaluation import Evaluation, check_output, evaluations
 from harness.training.losses import loss_of
 from harness.training.snapshot import Generators, State, capture, restore
 from harness.training.trainer import Trainer, optimizer_of
@@ -144,18 +143,18 @@ class EnsembleTrainer(Trainer):
         return list(zip(losses, self.correct.tolist(), strict=True))
 
     @torch.inference_mode()
-    def evaluate(self, batch_size: int = 500) -> list[Errors]:
-        """The test images that each network misses in evaluation mode."""
+    def evaluate(self, batch_size: int = 500) -> list[Evaluation]:
+        """For each network in evaluation mode the test images that it misses, and its mean loss over all of them."""
         self.network.eval()
         weights, buffers = (
             {name: self.averaged.get(name, value) for name, value in own.items()}
             for own in (self.weights, self.buffers)
         )
         batches = self.data.test_images.split(batch_size)
-        predicted = torch.cat(
-            [self.forward(weights, buffers, normalized(b, self.recipe.normalize)).argmax(2) for b in batches], dim=1
+        log_probabilities = torch.cat(
+            [self.forward(weights, buffers, normalized(batch, self.recipe.normalize)) for batch in batches], dim=1
         )
-        return [missed(one, self.data.test_labels) for one in predicted]
+        return evaluations(log_probabilities, self.data.test_labels)
 
     def state(self) -> State:
         """Networks, averages, momentum and generators, as copies on the CPU."""

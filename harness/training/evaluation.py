@@ -1,4 +1,6 @@
-"""Which images a network misses, and whether its output is that of a classifier of digits."""
+"""What a network makes of the test images, and whether its output is that of a classifier of digits."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +12,40 @@ from harness.step import Step
 from harness.training.augmentation import normalized
 
 
+class Evaluation(NamedTuple):
+    """The images that a network misses, and the mean negative log-likelihood over all of them."""
+
+    errors: Errors
+    loss: float
+
+
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> float:
     """Accuracy in percent of the model in evaluation mode on the images (N, H, W) uint8."""
     return percent(len(labels) - len(errors(model, images, labels, normalize)), len(labels))
 
 
-@torch.inference_mode()
-def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500) -> Errors:
+def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> Errors:
     """The images (N, H, W) uint8 that the model misses in evaluation mode."""
+    return evaluation(model, images, labels, normalize).errors
+
+
+@torch.inference_mode()
+def evaluation(
+    model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500
+) -> Evaluation:
+    """The evaluation of the model, in evaluation mode, on the images (N, H, W) uint8."""
     model.eval()
-    predicted = torch.cat([model(normalized(batch, normalize)).argmax(1) for batch in images.split(batch_size)])
-    return missed(predicted, labels)
+    log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(batch_size)])
+    [result] = evaluations(log_probabilities[None], labels)
+    return result
+
+
+def evaluations(log_probabilities: Tensor, labels: Tensor) -> list[Evaluation]:
+    """The evaluation of each of S networks by their log-probabilities (S, N, 10) of images with these labels (N,)."""
+    index = labels.expand(len(log_probabilities), -1)[..., None]
+    losses = -log_probabilities.gather(2, index).double().mean((1, 2))
+    predicted = log_probabilities.argmax(2)
+    return [Evaluation(missed(one, labels), loss) for one, loss in zip(predicted, losses.tolist(), strict=True)]
 
 
 def missed(predicted: Tensor, labels: Tensor) -> Errors:

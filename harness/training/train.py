@@ -12,10 +12,10 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.run import Epoch, Errors, Outcome, Progress, Run
+from harness.run import LARGEST_LOSS, Epoch, Outcome, Progress, Run
 from harness.step import Step
 from harness.training.ensemble import together
-from harness.training.evaluation import percent
+from harness.training.evaluation import Evaluation, percent
 from harness.training.trainer import Trainer, alone
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]
@@ -36,23 +36,25 @@ def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list
     """Train and evaluate one epoch; the result for each seed."""
     began = time.perf_counter()
     trained = trainer.train_epoch()
-    missed = trainer.evaluate()
+    tested = trainer.evaluate()
     seconds = (time.perf_counter() - began) / len(seeds)
     return [
         _loss_error(step, seed, trainer.epoch, loss, finite)
-        or _epoch(trainer.epoch, loss, correct, errors, seconds, trainer.data)
-        for seed, (loss, correct), errors, finite in zip(seeds, trained, missed, trainer.finite.tolist(), strict=True)
+        or _epoch(trainer.epoch, loss, correct, test, seconds, trainer.data)
+        for seed, (loss, correct), test, finite in zip(seeds, trained, tested, trainer.finite.tolist(), strict=True)
     ]
 
 
-def _epoch(number: int, loss: float, correct: int, errors: Errors, seconds: float, data: MNIST) -> Epoch:
+def _epoch(number: int, loss: float, correct: int, test: Evaluation, seconds: float, data: MNIST) -> Epoch:
     return Epoch(
         epoch=number,
         train_accuracy=percent(correct, len(data.train_labels)),
-        test_accuracy=percent(len(data.test_labels) - len(errors), len(data.test_labels)),
+        test_accuracy=percent(len(data.test_labels) - len(test.errors), len(data.test_labels)),
         train_loss=round(loss, 6),
         seconds=round(seconds, 2),
-        errors=errors,
+        errors=test.errors,
+        # One image that is held to be impossible makes it infinite, which is no failure of the training.
+        test_loss=round(test.loss, 6) if abs(test.loss) <= LARGEST_LOSS else math.nan,
     )
 
 

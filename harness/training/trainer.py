@@ -16,11 +16,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from harness.data import MNIST
 from harness.device import layout
 from harness.recipe import Recipe
-from harness.run import Errors
 from harness.step import Step
 from harness.training import dropout
 from harness.training.augmentation import prepare
-from harness.training.evaluation import check_output, errors
+from harness.training.evaluation import Evaluation, check_output, evaluation
 from harness.training.losses import loss_of
 from harness.training.snapshot import Generators, State, capture, restore
 
@@ -43,8 +42,8 @@ class Trainer(ABC):
         """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
 
     @abstractmethod
-    def evaluate(self) -> list[Errors]:
-        """The test images that each network misses."""
+    def evaluate(self) -> list[Evaluation]:
+        """For each network the test images that it misses, and its mean loss over all of them."""
 
     @abstractmethod
     def state(self) -> State:
@@ -134,9 +133,9 @@ class SingleTrainer(Trainer):
         self.launch_epoch()
         return [(self.loss_sum.item() / self.steps_per_epoch, int(self.correct.item()))]
 
-    def evaluate(self) -> list[Errors]:
-        """The test images that the network misses, in a list of one."""
-        return [errors(self.evaluated, self.data.test_images, self.data.test_labels, self.recipe.normalize)]
+    def evaluate(self) -> list[Evaluation]:
+        """The test images that the network misses, and its mean loss, in a list of one."""
+        return [evaluation(self.evaluated, self.data.test_images, self.data.test_labels, self.recipe.normalize)]
 
     def state(self) -> State:
         """Network, average, momentum and generators, as copies on the CPU."""

@@ -112,7 +112,7 @@ def test_the_json_of_a_run_has_the_misses_of_the_last_epoch(step: type[Step]) ->
 
 
 def test_the_very_same_run_again_changes_nothing(step: type[Step]) -> None:
-    epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),)),)
+    epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),), test_loss=0.04),)
     for _ in range(2):
         record.add(Run(step, 0, epochs, provenance=MADE))
     assert record.runs(step) == (Run(step, 0, epochs),)
@@ -212,6 +212,20 @@ def test_a_record_of_an_older_version_has_no_misses_and_no_losses(step: type[Ste
     add(step, MADE, run(1, 99.4))
     assert json.loads(record.path_of(step).read_text())["runs"] == [{**old, "together": 1, "errors": []}, run(1, 99.4)]
     assert record.runs(step)[0].errors is None
+
+
+def test_test_losses_are_kept_beside_runs_of_an_older_version_that_stay_as_they_are(step: type[Step]) -> None:
+    add(step, MADE, run(0, 99.1))
+    before = record.path_of(step).read_text()
+    newer = run(1, 99.4)
+    newer["epochs"][0]["test_loss"] = 0.025
+    add(step, MADE, newer)
+    old, new = record.runs(step)
+    assert math.isnan(old.epochs[0].test_loss)
+    assert new.epochs[0].test_loss == 0.025
+    after = record.path_of(step).read_text()
+    assert after.startswith(before.removesuffix("\n ]\n}\n"))
+    assert after.count('"train_loss": 0.1, "test_loss": 0.025, "seconds": 1.5}') == after.count("test_loss") == 1
 
 
 def test_misses_that_are_none_are_refused(step: type[Step]) -> None:

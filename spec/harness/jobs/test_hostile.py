@@ -87,6 +87,8 @@ HOSTILE = {
     "a seed that is a truth value": packed(text_of(runs=[{"seed": True, "epochs": []}])),
     "an epoch out of turn": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "epoch": 2}]}])),
     "an accuracy beyond 100": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "test_accuracy": 101}]}])),
+    "a test loss that is no number": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "test_loss": None}]}])),
+    "a test loss beyond float32": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "test_loss": 1e40}]}])),
     "errors that are none": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "errors": [[0, 0, 10]]}]}])),
     "runs of unequal length": packed(text_of(runs=[{"seed": 0, "epochs": []}, {"seed": 1, "epochs": [EPOCH]}])),
 }

@@ -74,3 +74,12 @@ def accuracy_of(model: nn.Module, data: MNIST, recipe: Recipe) -> float:
     loader = DataLoader(Digits(data.test_images, data.test_labels, recipe, None), batch_size=recipe.batch_size)
     correct = sum(int((model(images).argmax(dim=1) == labels).sum()) for images, labels in loader)
     return 100 * correct / len(data.test_labels)
+
+
+@torch.no_grad()
+def loss_of(model: nn.Module, data: MNIST, recipe: Recipe) -> float:
+    """The mean negative log-likelihood of the test images, one image at a time, in evaluation mode."""
+    model.eval()
+    digits = Digits(data.test_images, data.test_labels, recipe, None)
+    likelihoods = [model(image[None])[0, label].item() for image, label in digits]  # type: ignore[attr-defined]
+    return float(-sum(likelihoods) / len(likelihoods))

@@ -1,5 +1,6 @@
 """The trainer follows the recipe: it is compared with a plain reference loop, and with itself."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import Epoch, Run
 from harness.step import Step
 from harness.training import augmentation
-from harness.training.evaluation import errors, evaluate
+from harness.training.evaluation import errors, evaluate, evaluation, evaluations
 from harness.training.train import sound, training
 from harness.training.trainer import SingleTrainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities
@@ -140,6 +141,7 @@ def test_a_step_trains_as_the_reference_whatever_the_layout_in_memory(data: MNIS
         assert epoch.train_accuracy == pytest.approx(accuracy, abs=1e-4)
         assert epoch.test_accuracy == reference.accuracy_of(model, data, step.recipe)
         assert len(epoch.errors) == 500 - round(5 * epoch.test_accuracy)
+        assert epoch.test_loss == pytest.approx(reference.loss_of(model, data, step.recipe), abs=1e-6)
 
 
 def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) -> None:
@@ -151,6 +153,51 @@ def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) 
 
     missed = errors(Always(), data.test_images, data.test_labels, RECIPE.normalize)
     assert missed == tuple((index, index % 10, 3) for index in range(500) if index % 10 != 3)
+
+
+class Sure(nn.Module):
+    """Holds each digit for as likely as it is told to, whatever the image."""
+
+    def __init__(self, likelihoods: list[float]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.register_buffer("log_likelihoods", torch.tensor(likelihoods).log())
+        self.log_likelihoods: torch.Tensor
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (self.log_likelihoods + 0 * self.weight).expand(len(images), 10)
+
+
+def test_the_test_loss_is_the_mean_over_images_and_not_over_batches(data: MNIST) -> None:
+    """750 images in batches of 500 and 250: of the digits 0 to 9 in turn, then of 250 zeros."""
+    images = data.test_images.repeat(2, 1, 1)[:750]
+    labels = torch.cat([torch.arange(500) % 10, torch.zeros(250, dtype=torch.int64)])
+    model = Sure([0.5, 0.25, *[0.03125] * 8])
+    expected = (300 * 1 + 50 * 2 + 400 * 5) * math.log(2) / 750
+    assert evaluation(model, images, labels, RECIPE.normalize).loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_test_loss_is_summed_in_double_precision() -> None:
+    """In float32, 2^24 and a one are 2^24."""
+    log_probabilities = torch.zeros(1, 5, 10)
+    log_probabilities[0, 0, 0] = -(2.0**24)
+    log_probabilities[0, 1:, 0] = -1
+    [found] = evaluations(log_probabilities, torch.zeros(5, dtype=torch.int64))
+    assert found.loss * 5 == 2**24 + 4
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]], ids=["alone", "together"])
+def test_a_test_loss_that_is_not_finite_ends_no_run_and_is_left_out(data: MNIST, seeds: list[int]) -> None:
+    step = step_of(replace(RECIPE, epochs=1))
+    step.model = lambda: Sure([0.2] * 5 + [0.0] * 5)
+    certain = MNIST(data.train_images, data.train_labels % 5, data.test_images, data.test_labels)
+    with training(step, seeds, certain) as trainer:
+        runs = trained(step, seeds, trainer)
+    for run in runs:
+        assert (run.failed, len(run.epochs)) == (None, 1)
+        assert run.epochs[0].train_loss == pytest.approx(math.log(5), abs=1e-5)
+        assert math.isnan(run.epochs[0].test_loss)
+        assert "test_loss" not in json.dumps(run.as_json(), allow_nan=False)
 
 
 def test_the_average_and_the_one_cycle_are_those_of_torch(data: MNIST) -> None:

@@ -1,11 +1,11 @@
-"""What a run was made with: hardware, versions, commit, and a fingerprint of its network and recipe."""
+"""What a run was made with: trainer, hardware, versions, commit, and a fingerprint of its network and recipe."""
 
 import hashlib
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,23 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from harness import data, strict_json
+from harness import data, machine, strict_json
+from harness.errors import HarnessError
+from harness.machine import hardware as hardware
 from harness.step import Step
+
+EAGER, NATIVE = "eager", "native"
+"""The trainers: torch, operation by operation, and our own in C++, which computes the same bits on every machine."""
+
+EAGER_TRAINER: Mapping[str, Any] = {"trainer": EAGER}
+"""What eager torch says of itself in a provenance: its version is there already."""
+
+NATIVE_BINDING = ("fingerprint", "data", "trainer", "numerics")
+"""All that the numbers of a native run depend on; `numerics` is the version of its arithmetic."""
+
+OLDER = "a version that did not record the trainer"
+
+COMMIT = "HARNESS_COMMIT"
 
 
 def fingerprint(step: type[Step]) -> str:
@@ -50,18 +65,63 @@ def _settings(module: nn.Module) -> str:
     return re.sub(r"affine=(\w+), track_running_stats", r"affine=\1, bias=\1, track_running_stats", repr(module))
 
 
-def provenance(step: type[Step], device: torch.device) -> dict[str, Any]:
-    """What the numbers of a run may depend on: the step, the data, hardware and versions."""
+def provenance(step: type[Step], device: torch.device, trainer: Mapping[str, Any] = EAGER_TRAINER) -> dict[str, Any]:
+    """What the numbers of a run may depend on: the step, the data, the trainer, hardware and versions.
+
+    `trainer` is what a trainer says of itself; see `harness.training.choice.made_by`.
+    """
     return {
         "fingerprint": fingerprint(step),
         "data": data.digest(),
+        **trainer,
         **environment(device),
     }
 
 
+def binding(made: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a provenance in which runs of one record agree.
+
+    That is all of it, but for runs of the native trainer: it computes the same bits on every machine.
+    """
+    if not is_native(made):
+        return dict(made)
+    return {key: made[key] for key in NATIVE_BINDING if key in made}
+
+
+def is_native(made: Mapping[str, Any]) -> bool:
+    """Whether a run was trained by the native trainer, by its provenance."""
+    return made.get("trainer") == NATIVE
+
+
 def differences(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """The provenance in which something differs from what it would have here, in words; empty if nothing differs."""
-    return ", ".join(f"{key} {made.get(key)} (here {value})" for key, value in here.items() if made.get(key) != value)
+    """Where the provenance of a run differs from that which it would have here, in words; empty if it does not matter.
+
+    `here` may leave out what is not known before a run starts. Where the trainers differ, only what binds both is
+    compared. A run of an older version, which did not record its trainer, differs from all that name one.
+    """
+    older = "trainer" in here and "trainer" not in made
+    words = [OLDER] if older else []
+    keys = [key for key in comparable(made, here) if key in here and not (older and key not in made)]
+    words += [f"{key} {made.get(key)} (here {here[key]})" for key in keys if made.get(key) != here[key]]
+    return ", ".join(words)
+
+
+def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The entries of two provenances that say whether their runs belong together, in order."""
+    native = [is_native(one), is_native(other)]
+    if all(native):
+        return list(NATIVE_BINDING)
+    return [key for key in NATIVE_BINDING if key != "numerics"] if any(native) else list({**one, **other})
+
+
+def shared(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One provenance for several runs: each entry, or how many there are of it where the runs differ."""
+    values: dict[str, list[Any]] = {}
+    for made in provenances:
+        for key, value in made.items():
+            if value not in values.setdefault(key, []):
+                values[key].append(value)
+    return {key: several[0] if len(several) == 1 else f"{len(several)} kinds" for key, several in values.items()}
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -74,31 +134,40 @@ def environment(device: torch.device) -> dict[str, Any]:
         "torch": torch.__version__.partition("+")[0],
         "torchvision": version("torchvision").partition("+")[0],
         "platform": strict_json.plain(f"{platform.system()} {platform.machine()}"),
+        **(_of_cuda() if device.type == "cuda" else _of_cpu()),
     }
 
 
-def hardware(device: torch.device) -> str:
-    """The vendor's name of the GPU or the processor, without characters that our files do not accept."""
-    return strict_json.plain(_name(device)) or "unknown"
+def _of_cpu() -> dict[str, Any]:
+    return {"cpu": machine.cpu(), "capability": machine.capability()}
 
 
-def _name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def _of_cuda() -> dict[str, Any]:
+    return {
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": machine.driver(),
+        "precision": machine.precision(),
+    }
 
 
 def commit() -> dict[str, Any]:
-    """The git commit of this checkout and whether it has uncommitted changes; both None outside a repository."""
+    """The git commit of this checkout and whether it has uncommitted changes; both None outside a repository.
+
+    A copy without a repository may say what it is a copy of in the environment variable HARNESS_COMMIT; HarnessError
+    if that is not the name of a commit.
+    """
     git = ["git", "-C", os.fspath(Path(__file__).parent)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
         status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
-        return {"commit": None, "dirty": None}
+        return {"commit": _named_commit(), "dirty": None}
     return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}
+
+
+def _named_commit() -> str | None:
+    named = os.environ.get(COMMIT)
+    if named and not re.fullmatch("[0-9a-f]{40}", named):
+        raise HarnessError(f"{COMMIT} is not the name of a commit, which has 40 hexadecimal digits; mend or unset it")
+    return named or None

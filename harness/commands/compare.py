@@ -139,9 +139,13 @@ def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]
 
 def unlike(records: "tuple[Record, Record]", same_step: bool) -> list[str]:
     """One line per difference in provenance; for two records of one step also in network, recipe and epochs."""
+    from harness.provenance import comparable
+
     a, b = ({**saved.provenance, "epochs": lengths(saved)} for saved in records)
     their_own = () if same_step else ("fingerprint", "epochs")
-    other = [key for key in a | b if key not in their_own and a.get(key) != b.get(key)]
+    other = [
+        key for key in dict.fromkeys([*comparable(a, b), "epochs"]) if key not in their_own and a.get(key) != b.get(key)
+    ]
     words = {"fingerprint": "network or recipe"}
     return [f"They differ in {words.get(key, key)}: {a.get(key)} and {b.get(key)}." for key in other]
 

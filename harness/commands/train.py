@@ -3,9 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -173,20 +173,24 @@ def verdict(runs: list[Run]) -> str:
     step, summary = runs[0].step, Summary.of(runs)
     if not summary.complete:
         return f"No verdict: shortened to {summary.epochs} of {step.recipe.epochs} epochs."
-    sentences = [
-        f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {_share(summary, 'seed', runs[0].provenance)}."
-    ]
+    sentences = [f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {_share(summary, 'seed', runs)}."]
     if not step.goal:
         sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
     else:
         sentences.append(expectation(step))
         if summary.held < summary.runs:
             seeds = " ".join(str(max(summary.seeds) + more) for more in range(1, 6))
-            sentences.append(
-                "A seed is another run on another kind of CPU or with more threads, so one miss does not refute the "
-                f"step; five more runs tell: python -m harness train {step.id} --seeds {seeds}"
-            )
+            sentences.append(f"{_miss(runs)}; five more runs tell: python -m harness train {step.id} --seeds {seeds}")
     return "\n".join(sentences)
+
+
+def _miss(runs: Sequence[Run]) -> str:
+    """Why one run that did not hold the goal is no refutation."""
+    from harness.provenance import is_native
+
+    if all(is_native(run.provenance) for run in runs):
+        return "One miss does not refute the step"
+    return "A seed is another run on another kind of CPU or with more threads, so one miss does not refute the step"
 
 
 def expectation(step: type[Step]) -> str:
@@ -200,15 +204,28 @@ def expectation(step: type[Step]) -> str:
         return f"Its record has fewer than {LEAST_RUNS} runs, too few to say how likely that is."
     miss = chance_below([min(run.final) for run in runs], GOAL)
     often = f"about 1 run in {1 / miss:,.0f} misses" if miss >= 0.001 else "fewer than 1 run in 1,000 misses"
-    return f"By its record {often}: {_share(Summary.of(runs), 'run', runs[0].provenance)} held it."
+    return f"By its record {often}: {_share(Summary.of(runs), 'run', runs)} held it."
 
 
-def _share(summary: "Summary", what: str, provenance: Mapping[str, Any]) -> str:
-    """How many held, with the exact interval for their share, and the machine."""
-    threads = provenance.get("threads")
-    where = [str(provenance["hardware"])] if "hardware" in provenance else []
-    where += [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
+def _share(summary: "Summary", what: str, runs: Sequence[Run]) -> str:
+    """How many held, with the exact interval for their share, and the machines."""
+    where = _machines(runs)
     return (
         f"{summary.held} of {summary.runs} {what}{'s' if summary.runs > 1 else ''} (95 % interval for one to hold: "
         f"{100 * summary.share.low:.0f} to {100 * summary.share.high:.0f} %{''.join(f', {place}' for place in where)})"
     )
+
+
+def _machines(runs: Sequence[Run]) -> list[str]:
+    """Where runs were made and with how many threads, as far as their figures depend on it."""
+    from harness.provenance import is_native
+
+    if all(is_native(run.provenance) for run in runs):
+        return ["the same on every machine"]
+    names = list(dict.fromkeys(str(run.provenance["hardware"]) for run in runs if "hardware" in run.provenance))
+    threads = {run.provenance.get("threads") for run in runs}
+    where = names if len(names) < 2 else [f"{len(names)} kinds of machine"]
+    match list(threads):
+        case [int(n)] if n:
+            where.append(f"{n} thread{'s' if n > 1 else ''}")
+    return where

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.provenance import differences
+from harness.provenance import EAGER, NATIVE, NATIVE_BINDING, binding, differences, is_native
 from harness.run import Run, run_of_json
 from harness.step import Step
 
@@ -23,6 +23,7 @@ class Record:
     parameters: int
     """Those of the step when the runs were made."""
     provenance: Mapping[str, Any]
+    """What all runs were made with: as much of it as binds them. Each run has the whole of its own."""
     runs: tuple[Run, ...]
 
 
@@ -51,14 +52,38 @@ def read_file(path: Path, step: type[Step]) -> Record:
             raise ValueError(f"it is of {value['step'][:80]}")
         parameters = strict_json.whole({"parameters": 0, **value}, "parameters", 0, 10**12)
         made = strict_json.facts(strict_json.field(value, "provenance"))
-        for key in ("hardware", "torch", "fingerprint"):
-            strict_json.text(made, key)
-        saved = tuple(run_of_json(step, run, made) for run in strict_json.objects(value, "runs"))
+        _check_binding(made)
+        entries = strict_json.objects(value, "runs")
+        saved = tuple(run_of_json(step, run, {**made, **_own_provenance(run, made)}) for run in entries)
         if not saved or len({run.seed for run in saved}) < len(saved):
             raise ValueError("it has no run, or a seed twice")
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is not a record of {step.id}: {error}") from error
     return Record(step, parameters, made, saved)
+
+
+def _check_binding(made: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the provenance of a record says what its trainer has to say."""
+    if made.get("trainer", EAGER) not in (EAGER, NATIVE):
+        raise ValueError(f"'trainer' is neither {EAGER} nor {NATIVE}")
+    for key in ("fingerprint",) if is_native(made) else ("hardware", "torch", "fingerprint"):
+        strict_json.text(made, key)
+    if is_native(made):
+        strict_json.whole(made, "numerics", 0, 1 << 31)
+        if odd := made.keys() - set(NATIVE_BINDING):
+            raise ValueError(f"{min(odd)!r} is of each run and not of all")
+
+
+def _own_provenance(run: Mapping[str, Any], binding: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run of a record was made with besides what all were; ValueError if it does not say or contradicts."""
+    if not is_native(binding):
+        return {}
+    made = strict_json.facts(strict_json.field(run, "made"))
+    for key in ("hardware", "torch"):
+        strict_json.text(made, key)
+    if odd := made.keys() & set(NATIVE_BINDING):
+        raise ValueError(f"{min(odd)!r} is of all runs and not of each")
+    return made
 
 
 def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> None:
@@ -74,8 +99,11 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
             f"python -m harness train {step.id} --seeds {min(twice)} --record --replace"
         )
     if other := differences(record.provenance, provenance):
+        trainer = record.provenance.get("trainer")
+        another = trainer is not None and trainer != provenance.get("trainer", trainer)
         raise HarnessError(
-            f"{path_of(step)} was made with {other}; start it anew with: "
+            f"{path_of(step)} was made with {other}; "
+            f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
             f"python -m harness train {step.id} --seeds {' '.join(map(str, wanted))} --record --replace"
         )
 
@@ -105,7 +133,7 @@ def add(run: Run, *, replace: bool = False) -> None:
         with FileLock(path.with_suffix(".lock")):
             record = read(step)
             if record is None or (replace and differences(record.provenance, run.provenance)):
-                record = Record(step, step.parameters, run.provenance, ())
+                record = Record(step, step.parameters, binding(run.provenance), ())
             if run.as_json() in [saved.as_json() for saved in record.runs]:
                 return
             if not replace:
@@ -123,6 +151,8 @@ def _text(record: Record) -> str:
     texts = []
     for run in record.runs:
         rest = run.as_json()
+        if own := {key: value for key, value in run.provenance.items() if key not in record.provenance}:
+            rest = {"seed": rest.pop("seed"), "together": rest.pop("together"), "made": own, **rest}
         epochs = ",\n".join("   " + json.dumps(epoch) for epoch in rest.pop("epochs"))
         texts.append(f'  {json.dumps(rest).removesuffix("}")}, "epochs": [\n{epochs}\n  ]}}')
     return json.dumps(head, indent=1).removesuffix("\n}") + ',\n "runs": [\n' + ",\n".join(texts) + "\n ]\n}\n"

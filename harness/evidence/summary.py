@@ -1,13 +1,14 @@
 """The figures of some runs of a step that every table shows, and the sentence that a docstring carries of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Self
+from typing import Any, Self
 
 from harness.evidence import statistics
 from harness.evidence.record import read
 from harness.evidence.statistics import Interval
+from harness.provenance import is_native
 from harness.run import Run
 from harness.step import Step
 
@@ -77,11 +78,18 @@ def measured(step: type[Step]) -> str | None:
     record = read(step)
     if record is None:
         return None
-    summary, made = Summary.of(record.runs), record.provenance
+    summary = Summary.of(record.runs)
     return (
         f"{summary.accuracy:.2f} over the final {step.final_epochs} epochs of {summary.runs} "
         f"seed{'s' if summary.runs > 1 else ''}, worst {summary.worst:.2f}; "
         f"held by {summary.held} of {summary.runs} [{summary.share.low:.2f}, {summary.share.high:.2f}]; "
         f"best train {summary.best_train:.2f}, best test {summary.best_test:.2f} "
-        f"({' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())})"
+        f"({_maker(record.provenance)})"
     )
+
+
+def _maker(made: Mapping[str, Any]) -> str:
+    """What the figures of a record depend on, by its provenance."""
+    if is_native(made):
+        return f"native trainer, numerics {made['numerics']}, the same on every machine"
+    return f"{' '.join(made['hardware'].split())}, torch {' '.join(made['torch'].split())}"

@@ -18,6 +18,7 @@ from harness.evidence.facts import difference
 from harness.evidence.record import Record
 from harness.evidence.summary import Summary
 from harness.ladder import find
+from harness.provenance import shared
 from harness.report import plots, svg
 from harness.run import Run
 from harness.step import Step
@@ -73,7 +74,7 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
         notes=judged(document.notes, verdicts),
         published=document.published.get("best test"),
         summary=Summary.of(runs) if runs else None,
-        provenance=record.provenance if record else {},
+        provenance={**shared(run.provenance for run in runs), **record.provenance} if record else {},
         changes=difference(before, step) if before else [],
         curves=curves(step, runs) if runs else None,
         field=field(step, images),

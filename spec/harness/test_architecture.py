@@ -18,7 +18,7 @@ FLOORS = [  # from the top down; what stands on one floor does not know its neig
     {"benchmark", "claims", "jobs"},
     {"evidence", "training"},
     {"provenance"},
-    {"data", "ladder", "run"},
+    {"data", "ladder", "machine", "run"},
     {"step"},
     {"device", "docstring", "files", "receptive_field", "recipe", "strict_json"},
     {"errors"},

@@ -47,7 +47,7 @@ def run(seed: int, *accuracies: float) -> dict[str, Any]:
     }
 
 
-def add(step: type[Step], made: dict[str, str], value: dict[str, Any], *, replace: bool = False) -> None:
+def add(step: type[Step], made: dict[str, Any], value: dict[str, Any], *, replace: bool = False) -> None:
     """Put a run, as records hold it, into the record of the step."""
     record.add(run_of_json(step, value, made), replace=replace)
 
@@ -164,6 +164,99 @@ def test_all_that_is_of_another_make_is_named(step: type[Step]) -> None:
     made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
     with pytest.raises(HarnessError, match=made + anew):
         add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
+
+
+NATIVE = {"fingerprint": "0123", "data": "4567", "trainer": "native", "numerics": 1}
+EPYC = {"hardware": "AMD EPYC", "threads": 1, "torch": "2.15.0", "compiler": "gcc 14"}
+APPLE = {"hardware": "Apple M1", "threads": 8, "torch": "2.11.0", "compiler": "clang 19"}
+
+
+def test_a_native_record_as_it_is_written_grows_on_any_machine(step: type[Step]) -> None:
+    add(step, {**NATIVE, **EPYC}, run(1, 99.5))
+    add(step, {**NATIVE, **APPLE}, run(0, 99.4))
+    text = record.path_of(step).read_text()
+    kept = json.loads(text)
+    assert kept["provenance"] == NATIVE
+    assert kept["runs"] == [{**run(0, 99.4), "made": APPLE}, {**run(1, 99.5), "made": EPYC}]
+    assert '\n  {"seed": 0, "together": 1, "made": {"hardware": "Apple M1", ' in text
+    read = record.read(step)
+    assert read is not None
+    assert read.provenance == NATIVE
+    assert [one.provenance for one in read.runs] == [{**NATIVE, **APPLE}, {**NATIVE, **EPYC}]
+    add(step, {**NATIVE, **EPYC}, run(2, 99.6))
+    assert record.path_of(step).read_text().startswith(text.removesuffix("\n ]\n}\n"))
+
+
+def test_the_measured_line_of_a_native_record_names_no_machine(step: type[Step]) -> None:
+    for seed, machine in enumerate((EPYC, APPLE)):
+        add(step, {**NATIVE, **machine}, run(seed, 99.9, 99.4, 99.4, 99.4))
+    measured = summary.measured(step)
+    assert measured is not None
+    assert measured.endswith(" (native trainer, numerics 1, the same on every machine)")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (NATIVE | EPYC, NATIVE | EPYC | {"numerics": 2}, r"made with numerics 1 \(here 2\); start it anew with"),
+        (
+            NATIVE | EPYC,
+            MADE | {"trainer": "eager"},
+            r"made with trainer native \(here eager\); add to it with --trainer native, or start it anew with",
+        ),
+        (
+            MADE | {"trainer": "eager", "data": "4567"},
+            NATIVE | EPYC,
+            r"made with trainer eager \(here native\); add to it with --trainer eager, or start it anew with",
+        ),
+        (
+            MADE,
+            MADE | {"trainer": "eager"},
+            "made with a version that did not record the trainer; start it anew with: .* --seeds 1 --record --replace$",
+        ),
+    ],
+    ids=["another arithmetic", "eager to native", "native to eager", "older"],
+)
+def test_runs_of_another_trainer_do_not_mix(
+    step: type[Step], first: dict[str, Any], second: dict[str, Any], message: str
+) -> None:
+    add(step, first, run(0, 99.4))
+    before = record.path_of(step).read_bytes()
+    with pytest.raises(HarnessError, match=message):
+        add(step, second, run(1, 99.4))
+    assert record.path_of(step).read_bytes() == before
+    add(step, second, run(1, 99.4), replace=True)
+    assert [one.provenance for one in record.runs(step)] == [second]
+
+
+@pytest.mark.parametrize(
+    ("provenance", "made", "message"),
+    [
+        (NATIVE, None, "it has no 'made'"),
+        (NATIVE, "AMD EPYC", "what it was made with is not an object"),
+        (NATIVE, {**EPYC, "trainer": "eager"}, "'trainer' is of all runs and not of each"),
+        (NATIVE, {**EPYC, "fingerprint": "89ab"}, "'fingerprint' is of all runs and not of each"),
+        (NATIVE, {**EPYC, "hardware": "<b>"}, "'hardware' has '<' in it"),
+        (NATIVE, {**EPYC, "hardware": 7}, "'hardware' is not printable text"),
+        (NATIVE, {**EPYC, "cpu": ["AMD"]}, "'cpu' is not a number"),
+        (NATIVE, {"hardware": "AMD EPYC"}, "it has no 'torch'"),
+        ({**NATIVE, "hardware": "AMD EPYC"}, EPYC, "'hardware' is of each run and not of all"),
+        ({**NATIVE, "numerics": True}, EPYC, "'numerics' is not a whole number"),
+        ({**NATIVE, "numerics": 1.5}, EPYC, "'numerics' is not a whole number"),
+        ({key: NATIVE[key] for key in ("trainer", "fingerprint")}, EPYC, "it has no 'numerics'"),
+        ({key: NATIVE[key] for key in ("trainer", "numerics")}, EPYC, "it has no 'fingerprint'"),
+        ({**NATIVE, "trainer": "mine"}, EPYC, "'trainer' is neither eager nor native"),
+        ({**MADE, "trainer": None}, None, "'trainer' is neither eager nor native"),
+        ({"trainer": "eager", "fingerprint": "0123", "hardware": "h"}, None, "it has no 'torch'"),
+    ],
+)
+def test_a_provenance_that_is_none_is_refused(
+    step: type[Step], provenance: dict[str, Any], made: Any, message: str
+) -> None:
+    own = {} if made is None else {"made": made}
+    put(step, json.dumps({"step": "mine/tiny", "provenance": provenance, "runs": [{**run(0, 99.4), **own}]}))
+    with pytest.raises(HarnessError, match=f"tiny.json is not a record of mine/tiny: {message}"):
+        record.read(step)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""What a machine and its software call themselves: processor, GPU, driver, and the precision that a GPU computes in.
+
+Nothing here raises: what cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
+"""
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import strict_json
+
+CPUINFO = Path("/proc/cpuinfo")
+UNKNOWN = "unknown"
+_SYSCTL = ("machdep.cpu.brand_string", "machdep.cpu.family", "machdep.cpu.model", "machdep.cpu.stepping")
+
+
+def hardware(device: torch.device) -> str:
+    """The vendor's name of the GPU or the processor."""
+    return _plain(_name(device))
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def cpu() -> str:
+    """Which processor it is, where its name is that of many: vendor, family, model and stepping."""
+    facts = _cpuinfo()
+    if "vendor_id" in facts:
+        named = (f"{word} {facts[key]}" for word, key in _X86.items() if key in facts)
+        return _plain(" ".join([facts["vendor_id"], *named]))
+    if "CPU implementer" in facts:
+        return _plain(f"{facts['CPU implementer']}/{facts.get('CPU part', UNKNOWN)}")
+    return _plain(_sysctl() if platform.system() == "Darwin" else "")
+
+
+_X86 = {"family": "cpu family", "model": "model", "stepping": "stepping"}
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The facts of the first processor that Linux lists; none elsewhere."""
+    try:
+        first, _, _ = CPUINFO.read_text(errors="replace").partition("\n\n")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}
+
+
+def _sysctl() -> str:
+    """What macOS says of its processor; a processor of Apple has a name and no family."""
+    found = []
+    for key in _SYSCTL:
+        try:
+            done = subprocess.run(["sysctl", "-n", key], capture_output=True, text=True, check=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        found.append(" ".join([*key.split(".")[2:], done.stdout.strip()]).removeprefix("brand_string "))
+    return " ".join(found)
+
+
+def capability() -> str:
+    """The vector instructions that torch uses on this processor, such as AVX2 or AVX512."""
+    ask = getattr(torch.backends.cpu, "get_cpu_capability", None)
+    return _plain(ask() if ask else "")
+
+
+def driver() -> str | None:
+    """The version of the NVIDIA driver by NVML, its library; None if none answers."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return _plain(str(pynvml.nvmlSystemGetDriverVersion()))
+    except pynvml.NVMLError:
+        return None
+
+
+def precision() -> str:
+    """The precision of cuDNN's convolutions of float32: "tf32" with ten bits of fraction, or "ieee" with all."""
+    settings: Any = torch.backends.cudnn
+    chosen = getattr(getattr(settings, "conv", None), "fp32_precision", None)
+    if chosen is None:  # before torch 2.9
+        return "tf32" if settings.allow_tf32 else "ieee"
+    return "tf32" if chosen == "tf32" else "ieee"
+
+
+def _plain(text: str) -> str:
+    """Text without the characters that our files do not accept."""
+    return strict_json.plain(text) or UNKNOWN

@@ -1,0 +1,271 @@
+"""What a run was made with: which machines are told apart, and which runs may stand in one record."""
+
+import platform
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pynvml
+import pytest
+import torch
+
+from harness import machine, provenance, steps, strict_json
+from harness.errors import HarnessError
+from harness.provenance import binding, commit, differences, environment, shared
+from spec.harness.support.paths import ROOT
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+
+GENOA = """\
+processor	: 0
+vendor_id	: AuthenticAMD
+cpu family	: 25
+model		: 17
+model name	: AMD EPYC
+stepping	: 1
+flags		: fpu vme
+
+processor	: 1
+vendor_id	: AuthenticAMD
+cpu family	: 25
+model		: 99
+model name	: another
+"""
+GRAVITON = """\
+processor	: 0
+BogoMIPS	: 243.75
+CPU implementer	: 0x41
+CPU architecture: 8
+CPU part	: 0xd0c
+"""
+
+
+def told(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str | None) -> None:
+    """A machine whose /proc/cpuinfo has that text; without one where it is None."""
+    path = folder / "cpuinfo"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr(machine, "CPUINFO", path)
+
+
+@pytest.mark.parametrize(
+    ("text", "cpu"),
+    [
+        (GENOA, "AuthenticAMD family 25 model 17 stepping 1"),
+        (GRAVITON, "0x41/0xd0c"),
+        ("vendor_id	: <b>Evil\x1b[0m\nmodel	: 1\n", "b Evil [0m model 1"),
+        ("", "unknown"),
+        (None, "unknown"),
+    ],
+    ids=["x86", "arm", "odd", "empty", "none"],
+)
+def test_a_processor_on_linux_is_named_by_vendor_and_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, cpu: str
+) -> None:
+    told(monkeypatch, tmp_path, text)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    assert machine.cpu() == cpu
+    made = environment(CPU)
+    assert made["cpu"] == cpu
+    assert strict_json.facts(made) == made
+
+
+@pytest.mark.parametrize(
+    ("known", "cpu"),
+    [
+        ({"machdep.cpu.brand_string": "Apple M1"}, "Apple M1"),
+        (
+            {"machdep.cpu.brand_string": "Intel i7", "machdep.cpu.family": "6", "machdep.cpu.stepping": "10"},
+            "Intel i7 family 6 stepping 10",
+        ),
+        ({}, "unknown"),
+    ],
+    ids=["Apple", "Intel", "neither"],
+)
+def test_a_processor_on_macos_is_named_by_sysctl(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: dict[str, str], cpu: str
+) -> None:
+    def sysctl(words: list[str], **options: Any) -> SimpleNamespace:
+        assert words[:2] == ["sysctl", "-n"]
+        if words[2] not in known:
+            raise subprocess.CalledProcessError(1, words)
+        return SimpleNamespace(stdout=f"{known[words[2]]}\n")
+
+    told(monkeypatch, tmp_path, None)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(subprocess, "run", sysctl)
+    assert machine.cpu() == cpu
+
+
+def test_a_processor_without_a_name_has_one_from_its_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told(monkeypatch, tmp_path, GENOA)
+    assert machine.hardware(CPU) == "AMD EPYC"
+    told(monkeypatch, tmp_path, GRAVITON)
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert machine.hardware(CPU) == "aarch64"
+
+
+def test_the_vector_instructions_are_those_that_torch_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert environment(CPU)["capability"] == "AVX2"
+    monkeypatch.delattr(torch.backends.cpu, "get_cpu_capability")
+    assert environment(CPU)["capability"] == "unknown"
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
+    """A driver of that version; none that answers where it is None."""
+
+    def init() -> None:
+        if version is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", init)
+    monkeypatch.setattr(pynvml, "nvmlSystemGetDriverVersion", lambda: version)
+
+
+@pytest.mark.parametrize("driver", ["580.65.06", None])
+def test_a_gpu_is_named_with_its_libraries_driver_and_precision(
+    monkeypatch: pytest.MonkeyPatch, driver: str | None
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100 80GB HBM3")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91300)
+    answer(monkeypatch, driver)
+    made = environment(CUDA)
+    assert made.keys().isdisjoint({"cpu", "capability"})
+    assert (made["hardware"], made["cuda"], made["cudnn"], made["driver"], made["threads"]) == (
+        "NVIDIA H100 80GB HBM3",
+        "13.0",
+        91300,
+        driver,
+        None,
+    )
+    assert made["precision"] in ("ieee", "tf32")
+    assert strict_json.facts(made) == made
+
+
+@pytest.mark.parametrize(
+    ("settings", "precision"),
+    [
+        ({"conv": SimpleNamespace(fp32_precision="tf32")}, "tf32"),
+        ({"conv": SimpleNamespace(fp32_precision="ieee"), "allow_tf32": True}, "ieee"),
+        ({"conv": SimpleNamespace(fp32_precision="none")}, "ieee"),
+        ({"allow_tf32": True}, "tf32"),
+        ({"allow_tf32": False}, "ieee"),
+    ],
+)
+def test_the_precision_is_read_as_each_torch_spells_it(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], precision: str
+) -> None:
+    monkeypatch.setattr(torch.backends, "cudnn", SimpleNamespace(**settings))
+    assert machine.precision() == precision
+
+
+def test_the_precision_of_this_torch_follows_its_setting() -> None:
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        assert machine.precision() == "ieee"
+    with torch.backends.cudnn.flags(allow_tf32=True):
+        assert machine.precision() == "tf32"
+
+
+NAMED = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_the_commit_is_that_of_git_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(provenance.COMMIT, NAMED)
+    words = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    head = subprocess.run(words, capture_output=True, text=True, check=False)
+    if head.returncode:
+        pytest.skip("this copy is no repository")
+    assert commit()["commit"] == head.stdout.strip()
+
+
+@pytest.mark.parametrize(("named", "expected"), [(NAMED, NAMED), ("", None), (None, None)])
+def test_a_copy_without_a_repository_says_of_what_commit_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None, expected: str | None
+) -> None:
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.delenv(provenance.COMMIT, raising=False)
+    if named is not None:
+        monkeypatch.setenv(provenance.COMMIT, named)
+    assert commit() == {"commit": expected, "dirty": None}
+
+
+@pytest.mark.parametrize("named", ["main", NAMED[:39], f"{NAMED}0", NAMED.upper(), f"{NAMED}\n"])
+def test_what_names_no_commit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str) -> None:
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setenv(provenance.COMMIT, named)
+    with pytest.raises(HarnessError, match=r"^HARNESS_COMMIT is not the name of a commit, which has 40 "):
+        commit()
+
+
+STEP = {"fingerprint": "0123", "data": "4567"}
+HERE = {"hardware": "AMD EPYC", "threads": 1, "torch": "2.15.0", "cpu": "AMD 25", "capability": "AVX512"}
+ELSEWHERE = {"hardware": "Apple M1", "threads": 8, "torch": "2.11.0", "cpu": "Apple M1", "capability": "DEFAULT"}
+NATIVE = {"trainer": "native", "numerics": 1}
+GCC, CLANG = {"compiler": "gcc 14", "flags": "-O3"}, {"compiler": "clang 19", "flags": "-O2"}
+EAGER = {"trainer": "eager"}
+
+
+@pytest.mark.parametrize("key", [*STEP, *HERE])
+def test_all_of_an_eager_run_binds(key: str) -> None:
+    made = {**STEP, **EAGER, **HERE}
+    assert differences(made, made) == ""
+    assert differences({**made, key: "other"}, made) == f"{key} other (here {made[key]})"
+    assert binding(made) == made
+
+
+@pytest.mark.parametrize("key", ["hardware", "threads", "torch", "cpu", "capability", "compiler", "flags"])
+def test_no_machine_and_no_version_binds_a_native_run(key: str) -> None:
+    made = {**STEP, **NATIVE, **HERE, **GCC}
+    assert differences({**made, key: "other"}, made) == ""
+    assert differences(binding(made), {**STEP, **NATIVE, **ELSEWHERE, **CLANG}) == ""
+
+
+@pytest.mark.parametrize("key", ["fingerprint", "data", "numerics"])
+def test_step_data_and_arithmetic_bind_a_native_run(key: str) -> None:
+    made = {**STEP, **NATIVE, **HERE, **GCC}
+    assert differences({**made, key: "other"}, made) == f"{key} other (here {made[key]})"
+    assert binding(made) == {**STEP, **NATIVE}
+
+
+def test_runs_of_different_trainers_differ_in_that_whatever_else_they_say() -> None:
+    native, eager = {**STEP, **NATIVE, **HERE, **GCC}, {**STEP, **EAGER, **HERE}
+    assert differences(binding(native), eager) == "trainer native (here eager)"
+    assert differences(eager, native) == "trainer eager (here native)"
+
+
+@pytest.mark.parametrize("trainer", [EAGER, NATIVE])
+def test_a_run_of_an_older_version_differs_and_says_what_else_does(trainer: dict[str, Any]) -> None:
+    old = {**STEP, "hardware": "AMD EPYC", "threads": 1}
+    assert differences(old, {**STEP, **trainer, **HERE}) == "a version that did not record the trainer"
+    changed = {**old, "fingerprint": "89ab"}
+    assert differences(changed, {**STEP, **trainer, **HERE}) == (
+        "a version that did not record the trainer, fingerprint 89ab (here 0123)"
+    )
+    assert differences(old, old) == ""
+
+
+def test_what_is_not_known_before_a_run_starts_is_not_compared() -> None:
+    made = {**STEP, **EAGER, **HERE}
+    assert differences(made, {key: made[key] for key in made.keys() - {"hardware", "cpu"}}) == ""
+
+
+def test_the_provenance_of_several_runs_counts_what_they_do_not_share() -> None:
+    assert shared([{**STEP, **HERE}, {**STEP, **ELSEWHERE, "threads": 1}, {**STEP, **HERE, "threads": 1}]) == {
+        **STEP,
+        "hardware": "2 kinds",
+        "threads": 1,
+        "torch": "2 kinds",
+        "cpu": "2 kinds",
+        "capability": "2 kinds",
+    }
+    assert shared([]) == {}
+
+
+def test_a_provenance_names_its_trainer() -> None:
+    step = steps()["five_steps/step3"]
+    assert provenance.provenance(step, CPU)["trainer"] == "eager"
+    assert provenance.provenance(step, CPU, {**NATIVE, **GCC}).items() >= {**NATIVE, **GCC}.items()

@@ -43,7 +43,7 @@ class DistillationLoss:
 
     def __init__(self, teacher: Teacher, device: torch.device) -> None:
         self.teacher = teacher
-        self.network = _teacher_network(teacher).to(device).to(memory_format=layout(device))
+        self.network = teacher_network(teacher).to(device).to(memory_format=layout(device))
 
     def __call__(
         self, images: Tensor, log_probabilities: Tensor, labels: Tensor, reduction: Literal["mean", "none"] = "mean"
@@ -58,7 +58,8 @@ class DistillationLoss:
         return losses.mean() if reduction == "mean" else losses
 
 
-def _teacher_network(teacher: Teacher) -> nn.Module:
+def teacher_network(teacher: Teacher) -> nn.Module:
+    """The trained network of a teacher; HarnessError if it has no weights, or not those that are named."""
     step = find(teacher.step)
     network = weights.read(step).network  # its error says how to make missing weights
     digest = hashlib.sha256(weights.path_of(step).read_bytes()).hexdigest()[:16]

@@ -31,7 +31,7 @@ def restore(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: 
             # In the layout of the weight, as the fused optimizer expects. Zeros equal no momentum: 0 * m + g = g.
             optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     own = {**live, **_momentum(optimizer)}
-    _check({**own, **_generator_states(generators)}, state)
+    check({**own, **_generator_states(generators)}, state)
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(state[name])
@@ -61,7 +61,8 @@ def _generator_states(generators: Generators) -> State:
     }
 
 
-def _check(own: State, state: State) -> None:
+def check(own: State, state: State) -> None:
+    """Raise ValueError unless a state has the tensors of this one: their names, shapes and types."""
     if own.keys() != state.keys():
         raise ValueError(f"it has not the same tensors: {', '.join(sorted(own.keys() ^ state.keys())[:3])}")
     for name, value in state.items():

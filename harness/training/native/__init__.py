@@ -1,1 +1,57 @@
 """Training steps in C++, with the same bits on every machine."""
+
+from typing import Any
+
+import torch
+
+from harness import strict_json
+from harness.data import MNIST
+from harness.errors import HarnessError
+from harness.step import Step
+from harness.training.evaluation import check_output
+from harness.training.native import library
+from harness.training.native.initial import initialized
+from harness.training.native.operations import NotCoveredError
+from harness.training.native.plan import plan_of
+from harness.training.native.self_check import fault
+from harness.training.native.trainer import NativeTrainer
+
+__all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
+
+NUMERICS = 1
+"""The number of the arithmetic: runs of one seed that have it in common are equal to the last bit."""
+WIDEST = 100_000
+"""Parameters above which oneDNN, whose blocks suit many channels, is faster; docs/speed.md has the measurement."""
+
+
+def refusal(step: type[Step]) -> str | None:
+    """Why the kernels do not train a step on this machine, or train it more slowly; None if they do."""
+    network = step.model()
+    try:
+        plan_of(network)
+        if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
+            return f"oneDNN is faster for more than {WIDEST:,} parameters"
+    except NotCoveredError as error:
+        return str(error)
+    return fault()
+
+
+def made() -> dict[str, Any]:
+    """What the provenance of a native run says of it, beside the step and the machine."""
+    built = library.built()
+    return {
+        "trainer": "native",
+        "numerics": NUMERICS,
+        "compiler": built.compiler,
+        "flags": strict_json.plain(built.flags),
+    }
+
+
+def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
+    """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
+    model = initialized(step.model, seed)
+    check_output(step, model, torch.device("cpu"))
+    try:
+        return NativeTrainer(model, step.recipe, data, seed)
+    except NotCoveredError as error:
+        raise HarnessError(f"{step.id} is not trained by the native kernels: {error}; use --trainer eager") from error

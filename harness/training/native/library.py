@@ -1,0 +1,116 @@
+"""`kernels.cpp` as a library of functions: built at first use, loaded once, called with pointers to tensors."""
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness.recipe import RandomDistortion
+from harness.recipe import Recipe as TrainingRecipe
+from harness.training.native.build import Library, build
+from harness.training.native.plan import Unit
+
+_NONE, _IMAGE, _NEAREST, _BILINEAR = range(4)  # augmentations
+
+
+class Recipe(ctypes.Structure):
+    """What the kernels need of a recipe. Mirrors `Recipe` in kernels.cpp."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_double)
+            for name in (
+                *("mean", "deviation", "degrees", "translate", "least_scale", "most_scale", "fill", "shear", "elastic"),
+                *("momentum", "weight_decay", "average", "share", "temperature"),
+            )
+        ),
+        ("seed", ctypes.c_uint64),
+        ("augmentation", ctypes.c_int32),
+        ("nesterov", ctypes.c_int32),
+    ]
+
+
+class State(ctypes.Structure):
+    """The arrays of a network. Mirrors `State` in kernels.cpp."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("parameters", "momentum", "average", "buffers", "average_buffers")),
+        *((name, ctypes.c_int64) for name in ("n_parameters", "n_buffers")),
+    ]
+
+
+def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
+    """A recipe and a seed as the kernels take them."""
+    settings = Recipe(
+        mean=recipe.normalize.mean,
+        deviation=recipe.normalize.std,
+        least_scale=1.0,
+        most_scale=1.0,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        average=recipe.average or 0.0,
+        seed=seed,
+    )
+    if (teacher := recipe.teacher) is not None:
+        settings.share, settings.temperature = teacher.share, teacher.temperature
+    if (affine := recipe.augmentation) is not None:
+        on_tensor = _BILINEAR if affine.interpolation == "bilinear" else _NEAREST
+        settings.augmentation = _IMAGE if affine.on == "image" else on_tensor
+        settings.degrees, settings.translate, settings.fill = affine.degrees, affine.translate, affine.fill
+        settings.least_scale, settings.most_scale = affine.scale
+        if isinstance(affine, RandomDistortion):
+            settings.shear, settings.elastic = affine.shear, affine.elastic
+    return settings
+
+
+@cache
+def built() -> Library:
+    """The library of this machine; HarnessError if it cannot be built."""
+    return build(Path(__file__).with_name("kernels.cpp"))
+
+
+@cache
+def load() -> ctypes.CDLL:
+    """The functions of the library; HarnessError if it cannot be built."""
+    library = ctypes.CDLL(str(built().path))
+    pointer, count, seed = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64
+    signatures = {
+        "use_threads": (None, [ctypes.c_int]),
+        "network_new": (pointer, [pointer, ctypes.c_int, ctypes.c_int, pointer]),
+        "network_delete": (None, [pointer]),
+        "train": (count, [*[pointer] * 6, count, count, pointer, count, pointer, pointer]),
+        "predict": (None, [pointer, ctypes.c_int, pointer, pointer, count, pointer]),
+        "judge": (ctypes.c_double, [pointer, pointer, count, pointer]),
+        "augment": (None, [pointer, pointer, count, count, pointer]),
+        "words": (None, [pointer, seed, pointer]),
+        "exponential": (ctypes.c_double, [ctypes.c_double]),
+        "logarithm": (ctypes.c_double, [ctypes.c_double]),
+        "sine_cosine": (None, [ctypes.c_double, pointer, pointer]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def pointer_to(tensor: Tensor | None) -> int | None:
+    """The address of a contiguous tensor on the CPU, which must outlive its use."""
+    if tensor is None:
+        return None
+    assert tensor.is_contiguous()
+    assert tensor.device.type == "cpu"
+    return tensor.data_ptr()
+
+
+def new_network(units: Sequence[Unit], batch: int, state: State) -> int:
+    """A network of the library for batches of up to n images, on the threads that torch would use; never 0."""
+    library = load()
+    library.use_threads(torch.get_num_threads())
+    handle: int | None = library.network_new((Unit * len(units))(*units), len(units), batch, ctypes.byref(state))
+    if handle is None:
+        raise MemoryError(f"no memory for batches of {batch} images")
+    return handle

@@ -1,0 +1,108 @@
+"""The operations of a network in order, as `torch.nn` modules, or the reason why it is not one after the other."""
+
+import operator
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+IMAGES = 2
+"""In the batch whose shapes are looked at."""
+
+
+class NotCoveredError(Exception):
+    """Why a network is not trained by the native kernels."""
+
+
+def operations_of(network: nn.Module, side: int) -> Iterator[tuple[Any, tuple[int, ...] | None]]:
+    """The operations of a network in order, each with the shape of its result.
+
+    Functions are given as the modules that they equal, and there is a `Factor` before a weighted average.
+    """
+    if any(module._forward_hooks or module._forward_pre_hooks for module in network.modules()):
+        raise NotCoveredError("it has hooks")
+    graph = _traced(network, side)
+    layers, before = dict(network.named_modules()), None
+    for node in graph.nodes:
+        if node.op == "get_attr":
+            continue
+        if node.op == "output":
+            if node.args != (before,):
+                raise NotCoveredError("it has more than one result")
+        elif node.op != "placeholder":
+            if node.args[:1] != (before,):
+                raise NotCoveredError("it is not one operation after the other")
+            operation = layers[str(node.target)] if node.op == "call_module" else _function(network, node)
+            yield operation, node.meta["shape"]
+        before = node
+
+
+def _traced(network: nn.Module, side: int) -> fx.Graph:
+    """The graph of a network, with the shapes for `IMAGES` images."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # those of torch cannot be used in a process that was forked
+    try:
+        copied = deepcopy(network)
+        training, graph = (fx.Tracer().trace(copied.train(mode)) for mode in (True, False))
+        run = _Shapes(fx.GraphModule(copied, graph))
+        run.extra_traceback = False
+        with torch.no_grad():
+            run.run(torch.zeros(IMAGES, 1, side, side))
+    except Exception as error:  # whatever the forward of somebody's network raises when it is traced
+        raise NotCoveredError(f"it cannot be traced: {error}") from error
+    finally:
+        torch.set_num_threads(threads)
+    if str(training) != str(graph):
+        raise NotCoveredError("it computes something else in training than in evaluation")
+    return graph
+
+
+class _Shapes(fx.Interpreter):
+    """Notes the shape of each result."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        n.meta["shape"] = tuple(result.shape) if isinstance(result, Tensor) else None
+        return result
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A multiplication of all maps with a parameter."""
+
+    weight: Tensor
+
+
+def _function(network: nn.Module, node: fx.Node) -> Any:
+    arguments: Any = node.args[1:]
+    options: Any = dict(node.kwargs)
+    match node.target:
+        case operator.mul | torch.mul | "mul" if arguments and getattr(arguments[0], "op", None) == "get_attr":
+            return Factor(operator.attrgetter(str(arguments[0].target))(network))
+        case _ if len(node.all_input_nodes) > 1:
+            raise NotCoveredError("it is not one operation after the other")
+        case torch.mean | "mean" if _axes(*arguments[:1], **options) == [2, 3]:
+            return nn.AdaptiveAvgPool2d(1)
+        case F.relu | torch.relu | "relu" | "relu_":
+            return nn.ReLU()
+        case F.max_pool2d | torch.max_pool2d:
+            return nn.MaxPool2d(*arguments, **options)
+        case F.adaptive_avg_pool2d:
+            return nn.AdaptiveAvgPool2d(*arguments, **options)
+        case F.avg_pool2d:
+            return nn.AvgPool2d(*arguments, **options)
+        case torch.flatten | "flatten" | "view" | "reshape":
+            return nn.Flatten()
+        case F.log_softmax | torch.log_softmax | "log_softmax":
+            return nn.LogSoftmax(options.get("dim", arguments[0] if arguments else None))
+        case _:
+            raise NotCoveredError(f"it has {getattr(node.target, '__name__', node.target)}")
+
+
+def _axes(dim: int | tuple[int, ...] = (), **_: Any) -> list[int]:
+    """The axes of four that a mean is over."""
+    return sorted(axis % 4 for axis in ((dim,) if isinstance(dim, int) else dim or ()))

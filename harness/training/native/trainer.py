@@ -1,0 +1,150 @@
+"""The trainer that runs in C++: one network on a CPU, with the same bits whatever the CPU and the number of threads."""
+
+import copy
+import ctypes
+import math
+import weakref
+
+import torch
+from torch import Tensor, nn
+
+from harness.data import MNIST
+from harness.recipe import Recipe
+from harness.training.evaluation import Evaluation, missed
+from harness.training.losses import teacher_network
+from harness.training.native import library
+from harness.training.native.library import pointer_to
+from harness.training.native.operations import NotCoveredError
+from harness.training.native.plan import plan_of
+from harness.training.snapshot import State, check
+from harness.training.trainer import Trainer
+
+_ORDER = "generator.order"
+STEPS = 50  # in one call, so that Ctrl-C is heard within a second
+
+
+class Network:
+    """A network in the library, which trains its parameters and running statistics in place, as flat arrays.
+
+    With `average` there is a second network with the average of both, and that one predicts.
+    """
+
+    def __init__(self, network: nn.Module, batch: int, *, average: bool = False) -> None:
+        self.plan = plan_of(network)
+        self.trained = network
+        self.averaged = copy.deepcopy(network) if average else None
+        # The arrays must live as long as the library has their addresses.
+        self.parameters, self.buffers = map(_flat, self.plan.tensors)
+        self.momentum = torch.zeros_like(self.parameters)
+        self.average: Tensor | None = None
+        self.average_buffers: Tensor | None = None
+        if self.averaged is not None:
+            self.average, self.average_buffers = map(_flat, plan_of(self.averaged).tensors)
+        arrays = (self.parameters, self.momentum, self.average, self.buffers, self.average_buffers)
+        state = library.State(*map(pointer_to, arrays), self.parameters.numel(), self.buffers.numel())
+        self.handle = library.new_network(self.plan.units, batch, state)
+        weakref.finalize(self, library.load().network_delete, self.handle)
+
+    def predict(self, settings: library.Recipe, images: Tensor) -> Tensor:
+        """Logits (N, 10) of images (N, 28, 28) uint8, which are normalized and not augmented."""
+        logits, images = torch.empty(len(images), 10), images.contiguous()
+        averaged = self.averaged is not None
+        library.load().predict(
+            self.handle, averaged, ctypes.byref(settings), pointer_to(images), len(images), pointer_to(logits)
+        )
+        return logits
+
+
+def _flat(tensors: list[Tensor]) -> Tensor:
+    """One array with the numbers of several tensors, of which each becomes a view."""
+    flat = torch.cat([torch.empty(0), *(tensor.detach().flatten() for tensor in tensors)])
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.data = part.view(tensor.shape)
+    return flat
+
+
+class NativeTrainer(Trainer):
+    """Trains one network on a CPU."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
+        self.recipe, self.data = recipe, data
+        self.network = Network(model, recipe.batch_size, average=recipe.average is not None)
+        self.teacher = None if recipe.teacher is None else Network(teacher_network(recipe.teacher), recipe.batch_size)
+        self.settings = library.recipe_of(recipe, seed)
+        self.order = torch.Generator().manual_seed(seed)
+        self.epoch = 0
+        self.finite = torch.zeros(1, dtype=torch.int64)
+        self.loss_sum, self.correct = ctypes.c_double(), ctypes.c_int64()
+        if len(data.train_labels) % recipe.batch_size == 1 and any(
+            unit.normalized and unit.side == 1 for unit in self.network.plan.units
+        ):
+            raise NotCoveredError("it normalizes maps of one number, of which the last batch has one")
+        self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
+
+    def launch_epoch(self) -> None:
+        """Train the steps of an epoch."""
+        self.loss_sum.value, self.correct.value = 0.0, 0
+        order = torch.randperm(len(self.data.train_labels), generator=self.order)
+        trained = 0
+        for start in range(0, self.steps_per_epoch, STEPS):
+            part = order[start * self.recipe.batch_size :][: STEPS * self.recipe.batch_size]
+            steps = self.train_steps(part, start)
+            trained += steps
+            if steps < math.ceil(len(part) / self.recipe.batch_size):
+                break  # the loss is not finite
+        self.finite.fill_(trained)
+        self.epoch += 1
+
+    def train_steps(self, order: Tensor, start: int) -> int:
+        """Train on the images of this order, from a step of the epoch on; returns the steps with a finite loss."""
+        steps = math.ceil(len(order) / self.recipe.batch_size)
+        rates = [self.recipe.rate(self.epoch, start + step, self.steps_per_epoch) for step in range(steps)]
+        done: int = library.load().train(
+            self.network.handle,
+            None if self.teacher is None else self.teacher.handle,
+            ctypes.byref(self.settings),
+            pointer_to(self.data.train_images),
+            pointer_to(self.data.train_labels),
+            pointer_to(order),
+            len(order),
+            self.recipe.batch_size,
+            (ctypes.c_float * steps)(*rates),
+            self.epoch * self.steps_per_epoch + start,
+            ctypes.byref(self.loss_sum),
+            ctypes.byref(self.correct),
+        )
+        return done
+
+    def train_epoch(self) -> list[tuple[float, int]]:
+        """Train an epoch: mean loss over batches and correct predictions, in a list of one."""
+        self.launch_epoch()
+        return [(self.loss_sum.value / self.steps_per_epoch, self.correct.value)]
+
+    def evaluate(self) -> list[Evaluation]:
+        """The test images that the network misses, and its mean loss on all of them, in a list of one."""
+        labels, logits = self.data.test_labels, self.network.predict(self.settings, self.data.test_images)
+        predicted = torch.empty_like(labels)
+        loss = library.load().judge(pointer_to(logits), pointer_to(labels), len(labels), pointer_to(predicted))
+        return [Evaluation(missed(predicted, labels), loss)]
+
+    def state(self) -> State:
+        """Network, average, momentum and the generator of the order, as copies."""
+        return {name: value.clone() for name, value in self._live().items()} | {_ORDER: self.order.get_state()[None]}
+
+    def restore(self, state: State, epoch: int) -> None:
+        """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
+        live = self._live()
+        check({**live, _ORDER: self.order.get_state()[None]}, state)
+        try:
+            self.order.set_state(state[_ORDER][0].clone())
+        except RuntimeError as error:
+            raise ValueError(f"{_ORDER} is no state of a generator: {error}") from error
+        with torch.no_grad():
+            for name, value in live.items():
+                value.copy_(state[name])
+        self.epoch = epoch
+
+    def _live(self) -> State:
+        network = self.network
+        average = {} if network.averaged is None else network.averaged.state_dict(prefix="average.module.")
+        return {**network.trained.state_dict(prefix="model."), **average, "momentum": network.momentum}

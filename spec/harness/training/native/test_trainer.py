@@ -1,0 +1,217 @@
+"""The native trainer: it stops at a loss that is not finite, resumes from its own states only, and cleans up."""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.recipe import Constant, Recipe
+from harness.training.native import trainer as module
+from harness.training.native.operations import NotCoveredError
+from harness.training.native.trainer import NativeTrainer
+from harness.training.snapshot import State
+from harness.training.trainer import SingleTrainer
+from models.blocks import Conv, LogProbabilities
+from spec.harness.support.paths import ROOT
+from spec.harness.training.native import features
+from spec.harness.training.native.compilers import needs_compiler
+from spec.harness.training.native.eager import noise, shaken
+
+pytestmark = needs_compiler
+
+
+@dataclass(frozen=True)
+class Explosion(Constant):
+    """A schedule with one rate after which no loss is finite."""
+
+    at: int = 0
+
+    def factor(self, epoch: int, step: int, steps: int) -> float:
+        """1, but for one step."""
+        return 1e25 if step == self.at else 1.0
+
+
+def network() -> nn.Module:
+    return shaken(
+        nn.Sequential(Conv(1, 3, 9, "relu", stride=9), nn.Conv2d(3, 5, 2), nn.Conv2d(5, 10, 2), LogProbabilities())
+    )
+
+
+RECIPE = Recipe(lr=0.01, batch_size=8, epochs=2)
+ORDER = "generator.order"
+
+
+@pytest.mark.parametrize("at", [0, 49, 57])
+def test_the_batch_whose_loss_is_not_finite_is_reported_as_by_torch(at: int) -> None:
+    recipe, data = replace(RECIPE, schedule=Explosion(at)), noise(8 * 60)
+    native, eager = (trainer(network(), recipe, data, 0) for trainer in (NativeTrainer, SingleTrainer))
+    [(loss, _)] = native.train_epoch()
+    [(reference, _)] = eager.train_epoch()
+    assert not math.isfinite(loss)
+    assert not math.isfinite(reference)
+    assert native.finite.tolist() == eager.finite.tolist() == [at + 1]
+
+
+def test_all_batches_of_a_sound_epoch_are_finite() -> None:
+    trainer = NativeTrainer(network(), RECIPE, noise(8 * 60 - 1), 0)
+    trainer.train_epoch()
+    assert trainer.finite.tolist() == [60]
+
+
+def same(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def trained(steps: int, monkeypatch: pytest.MonkeyPatch) -> tuple[State, Any]:
+    monkeypatch.setattr(module, "STEPS", steps)
+    trainer = NativeTrainer(features.everything(), features.ALL.recipe, noise(37 * 16 - 5), 0)
+    loss = [trainer.train_epoch() for _ in range(2)]
+    return trainer.state(), (loss, trainer.evaluate())
+
+
+def test_how_many_steps_are_taken_in_a_call_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    (one, results), (other, others) = (trained(steps, monkeypatch) for steps in (50, 7))
+    assert same(one, other)
+    assert results == others
+
+
+def test_a_batch_of_one_number_per_map_is_not_normalized() -> None:
+    layers = nn.Sequential(nn.Conv2d(1, 10, 28), nn.BatchNorm2d(10), nn.Flatten(), nn.LogSoftmax(1))
+    NativeTrainer(layers, RECIPE, noise(10), 0)
+    with pytest.raises(NotCoveredError, match="of which the last batch has one"):
+        NativeTrainer(layers, RECIPE, noise(9), 0)
+
+
+def test_the_order_of_the_images_is_that_of_the_other_trainer() -> None:
+    """The labels of a batch are those of its images, too."""
+    data = noise(40)
+    native, eager = (trainer(network(), RECIPE, data, 4) for trainer in (NativeTrainer, SingleTrainer))
+    for _ in range(2):
+        [(loss, correct)], [(expected, hits)] = native.train_epoch(), eager.train_epoch()
+        assert loss == pytest.approx(expected, abs=1e-5)
+        assert correct == hits
+    [ours], [theirs] = native.evaluate(), eager.evaluate()
+    assert ours.errors == theirs.errors
+    assert ours.loss == pytest.approx(theirs.loss, abs=1e-5)
+
+
+def junk(state: State) -> Tensor:
+    return torch.randint(0, 256, state[ORDER].shape, dtype=torch.uint8)
+
+
+STRANGE: dict[str, tuple[Callable[[State], State], str]] = {
+    "less": (
+        lambda state: {n: v for n, v in state.items() if n != "momentum"},
+        "not the same tensors: .*momentum",
+    ),
+    "more": (lambda state: state | {"spare": torch.zeros(1)}, "not the same tensors: .*spare"),
+    "no average": (
+        lambda state: {n: v for n, v in state.items() if "average" not in n},
+        "not the same tensors: .*average",
+    ),
+    "no order": (lambda state: {n: v for n, v in state.items() if n != ORDER}, "not the same tensors"),
+    "shape": (lambda state: state | {"momentum": torch.zeros(3)}, r"momentum is \(3,\) torch.float32, not"),
+    "dtype": (lambda state: state | {"momentum": state["momentum"].double()}, "momentum is .* torch.float64, not"),
+    "short generator": (lambda state: state | {ORDER: state[ORDER][:, :-8]}, r"generator.order is \(1, .*, not"),
+    "generator of zeros": (
+        lambda state: state | {ORDER: state[ORDER] * 0},
+        "generator.order is no state of a generator",
+    ),
+    "generator of integers": (lambda state: state | {ORDER: state[ORDER].long()}, "generator.order is .* torch.int64"),
+    "junk": (lambda state: state | {ORDER: junk(state)}, "generator.order is no state of a generator"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_state_of_another_network_is_refused_and_changes_nothing(name: str) -> None:
+    change, message = STRANGE[name]
+    data = noise(74)
+    trainer, other = (NativeTrainer(features.everything(), features.ALL.recipe, data, seed) for seed in (0, 1))
+    other.train_epoch()
+    before = trainer.state()
+    with pytest.raises(ValueError, match=message):
+        trainer.restore(change(other.state()), 1)
+    assert same(trainer.state(), before)
+    assert trainer.epoch == 0
+
+
+def test_a_state_is_a_copy() -> None:
+    trainer = NativeTrainer(features.everything(), features.ALL.recipe, noise(74), 0)
+    state = trainer.state()
+    copies = {name: value.clone() for name, value in state.items()}
+    trainer.train_epoch()
+    assert same(state, copies)
+    assert not same(state, trainer.state())
+
+
+def resident() -> int:
+    """The memory of this process in bytes."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="there is no /proc")
+def test_the_memory_of_a_trainer_is_given_back() -> None:
+    recipe, data = replace(features.ALL.recipe, batch_size=512), noise(16)
+    sizes = []
+    for _ in range(30):
+        NativeTrainer(features.everything(), recipe, data, 0).train_epoch()
+        sizes.append(resident())
+    # One trainer has about 30 MB. The garbage collector is not called: a cycle would keep the memory until it runs.
+    assert max(sizes[10:]) - sizes[10] < 50e6
+
+
+def test_two_trainers_do_not_disturb_each_other() -> None:
+    recipe, data = features.ALL.recipe, noise(74)
+    alone = NativeTrainer(features.everything(), recipe, data, 0)
+    expected = [alone.train_epoch(), alone.evaluate(), alone.train_epoch(), alone.evaluate()]
+    one = NativeTrainer(features.everything(), recipe, data, 0)
+    found: list[Any] = [one.train_epoch()]
+    other = NativeTrainer(network(), replace(RECIPE, batch_size=64), data, 1)
+    other.train_epoch()
+    found.append(one.evaluate())
+    other.evaluate()
+    found.append(one.train_epoch())
+    other.train_epoch()
+    del other
+    found.append(one.evaluate())
+    assert found == expected
+    assert same(one.state(), alone.state())
+
+
+FORK = """
+import os, sys, torch
+from harness.training.native.trainer import NativeTrainer
+from spec.harness.training.native import features
+from spec.harness.training.native.eager import noise
+
+torch.set_num_threads(2)
+data = noise(100)
+
+def trained():
+    trainer = NativeTrainer(features.everything(), features.ALL.recipe, data, 0)
+    trainer.train_epoch()
+    return trainer.network.parameters.numpy().tobytes()
+
+before = trained()
+older = NativeTrainer(features.everything(), features.ALL.recipe, data, 0)
+child = os.fork()
+if child == 0:
+    older.train_epoch(), older.evaluate()
+    os._exit(0 if trained() == before == older.network.parameters.numpy().tobytes() else 3)
+assert os.waitpid(child, 0)[1] == 0
+assert trained() == before
+"""
+
+
+def test_a_process_that_was_forked_has_threads_of_its_own() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    ended = subprocess.run([sys.executable, "-c", FORK], env=environment, timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

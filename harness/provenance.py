@@ -16,10 +16,8 @@ from torch import fx, nn
 from harness import data, machine, strict_json
 from harness.errors import HarnessError
 from harness.machine import hardware as hardware
+from harness.run import EAGER, NATIVE
 from harness.step import Step
-
-EAGER, NATIVE = "eager", "native"
-"""The trainers: torch, operation by operation, and our own in C++, which computes the same bits on every machine."""
 
 EAGER_TRAINER: Mapping[str, Any] = {"trainer": EAGER}
 """What eager torch says of itself in a provenance: its version is there already."""

@@ -12,6 +12,9 @@ from harness.step import GOAL, TEST_IMAGES, Step
 Errors = tuple[tuple[int, int, int], ...]
 """Images that were misclassified: index, digit, digit predicted."""
 
+EAGER, NATIVE = "eager", "native"
+"""The trainers: torch, operation by operation, and our own in C++, which computes the same bits on every machine."""
+
 Kind = Literal["test", "train"]
 """Which of the two accuracies of an epoch."""
 

@@ -2,6 +2,8 @@
 
 import argparse
 
+from harness.run import EAGER, NATIVE
+
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device, a word for `harness.device.device_of`."""
@@ -22,6 +24,17 @@ def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
         help=f"where to train: in this process, in one per core or GPU, or on a Ray cluster (default: {default})",
     )
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="a Ray cluster (default: one is started here)")
+
+
+def add_trainer(parser: argparse.ArgumentParser) -> None:
+    """--trainer, a word for `harness.training.choice.choose`."""
+    parser.add_argument(
+        "--trainer",
+        choices=["auto", NATIVE, EAGER],
+        default="auto",
+        help="native (C++, on a CPU, the same numbers on every machine), eager (torch), or auto (default: native where "
+        "it can train the step; with --resume, the trainer that was interrupted)",
+    )
 
 
 def parse_seed(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from harness.commands.arguments import add_data, add_device, add_engine, parse_positive, parse_seed
+from harness.commands.arguments import add_data, add_device, add_engine, add_trainer, parse_positive, parse_seed
 from harness.commands.console import bare_table, console, display
 from harness.device import device_of
 from harness.errors import HarnessError
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
     parser.add_argument("--resume", action="store_true", help="resume what was interrupted in the folder of --out")
     add_engine(parser, default="local")
+    add_trainer(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per seed on standard output")
     parser.add_argument("--record", action="store_true", help="add the complete runs to the step's committed record")
     parser.add_argument(
@@ -112,16 +113,24 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     from harness.evidence import record
     from harness.jobs import engine_of
     from harness.jobs.dispatch import run_jobs
-    from harness.jobs.resume import Resumable, find_resumable
+    from harness.jobs.resume import Resumable, find_resumable, trainer_left
+    from harness.training.choice import choose
 
     seeds, folder, epochs = arguments.seeds, Path(arguments.out), arguments.epochs or step.recipe.epochs
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    existing = find_resumable(step, seeds, folder, epochs, engine) if arguments.resume else Resumable(seeds)
+    left = trainer_left(step, seeds, folder) if arguments.resume and arguments.trainer == "auto" else None
+    choice = choose(left or arguments.trainer, step, engine.device)
+    existing = Resumable(seeds)
+    if arguments.resume:
+        existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
     if arguments.record and not arguments.replace:
-        record.check(step, engine.provenance(step), existing.rest)
+        record.check(step, engine.provenance(step, choice.name), existing.rest)
     data = load(arguments.data)
+    print(choice.line(step), file=sys.stderr)
     with display(len(seeds) * epochs) as on_epoch:
-        for run in run_jobs(step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch):
+        for run in run_jobs(
+            step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
+        ):
             if arguments.record and run.failed is None:
                 record.add(run, replace=arguments.replace)
             yield run

@@ -11,12 +11,12 @@ from harness.commands.console import display
 from harness.device import device_of, layout
 from harness.errors import HarnessError
 from harness.ladder import find, steps
-from harness.run import Errors, Progress, finite
+from harness.run import NATIVE, Errors, Progress, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.data import MNIST
-    from harness.training import OnEpoch
+    from harness.training import OnEpoch, Trainer
     from harness.training.weights import Trained
 
 TIES = 5
@@ -62,23 +62,37 @@ def _make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
 
     from harness.evidence import record
     from harness.training.train import train
-    from harness.training.trainer import alone
-    from harness.training.weights import Trained, keep
+    from harness.training.weights import keep, trained
 
     expected = recorded(step, seed)
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        trainer = alone(step, seed, data)
+        trainer = _trainer(step, seed, data)
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
             epoch = finite(outcomes[seed])
             on_epoch(step, seed, epoch)
+        made = trained(step, seed, trainer.state())
     if _differences(epoch.errors, expected) > TIES:
         raise HarnessError(
             f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
             "train on the hardware and with the versions that the record names"
         )
-    network = trainer.model if trainer.averaged is None else trainer.averaged.module
-    return keep(Trained(step, seed, network))
+    return keep(made)
+
+
+def _trainer(step: type[Step], seed: int, data: MNIST) -> Trainer:
+    """The trainer of a single network that the record of the step was made with."""
+    from harness.evidence import record
+    from harness.provenance import is_native
+    from harness.training import native
+    from harness.training.choice import choose
+    from harness.training.trainer import alone
+
+    saved = record.read(step)
+    if saved is None or not is_native(saved.provenance):
+        return alone(step, seed, data)
+    choose(NATIVE, step, data.train_images.device)
+    return native.native_trainer(step, seed, data)
 
 
 def _verified(trained: Trained, data: MNIST) -> bool:

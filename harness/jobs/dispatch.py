@@ -13,7 +13,7 @@ from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
-from harness.run import Epoch, Run
+from harness.run import EAGER, Epoch, Run
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.evaluation import check_output
@@ -29,6 +29,7 @@ def run_jobs(
     data: MNIST,
     epochs: int,
     on_epoch: OnEpoch,
+    trainer: str = EAGER,
 ) -> Iterator[Run]:
     """Train seeds of a step, with files under `folder`; yield each run once it is finished, failed ones included.
 
@@ -44,7 +45,8 @@ def run_jobs(
             on_epoch(step, run.seed, epoch)
         yield run
     head = commit()
-    jobs = [Job(step, tuple(group), epochs, head) for group in groups(resumable.rest, engine.device, engine.workers)]
+    seeds = groups(resumable.rest, engine.device, engine.workers)
+    jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
     yield from _train([*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)], engine, data, on_epoch)
 
 
@@ -78,6 +80,7 @@ def run_here(
     data: MNIST,
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
+    trainer: str = EAGER,
 ) -> list[Run]:
     """Train in this process, with files under `folder`, for all epochs of the recipe unless `epochs` says fewer.
 
@@ -91,6 +94,7 @@ def run_here(
         data=data,
         epochs=epochs or step.recipe.epochs,
         on_epoch=on_epoch or ignore,
+        trainer=trainer,
     )
     return sound(list(runs))
 

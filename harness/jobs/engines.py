@@ -15,7 +15,9 @@ from harness.jobs.job import Engine, Job, Results
 from harness.jobs.processes import Processes
 from harness.jobs.worker import work
 from harness.provenance import provenance
+from harness.run import EAGER
 from harness.step import Step
+from harness.training.choice import made_by
 
 
 class Local:
@@ -26,9 +28,9 @@ class Local:
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
-    def provenance(self, step: type[Step]) -> dict[str, Any]:
+    def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in this process."""
-        return provenance(step, self.device)
+        return provenance(step, self.device, made_by(trainer))
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs in order; one that fails does not stop the others."""

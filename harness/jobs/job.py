@@ -8,7 +8,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.run import Outcome
+from harness.run import EAGER, Outcome
 from harness.step import Step
 
 
@@ -23,6 +23,7 @@ class Job:
     """What a worker does not know but the first line of a run file says, such as the commit."""
     checkpoint: bytes | None = None
     """Where to resume."""
+    trainer: str = EAGER
 
     @property
     def name(self) -> str:
@@ -51,8 +52,8 @@ class Engine(Protocol):
     workers: int
     """How many jobs it trains at the same time."""
 
-    def provenance(self, step: type[Step]) -> dict[str, Any]:
-        """The provenance that runs of the step will have, as far as it is known before they start."""
+    def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
+        """The provenance that runs of the step by a trainer will have, as far as it is known before they start."""
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs and yield their updates as they arrive; closing the generator ends the workers."""

@@ -19,7 +19,9 @@ from harness.errors import HarnessError
 from harness.jobs.job import Job, Results
 from harness.jobs.worker import work
 from harness.provenance import provenance
+from harness.run import EAGER
 from harness.step import Step
+from harness.training.choice import made_by
 
 PATIENCE = 10.0  # seconds that a worker has to end before it is killed
 
@@ -30,9 +32,9 @@ class Processes:
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
 
-    def provenance(self, step: type[Step]) -> dict[str, Any]:
+    def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in a worker, which has one thread on the CPU."""
-        made = provenance(step, self.device)
+        made = provenance(step, self.device, made_by(trainer))
         return {**made, "threads": 1} if self.device.type == "cpu" else made
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:

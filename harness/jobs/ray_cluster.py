@@ -19,10 +19,12 @@ from harness.errors import HarnessError
 from harness.jobs.job import Job, Results, Update
 from harness.jobs.worker import work
 from harness.provenance import provenance
+from harness.run import EAGER
 from harness.step import Step
+from harness.training.choice import made_by
 
 RETRIES = 3  # how often a job is started again after the death of its node
-NODE_FACTS = {"hardware", "platform", "python", "threads"}  # may differ from node to node
+NODE_FACTS = {"hardware", "cpu", "capability", "platform", "python", "threads"}  # may differ from node to node
 LOOPBACK = {"127.0.0.1", "localhost"}
 
 # Send no usage statistics to the makers of Ray, and do not warn about tasks without a GPU.
@@ -64,9 +66,9 @@ class RayCluster:
             what = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot be started"
             raise HarnessError(f"{what}: {' '.join(str(error).split())[:200]}") from error
 
-    def provenance(self, step: type[Step]) -> dict[str, Any]:
+    def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run, without what may differ from node to node."""
-        made = provenance(step, torch.device("cpu"))
+        made = provenance(step, torch.device("cpu"), made_by(trainer))
         return {**{key: made[key] for key in made.keys() - NODE_FACTS}, "device": self.device.type}
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:

@@ -9,7 +9,7 @@ from harness.jobs import checkpoint, run_file
 from harness.jobs.job import Engine, Job
 from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, JobFiles, acquire, files_in, remove_leftovers
 from harness.provenance import differences
-from harness.run import Run
+from harness.run import EAGER, NATIVE, Run
 from harness.step import Step
 
 
@@ -32,17 +32,38 @@ class _Candidate:
     seeds: tuple[int, ...]
     path: Path
     run: Run | None = field(default=None, compare=False)
+    trainer: str | None = field(default=None, compare=False)
+    """As a checkpoint names it."""
 
 
-def find_resumable(step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine) -> Resumable:
+def trainer_left(step: type[Step], seeds: list[int], folder: Path) -> str | None:
+    """The trainer of what earlier trainings left of the seeds, of the interrupted ones first; None if nothing says."""
+    step_folder = folder / step.id
+    left = [
+        (True, candidate.stamp, candidate.trainer)
+        for candidate in _checkpoints(step_folder)
+        if not set(candidate.seeds).isdisjoint(seeds)
+    ]
+    left += [
+        (False, stamp, run_file.read(path, step).provenance.get("trainer"))
+        for path, seed, stamp in files_in(step_folder, RUN)
+        if seed in seeds
+    ]
+    named = [entry for entry in left if entry[-1] in (EAGER, NATIVE)]
+    return max(named)[-1] if named else None
+
+
+def find_resumable(
+    step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine, trainer: str = EAGER
+) -> Resumable:
     """Look in a folder of run files for runs of the seeds that have all `epochs`, or can resume until they do.
 
     Raises HarnessError for a damaged file, and for a checkpoint that would be used but cannot be: made with another
-    recipe, network, version or device; with more epochs; or of a training that is still running.
+    recipe, network, trainer, version or device; with more epochs; or of a training that is still running.
     """
     step_folder = folder / step.id
     remove_leftovers(step_folder)
-    made = engine.provenance(step)
+    made = engine.provenance(step, trainer)
     resumable = Resumable(seeds)
     candidates = [*_checkpoints(step_folder), *_finished(step_folder, step, seeds, epochs, made)]
     for candidate in sorted(candidates, reverse=True):
@@ -57,15 +78,16 @@ def find_resumable(step: type[Step], seeds: list[int], folder: Path, epochs: int
         if candidate.run is not None:
             resumable.finished.append(candidate.run)
         else:
-            resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made))
+            resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made, trainer))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
     return resumable
 
 
 def _checkpoints(folder: Path) -> list[_Candidate]:
+    saved = ((path, stamp, checkpoint.read(path)) for path, _, stamp in files_in(folder, CHECKPOINT))
     return [
-        _Candidate(stamp, CHECKPOINT, tuple(checkpoint.read(path).progress.epochs), path)
-        for path, _, stamp in files_in(folder, CHECKPOINT)
+        _Candidate(stamp, CHECKPOINT, tuple(one.progress.epochs), path, trainer=one.head.get("trainer"))
+        for path, stamp, one in saved
     ]
 
 
@@ -84,7 +106,7 @@ def _finished(
 
 
 def _interrupted(
-    step: type[Step], folder: Path, candidate: _Candidate, epochs: int, made: dict[str, object]
+    step: type[Step], folder: Path, candidate: _Candidate, epochs: int, made: dict[str, object], trainer: str
 ) -> JobFiles:
     """The files of a job that can resume, locked."""
     path = candidate.path
@@ -100,4 +122,5 @@ def _interrupted(
     except (OSError, ValueError, HarnessError) as error:
         lock.release()
         raise HarnessError(str(error)) from error
-    return JobFiles(folder, Job(step, candidate.seeds, epochs, checkpoint=raw), candidate.stamp, lock)
+    job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
+    return JobFiles(folder, job, candidate.stamp, lock)

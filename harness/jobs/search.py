@@ -16,9 +16,10 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.jobs.job import Engine, Job
 from harness.provenance import fingerprint
-from harness.run import Epoch
+from harness.run import EAGER, NATIVE, Epoch
 from harness.step import Step
 from harness.training import OnEpoch
+from harness.training.choice import choose
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Trial:
     validation: tuple[float, ...]
     train: float
     seconds: float
+    trainer: str = EAGER
 
     @property
     def final(self) -> float:
@@ -95,7 +97,8 @@ def _trials(
     wanted: Sequence[tuple[type[Step], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
 ) -> Iterator[Trial]:
     """Train candidates with seeds and yield each run when it is finished; HarnessError after the last if any failed."""
-    jobs = [Job(candidate, (seed,), candidate.recipe.epochs) for candidate, seed in wanted]
+    trainers = {candidate: choose("auto", candidate, engine.device).name for candidate in {one for one, _ in wanted}}
+    jobs = [Job(one, (seed,), one.recipe.epochs, trainer=trainers[one]) for one, seed in wanted]
     epochs: list[list[Epoch]] = [[] for _ in jobs]
     errors = []
     with closing(engine.run(jobs, held_out)) as updates:
@@ -111,12 +114,12 @@ def _trials(
                 run.append(outcome)
                 on_epoch(candidate, seed, outcome)
                 if len(run) == candidate.recipe.epochs:
-                    yield _trial(candidate, seed, run)
+                    yield _trial(candidate, seed, run, trainers[candidate])
     if errors:
         raise HarnessError("; ".join(errors))
 
 
-def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch]) -> Trial:
+def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch], trainer: str) -> Trial:
     """The line of the log for a run; `test_accuracy` is measured on the images held out here."""
     return Trial(
         candidate=candidate.title,
@@ -126,6 +129,7 @@ def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch]) -> Trial:
         validation=tuple(epoch.test_accuracy for epoch in epochs[-candidate.final_epochs :]),
         train=epochs[-1].train_accuracy,
         seconds=round(sum(epoch.seconds for epoch in epochs), 1),
+        trainer=trainer,
     )
 
 
@@ -156,10 +160,24 @@ def _trial_of_json(value: Any) -> Trial:
         validation=tuple(strict_json.number({"validation": one}, "validation", 0, 100) for one in validation),
         train=strict_json.number(value, "train", 0, 100),
         seconds=strict_json.number(value, "seconds", 0, 1e9),
+        trainer=_trainer(value),
     )
+
+
+def _trainer(value: Any) -> str:
+    """The trainer in the JSON of a trial: eager, unless it says otherwise."""
+    trainer = strict_json.text({"trainer": EAGER, **value}, "trainer")
+    if trainer not in (EAGER, NATIVE):
+        raise ValueError(f"'trainer' is neither {EAGER} nor {NATIVE}")
+    return trainer
+
+
+def _as_json(trial: Trial) -> dict[str, Any]:
+    """The JSON of a trial, which names its trainer unless it is eager, as lines of older versions do not."""
+    return {key: value for key, value in asdict(trial).items() if (key, value) != ("trainer", EAGER)}
 
 
 def append(log: Path, trial: Trial) -> None:
     """Append a trial. The log is replaced in one move, without a last line that was cut off."""
-    lines = [json.dumps(asdict(one)) + "\n" for one in [*read(log), trial]]
+    lines = [json.dumps(_as_json(one)) + "\n" for one in [*read(log), trial]]
     files.write(log, "".join(lines).encode())

@@ -17,6 +17,7 @@ from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
 from harness.provenance import provenance
 from harness.run import Progress
+from harness.training.choice import made_by
 from harness.training.train import train, training
 from harness.training.trainer import Trainer
 
@@ -28,11 +29,11 @@ def work(job: Job, data: MNIST) -> Iterator[Update]:
     runs out of memory.
     """
     device = data.train_images.device
-    made = provenance(job.step, device)
+    made = provenance(job.step, device, made_by(job.trainer))
     started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
     head = {**started, **made, **job.head, "together": len(job.seeds)}
     progress = Progress(job.seeds)
-    with enough_memory(job, device), training(job.step, job.seeds, data) as trainer:
+    with enough_memory(job, device), training(job.step, job.seeds, data, job.trainer) as trainer:
         if job.checkpoint is not None:
             saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
             _restore(job, trainer, saved, made)

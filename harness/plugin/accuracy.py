@@ -15,7 +15,7 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.plugin.user_properties import EVIDENCE, attach, attached
-from harness.run import Epoch, Run, epoch_line
+from harness.run import EAGER, NATIVE, Run, epoch_line
 from harness.step import Step
 from harness.step_spec import StepSpec
 
@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         type=_device_word,
         help="auto (default: CUDA if there is one; gpu tests are skipped where there is none), cpu, cuda or cuda:N",
+    )
+    group.addoption(
+        "--trainer",
+        default="auto",
+        choices=["auto", NATIVE, EAGER],
+        help="native (C++, on a CPU), eager (torch), or auto (default: native where it can train the step)",
     )
     group.addoption("--seeds", default=5, type=_positive("--seeds"), help="seeds per step: 0 to SEEDS - 1 (default: 5)")
     group.addoption(
@@ -150,17 +156,21 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
     def train(step: type[Step]) -> list[Run]:
         from harness.data import load
         from harness.jobs.dispatch import run_here
+        from harness.training.choice import choose, made_by
 
         seeds: Iterable[int] = range(config.getoption("--seeds"))
         where = device.device_of(config.getoption("--device"))
+        choice = choose(config.getoption("--trainer"), step, where)
         if update := config.getoption("--update-records"):
             from harness.evidence import record
             from harness.provenance import provenance
 
-            seeds = record.unrecorded(step, provenance(step, where), seeds)
+            seeds = record.unrecorded(step, provenance(step, where, made_by(choice.name)), seeds)
             if not seeds:
                 asked = "ask for more with --seeds, or delete it to start anew"
                 pytest.skip(f"the record of {step.id} has these seeds; {asked}")
+        write = _writer(config)
+        write(choice.line(step))
         runs = run_here(
             step,
             seeds,
@@ -168,7 +178,8 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
             folder=Path(config.getoption("--records")),
             epochs=min(epochs, step.recipe.epochs) if epochs else None,
             data=load(config.getoption("--data")),
-            on_epoch=_printer(config),
+            on_epoch=lambda step, seed, epoch: write(epoch_line(step, seed, epoch)),
+            trainer=choice.name,
         )
         attach(request.node, EVIDENCE, _evidence(runs))
         if not all(run.complete for run in runs):
@@ -196,13 +207,12 @@ def _evidence(runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def _printer(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
-    """A callback that prints each epoch, past pytest's capture: on the terminal, or on a worker's standard error."""
+def _writer(config: pytest.Config) -> Callable[[str], None]:
+    """A function that prints a line, past pytest's capture: on the terminal, or on a worker's standard error."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
-    def show(step: type[Step], seed: int, epoch: Epoch) -> None:
-        line = epoch_line(step, seed, epoch)
+    def write(line: str) -> None:
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             if reporter is None or hasattr(config, "workerinput"):
                 # A worker of xdist has no terminal, but it shares the standard error of its controller.
@@ -212,7 +222,7 @@ def _printer(config: pytest.Config) -> Callable[[type[Step], int, Epoch], None]:
                 reporter.write_line(line)
                 reporter.flush()
 
-    return show
+    return write
 
 
 @pytest.hookimpl(trylast=True)

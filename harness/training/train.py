@@ -12,8 +12,9 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
-from harness.run import LARGEST_LOSS, Epoch, Outcome, Progress, Run
+from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import Step
+from harness.training import native
 from harness.training.ensemble import together
 from harness.training.evaluation import Evaluation, percent
 from harness.training.trainer import Trainer, alone
@@ -66,15 +67,22 @@ def _loss_error(step: type[Step], seed: int, epoch: int, loss: float, finite: in
 
 
 @contextmanager
-def training(step: type[Step], seeds: Sequence[int], data: MNIST) -> Iterator[Trainer]:
+def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
     """The trainer of the seeds, on the device of the data; restores torch's global generator at the end."""
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield trainer_of(step, seeds, data)
+        yield trainer_of(step, seeds, data, trainer)
 
 
-def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST) -> Trainer:
-    """An ensemble for several seeds or a GPU, else a single network. Seeds torch's global generator."""
+def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Trainer:
+    """The trainer of that name: of eager ones an ensemble for several seeds or a GPU, else a single network.
+
+    Seeds torch's global generator. Raises HarnessError if the native trainer is asked for what it does not do.
+    """
+    if trainer == NATIVE:
+        if data.train_images.device.type != "cpu" or len(seeds) > 1:
+            raise HarnessError(f"{step.id}: the native trainer trains one seed at a time, on a CPU")
+        return native.native_trainer(step, seeds[0], data)
     if data.train_images.device.type == "cuda" or len(seeds) > 1:
         return together(step, seeds, data)
     return alone(step, seeds[0], data)

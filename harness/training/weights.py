@@ -3,6 +3,7 @@
 The format is safetensors, which holds tensors and text but nothing that could be executed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,18 @@ class Trained:
     step: type[Step]
     seed: int
     network: nn.Module
+
+
+def trained(step: type[Step], seed: int, state: Mapping[str, Tensor]) -> Trained:
+    """The network that predicts, out of the state of a trainer: the average of the weights if the recipe asks for one.
+
+    Draws from torch's global generator.
+    """
+    prefix = "model." if step.recipe.average is None else "average.module."
+    weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    network = step.model()
+    network.load_state_dict(weights)
+    return Trained(step, seed, network.eval())
 
 
 def path_of(step: type[Step]) -> Path:

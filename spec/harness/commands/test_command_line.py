@@ -25,6 +25,7 @@ from spec.harness.support.paths import ROOT
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 USAGE = r" \(see python -m harness( \w+)? --help\)"
+TRAINER = r"mine/\w+ is trained by .*\n"
 REAL_LOAD = data.load
 
 
@@ -141,8 +142,9 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
         ("train mine/tiny --epochs 5", ".* --epochs 5 is more than the 4 of the recipe"),
         ("train mine/tiny --replace", ".* --replace is about the committed record; give --record as well"),
         ("train mine/tiny --epochs 2 --record", ".* --record keeps complete runs only; leave out --epochs"),
-        ("train mine/tiny --out file/runs", ".* cannot write run files to file/runs: Not a directory"),
-        ("train mine/wide", r".* mine/wide: the model turns 2 x 1 x 28 x 28 into 2 x 5, not 2 x 10"),
+        ("train mine/tiny --trainer mine", rf".* argument --trainer: invalid choice: 'mine' \(choose from .*\){USAGE}"),
+        ("train mine/tiny --out file/runs", rf"{TRAINER}.* cannot write run files to file/runs: Not a directory"),
+        ("train mine/wide", rf"{TRAINER}.* mine/wide: the model turns 2 x 1 x 28 x 28 into 2 x 5, not 2 x 10"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(call: Call, workplace: Path, line: str, message: str) -> None:
@@ -204,8 +206,9 @@ def test_json_is_one_object_per_seed_and_nothing_else(call: Call) -> None:
     assert status == 0
     lines = [
         re.fullmatch(r"mine/tiny seed (\d) epoch (\d)/4: train \S+ test \S+ \(\S+ s\)", line)
-        for line in err.splitlines()
+        for line in err.splitlines()[1:]
     ]
+    assert re.match(TRAINER, err)
     assert [match and match.groups() for match in lines] == [(seed, epoch) for seed in "30" for epoch in "1234"]
 
 
@@ -351,6 +354,7 @@ def test_an_interrupt_leaves_whole_lines_and_ends_at_once(workplace: Path) -> No
         [sys.executable, "-c", INTERRUPTED], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr
+        assert re.fullmatch(TRAINER, process.stderr.readline())
         for _ in range(3):
             assert process.stderr.readline().startswith("mine/tiny seed 0 epoch ")
         process.send_signal(signal.SIGINT)

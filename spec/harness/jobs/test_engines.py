@@ -156,6 +156,7 @@ def alive_in(group: int) -> bool:
 def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
     with command(tmp_path, 4000, "train small/plain --seeds 0 1 2 3 --engine processes --device cpu") as process:
         assert process.stderr
+        assert process.stderr.readline().startswith("small/plain is trained by ")
         for _ in range(2):
             assert process.stderr.readline().startswith("small/plain seed ")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them

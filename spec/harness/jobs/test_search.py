@@ -55,7 +55,7 @@ class Scripted:
     def __init__(self, runs: int = 100) -> None:
         self.left, self.done = runs, list[tuple[type[Step], int]]()
 
-    def provenance(self, step: type[Step]) -> dict[str, Any]:
+    def provenance(self, step: type[Step], trainer: str = "eager") -> dict[str, Any]:
         raise AssertionError("a search writes no record")
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:

@@ -28,6 +28,10 @@ import pytest
 from harness.run import Epoch, Run
 
 
+def choose(word, step, device):
+    return SimpleNamespace(name=word, line=lambda step: f"{step.id} is trained by {word}")
+
+
 def run_here(step, seeds, device, on_epoch, **rest):
     epochs = tuple(Epoch(n, 98.5, 98.9 + n / 10, 0.05, 1.0 + n) for n in range(1, 5))
     runs = [Run(step, seed, epochs) for seed in seeds]
@@ -42,6 +46,7 @@ def scripted(monkeypatch):
     monkeypatch.setattr("harness.device.device_of", str)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(run_here=run_here))
+    monkeypatch.setitem(sys.modules, "harness.training.choice", SimpleNamespace(choose=choose, made_by=str))
     monkeypatch.setattr("harness.evidence.record.runs", lambda step: ())
 """
 
@@ -275,6 +280,7 @@ def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.Cap
     result.assert_outcomes(passed=1)
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mine/")]
     found = [match.groups() for line in lines if (match := re.fullmatch(EPOCH, line))]
+    assert lines[0] == "mine/tiny is trained by auto"
     assert found == [(seed, epoch) for seed in "01" for epoch in "1234"]
     assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.5"]
 

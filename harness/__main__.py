@@ -16,6 +16,7 @@ VERBS = {
     "rf": "Print the receptive field of a step or of any other model, layer by layer.",
     "bench": "Measure how fast a step trains, and how far that is from the arithmetic alone.",
     "verify": "Test the trained networks of the repository again and compare with their records.",
+    "replay": "Train a recorded run again and compare every epoch with the record, digit by digit.",
     "search": "Search for a step of a ladder on images held out from the training set.",
     "report": "Write the report: all specifications with their evidence, as one HTML file.",
     "data": "Find or fetch MNIST, verify it, and print its folder.",

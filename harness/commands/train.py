@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.table import Table
 
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train; 0 when every seed held the goal or the step claims none, 1 when not.
 
+    1 also when a native run is not that of the record, since that is a fault.
     Raises HarnessError if a run failed or was lost, after the others are printed and saved.
     """
     step = find(arguments.id)
@@ -71,12 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
                 errors.append(run.failed)
     except HarnessError as error:
         errors.append(str(error))
+    faults = []
     if runs:
         runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
         _conclude(runs, arguments)
+        faults = [] if arguments.record else _differing(runs, sys.stderr if arguments.json else sys.stdout)
     if errors:
         raise HarnessError("; ".join(errors))
-    return 0 if not step.goal or all(run.held for run in runs) else 1
+    return 0 if not faults and (not step.goal or all(run.held for run in runs)) else 1
 
 
 def _check(step: type[Step], arguments: argparse.Namespace) -> None:
@@ -146,6 +149,34 @@ def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
 
         for path in rewrite():
             print(f"wrote {path}", file=sys.stderr)
+
+
+def _differing(runs: Sequence[Run], output: TextIO) -> list[Run]:
+    """Print of each run that the record has too whether it is the same; the native runs that are not.
+
+    Only runs that should be the same are compared: by the same trainer, and on the same machine if it matters.
+    """
+    from harness.evidence import record
+    from harness.evidence.replica import difference, same
+    from harness.provenance import differences, is_native
+
+    faults = []
+    recorded = {run.seed: run for run in record.runs(runs[0].step)}
+    for run in runs:
+        then = recorded.get(run.seed)
+        if then is None or differences(then.provenance, run.provenance):
+            continue
+        found = difference(then, run)
+        words = same(then, found.epoch - 1 if found else len(run.epochs))
+        if found and is_native(run.provenance):
+            faults.append(run)
+            words += (
+                f"; {found}. The native trainer gives the same numbers everywhere: this is a fault, please report it"
+            )
+        elif found:
+            words += f"; {found}. Eager torch depends on more than a record says: this is another run, and no fault"
+        print(f"seed {run.seed} is in the record: {words}", file=output)
+    return faults
 
 
 def _as_json(run: Run) -> dict[str, object]:

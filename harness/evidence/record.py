@@ -10,8 +10,8 @@ from filelock import FileLock
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.provenance import EAGER, NATIVE, NATIVE_BINDING, binding, differences, is_native
-from harness.run import Run, run_of_json
+from harness.provenance import NATIVE_BINDING, binding, differences, is_native
+from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
 
 
@@ -36,6 +36,17 @@ def runs(step: type[Step]) -> tuple[Run, ...]:
     """The runs in the record of a step; none without a record."""
     record = read(step)
     return record.runs if record else ()
+
+
+def run_of(step: type[Step], seed: int) -> Run:
+    """The run of a seed in the record of a step; HarnessError that names the seeds there are if it has none."""
+    existing = {run.seed: run for run in runs(step)}
+    if not existing:
+        raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
+    if seed not in existing:
+        seeds = ", ".join(map(str, existing))
+        raise HarnessError(f"{path_of(step)} has no seed {seed}; it has {seeds}")
+    return existing[seed]
 
 
 def read(step: type[Step]) -> Record | None:

@@ -280,7 +280,7 @@ def test_the_record_says_how_many_runs_miss(
     monkeypatch.setattr(engines, "work", scripted(99.40))
     _, out, _ = call("train mine/claim")
     runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it."
-    assert out.splitlines()[-1] == f"By its record {chance}: {runs}"
+    assert f"By its record {chance}: {runs}" in out.splitlines()
 
 
 def test_a_run_file_can_be_read_while_the_seed_trains(

@@ -18,13 +18,16 @@ from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.job import Job, Results, Update
 from harness.jobs.search import Rung, Trial, append, read, search
+from harness.provenance import fingerprint
 from harness.recipe import Recipe
 from harness.run import Epoch
 from harness.step import Step
+from harness.training import native
 from models.blocks import GlobalAverage, WeightedAverage
 from models.sketch import Sketch
 from spec.frontier import candidates
 from spec.harness.jobs import small
+from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.small import Simple
 from spec.harness.training.in_memory import run_alone
 
@@ -45,6 +48,12 @@ ACCURACY = {Poor: (90.0, 90.0), Fair: (95.0, 93.0), Good: (94.0, 98.0)}
 """The accuracy of seed 0, and of the other seeds."""
 EVERYTHING = [Poor, Fair, Good]
 RUNGS = [Rung(3, 1), Rung(2, 3)]
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained natively, unless a test says otherwise."""
+    monkeypatch.setattr(native, "refusal", lambda step: "these tests are about eager torch")
 
 
 class Scripted:
@@ -131,6 +140,23 @@ def test_the_log_has_accuracies_on_the_images_held_out_only(tmp_path: Path) -> N
     assert set(json.loads(log.read_text())) == {
         *("candidate", "parameters", "fingerprint", "seed", "validation", "train", "seconds")
     }
+
+
+def test_a_native_trial_says_so_and_lines_of_older_versions_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log.jsonl"
+    line = {"candidate": Good.title, "parameters": 1, "fingerprint": fingerprint(Good), "seed": 9, "validation": [1.0]}
+    old = json.dumps({**line, "train": 2.0, "seconds": 3.0}) + "\n"
+    log.write_text(old)
+    stand_in(monkeypatch)
+    search([Good], [Rung(1, 1)], log, Scripted(), small.images(), ignore)
+    text = log.read_text()
+    assert text.startswith(old)
+    assert [trial.trainer for trial in read(log)] == ["eager", "native"]
+    log.write_text(text.replace('"native"', '"mine"'))
+    with pytest.raises(HarnessError, match="is not the log of a search: 'trainer' is neither eager nor native"):
+        read(log)
 
 
 def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:

@@ -1,0 +1,108 @@
+"""Train a recorded run again and compare every epoch with the record, digit by digit."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.commands.arguments import add_data, parse_seed
+from harness.device import cores, device_of
+from harness.errors import HarnessError
+from harness.ladder import find
+from harness.run import EAGER, NATIVE, Epoch, Outcome, Progress, Run, epoch_line
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.data import MNIST
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `replay`."""
+    parser.add_argument("id", metavar="ID", help="a step with a record, such as frontier/step12")
+    parser.add_argument("--seed", type=parse_seed, required=True, metavar="N", help="a seed that the record has")
+    add_data(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each epoch as it is compared; 0 if all of them are those of the record, 1 at the first that is not."""
+    from harness.data import load
+    from harness.evidence import record
+
+    recorded = record.run_of(find(arguments.id), arguments.seed)
+    device = device_of("auto" if recorded.provenance.get("device") == "cuda" else "cpu")
+    with _threads(recorded):
+        for line in doubts(recorded, device):
+            print(line, file=sys.stderr)
+        return compare(recorded, _again(recorded, load(arguments.data).to(device)))
+
+
+@contextmanager
+def _threads(recorded: Run) -> Iterator[None]:
+    """As many threads as a run was made with, as far as this machine has the cores; the order of sums depends on it."""
+    import torch
+
+    before, wanted = torch.get_num_threads(), recorded.provenance.get("threads")
+    if isinstance(wanted, int) and 1 <= wanted <= cores():
+        torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def doubts(recorded: Run, device: "torch.device") -> list[str]:
+    """Why the numbers may differ from those of the record though nothing is wrong; none for a native run.
+
+    Raises HarnessError where they could not be the same: the network, the recipe or the arithmetic is another one.
+    """
+    from harness.evidence.record import path_of
+    from harness.provenance import differences, provenance
+    from harness.training import native
+    from harness.training.choice import made_by
+
+    step, made = recorded.step, recorded.provenance
+    trainer = made.get("trainer", EAGER)
+    if trainer == NATIVE and (why := native.refusal(step)):
+        raise HarnessError(f"{step.id} was trained natively, which cannot be done here: {why}")
+    here = provenance(step, device, made_by(trainer))
+    other = differences(made, here)
+    if other and (trainer == NATIVE or made["fingerprint"] != here["fingerprint"]):
+        raise HarnessError(f"{path_of(step)} was made with {other}; replay it with the version that made it")
+    lines = []
+    if other:
+        lines.append(f"figures of eager torch depend on the machine, and this run was made with {other}")
+    if recorded.together > 1:
+        lines.append(f"this run was one of {recorded.together} that trained at once, which may round otherwise")
+    return lines
+
+
+def _again(recorded: Run, data: "MNIST") -> Iterator[Outcome]:
+    """The epochs of a run that is trained again by its trainer."""
+    from harness.training.train import train, training
+
+    step, seed = recorded.step, recorded.seed
+    with training(step, [seed], data, recorded.provenance.get("trainer", EAGER)) as trainer:
+        for outcomes in train(step, trainer, Progress([seed]), len(recorded.epochs)):
+            yield outcomes[seed]
+
+
+def compare(recorded: Run, again: Iterator[Outcome]) -> int:
+    """Print each epoch and whether it is that of the record, up to the first that is not; the exit status."""
+    from harness.evidence.replica import difference, same
+
+    step, seed = recorded.step, recorded.seed
+    epochs: list[Epoch] = []
+    found: object = None
+    for outcome in again:
+        if isinstance(outcome, HarnessError):
+            found = outcome
+            break
+        found = difference(recorded, Run(step, seed, (*epochs, outcome)))
+        print(f"{epoch_line(step, seed, outcome)}: {'differs' if found else 'the same'}", flush=True)
+        if found:
+            break
+        epochs.append(outcome)
+    print(f"run {seed} of {step.id}, replayed: {same(recorded, len(epochs))}{f'; {found}' if found else ''}")
+    return 1 if found else 0

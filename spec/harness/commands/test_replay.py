@@ -1,0 +1,237 @@
+"""A recorded run can be trained again, and a difference is found and named."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from harness.__main__ import main
+from harness.evidence import record
+from harness.training.trainer import SingleTrainer
+from spec.harness.jobs import small
+from spec.harness.jobs.native_stand_in import move_to, stand_in
+from spec.harness.jobs.small import Call, Plain
+from spec.harness.jobs.small import call as call
+
+SAME = [rf"small/plain seed 1 epoch {n}/4: train \S+ test \S+ \(\S+ s\): the same" for n in range(1, 5)]
+
+Replay = Callable[..., tuple[int, list[str], str]]
+
+
+@pytest.fixture
+def replay(call: Call, capsys: pytest.CaptureFixture[str]) -> Replay:
+    """Replay a seed of the step: the exit status, the lines on standard output, and standard error."""
+
+    def run(seed: int = 1) -> tuple[int, list[str], str]:
+        status = main(["replay", "small/plain", "--seed", str(seed)])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err
+
+    return run
+
+
+def change(edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change the record."""
+    path = record.path_of(Plain)
+    value = json.loads(path.read_text())
+    edit(value)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize("trainer", ["eager", "native"])
+def test_a_run_that_is_replayed_is_the_same(
+    call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch, trainer: str
+) -> None:
+    stand_in(monkeypatch)
+    call(f"small/plain --seeds 0 1 --record --trainer {trainer}")
+    status, lines, err = replay()
+    assert (status, err) == (0, "")
+    assert [bool(re.fullmatch(*pair)) for pair in zip(SAME, lines, strict=False)] == [True] * 4
+    assert lines[4:] == ["run 1 of small/plain, replayed: 4 of 4 epochs the same"]
+
+
+def test_the_first_difference_is_named_and_ends_the_replay(call: Call, replay: Replay) -> None:
+    call("small/plain --seeds 0 1 --record")
+    epoch = record.run_of(Plain, 1).epochs[2]
+
+    def edit(value: dict[str, Any]) -> None:
+        value["runs"][1]["epochs"][2]["test_loss"] += 1e-6
+
+    change(edit)
+    wrong = record.run_of(Plain, 1).epochs[2].test_loss
+    status, lines, _ = replay()
+    assert status == 1
+    assert [line.rpartition(": ")[2] for line in lines[:-1]] == ["the same", "the same", "differs"]
+    assert lines[-1] == (
+        "run 1 of small/plain, replayed: 2 of 4 epochs the same; "
+        f"epoch 3 has test_loss {wrong} in the record and {epoch.test_loss} here"
+    )
+
+
+def test_a_replay_whose_loss_is_not_finite_differs(call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("small/plain --seeds 0 1 --record")
+    train = SingleTrainer.train_epoch
+
+    def broken(trainer: SingleTrainer) -> list[tuple[float, int]]:
+        [(loss, correct)] = train(trainer)
+        return [(float("nan") if trainer.epoch == 2 else loss, correct)]
+
+    monkeypatch.setattr(SingleTrainer, "train_epoch", broken)
+    status, lines, _ = replay()
+    assert status == 1
+    assert re.fullmatch(r"run 1 .*: 1 of 4 epochs the same; small/plain, seed 1: the loss is nan in .*", lines[-1])
+
+
+def test_a_native_run_is_the_same_on_another_machine(
+    call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    call("small/plain --seeds 0 1 --record --trainer native")
+    move_to(monkeypatch, "Apple M1", threads=8, torch="2.11.0")
+    stand_in(monkeypatch, compiler="clang 19")
+    status, lines, err = replay()
+    assert (status, err) == (0, "")
+    assert lines[-1] == "run 1 of small/plain, replayed: 4 of 4 epochs the same"
+
+
+def test_an_eager_run_may_be_tried_on_another_machine(
+    call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("small/plain --seeds 0 1 --record")
+    move_to(monkeypatch, "Apple M1")
+    status, lines, err = replay()
+    assert re.fullmatch(
+        r"figures of eager torch depend on the machine, and this run was made with hardware .* \(here Apple M1\), "
+        r"cpu .* \(here Apple M1\)\n",
+        err,
+    )
+    assert (status, lines[-1]) == (0, "run 1 of small/plain, replayed: 4 of 4 epochs the same")
+
+
+def test_a_run_of_an_older_version_is_replayed_by_eager_torch(call: Call, replay: Replay) -> None:
+    call("small/plain --seeds 0 1 --record")
+
+    def edit(value: dict[str, Any]) -> None:
+        for key in ("trainer", "cpu", "capability"):
+            del value["provenance"][key]
+        for epoch in value["runs"][1]["epochs"]:
+            del epoch["test_loss"]
+
+    change(edit)
+    status, lines, err = replay()
+    assert err.endswith("and this run was made with a version that did not record the trainer\n")
+    assert (status, lines[-1]) == (0, "run 1 of small/plain, replayed: 4 of 4 epochs the same")
+
+
+def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
+    call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr("harness.commands.replay.cores", lambda: 2)
+    torch.set_num_threads(2)
+    try:
+        call("small/plain --seeds 1 --record")
+        torch.set_num_threads(1)
+        assert replay()[::2] == (0, "")
+        assert torch.get_num_threads() == 1
+        change(lambda value: value["provenance"].update(threads=3))
+        assert "with threads 3 (here 1)" in replay()[2]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("numerics", "edit", "message"),
+    [
+        (2, None, r".*plain\.json was made with numerics 1 \(here 2\); replay it with the version that made it"),
+        (1, {"fingerprint": "0123"}, r".*plain\.json was made with fingerprint 0123 \(here \w+\); replay it with .*"),
+    ],
+)
+def test_what_cannot_be_the_same_is_not_trained(
+    call: Call,
+    replay: Replay,
+    monkeypatch: pytest.MonkeyPatch,
+    numerics: int,
+    edit: dict[str, str] | None,
+    message: str,
+) -> None:
+    stand_in(monkeypatch)
+    call("small/plain --seeds 1 --record --trainer native")
+    stand_in(monkeypatch, numerics)
+    change(lambda value: value["provenance"].update(edit or {}))
+    status, lines, err = replay()
+    assert (status, lines) == (2, [])
+    assert re.fullmatch(f"python -m harness replay: error: {message}\n", err)
+
+
+def test_an_eager_run_of_another_recipe_is_not_trained(call: Call, replay: Replay) -> None:
+    record.add(small.run_of(1))
+    status, lines, err = replay()
+    assert (status, lines) == (2, [])
+    assert "fingerprint 0123 (here " in err
+
+
+def test_a_native_run_is_not_replayed_where_nothing_trains_natively(
+    call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    call("small/plain --seeds 1 --record --trainer native")
+    monkeypatch.setattr("harness.training.native.refusal", lambda step: "there is no compiler")
+    assert replay() == (
+        2,
+        [],
+        "python -m harness replay: error: small/plain was trained natively, which cannot be done here: "
+        "there is no compiler\n",
+    )
+
+
+def test_a_seed_that_is_not_recorded_is_one_line_with_those_that_are(replay: Replay) -> None:
+    assert replay(7)[2] == (
+        "python -m harness replay: error: small/plain has no record; make one with: "
+        "python -m harness train small/plain --record\n"
+    )
+    for seed in (3, 1):
+        record.add(small.run_of(seed))
+    status, _, err = replay(7)
+    assert status == 2
+    assert re.fullmatch(r"python -m harness replay: error: .*plain\.json has no seed 7; it has 1, 3\n", err)
+
+
+def test_a_training_ends_with_the_comparison_where_the_record_has_the_seed(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("small/plain --seeds 0 --record")
+    assert main(["train", "small/plain", "--seeds", "0", "1", "--device", "cpu", "--trainer", "eager"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "seed 0 is in the record: 4 of 4 epochs the same"
+    _, _, err = call("small/plain --epochs 3")
+    assert err.splitlines()[-1] == "seed 0 is in the record: 3 of 4 epochs the same"
+    move_to(monkeypatch, "Apple M1")
+    assert "is in the record" not in call("small/plain")[2]
+    stand_in(monkeypatch)
+    assert "is in the record" not in call("small/plain --trainer native")[2]
+
+
+@pytest.mark.parametrize(
+    ("trainer", "status", "meaning"),
+    [
+        ("eager", 0, "Eager torch depends on more than a record says: this is another run, and no fault"),
+        ("native", 1, "The native trainer gives the same numbers everywhere: this is a fault, please report it"),
+    ],
+)
+def test_a_difference_is_a_fault_where_it_cannot_be(
+    call: Call, monkeypatch: pytest.MonkeyPatch, trainer: str, status: int, meaning: str
+) -> None:
+    stand_in(monkeypatch)
+    call(f"small/plain --seeds 0 --record --trainer {trainer}")
+    right = record.run_of(Plain, 0).epochs[3].train_loss
+    wrong = round(right + 1e-6, 6)
+    change(lambda value: value["runs"][0]["epochs"][3].update(train_loss=wrong))
+    found, runs, err = call(f"small/plain --seeds 0 --trainer {trainer}")
+    assert (found, len(runs)) == (status, 1)
+    assert err.splitlines()[-1] == (
+        f"seed 0 is in the record: 3 of 4 epochs the same; epoch 4 has train_loss {wrong} in the record and {right} "
+        f"here. {meaning}"
+    )

@@ -18,7 +18,7 @@ from harness.__main__ import main
 from harness.commands import show
 from harness.data.synthetic import synthetic
 from harness.jobs import engines
-from harness.jobs.job import Update
+from harness.jobs.job import Job, Update
 from spec.harness.evidence.records_of import keep
 from spec.harness.jobs.scripted import scripted
 from spec.harness.support.paths import ROOT
@@ -281,6 +281,27 @@ def test_the_record_says_how_many_runs_miss(
     _, out, _ = call("train mine/claim")
     runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it."
     assert f"By its record {chance}: {runs}" in out.splitlines()
+
+
+def test_the_figures_of_native_runs_are_of_every_machine(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"fingerprint": "0123", "trainer": "native", "numerics": 1, "hardware": "AMD EPYC", "threads": 1}
+    monkeypatch.setattr(engines, "work", scripted(99.40, 99.39, made=lambda step: made))
+    _, out, _ = call("train mine/claim --seeds 0 1")
+    assert "by 1 of 2 seeds (95 % interval for one to hold: 1 to 99 %, the same on every machine)." in out
+    assert "\nOne miss does not refute the step; five more runs tell: python -m harness train mine/claim " in out
+    assert "EPYC" not in out
+
+
+def test_eager_runs_of_several_machines_say_of_how_many(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"fingerprint": "0123", "trainer": "eager", "threads": 1}
+    hardware = ("AMD EPYC", "Apple M1")
+
+    def work(job: Job, data: object) -> Iterator[Update]:
+        return scripted(99.4, 99.4, made=lambda step: {**made, "hardware": hardware[job.seeds[0]]})(job, data)
+
+    monkeypatch.setattr(engines, "work", work)
+    _, out, _ = call("train mine/tiny --seeds 0 1")
+    assert "100 %, 2 kinds of machine, 1 thread)." in out
 
 
 def test_a_run_file_can_be_read_while_the_seed_trains(

@@ -13,6 +13,8 @@ from harness.errors import HarnessError
 from harness.jobs import engines
 from harness.provenance import provenance
 from harness.step import Step
+from harness.training import native
+from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.scripted import scripted
 from spec.harness.plugin.tiny_ladder import EPOCH, Ladder, failure
 from spec.harness.plugin.tiny_ladder import ladder as ladder
@@ -26,7 +28,7 @@ def made_here(step: type[Step]) -> dict[str, Any]:
 def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
+    arguments = ("-m", "slow", "--device", "cpu", "--trainer", "eager", "--update-records", "--seeds")
     monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, 99.2, made=made_here))
     monkeypatch.setattr(report, "rewrite", lambda: [Path("README.md")])
     result = ladder.run(*arguments, "2")
@@ -50,7 +52,7 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
 def test_runs_with_another_provenance_are_refused_before_they_are_trained(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ("-m", "slow", "--device", "cpu", "--update-records", "--seeds")
+    arguments = ("-m", "slow", "--device", "cpu", "--trainer", "eager", "--update-records", "--seeds")
     monkeypatch.setattr(engines, "work", scripted(99.0, made=made_here))
     monkeypatch.setattr(report, "rewrite", list)
     ladder.run(*arguments, "1").assert_outcomes(passed=1)
@@ -71,3 +73,30 @@ def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypat
     result = ladder.run("-k", "test_parameters", "--update-records")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "mine/tiny: [claim: overfits] is not in the vocabulary" in result.outlines
+
+
+def test_the_trainer_is_named_before_it_trains_and_is_in_the_record(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    monkeypatch.setattr(report, "rewrite", list)
+    result = ladder.run("-m", "slow", "--device", "cpu", "--update-records", "--seeds", "1")
+    result.assert_outcomes(passed=1)
+    lines = [line for line in result.outlines if line.startswith("mine/tiny ")]
+    assert lines[0] == "mine/tiny is trained by the native trainer"
+    assert re.fullmatch(EPOCH, lines[1])
+    record = json.loads((ladder.pytester.path / "mine" / "records" / "tiny.json").read_text())
+    assert (record["provenance"]["trainer"], record["runs"][0]["made"]["compiler"]) == ("native", "gcc 14")
+    monkeypatch.setattr(native, "native_trainer", None)  # nothing more is trained
+    result = ladder.run("-m", "slow", "--device", "cpu", "--update-records", "--seeds", "2", "--trainer", "eager")
+    refused = "tiny.json was made with trainer native (here eager); add to it with --trainer native, or start it anew"
+    assert refused in failure(result)[0]
+
+
+def test_what_is_not_trained_natively_fails_where_that_is_asked_for(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "refusal", lambda step: "there is no compiler")
+    result = ladder.run("-m", "slow", "--device", "cpu", "--trainer", "native")
+    result.assert_outcomes(failed=1)
+    assert failure(result)[0] == ("mine/tiny cannot be trained natively: there is no compiler; use --trainer eager")

@@ -10,11 +10,15 @@ from safetensors.torch import load_file, save_file
 
 from harness.__main__ import main
 from harness.commands import verify
+from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.ladder import steps
 from harness.provenance import fingerprint
-from harness.training import weights
+from harness.step import Step
+from harness.training import native, weights
+from harness.training.trainer import Trainer, alone
 from spec.harness.jobs import small
+from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.small import Call, Plain, Simple
 from spec.harness.jobs.small import call as call
 
@@ -28,6 +32,25 @@ def made(call: Call, capsys: pytest.CaptureFixture[str]) -> Path:
     assert out[0] == f"wrote {weights.path_of(Plain)}"
     assert "plain: 834 parameters, seed 1: " in out[1]
     return weights.path_of(Plain)
+
+
+def test_the_weights_of_a_native_record_are_made_by_the_native_trainer(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in(monkeypatch)
+    assert call("small/plain --seeds 0 --record --trainer native")[0] == 0
+    asked = []
+
+    def native_trainer(step: type[Step], seed: int, images: MNIST) -> Trainer:
+        asked.append((step, seed))
+        return alone(step, seed, images)
+
+    monkeypatch.setattr(native, "native_trainer", native_trainer)
+    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 0
+    assert asked == [(Plain, 0)]
+    monkeypatch.setattr(native, "refusal", lambda step: "there is no compiler")
+    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 2
+    assert "small/plain cannot be trained natively: there is no compiler" in capsys.readouterr().err
 
 
 def test_the_network_misses_what_its_record_says(made: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from harness import ladder
 from harness.__main__ import main
 from harness.errors import HarnessError
-from harness.evidence import paired
+from harness.evidence import paired, record
 from harness.step import Step
 from spec.harness.evidence.records_of import keep, step_with
 
@@ -105,6 +105,27 @@ def test_a_record_of_another_recipe_or_of_shorter_runs_is_named(
     assert "They differ in epochs: 6 and 4, 6." in out
     keep(pair[1], finals(99.3, 99.4))
     assert "They differ" not in compare("mine/a mine/b")[1]
+
+
+def test_records_of_two_trainers_differ_in_that_and_not_in_machines(
+    compare: Run, pair: tuple[type[Step], ...], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    native = json.loads(keep(pair[0], finals(99.1, 99.2)).read_text())
+    native["provenance"] = {"fingerprint": "0123", "trainer": "native", "numerics": 1}
+    for run, hardware in zip(native["runs"], ("AMD EPYC", "Apple M1"), strict=True):
+        run["made"] = {"hardware": hardware, "torch": "2.11.0"}
+    other.write_text(json.dumps(native))
+    out = compare(f"mine/a --against {other}")[1]
+    assert [line for line in out.splitlines() if line.startswith("They differ")] == [
+        "They differ in trainer: None and native."
+    ]
+    native["provenance"]["numerics"] = 2
+    record.path_of(pair[0]).write_text(json.dumps(native))
+    out = compare(f"mine/a --against {other}")[1]
+    assert [line for line in out.splitlines() if line.startswith("They differ")] == [
+        "They differ in numerics: 2 and 1."
+    ]
 
 
 def test_markdown_is_a_table_and_points(compare: Run, pair: tuple[type[Step], ...]) -> None:

@@ -68,6 +68,14 @@ def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None
     return report.html([step], images, {step.id: record_of(step, *runs)} if runs else {})
 
 
+def test_a_native_record_shows_what_all_its_runs_share_and_counts_the_rest() -> None:
+    step, made = LADDER[0], {"trainer": "native", "numerics": 1}
+    machines = ({"hardware": "AMD EPYC", "threads": 1}, {"hardware": "Apple M1", "threads": 1})
+    runs = [run_of_json(step, run_of(seed, [99.0]), {**made, **own}) for seed, own in enumerate(machines)]
+    text = text_of(report.html([step], None, {step.id: Record(step, step.parameters, made, tuple(runs))}))
+    assert "seeds 0, 1 trainer native numerics 1 hardware 2 kinds threads 1" in text
+
+
 def row_of(page: str, step_id: str) -> list[str]:
     """The cells of the step in the table of all steps, as text, without the strip."""
     [row] = re.findall(rf'<tr role="row">\s*<th [^>]*><a href="#[\w-]+">{step_id}</a></th>(.*?)</tr>', page, re.DOTALL)

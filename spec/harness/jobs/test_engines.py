@@ -245,6 +245,7 @@ def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path,
     before = {**listening("tcp"), **listening("tcp6")}
     with command(tmp_path, 4000, "train small/plain --seeds 0 1 --engine ray --device cpu") as process:
         assert process.stderr
+        assert process.stderr.readline().startswith("small/plain is trained by ")
         assert process.stderr.readline().startswith("small/plain seed ")
         after = {**listening("tcp"), **listening("tcp6")}
         os.killpg(process.pid, signal.SIGINT)

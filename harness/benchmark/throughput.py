@@ -17,6 +17,7 @@ from harness.benchmark.gpu import Gpu, State, doubts
 from harness.data.synthetic import unteachable
 from harness.errors import HarnessError
 from harness.step import Step
+from harness.training.choice import choose
 from harness.training.train import trainer_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Throughput:
 
     step: str
     device: str
+    trainer: str
     images_per_second: float
     """Training images over the median time of a round."""
     seconds_per_step: float
@@ -52,7 +54,8 @@ class Rounds:
     def __init__(self, step: type[Step], device: torch.device) -> None:
         self.device, self.steps = device, STEPS[device.type]
         self.images = self.steps * step.recipe.batch_size
-        self.trainer = trainer_of(step, [0], unteachable(self.images).to(device))
+        self.name = choose("auto", step, device).name
+        self.trainer = trainer_of(step, [0], unteachable(self.images).to(device), self.name)
         self.device_seconds: list[float] = []
         """Time between CUDA events around the steps of each round so far; empty on the CPU."""
         self.loss = 0.0
@@ -112,6 +115,7 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
     result = Throughput(
         step=step.id,
         device=str(device),
+        trainer=rounds.name,
         images_per_second=rounds.images / median,
         seconds_per_step=median / rounds.steps,
         peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,

@@ -74,7 +74,7 @@ def test_slower_than_the_baseline_fails_unless_either_of_them_is_invalid(
         invalid = bench.run(*compare, "--benchmark-json=invalid.json")
     invalid.assert_outcomes(passed=1)
     assert invalid.ret == 0
-    assert section(invalid)[1].endswith(f"cpu; INVALID: {doubt}")
+    assert section(invalid)[1].endswith(f"cpu, native; INVALID: {doubt}")
     [one] = json.loads((bench.path / "invalid.json").read_text())["benchmarks"]
     assert one["extra_info"]["invalid"] == [doubt]
 

@@ -14,7 +14,9 @@ import torch
 from harness import Recipe, StepSpec
 from harness.benchmark.throughput import Rounds, Watch
 from harness.data.synthetic import unteachable
+from harness.training import native
 from harness.training.ensemble import EnsembleTrainer
+from harness.training.native import NativeTrainer
 from harness.training.trainer import SingleTrainer
 from spec.harness.benchmark.fake_nvml import UUID, Nvml
 from spec.harness.benchmark.fake_nvml import no_driver as no_driver
@@ -65,7 +67,22 @@ def test_a_round_on_the_cpu_needs_no_gpu(cuda: Cuda) -> None:
     assert (cuda.calls, rounds.device_seconds) == (["step", "step"], [])
 
 
-def test_a_round_is_the_same_for_networks_that_are_trained_together() -> None:
+def test_a_round_trains_as_harness_train_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = Rounds(Tiny, torch.device("cpu"))
+    assert isinstance(rounds.trainer, NativeTrainer)
+    assert rounds.name == "native"
+    before = rounds.trainer.network.parameters.clone()
+    rounds()
+    assert rounds.trainer.finite.tolist() == [2]
+    assert not torch.equal(rounds.trainer.network.parameters, before)
+    assert 1 < rounds.loss < 4
+    monkeypatch.setattr(native, "refusal", lambda step: "there is no compiler")
+    rounds = Rounds(Tiny, torch.device("cpu"))
+    assert isinstance(rounds.trainer, SingleTrainer)
+    assert rounds.name == "eager"
+
+
+def test_a_round_is_the_same_for_networks_that_are_trained_together(cuda: Cuda) -> None:
     """On a GPU even one network is an ensemble; its loss on the same images must be that of a single trainer."""
     torch.manual_seed(0)
     alone, among = Rounds(Tiny, torch.device("cpu")), Rounds(Tiny, torch.device("cpu"))

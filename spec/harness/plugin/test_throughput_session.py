@@ -52,7 +52,7 @@ def test_the_rate_is_that_of_the_median_round_and_is_written_with_what_it_depend
     header, row = section(result)
     assert header.split() == ["step", "images/s", "ms/step", "peak", "MiB", "device"]
     assert row.split()[:2] == ["mine/tiny", f"{64 / median:,.0f}"]
-    assert row.split()[3:] == ["-", "cpu"]
+    assert row.split()[3:] == ["-", "cpu,", info["trainer"]]
 
 
 def test_disabled_benchmarks_train_one_round_and_say_that_nothing_was_timed(bench: Bench, cuda: Cuda) -> None:

@@ -14,7 +14,7 @@ VERBS = {
     "compare": "Compare two steps, or one step under two records, over common seeds.",
     "show": "Print the specification of a step, or list the steps.",
     "rf": "Print the receptive field of a step or of any other model, layer by layer.",
-    "bench": "Measure how fast a step trains, and how far that is from the arithmetic alone.",
+    "bench": "Measure how fast steps train, and how far that is from the arithmetic alone.",
     "verify": "Test the trained networks of the repository again and compare with their records.",
     "replay": "Train a recorded run again and compare every epoch with the record, digit by digit.",
     "search": "Search for a step of a ladder on images held out from the training set.",

@@ -1,22 +1,24 @@
-"""Three implementations of one training, to be timed side by side: that of a notebook, eager torch, and ours."""
+"""The implementations of one training, to be timed side by side: a notebook's, and the trainers of the harness."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from harness.data import MNIST
-from harness.device import layout
-from harness.recipe import Recipe
+from harness.recipe import RandomDistortion, Recipe
+from harness.run import EAGER, NATIVE
 from harness.step import Step
-from harness.training.augmentation import prepare
+from harness.training.choice import choose
 from harness.training.ensemble import EnsembleTrainer
-from harness.training.evaluation import evaluate, percent
+from harness.training.evaluation import percent
+from harness.training.native import NativeTrainer
+from harness.training.train import trainer_of
 from harness.training.trainer import SingleTrainer, Trainer
 
 
@@ -65,7 +67,13 @@ class Notebook:
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.device = step.recipe, device
         self.model = step.model().to(device)
-        self.optimizer = _sgd(self.model, step.recipe)
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=step.recipe.lr,
+            momentum=step.recipe.momentum,
+            nesterov=step.recipe.nesterov,
+            weight_decay=step.recipe.weight_decay,
+        )
         cuda = device.type == "cuda"
         data = data.to("cpu")
 
@@ -105,89 +113,62 @@ class Notebook:
         return percent(correct, len(self.test_loader.dataset))  # type: ignore[arg-type]
 
 
-class Eager:
-    """Tensors in memory and augmentation of whole batches; otherwise torch with its defaults."""
+class Trained:
+    """A trainer of the harness, which is told to take a step at a time.
 
-    def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
-        self.recipe, self.data = step.recipe, data.to(device)
-        self.model = step.model().to(device)
-        self.optimizer = _sgd(self.model, step.recipe)
-        self.generator = torch.Generator(device).manual_seed(0)
+    A call of the native trainer takes one step here and fifty in `harness train`, which is no faster.
+    """
 
-    def steps(self) -> Iterator[None]:
-        """Train without end, one step per `next`."""
-        while True:
-            order = torch.randperm(len(self.data.train_labels), device=self.data.train_labels.device)
-            for index in order.split(self.recipe.batch_size):
-                self.model.train()
-                images = prepare(self.data.train_images[index], self.recipe, self.generator)
-                self.optimizer.zero_grad()
-                F.nll_loss(self.model(images), self.data.train_labels[index]).backward()
-                self.optimizer.step()
-                yield
-
-    def test(self) -> float:
-        """Accuracy in percent on the test images."""
-        return evaluate(self.model, self.data.test_images, self.data.test_labels, self.recipe.normalize)
-
-
-class Ours:
-    """The training of the harness on a CPU: a `SingleTrainer` in channels-last layout."""
-
-    def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
-        model = step.model().to(device).to(memory_format=layout(device))
-        self.trainer = SingleTrainer(model, step.recipe, data.to(device), seed=0)
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
 
     def steps(self) -> Iterator[None]:
         """Train without end, one step per `next`."""
+        trainer = self.trainer
         while True:
-            for step, batch in enumerate(self.trainer.batches()):
-                self.trainer.model.train()
-                self.trainer.set_rate(step)
-                self.trainer.train_step(*batch)
-                yield
+            if isinstance(trainer, SingleTrainer):
+                trainer.model.train()
+                for step, batch in enumerate(trainer.batches()):
+                    trainer.set_rate(step)
+                    trainer.train_step(*batch)
+                    yield
+            elif isinstance(trainer, EnsembleTrainer):
+                trainer.network.train()
+                for step, index in enumerate(trainer.batches()):
+                    trainer.set_rate(step)
+                    trainer.launch(index)
+                    yield
+            elif isinstance(trainer, NativeTrainer):
+                order = torch.randperm(len(trainer.data.train_labels), generator=trainer.order)
+                for step, part in enumerate(order.split(trainer.recipe.batch_size)):
+                    trainer.train_steps(part, step)
+                    yield
 
     def test(self) -> float:
         """Accuracy in percent on the test images."""
-        return _accuracy(self.trainer)
+        n = len(self.trainer.data.test_labels)
+        return percent(n - len(self.trainer.evaluate()[0].errors), n)
 
 
-class OursTogether:
-    """The training of the harness on a GPU, with any number of seeds: an `EnsembleTrainer` and its CUDA graph."""
-
-    def __init__(self, step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> None:
-        models = [step.model().to(device) for _ in range(seeds)]
-        self.trainer = EnsembleTrainer(models, step.recipe, data.to(device), range(seeds))
-
-    def steps(self) -> Iterator[None]:
-        """Train without end, one step per `next`."""
-        while True:
-            for step, index in enumerate(self.trainer.batches()):
-                self.trainer.network.train()
-                self.trainer.set_rate(step)
-                self.trainer.launch(index)
-                yield
-
-    def test(self) -> float:
-        """Accuracy in percent on the test images."""
-        return _accuracy(self.trainer)
+def eager(step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> Trained:
+    """The eager training of the harness: a single network on a CPU, a CUDA graph of stacked ones on a GPU."""
+    return Trained(trainer_of(step, range(seeds), data.to(device), EAGER))
 
 
-def _accuracy(trainer: Trainer) -> float:
-    n = len(trainer.data.test_labels)
-    return percent(n - len(trainer.evaluate()[0].errors), n)
+def native(step: type[Step], data: MNIST, device: torch.device) -> Trained:
+    """The training of the harness in C++, on a CPU."""
+    return Trained(trainer_of(step, [0], data.to(device), NATIVE))
 
 
-def _sgd(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
+IMPLEMENTATIONS: dict[str, Callable[[type[Step], MNIST, torch.device], Implementation]] = {
+    "notebook": Notebook,
+    EAGER: eager,
+    NATIVE: native,
+}
 
 
-def ours(step: type[Step], data: MNIST, device: torch.device) -> Implementation:
-    """The implementation that the harness uses on a device."""
-    return OursTogether(step, data, device) if device.type == "cuda" else Ours(step, data, device)
+def names(step: type[Step], device: torch.device) -> list[str]:
+    """Which implementations there are of a step, slowest first: of a teacher or distortions there is no notebook."""
+    ours = [EAGER, NATIVE] if choose("auto", step, device).name == NATIVE else [EAGER]
+    published = step.recipe.teacher is None and not isinstance(step.recipe.augmentation, RandomDistortion)
+    return ["notebook", *ours] if published else ours

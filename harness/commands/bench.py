@@ -1,4 +1,4 @@
-"""Measure how fast a step trains, and how far that is from the arithmetic alone."""
+"""Measure how fast steps train, and how far that is from the arithmetic alone."""
 
 import argparse
 import json
@@ -12,26 +12,27 @@ from harness.ladder import find
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `bench`."""
-    parser.add_argument("id", metavar="ID", help="a step, such as five_steps/step5")
+    parser.add_argument("ids", metavar="ID", nargs="+", help="steps, such as five_steps/step5")
     add_device(parser)
     add_data(parser)
-    parser.add_argument("--json", action="store_true", help="the result as one JSON object on standard output")
-    parser.add_argument("--record", action="store_true", help="save the result: docs/benchmark.json and .md, README")
+    parser.add_argument("--json", action="store_true", help="the results as a JSON array on standard output")
+    parser.add_argument("--record", action="store_true", help="save the results: docs/benchmark.json and .md, README")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure; the result goes to standard output as Markdown or JSON."""
+    """Measure; the results go to standard output as Markdown or JSON."""
     from harness.benchmark.side_by_side import bench
     from harness.data import load
     from harness.report import rewrite
-    from harness.report.benchmark import RESULTS, save, section
+    from harness.report.benchmark import RESULTS, save, sections
 
-    step, device = find(arguments.id), device_of(arguments.device)
+    steps, device = [find(name) for name in dict.fromkeys(arguments.ids)], device_of(arguments.device)
     if arguments.record and not RESULTS.parent.is_dir():
         raise HarnessError(f"--record writes to {RESULTS.parent}, which does not exist; run it in a checkout")
-    result = bench(step, load(arguments.data), device, lambda part: print(f"measuring {part}", file=sys.stderr))
-    print(json.dumps(result) if arguments.json else section(result))
+    data = load(arguments.data)
+    results = [bench(step, data, device, lambda part: print(part, file=sys.stderr)) for step in steps]
+    print(json.dumps(results) if arguments.json else sections(results))
     if arguments.record:
-        save(result)
+        save(results)
         rewrite()
     return 0

@@ -1,6 +1,8 @@
 """The results of the benchmark as Markdown: docs/benchmark.md is generated from docs/benchmark.json alone."""
 
 import json
+from collections.abc import Callable
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,19 @@ from harness.escape import markdown, markdown_code
 from harness.report.markdown import table
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmark.json"
-WAYS = ("notebook", "ours")
+WAYS = ("notebook", "eager", "native")
+PAIRS = tuple(f"{one} / {other}" for one, other in combinations(WAYS, 2))
 HEAD = """# How fast it trains
 
-Made by `python -m harness bench ID --record` from `benchmark.json`; do not edit.
+Made by `python -m harness bench ID... --record` from `benchmark.json`; do not edit.
 
 A *step* is one batch: its preparation, forward, backward and the optimizer. An *epoch* is the steps of 60,000 images
 and one test on 10,000. *Notebook* is the published way: a DataLoader over PIL images with torchvision's transforms,
-eager autograd, the loss read after every step. *Eager* keeps tensors in memory and augments a batch at a time. *Ours*
-is what `harness train` does. The three take turns in one run; figures are medians. The *floor* is what the
-multiplications and additions of convolutions and matrix products would take at the rate of a float32 matrix product,
-measured in the same turns with the same threads.
+autograd, and the loss read after every step; it averages no weights, and has no teacher and no distortions. *Eager* is
+what `harness train --trainer eager` does in torch, *native* what `--trainer native` does in C++. They take turns in one
+run, on a CPU with one thread; figures are medians over the turns, with the range of a step. A cell is empty where a
+step cannot be trained that way. The *floor* is what the multiplications and additions of convolutions and matrix
+products, those of a teacher included, would take at the rate of a float32 matrix product, measured in the same turns.
 """
 
 
@@ -33,106 +37,111 @@ def recorded() -> list[dict[str, Any]]:
         for one in results:
             strict_json.text(one, "step")
             strict_json.text(strict_json.facts(one["made"]), "hardware")
-            section(one), overview([one])
+            sections([one]), overview([one])
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise HarnessError(f"{RESULTS} is not what the benchmark wrote: {error}") from error
     return results
 
 
-def save(result: dict[str, Any]) -> None:
-    """Replace the saved result of the same step and hardware, if any, and write the page anew."""
-    key = (result["made"]["hardware"], result["step"])
-    saved = {(one["made"]["hardware"], one["step"]): one for one in recorded()} | {key: result}
-    results = [saved[key] for key in sorted(saved)]
-    files.write(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
-    files.write(RESULTS.with_suffix(".md"), page(results).encode())
+def save(results: list[dict[str, Any]]) -> None:
+    """Replace the saved results of the same steps and hardware, if any, and write the page anew."""
+    saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
+    ordered = [saved[key] for key in sorted(saved)]
+    files.write(RESULTS, (json.dumps(ordered, indent=1) + "\n").encode())
+    files.write(RESULTS.with_suffix(".md"), page(ordered).encode())
 
 
 def page(results: list[dict[str, Any]]) -> str:
     """The whole page."""
-    return "\n".join([HEAD, *map(section, results)])
+    return "\n".join([HEAD, sections(results)])
 
 
 def overview(results: list[dict[str, Any]]) -> str:
     """The table of the README: one row per result."""
     rows = []
     for one in results:
-        best = {way: max((row["images_per_s"] for row in one["cores"] if row["way"] == way), default=0) for way in WAYS}
-        whole = [f"{best[way]:,}" if best[way] else "" for way in WAYS]
-        notebook, ours = (one["ways"][way]["epoch_s"] for way in WAYS)
-        ratio, over = f"{one['ratios']['notebook']:.2f}", f"{one['floor']['ours_over_floor']:.2f}"
+        best: dict[str, int] = {}
+        for row in one["cores"]:
+            best[row["way"]] = max(row["images_per_s"], best.get(row["way"], 0))
+        *_, fastest = one["ways"].values()
         rows.append(
             (
                 markdown_code(one["step"]),
                 markdown(one["made"]["hardware"]),
-                f"{notebook:.1f}",
-                f"{ours:.1f}",
-                ratio,
-                over,
-                *whole,
+                *(f"{one['ways'][way]['epoch_s']:.1f}" if way in one["ways"] else "" for way in WAYS),
+                *(f"{one['ratios'][pair]:.2f}" if pair in one["ratios"] else "" for pair in PAIRS[1:]),
+                f"{fastest['over_floor']:.2f}",
+                *(f"{best[way]:,}" if way in best else "" for way in WAYS),
             )
         )
-    head = ("step", "hardware", "notebook, s an epoch", "ours", "ratio", "ours over the floor")
-    return table((*head, "all cores, notebook, images/s", "ours"), rows) + "\n"
+    head = ("step", "hardware", "notebook, s an epoch", "eager", "native", *PAIRS[1:], "fastest / floor")
+    return table((*head, "all cores, notebook, images/s", "eager", "native"), rows) + "\n"
 
 
-def section(result: dict[str, Any]) -> str:
-    """One result: what it was made with, and its tables."""
-    made, floor = result["made"], result["floor"]
-    threads = f", {made['threads']} thread{'s' if made['threads'] > 1 else ''}" if made["threads"] else ""
-    parts = [
-        f"## {markdown(result['step'])} on {markdown(made['hardware'])}{threads}",
-        markdown(
-            f"Batch {made['batch_size']}, {made['turns']} turns; torch {made['torch']}, Python {made['python']}, "
-            f"{made['platform']}."
-        ),
-        _ways(result),
-        f"Floor: {floor['operations'] / 1e9:.0f} GFLOP at {floor['matrix_gflops']:.0f} GFLOP/s, "
-        f"{floor['epoch_s']:.2f} s an epoch; ours takes {floor['ours_over_floor']:.2f} times that.",
-        "Where a step of ours goes, by operator (`torch.profiler`):",
-        _operators(result["operators"]),
-    ]
-    if result["cores"]:
-        parts += ["The whole machine:", _cores(result["cores"])]
-    parts += ["Many seeds, a step of all of them:", _seeds(result["seeds"])]
-    parts += ["Batch sizes:", _batches(result["batches"])]
+def sections(results: list[dict[str, Any]]) -> str:
+    """A section for each environment: what it was, and its tables with a column for each step."""
+    return "\n".join(_section(made, list(group)) for made, group in groupby(results, lambda one: one["made"]))
+
+
+def _section(made: dict[str, Any], results: list[dict[str, Any]]) -> str:
+    software = [f"{made['turns']} turns; torch {made['torch']}", f"Python {made['python']}", made["platform"]]
+    software += [str(made[name]) for name in ("cpu", "capability") if name in made]
+    if "compiler" in made:
+        software.append(f"native: numerics {made['numerics']}, {made['compiler']}, {made['flags']}")
+    threads = f", {_counted(made['threads'], 'thread')}" if made["threads"] else ""
+    parts = [f"## {markdown(made['hardware'])}{threads}", markdown(f"{', '.join(software)}.")]
+    parts += [_columns(results, _figures)]
+    if any(one["cores"] for one in results):
+        parts += ["Training images per second in all:", _columns(results, _cores)]
+    if any(one["seeds"] for one in results):
+        parts += ["A step of many seeds, ms, stacked and one by one:", _columns(results, _seeds)]
     return "\n\n".join(parts) + "\n"
 
 
-def _ways(result: dict[str, Any]) -> str:
-    head = ("way", "step, ms", "range, ms", "test, s", "epoch, s", "images/s", "times ours")
-    rows = [
-        (
-            markdown(name),
-            f"{way['step_ms']:.2f}",
-            "{:.2f} to {:.2f}".format(*way["step_ms_range"]),
-            f"{way['test_s']:.2f}",
-            f"{way['epoch_s']:.2f}",
-            f"{way['images_per_s']:,}",
-            f"{result['ratios'].get(name, 1):.2f}",
+def _columns(results: list[dict[str, Any]], figures: Callable[[dict[str, Any]], dict[str, str]]) -> str:
+    """A row for each figure, and a column for each result."""
+    columns = [figures(one) for one in results]
+    labels = dict.fromkeys(label for column in sorted(columns, key=len, reverse=True) for label in column)
+    head = ("", *(markdown_code(one["step"]) for one in results))
+    return table(head, [(label, *(column.get(label, "") for column in columns)) for label in labels])
+
+
+def _figures(result: dict[str, Any]) -> dict[str, str]:
+    ways, floor = result["ways"], result["floor"]
+
+    def of_ways(label: str, form: str) -> dict[str, str]:
+        return {label.format(way): form.format(**ways[way]) for way in WAYS if way in ways}
+
+    return {
+        **of_ways("{}: a step, ms", "{step_ms:.2f} ({step_ms_range[0]:.2f} to {step_ms_range[1]:.2f})"),
+        **of_ways("{}: images/s", "{images_per_s:,}"),
+        **of_ways("{}: a test, s", "{test_s:.2f}"),
+        **of_ways("{}: an epoch, s", "{epoch_s:.2f}"),
+        **{f"{pair}, epochs": f"{result['ratios'][pair]:.2f}" for pair in PAIRS if pair in result["ratios"]},
+        **of_ways("{} / floor, epochs", "{over_floor:.2f}"),
+        "floor: an epoch, s": f"{floor['epoch_s']:.2f}",
+        "operations of an epoch, GFLOP": f"{floor['operations'] / 1e9:.0f}",
+        "a matrix product, GFLOP/s": f"{floor['matrix_gflops']:.0f}",
+        "images in a batch": f"{result['batch_size']:d}",
+    }
+
+
+def _cores(result: dict[str, Any]) -> dict[str, str]:
+    return {
+        f"{markdown(row['way'])}: {_counted(row['processes'], 'process')} of {_counted(row['threads'], 'thread')}": (
+            f"{row['images_per_s']:,}"
         )
-        for name, way in result["ways"].items()
-    ]
-    return table(head, rows)
+        for row in result["cores"]
+    }
 
 
-def _operators(operators: list[dict[str, Any]]) -> str:
-    rows = [(markdown_code(one["operator"]), f"{one['ms']:.2f}", f"{one['share']:.0f}") for one in operators]
-    return table(("operator", "ms", "share, %"), rows)
+def _seeds(result: dict[str, Any]) -> dict[str, str]:
+    return {
+        _counted(row["seeds"], "seed"): f"{row['together_ms']:.2f}, {row['one_by_one_ms']:.2f}"
+        for row in result["seeds"]
+    }
 
 
-def _cores(cores: list[dict[str, Any]]) -> str:
-    rows = [
-        (markdown(one["way"]), f"{one['processes']:d}", f"{one['threads']:d}", f"{one['images_per_s']:,}")
-        for one in cores
-    ]
-    return table(("way", "processes", "threads each", "images/s in all"), rows)
-
-
-def _seeds(seeds: list[dict[str, Any]]) -> str:
-    rows = [(f"{one['seeds']:d}", f"{one['together_ms']:.2f}", f"{one['one_by_one_ms']:.2f}") for one in seeds]
-    return table(("seeds", "together, ms", "one by one, ms"), rows)
-
-
-def _batches(batches: list[dict[str, Any]]) -> str:
-    return table(("batch", "images/s"), [(f"{one['batch_size']:d}", f"{one['images_per_s']:,}") for one in batches])
+def _counted(n: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{n:d} {noun if n == 1 else plural}"

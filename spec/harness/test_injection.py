@@ -337,10 +337,11 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
         "step": f"s {text}",
         "made": {**result["made"], "hardware": text, "python": text, "platform": "p"},
     }
-    changed["operators"] = [{**one, "operator": f"o {text}"} for one in result["operators"]]
+    changed["cores"] = [{**one, "way": f"o {text}"} for one in result["cores"]]
+    result["cores"] = [{**one, "way": "o"} for one in result["cores"]]
     shown = words(escape.printable(text))
-    assert inlines(benchmark.overview([changed]))[9] == [("text", shown)]
-    before, after = inlines(benchmark.section(result)), inlines(benchmark.section(changed))
+    assert [("text", shown)] in inlines(benchmark.overview([changed]))
+    before, after = inlines(benchmark.sections([result])), inlines(benchmark.sections([changed]))
     assert len(after) == len(before)
     assert len(after[0]) == 1
     assert f"Python {shown}".strip() in after[1][0][1]
@@ -359,6 +360,7 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
         {"step": "\x1b"},
         {"cores": 3},
         {"seeds": [{}]},
+        {"ways": {"native": {"step_ms": "fast"}}},
         {"floor": None},
     ],
     ids=str,

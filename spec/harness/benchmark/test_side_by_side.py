@@ -1,9 +1,14 @@
-"""The benchmark: three implementations of one training take turns, and a page shows the results."""
+"""The benchmark: the implementations of one training take turns, and a page shows the results.
+
+A clock that only the stand-ins for implementations move makes every time, and so every ratio, known beforehand.
+"""
 
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,14 +16,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import Recipe, StepSpec, steps
 from harness.__main__ import main
-from harness.benchmark import side_by_side
-from harness.benchmark.implementations import Eager, Notebook, Ours, OursTogether, transforms_of
+from harness.benchmark import implementations, side_by_side
+from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, eager, names, transforms_of
+from harness.data import MNIST
 from harness.data.synthetic import synthetic
+from harness.provenance import environment
 from harness.recipe import RandomAffine
 from harness.report import benchmark
 from harness.report.benchmark import page as document
-from harness.report.benchmark import section
+from harness.report.benchmark import sections
 from harness.step import Step
+from harness.training import native
+from harness.training.choice import made_by
+from harness.training.ensemble import EnsembleTrainer
+from harness.training.native import NativeTrainer
+from harness.training.train import trainer_of
+from harness.training.trainer import SingleTrainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.support.paths import ROOT
 
@@ -41,14 +54,46 @@ def step_of(recipe: Recipe) -> type[Step]:
 STEP = step_of(Recipe(lr=0.1, batch_size=32, epochs=30))
 
 
-@pytest.mark.parametrize("implementation", [Notebook, Eager, Ours, OursTogether])
-def test_every_implementation_trains(implementation: type[Notebook | Eager | Ours | OursTogether]) -> None:
+@pytest.mark.parametrize(("way", "seeds"), [("notebook", 1), ("eager", 1), ("eager", 3), ("native", 1)])
+def test_every_implementation_trains(way: str, seeds: int) -> None:
     torch.manual_seed(0)
-    side = implementation(STEP, synthetic(320), CPU)
+    data = synthetic(320)
+    side = IMPLEMENTATIONS[way](STEP, data, CPU) if seeds == 1 else eager(STEP, data, CPU, seeds)
     before = side.test()
     side_by_side.advance(side.steps(), 150)
     assert before < 40
     assert side.test() > 90
+
+
+@pytest.mark.parametrize(
+    ("name", "seeds", "kind"),
+    [("eager", 1, SingleTrainer), ("eager", 2, EnsembleTrainer), ("native", 1, NativeTrainer)],
+)
+def test_the_steps_are_those_of_an_epoch_of_the_trainer(name: str, seeds: int, kind: type) -> None:
+    """Taken one at a time, the last of them a smaller batch, they end with the weights of an epoch at once."""
+    data = synthetic(100)
+    stepped, whole = (trainer_of(STEP, range(seeds), data, name) for _ in range(2))
+    assert isinstance(stepped, kind)
+    assert len(list(islice(Trained(stepped).steps(), 4))) == 4
+    whole.launch_epoch()
+    after, expected = stepped.state(), whole.state()
+    assert after.keys() == expected.keys()
+    assert all(torch.equal(after[tensor], expected[tensor]) for tensor in expected)
+
+
+@pytest.mark.parametrize(
+    ("step", "ways"),
+    [
+        ("five_steps/step5", ["notebook", "eager", "native"]),
+        ("frontier/step6", ["notebook", "eager", "native"]),
+        ("frontier/step11", ["eager", "native"]),  # it has a teacher
+        ("frontier/step12", ["eager", "native"]),  # and distortions
+        ("s5/code1", ["notebook", "eager"]),  # it has 6 million parameters
+    ],
+)
+def test_a_step_is_benchmarked_in_the_ways_that_it_can_be_trained(step: str, ways: list[str]) -> None:
+    assert names(steps()[step], CPU) == ways
+    assert names(steps()[step], torch.device("cuda", 0)) == [way for way in ways if way != "native"]
 
 
 def test_a_notebook_has_the_augmentation_of_the_recipe_in_its_place() -> None:
@@ -97,7 +142,18 @@ def test_the_operations_of_an_epoch_are_those_counted_by_hand() -> None:
 )
 def test_a_depthwise_convolution_is_counted_for_what_it_is(step: str, first: int, others: int) -> None:
     train, test = 2 * (2 * first + 3 * others), 2 * (first + others)
-    assert side_by_side.operations_of_epoch(steps()[step], 100, 10) == 100 * train + 10 * test
+    untaught: type[Step] = type("Untaught", (steps()[step],), {"recipe": STEP.recipe})
+    assert side_by_side.operations_of_epoch(untaught, 100, 10) == 100 * train + 10 * test
+
+
+def test_a_teacher_predicts_every_training_image() -> None:
+    taught = steps()["frontier/step12"]
+    alone: type[Step] = type("Alone", (taught,), {"recipe": Recipe(lr=1, batch_size=64, epochs=1)})
+    model = steps()["frontier/step10"].model().to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.empty(100, 1, 28, 28, device="meta"))
+    more = side_by_side.operations_of_epoch(taught, 100, 10) - side_by_side.operations_of_epoch(alone, 100, 10)
+    assert more == counter.get_total_flops() > 0
 
 
 @pytest.mark.parametrize("step", ["four_steps/step1", "s5/code9", "discover/8k_lr", "expand_squeeze/s7_file3"])
@@ -118,58 +174,177 @@ def test_the_sides_take_turns() -> None:
 
     trained, rates = side_by_side.alternate({"a": side("a"), "b": side("b")}, CPU)
     runs = re.findall(r"a+|b+", "".join(seen))
-    assert [len(run) for run in runs] == [10, 10, *[20, 20] * side_by_side.TURNS]
+    assert [len(run) for run in runs] == [10, 10, *[50, 50] * side_by_side.TURNS]
     assert len(rates) == side_by_side.TURNS == len(trained["a"]) == len(trained["b"])
 
 
 def test_an_epoch_is_its_steps_and_a_test_by_their_medians() -> None:
-    assert side_by_side.summary([0.010, 0.030, 0.020], [0.5, 0.4, 0.9], batches=100, batch_size=64) == {
+    assert side_by_side.summary([0.010, 0.030, 0.020], [0.5, 0.4, 0.9], batches=100, batch_size=64, floor=1.25) == {
         "step_ms": 20.0,
         "step_ms_range": [10.0, 30.0],
         "test_s": 0.5,
         "epoch_s": 2.5,
         "images_per_s": 3200,
+        "over_floor": 2.0,
     }
 
 
-def test_processes_train_at_the_same_time() -> None:
-    step = steps()["frontier/step6"]
-    assert side_by_side.rate_of("ours", step, synthetic(64), processes=2, threads=1, count=2) > 0
+class Clock:
+    """A clock that stands still unless something takes time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
 
 
-def test_a_whole_result_makes_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("TURNS", 2), ("SEEDS", (1, 2)), ("BATCHES", (16, 32)), ("on_all_cores", lambda *_: [])):
-        monkeypatch.setattr(side_by_side, name, value)
-    messages: list[str] = []
-    result = side_by_side.bench(STEP, synthetic(320), CPU, messages.append)
+class StandIn:
+    """An implementation whose steps and tests take a known time, in one turn twice as long."""
+
+    def __init__(self, clock: Clock, step: float, test: float) -> None:
+        self.clock, self.step, self.seconds = clock, step, test
+
+    def steps(self) -> Iterator[None]:
+        taken = 0
+        while True:
+            slow = 10 <= taken < 60
+            self.clock.now += 2 * self.step if slow else self.step
+            taken += 1
+            yield
+
+    def test(self) -> float:
+        self.clock.now += self.seconds
+        return 10.0
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that takes 40 ms a step, eager 20 and native 5, and 10 GFLOP/s."""
+    clock = Clock()
+    sides = {"notebook": (0.040, 4.0), "eager": (0.020, 2.0), "native": (0.005, 0.5)}
+    monkeypatch.setattr(side_by_side, "time", clock)
+    monkeypatch.setattr(side_by_side, "_matrix_rate", lambda device: 1e10)
+    for way, times in sides.items():
+        monkeypatch.setitem(implementations.IMPLEMENTATIONS, way, lambda *_, times=times: StandIn(clock, *times))
+    rates = {(1, 1): 1000, (1, 2): 1500, (2, 1): 2000}
+
+    def on_all_cores(step: type[Step], data: MNIST, ways: list[str]) -> list[dict[str, Any]]:
+        return [
+            {"way": way, "processes": processes, "threads": threads, "images_per_s": rate}
+            for way in ways
+            for (processes, threads), rate in rates.items()
+        ]
+
+    monkeypatch.setattr(side_by_side, "on_all_cores", on_all_cores)
+
+
+def test_ratios_are_those_of_the_epochs(known: None) -> None:
+    """320 images are 10 batches of 32: epochs of 4.4, 2.2 and 0.55 s."""
+    told: list[str] = []
+    threads = torch.get_num_threads()
+    result = side_by_side.bench(STEP, synthetic(320), CPU, told.append)
+    assert torch.get_num_threads() == threads
     assert json.loads(json.dumps(result)) == result
-    assert [one["seeds"] for one in result["seeds"]] == [1, 2]
-    assert result["ratios"]["notebook"] == pytest.approx(
-        result["ways"]["notebook"]["epoch_s"] / result["ways"]["ours"]["epoch_s"], rel=0.1
+    assert {way: one["epoch_s"] for way, one in result["ways"].items()} == {
+        "notebook": 4.4,
+        "eager": 2.2,
+        "native": 0.55,
+    }
+    assert result["ways"]["native"]["step_ms_range"] == [5.0, 10.0]
+    assert result["ways"]["native"]["images_per_s"] == 6400
+    assert result["ratios"] == {"notebook / eager": 2.0, "notebook / native": 8.0, "eager / native": 4.0}
+    first, second = 2 * 8 * 9 * 13 * 13, 2 * 10 * 8 * 9 * 11 * 11
+    floor = 320 * (3 * first + 4 * second) / 1e10
+    assert result["floor"]["epoch_s"] == pytest.approx(floor, abs=5e-4)
+    assert result["ways"]["native"]["over_floor"] == pytest.approx(0.55 / floor, abs=5e-3)
+    assert told[0] == "mine/net: notebook, eager, native, in turns; mine/net is trained by the native trainer"
+
+
+def test_a_result_says_what_it_was_made_with(known: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = side_by_side.bench(STEP, synthetic(320), CPU, lambda _: None)["made"]
+    assert made["threads"] == 1
+    built = made_by("native")
+    assert {key: made[key] for key in ("compiler", "flags", "numerics")} == {
+        key: built[key] for key in ("compiler", "flags", "numerics")
+    }
+    assert environment(CPU).items() - {("threads", torch.get_num_threads())} <= made.items()
+    monkeypatch.setattr(native, "refusal", lambda step: "no C++ compiler")
+    told: list[str] = []
+    without = side_by_side.bench(STEP, synthetic(320), CPU, told.append)
+    assert list(without["ways"]) == ["notebook", "eager"]
+    assert not {"compiler", "flags", "numerics"} & without["made"].keys()
+    assert "and not natively: no C++ compiler" in told[0]
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """The rows of all tables in Markdown, by their first cell."""
+    rows = (re.split(r" *\| *", line.strip("| ")) for line in text.splitlines() if line.startswith("| "))
+    return {first: rest for first, *rest in rows}
+
+
+def test_several_steps_stand_side_by_side(
+    known: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.data.load", lambda folder: synthetic(320))
+    asked = ["bench", "frontier/step12", "five_steps/step5", "--device", "cpu"]
+    assert main(asked) == 0
+    found = cells(capsys.readouterr().out)
+    # 5 batches of 64: notebook 4.2 s, eager 2.1 s, native 0.525 s
+    assert found["notebook: a step, ms"] == ["", "40.00 (40.00 to 80.00)"]
+    assert found["native: a step, ms"] == ["5.00 (5.00 to 10.00)"] * 2
+    assert found["notebook / native, epochs"] == ["", "8.00"]
+    assert found["eager / native, epochs"] == ["4.00", "4.00"]
+    assert found["native: 1 process of 2 threads"] == ["1,500", "1,500"]
+    assert found["native: 2 processes of 1 thread"] == ["2,000", "2,000"]
+    assert main([*asked, "--json"]) == 0
+    assert [one["step"] for one in json.loads(capsys.readouterr().out)] == ["frontier/step12", "five_steps/step5"]
+
+
+def test_all_cores_are_measured_as_threads_and_as_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TURNS", 2), ("STEPS", {"cpu": 2}), ("WARM_UP", 1), ("cores", lambda: 2)):
+        monkeypatch.setattr(side_by_side, name, value)
+    rows = side_by_side.on_all_cores(steps()["frontier/step6"], synthetic(64), ["native"])
+    settings = [(row["way"], row["processes"], row["threads"]) for row in rows]
+    assert settings == [("native", 1, 1), ("native", 1, 2), ("native", 2, 1)]
+    assert all(row["images_per_s"] > 0 for row in rows)
+
+
+def test_many_seeds_cost_as_many_steps_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "_matrix_rate", lambda device: 1e10)
+    clock = Clock()
+    monkeypatch.setattr(side_by_side, "time", clock)
+    monkeypatch.setattr(
+        side_by_side, "eager", lambda *arguments: StandIn(clock, 0.003 if len(arguments) > 3 else 0.002, 1.0)
     )
-    assert "aten::convolution_backward" in {one["operator"] for one in result["operators"]}
-    assert 50 < sum(one["share"] for one in result["operators"]) <= 100.5
-    page = section(result)
-    assert f"## mine/net on {result['made']['hardware']}" in page
-    assert f"| notebook | {result['ways']['notebook']['step_ms']:.2f} |" in page
-    assert messages[0] == "three ways, in turns"
+    cost = side_by_side.cost_of_seeds(STEP, synthetic(64), CPU, 4)
+    assert cost == {"together_ms": 3.0, "one_by_one_ms": 8.0}
+    [result, *_] = json.loads((DOCS / "benchmark.json").read_text())
+    assert cells(sections([{**result, "seeds": [{"seeds": 4, **cost}]}]))["4 seeds"] == ["3.00, 8.00"]
 
 
 def test_the_page_is_made_of_the_results() -> None:
     results = json.loads((DOCS / "benchmark.json").read_text())
-    assert {one["step"] for one in results} >= {"five_steps/step5", "frontier/step6"}
+    assert {one["step"] for one in results} >= {"five_steps/step5", "frontier/step6", "frontier/step12"}
     assert (DOCS / "benchmark.md").read_text() == document(results), (
-        "docs/benchmark.md was edited by hand or is out of date: run python -m harness bench ID --record"
+        "docs/benchmark.md was edited by hand or is out of date: run python -m harness bench ID... --record"
     )
 
 
 def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
     first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
-    for result in (second, first, {**second, "ratios": {"notebook": 9.87, "eager": 6.54}}):
-        benchmark.save(result)
-    assert [one["step"] for one in benchmark.recorded()] == [first["step"], second["step"]]
-    assert (tmp_path / "benchmark.md").read_text().count("| 9.87 |") == 1
+    changed: dict[str, Any] = {**second, "ratios": {"notebook / native": 9.87}}
+    benchmark.save([second])
+    benchmark.save([changed, first])
+    assert benchmark.recorded() == [first, changed]
+    assert cells((tmp_path / "benchmark.md").read_text())["notebook / native, epochs"][1] == "9.87"
+
+
+def test_results_of_other_machines_stand_apart() -> None:
+    first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
+    text = sections([first, second, {**first, "made": {**first["made"], "hardware": "Another"}}])
+    assert re.findall("^## (.*?),", text, re.MULTILINE) == [first["made"]["hardware"], "Another"]
 
 
 def test_an_unknown_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:

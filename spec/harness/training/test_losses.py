@@ -10,7 +10,6 @@ import torch
 from torch.nn import functional as F
 
 from harness import Recipe
-from harness.benchmark import side_by_side
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.jobs.engines import Local
@@ -109,8 +108,6 @@ def test_what_a_teacher_would_spoil_is_refused(taught: type[Step], tmp_path: Pat
     data: MNIST = small.images()
     with pytest.raises(HarnessError, match="a teacher of the repository has seen the images held out"):
         search([taught], [Rung(1, 1)], tmp_path / "log.jsonl", Local(CPU), data, lambda *_: None)
-    with pytest.raises(HarnessError, match="small/simple has a teacher or distortions, which a notebook here has not"):
-        side_by_side.bench(taught, data, CPU, lambda _: None)
 
 
 def test_other_weights_are_another_recipe_and_none_are_what_there_was() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from harness.commands.console import display
 from harness.device import device_of, layout
 from harness.errors import HarnessError
 from harness.ladder import find, steps
-from harness.run import NATIVE, Errors, Progress, finite
+from harness.run import NATIVE, Errors, Progress, Run, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
     from harness.training.train import train
     from harness.training.weights import keep, trained
 
-    expected = recorded(step, seed)
+    expected = _missed(step, seed, record.runs(step))
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = _trainer(step, seed, data)
@@ -77,7 +78,9 @@ def _make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
             f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
             "train on the hardware and with the versions that the record names"
         )
-    return keep(made)
+    path = keep(made)
+    _record_of_weights(step).unlink(missing_ok=True)  # the run of the new weights is in the record of the step
+    return path
 
 
 def _trainer(step: type[Step], seed: int, data: MNIST) -> Trainer:
@@ -118,16 +121,30 @@ def _verified(trained: Trained, data: MNIST) -> bool:
 
 
 def recorded(step: type[Step], seed: int) -> Errors:
-    """The test images that a run of the record misses after its last epoch; HarnessError if there is no such run."""
+    """The test images that the run of the weights misses after its last epoch; HarnessError if it is nowhere.
+
+    It is in the record of the step, or beside the weights where that record has been made anew since.
+    """
     from harness.evidence import record
 
-    for run in record.runs(step):
+    own = _record_of_weights(step)
+    return _missed(step, seed, record.read_file(own, step).runs if own.exists() else record.runs(step))
+
+
+def _missed(step: type[Step], seed: int, runs: Iterable[Run]) -> Errors:
+    for run in runs:
         if run.seed == seed and run.errors is not None:
             return run.errors
     raise HarnessError(
         f"{step.id} has no record of seed {seed}; "
         f"make one with: python -m harness train {step.id} --seeds {seed} --record"
     )
+
+
+def _record_of_weights(step: type[Step]) -> Path:
+    from harness.training import weights
+
+    return weights.path_of(step).with_suffix(".json")
 
 
 def _differences(one: Errors, other: Errors) -> int:

@@ -40,11 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _threads(recorded: Run) -> Iterator[None]:
-    """As many threads as a run was made with, as far as this machine has the cores; the order of sums depends on it."""
+    """As many threads as an eager run was made with, as far as there are cores; the order of its sums depends on it."""
     import torch
 
     before, wanted = torch.get_num_threads(), recorded.provenance.get("threads")
-    if isinstance(wanted, int) and 1 <= wanted <= cores():
+    if recorded.provenance.get("trainer") != NATIVE and isinstance(wanted, int) and 1 <= wanted <= cores():
         torch.set_num_threads(wanted)
     try:
         yield

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from harness.errors import HarnessError
 from harness.evidence import record
@@ -15,6 +16,7 @@ from spec.harness.jobs.native_stand_in import GCC, move_to, stand_in
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
 from spec.harness.jobs.test_checkpoint import interrupted
+from spec.harness.training.native.compilers import needs_compiler
 
 NATIVE, EAGER = "small/plain is trained by the native trainer\n", "small/plain is trained by eager torch\n"
 
@@ -63,6 +65,21 @@ def test_a_native_run_goes_on_on_another_machine(call: Call, monkeypatch: pytest
     stand_in(monkeypatch, compiler="clang 19")
     assert call("small/plain --trainer auto --resume")[:2] == expected[:2]
     assert head()["hardware"] != "Apple M1"  # where it started
+
+
+@needs_compiler
+def test_a_run_of_the_kernels_that_was_interrupted_ends_as_one_that_was_not(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = call("small/plain --trainer native --out whole")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        stop(call, monkeypatch, "small/plain --trainer auto")
+    finally:
+        torch.set_num_threads(threads)
+    assert call("small/plain --trainer auto --resume")[:2] == expected[:2]
+    assert expected[1]
 
 
 def test_an_eager_run_does_not(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

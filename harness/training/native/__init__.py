@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 
-from harness import strict_json
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.step import Step
@@ -43,7 +42,7 @@ def made() -> dict[str, Any]:
         "trainer": "native",
         "numerics": NUMERICS,
         "compiler": built.compiler,
-        "flags": strict_json.plain(built.flags),
+        "flags": built.flags,
     }
 
 

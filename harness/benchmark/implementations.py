@@ -114,7 +114,7 @@ class Notebook:
 
 
 class Trained:
-    """A trainer of the harness, which is told to take a step at a time.
+    """A trainer of the harness, one step at a time.
 
     A call of the native trainer takes one step here and fifty in `harness train`, which is no faster.
     """

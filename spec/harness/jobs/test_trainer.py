@@ -1,4 +1,4 @@
-"""The trainer of a job: it is in the files, whatever resumes goes on with it, and records do not mix it."""
+"""The trainer of a job: its files name it, what resumes uses it again, and records do not mix trainers."""
 
 import json
 from pathlib import Path

@@ -16,8 +16,7 @@ import torch
 from harness import steps
 from harness.data import MNIST
 from harness.recipe import Recipe
-from harness.training import native
-from harness.training.native import build
+from harness.training.native import NUMERICS, build
 from harness.training.native.trainer import NativeTrainer
 from spec.harness.training.native import features
 from spec.harness.training.native.case import Case, result
@@ -29,7 +28,6 @@ pytestmark = needs_compiler
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden.json"
 KERNELS = Path(build.__file__).with_name("kernels.cpp")
-NUMERICS = int(getattr(native, "NUMERICS", 1))
 FLAGS = [flag for flag in build._FLAGS if flag not in ("-O3", "-shared", "-fPIC")]
 X86 = platform.machine() in ("x86_64", "AMD64")
 NATIVE = ["-march=native"] if X86 else ["-mcpu=native"]

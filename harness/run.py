@@ -25,9 +25,10 @@ class Epoch:
 
     `train_accuracy` is the running accuracy of the published notebooks: counted batch by batch while the weights
     change, with dropout and augmentation on. `test_accuracy` and `test_loss`, the mean negative log-likelihood, are
-    over all test images after the epoch, and `errors` names those that are misclassified. `seconds` are wall time,
-    evaluation included; where seeds are trained together, the share of one. A loss that older versions did not write is
-    NaN, and so is a test loss that is not finite.
+    over all test images after the epoch, and `errors` names those that are misclassified. `clean_train_accuracy` is
+    over the first 10,000 training images after the epoch, without dropout and augmentation. `seconds` are wall time,
+    evaluation included; where seeds are trained together, the share of one. What older versions did not write is NaN,
+    and so is a test loss that is not finite.
     """
 
     epoch: int
@@ -37,15 +38,18 @@ class Epoch:
     seconds: float
     errors: Errors = ()
     test_loss: float = math.nan
+    clean_train_accuracy: float = math.nan
 
     def as_json(self) -> dict[str, Any]:
-        """The epoch as files hold it, without a loss that it does not have: NaN is not a number of JSON."""
+        """The epoch as files hold it, without what it does not have: NaN is not a number of JSON."""
         value = {name: getattr(self, name) for name in _NAMES}
-        return {name: entry for name, entry in value.items() if name not in _LOSSES or not math.isnan(entry)}
+        return {name: entry for name, entry in value.items() if name not in _OPTIONAL or not math.isnan(entry)}
 
 
-_LOSSES = ("train_loss", "test_loss")
-_NAMES = ("epoch", "train_accuracy", "test_accuracy", *_LOSSES, "seconds", "errors")
+_NAMES = (
+    "epoch", "train_accuracy", "clean_train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds", "errors"
+)  # fmt: skip
+_OPTIONAL = ("clean_train_accuracy", "train_loss", "test_loss")
 
 LARGEST_LOSS = 1e39
 """No loss in a file is larger; float32 ends at 3.4e38."""
@@ -60,10 +64,13 @@ def epoch_of_json(value: Any, number: int) -> Epoch:
         train_loss=strict_json.number(value, "train_loss", -LARGEST_LOSS, LARGEST_LOSS),
         seconds=strict_json.number(value, "seconds", 0, 1e9),
         errors=errors_of_json(strict_json.field(value, "errors")),
-        test_loss=strict_json.number(value, "test_loss", -LARGEST_LOSS, LARGEST_LOSS)
-        if "test_loss" in value
-        else math.nan,
+        test_loss=_optional(value, "test_loss", -LARGEST_LOSS, LARGEST_LOSS),
+        clean_train_accuracy=_optional(value, "clean_train_accuracy", 0, 100),
     )
+
+
+def _optional(value: Any, name: str, low: float, high: float) -> float:
+    return strict_json.number(value, name, low, high) if name in value else math.nan
 
 
 def errors_of_json(value: Any) -> Errors:

@@ -147,7 +147,7 @@ class Trained:
     def test(self) -> float:
         """Accuracy in percent on the test images."""
         n = len(self.trainer.data.test_labels)
-        return percent(n - len(self.trainer.evaluate()[0].errors), n)
+        return percent(n - len(self.trainer.test()[0].errors), n)
 
 
 def eager(step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> Trained:

@@ -21,9 +21,9 @@ class Difference(NamedTuple):
 def epoch_difference(recorded: Epoch, again: Epoch) -> Difference | None:
     """The first accuracy or loss in which an epoch differs from that of the record; None if there is none.
 
-    A loss that the record does not have is not compared.
+    What the record does not have is not compared.
     """
-    for what in ("train_accuracy", "test_accuracy", "train_loss", "test_loss"):
+    for what in ("train_accuracy", "clean_train_accuracy", "test_accuracy", "train_loss", "test_loss"):
         then, now = getattr(recorded, what), getattr(again, what)
         if then != now and not math.isnan(then):
             return Difference(recorded.epoch, what, then, now)

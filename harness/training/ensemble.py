@@ -143,18 +143,21 @@ class EnsembleTrainer(Trainer):
         return list(zip(losses, self.correct.tolist(), strict=True))
 
     @torch.inference_mode()
-    def evaluate(self, batch_size: int = 500) -> list[Evaluation]:
-        """For each network in evaluation mode the test images that it misses, and its mean loss over all of them."""
+    def evaluate(self, images: Tensor, labels: Tensor, batch_size: int = 500) -> list[Evaluation]:
+        """For each network in evaluation mode the images that it misses, and its mean loss over all of them."""
         self.network.eval()
         weights, buffers = (
             {name: self.averaged.get(name, value) for name, value in own.items()}
             for own in (self.weights, self.buffers)
         )
-        batches = self.data.test_images.split(batch_size)
         log_probabilities = torch.cat(
-            [self.forward(weights, buffers, normalized(batch, self.recipe.normalize)) for batch in batches], dim=1
+            [
+                self.forward(weights, buffers, normalized(batch, self.recipe.normalize))
+                for batch in images.split(batch_size)
+            ],
+            dim=1,
         )
-        return evaluations(log_probabilities, self.data.test_labels)
+        return evaluations(log_probabilities, labels)
 
     def state(self) -> State:
         """Networks, averages, momentum and generators, as copies on the CPU."""

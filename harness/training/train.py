@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
-from harness.step import Step
+from harness.step import TEST_IMAGES, Step
 from harness.training import native
 from harness.training.ensemble import together
 from harness.training.evaluation import Evaluation, percent
@@ -37,26 +38,31 @@ def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list
     """Train and evaluate one epoch; the result for each seed."""
     began = time.perf_counter()
     trained = trainer.train_epoch()
-    tested = trainer.evaluate()
+    n = min(TEST_IMAGES, len(trainer.data.train_labels))  # as many as are tested, so that the error is the same
+    clean = trainer.evaluate(trainer.data.train_images[:n], trainer.data.train_labels[:n])
+    tested = trainer.test()
     seconds = (time.perf_counter() - began) / len(seeds)
     return [
         _loss_error(step, seed, trainer.epoch, loss, finite)
-        or _epoch(trainer.epoch, loss, correct, test, seconds, trainer.data)
-        for seed, (loss, correct), test, finite in zip(seeds, trained, tested, trainer.finite.tolist(), strict=True)
+        or Epoch(
+            epoch=trainer.epoch,
+            train_accuracy=percent(correct, len(trainer.data.train_labels)),
+            test_accuracy=_accuracy(test, trainer.data.test_labels),
+            train_loss=round(loss, 6),
+            seconds=round(seconds, 2),
+            errors=test.errors,
+            # One image that is held to be impossible makes it infinite, which is no failure of the training.
+            test_loss=round(test.loss, 6) if abs(test.loss) <= LARGEST_LOSS else math.nan,
+            clean_train_accuracy=_accuracy(train, trainer.data.train_labels[:n]),
+        )
+        for seed, (loss, correct), train, test, finite in zip(
+            seeds, trained, clean, tested, trainer.finite.tolist(), strict=True
+        )
     ]
 
 
-def _epoch(number: int, loss: float, correct: int, test: Evaluation, seconds: float, data: MNIST) -> Epoch:
-    return Epoch(
-        epoch=number,
-        train_accuracy=percent(correct, len(data.train_labels)),
-        test_accuracy=percent(len(data.test_labels) - len(test.errors), len(data.test_labels)),
-        train_loss=round(loss, 6),
-        seconds=round(seconds, 2),
-        errors=test.errors,
-        # One image that is held to be impossible makes it infinite, which is no failure of the training.
-        test_loss=round(test.loss, 6) if abs(test.loss) <= LARGEST_LOSS else math.nan,
-    )
+def _accuracy(evaluation: Evaluation, labels: Tensor) -> float:
+    return percent(len(labels) - len(evaluation.errors), len(labels))
 
 
 def _loss_error(step: type[Step], seed: int, epoch: int, loss: float, finite: int) -> HarnessError | None:

@@ -42,8 +42,12 @@ class Trainer(ABC):
         """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
 
     @abstractmethod
-    def evaluate(self) -> list[Evaluation]:
-        """For each network the test images that it misses, and its mean loss over all of them."""
+    def evaluate(self, images: Tensor, labels: Tensor) -> list[Evaluation]:
+        """For each network those of the images (N, H, W) uint8 that it misses, and its mean loss over all of them."""
+
+    def test(self) -> list[Evaluation]:
+        """The evaluation of each network on the test images."""
+        return self.evaluate(self.data.test_images, self.data.test_labels)
 
     @abstractmethod
     def state(self) -> State:
@@ -133,9 +137,9 @@ class SingleTrainer(Trainer):
         self.launch_epoch()
         return [(self.loss_sum.item() / self.steps_per_epoch, int(self.correct.item()))]
 
-    def evaluate(self) -> list[Evaluation]:
-        """The test images that the network misses, and its mean loss, in a list of one."""
-        return [evaluation(self.evaluated, self.data.test_images, self.data.test_labels, self.recipe.normalize)]
+    def evaluate(self, images: Tensor, labels: Tensor) -> list[Evaluation]:
+        """The images that the network misses, and its mean loss, in a list of one."""
+        return [evaluation(self.evaluated, images, labels, self.recipe.normalize)]
 
     def state(self) -> State:
         """Network, average, momentum and generators, as copies on the CPU."""

@@ -120,9 +120,9 @@ class NativeTrainer(Trainer):
         self.launch_epoch()
         return [(self.loss_sum.value / self.steps_per_epoch, self.correct.value)]
 
-    def evaluate(self) -> list[Evaluation]:
-        """The test images that the network misses, and its mean loss on all of them, in a list of one."""
-        labels, logits = self.data.test_labels, self.network.predict(self.settings, self.data.test_images)
+    def evaluate(self, images: Tensor, labels: Tensor) -> list[Evaluation]:
+        """The images that the network misses, and its mean loss on all of them, in a list of one."""
+        logits = self.network.predict(self.settings, images)
         predicted = torch.empty_like(labels)
         loss = library.load().judge(pointer_to(logits), pointer_to(labels), len(labels), pointer_to(predicted))
         return [Evaluation(missed(predicted, labels), loss)]

@@ -25,6 +25,9 @@ from spec.harness.support.paths import ROOT
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 USAGE = r" \(see python -m harness( \w+)? --help\)"
+NUMBERS = {
+    "epoch", "train_accuracy", "clean_train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds"
+}  # fmt: skip
 TRAINER = r"mine/\w+ is trained by .*\n"
 REAL_LOAD = data.load
 
@@ -200,7 +203,7 @@ def test_json_is_one_object_per_seed_and_nothing_else(call: Call) -> None:
     for run in runs:
         assert [epoch["epoch"] for epoch in run["epochs"]] == [1, 2, 3, 4]
         for epoch in run["epochs"]:
-            assert epoch.keys() == {"epoch", "train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds"}
+            assert epoch.keys() == NUMBERS
             # Of 64 images, each is 1.5625 points.
             assert all(epoch[name] % 1.5625 == 0 for name in ("train_accuracy", "test_accuracy"))
     assert status == 0
@@ -326,7 +329,7 @@ def test_a_run_file_names_step_seed_and_machine(call: Call, workplace: Path) -> 
     header, epoch = map(json.loads, file.read_text().splitlines())
     assert (header["step"], header["seed"], header["device"]) == ("mine/tiny", 7, "cpu")
     assert header.keys() >= {"fingerprint", "data", "hardware", "torch", "commit", "dirty", "started"}
-    assert epoch.keys() == {"epoch", "train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds", "errors"}
+    assert epoch.keys() == NUMBERS | {"errors"}
 
 
 def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(

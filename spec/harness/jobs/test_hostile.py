@@ -89,6 +89,7 @@ HOSTILE = {
     "an accuracy beyond 100": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "test_accuracy": 101}]}])),
     "a test loss that is no number": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "test_loss": None}]}])),
     "a test loss beyond float32": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "test_loss": 1e40}]}])),
+    "an accuracy above 100": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "clean_train_accuracy": 100.5}]}])),
     "errors that are none": packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "errors": [[0, 0, 10]]}]}])),
     "runs of unequal length": packed(text_of(runs=[{"seed": 0, "epochs": []}, {"seed": 1, "epochs": [EPOCH]}])),
 }

@@ -16,7 +16,7 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
-from harness.run import Epoch, Run
+from harness.run import EAGER, NATIVE, Epoch, Run
 from harness.step import Step
 from harness.training import augmentation
 from harness.training.evaluation import errors, evaluate, evaluation, evaluations
@@ -142,6 +142,19 @@ def test_a_step_trains_as_the_reference_whatever_the_layout_in_memory(data: MNIS
         assert epoch.test_accuracy == reference.accuracy_of(model, data, step.recipe)
         assert len(epoch.errors) == 500 - round(5 * epoch.test_accuracy)
         assert epoch.test_loss == pytest.approx(reference.loss_of(model, data, step.recipe), abs=1e-6)
+        learnt = replace(data, test_images=data.train_images, test_labels=data.train_labels)
+        assert epoch.clean_train_accuracy == reference.accuracy_of(model, learnt, step.recipe)
+
+
+@pytest.mark.parametrize("trainer", [EAGER, NATIVE])
+def test_training_images_are_also_tested_as_they_are(data: MNIST, trainer: str) -> None:
+    """A network that was trained on images of a third of the size is lost on them."""
+    step = step_of(replace(RECIPE, epochs=4, augmentation=RandomAffine(scale=(0.3, 0.3))))
+    same = replace(data, test_images=data.train_images, test_labels=data.train_labels)
+    with training(step, [0], same, trainer) as one:
+        [run] = trained(step, [0], one)
+    last = run.epochs[-1]
+    assert last.clean_train_accuracy == last.test_accuracy < last.train_accuracy - 10
 
 
 def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) -> None:

@@ -137,7 +137,7 @@ def test_the_network_of_a_resumed_training_has_the_bits_of_one_that_was_not_inte
     expected, found = whole.state(), second.state()
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert whole.evaluate() == second.evaluate()
+    assert whole.test() == second.test()
 
 
 def resumable(recipe: Recipe, data: MNIST) -> NativeTrainer:

@@ -73,7 +73,7 @@ def trained(steps: int, monkeypatch: pytest.MonkeyPatch) -> tuple[State, Any]:
     monkeypatch.setattr(module, "STEPS", steps)
     trainer = NativeTrainer(features.everything(), features.ALL.recipe, noise(37 * 16 - 5), 0)
     loss = [trainer.train_epoch() for _ in range(2)]
-    return trainer.state(), (loss, trainer.evaluate())
+    return trainer.state(), (loss, trainer.test())
 
 
 def test_how_many_steps_are_taken_in_a_call_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_the_order_of_the_images_is_that_of_the_other_trainer() -> None:
         [(loss, correct)], [(expected, hits)] = native.train_epoch(), eager.train_epoch()
         assert loss == pytest.approx(expected, abs=1e-5)
         assert correct == hits
-    [ours], [theirs] = native.evaluate(), eager.evaluate()
+    [ours], [theirs] = native.test(), eager.test()
     assert ours.errors == theirs.errors
     assert ours.loss == pytest.approx(theirs.loss, abs=1e-5)
 
@@ -171,17 +171,17 @@ def test_the_memory_of_a_trainer_is_given_back() -> None:
 def test_two_trainers_do_not_disturb_each_other() -> None:
     recipe, data = features.ALL.recipe, noise(74)
     alone = NativeTrainer(features.everything(), recipe, data, 0)
-    expected = [alone.train_epoch(), alone.evaluate(), alone.train_epoch(), alone.evaluate()]
+    expected = [alone.train_epoch(), alone.test(), alone.train_epoch(), alone.test()]
     one = NativeTrainer(features.everything(), recipe, data, 0)
     found: list[Any] = [one.train_epoch()]
     other = NativeTrainer(network(), replace(RECIPE, batch_size=64), data, 1)
     other.train_epoch()
-    found.append(one.evaluate())
-    other.evaluate()
+    found.append(one.test())
+    other.test()
     found.append(one.train_epoch())
     other.train_epoch()
     del other
-    found.append(one.evaluate())
+    found.append(one.test())
     assert found == expected
     assert same(one.state(), alone.state())
 
@@ -204,7 +204,7 @@ before = trained()
 older = NativeTrainer(features.everything(), features.ALL.recipe, data, 0)
 child = os.fork()
 if child == 0:
-    older.train_epoch(), older.evaluate()
+    older.train_epoch(), older.test()
     os._exit(0 if trained() == before == older.network.parameters.numpy().tobytes() else 3)
 assert os.waitpid(child, 0)[1] == 0
 assert trained() == before

@@ -1,7 +1,7 @@
 """The docstring of a specification: a title, then the sections Target, Result and Analysis, parsed for tests.
 
 A section Notes may follow, for our own remarks on an Analysis that somebody else wrote: where its text and code differ,
-or what our runs show.
+what stands elsewhere in it, or what our runs show.
 """
 
 import inspect
@@ -12,20 +12,25 @@ from harness.errors import HarnessError
 
 _SECTIONS = ("Target", "Result", "Analysis")
 _NOTES = "Notes"
-_TAG = r"\[(claim|judgement): ([^\]]+)\]"
-_SENTENCE = r"\S.*?(?:[.!?]|$)(?:\s+\[(?:claim|judgement): [^\]]+\])*(?=\s|$)"  # to a full stop, with the tags after it
+_TAG = r"\[(claim|judgement|said|next|log): ([^\]]+)\]"
+_SENTENCE = rf"\S.*?(?:[.!?]|$)(?:\s+{_TAG})*(?=\s|$)"  # to a full stop, with the tags after it
 
 
 @dataclass(frozen=True)
 class Sentence:
     """A sentence of the Analysis or the Notes, and the tags that follow its full stop.
 
-    `claims` are in the vocabulary of `harness.claims`; `judgements` say why no test can decide the sentence.
+    `claims` are in the vocabulary of `harness.claims`; `judgements` say why no test can decide the sentence. `said` are
+    the numbers of the sentences of the published Analysis that it renders, counted from 1. `next` are the steps that it
+    announces, and `logs` what it quotes from a published log.
     """
 
     text: str
-    claims: tuple[str, ...]
-    judgements: tuple[str, ...]
+    claims: tuple[str, ...] = ()
+    judgements: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,23 @@ class Docstring:
 def points(section: str) -> list[list[Sentence]]:
     """The sentences of each point of a section; a point begins with "- "."""
     texts = [" ".join(point.split()) for point in re.split(r"^- ", section, flags=re.MULTILINE)]
-    return [[_sentence(text) for text in re.findall(_SENTENCE, point)] for point in texts if point]
+    return [[_sentence(match[0]) for match in re.finditer(_SENTENCE, point)] for point in texts if point]
 
 
 def _sentence(text: str) -> Sentence:
     tags = re.findall(_TAG, text)
-    claims = [claim.strip() for kind, content in tags if kind == "claim" for claim in content.split(";")]
-    judgements = [content for kind, content in tags if kind == "judgement"]
-    return Sentence(re.sub(rf"\s*{_TAG}", "", text), tuple(claims), tuple(judgements))
+
+    def tagged(kind: str, separator: str) -> tuple[str, ...]:
+        return tuple(one.strip() for tag, content in tags if tag == kind for one in content.split(separator))
+
+    return Sentence(
+        re.sub(rf"\s*{_TAG}", "", text),
+        claims=tagged("claim", ";"),
+        judgements=tuple(content for tag, content in tags if tag == "judgement"),
+        said=tagged("said", ","),
+        next=tagged("next", ";"),
+        logs=tagged("log", ";"),
+    )
 
 
 def parse(text: str | None, name: str) -> Docstring:

@@ -5,25 +5,65 @@ import importlib
 import inspect
 import pkgutil
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
 from harness.step import Step
 
 
+@dataclass(frozen=True)
+class AtLeast:
+    """A rule: n or more."""
+
+    n: int
+
+    def allows(self, n: int) -> bool:
+        """Whether a number keeps the rule."""
+        return n >= self.n
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """A rule: n or fewer."""
+
+    n: int
+
+    def allows(self, n: int) -> bool:
+        """Whether a number keeps the rule."""
+        return n <= self.n
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """A rule: n."""
+
+    n: int
+
+    def allows(self, n: int) -> bool:
+        """Whether a number keeps the rule."""
+        return n == self.n
+
+
+Rule = AtLeast | AtMost | Exactly
+ANY = AtLeast(0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules of a ladder: the fewest steps, and the most epochs and parameters of its last step.
+    """What a ladder allows: how many steps, counted along each branch, and how many epochs and parameters.
 
-    The last step is the one that no other follows or learns from, so a teacher may have any size. `parameters` is None
-    where the ladder sets no limit.
+    Epochs and parameters are those of each step that ends a branch or claims the goal. A branch ends in a step that no
+    other follows or learns from, so a teacher may have any size. `branches` are tighter rules for the parameters of
+    some of these steps, by their ids.
 
     `broken` names the rules that a published ladder states and breaks: exactly these must be broken.
     """
 
-    steps: int
-    epochs: int
-    parameters: int | None = None
+    steps: Rule = ANY
+    epochs: Rule = ANY
+    parameters: Rule = ANY
+    branches: Mapping[str, Rule] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
 
@@ -66,11 +106,16 @@ def _specs_in(module_name: str) -> list[type[Step]]:
 
 
 def find(step_id: str) -> type[Step]:
-    """The step with this id; HarnessError names the nearest ids if there is none."""
+    """The step, or the variant of one, with this id; HarnessError names the nearest ids if there is none."""
     known = steps()
+    base, _, variant = step_id.partition("@")
     if step_id in known:
         return known[step_id]
-    raise HarnessError(f"unknown step {step_id!r}; {nearest(step_id, list(known))}")
+    if base in known and variant in known[base].variants:
+        found: type[Step] = getattr(known[base], variant)
+        return found
+    named = [f"{step.id}@{name}" for step in known.values() for name in step.variants]
+    raise HarnessError(f"unknown step {step_id!r}; {nearest(step_id, [*known, *named])}")
 
 
 def nearest(word: str, known: list[str]) -> str:

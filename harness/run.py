@@ -15,8 +15,8 @@ Errors = tuple[tuple[int, int, int], ...]
 EAGER, NATIVE = "eager", "native"
 """The trainers: torch, operation by operation, and our own in C++, which computes the same bits on every machine."""
 
-Kind = Literal["test", "train"]
-"""Which of the two accuracies of an epoch."""
+Kind = Literal["test", "train", "clean"]
+"""Which accuracy of an epoch: `test_accuracy`, `train_accuracy` or `clean_train_accuracy`."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,9 @@ def epoch_of_json(value: Any, number: int) -> Epoch:
         train_loss=strict_json.number(value, "train_loss", -LARGEST_LOSS, LARGEST_LOSS),
         seconds=strict_json.number(value, "seconds", 0, 1e9),
         errors=errors_of_json(strict_json.field(value, "errors")),
-        test_loss=_optional(value, "test_loss", -LARGEST_LOSS, LARGEST_LOSS),
-        clean_train_accuracy=_optional(value, "clean_train_accuracy", 0, 100),
+        test_loss=strict_json.number_or_nan(value, "test_loss", -LARGEST_LOSS, LARGEST_LOSS),
+        clean_train_accuracy=strict_json.number_or_nan(value, "clean_train_accuracy", 0, 100),
     )
-
-
-def _optional(value: Any, name: str, low: float, high: float) -> float:
-    return strict_json.number(value, name, low, high) if name in value else math.nan
 
 
 def errors_of_json(value: Any) -> Errors:
@@ -101,7 +97,13 @@ class Run:
 
     def accuracies(self, kind: Kind = "test") -> tuple[float, ...]:
         """The accuracy of each epoch, in percent."""
-        return tuple(epoch.test_accuracy if kind == "test" else epoch.train_accuracy for epoch in self.epochs)
+        name = {"test": "test_accuracy", "train": "train_accuracy", "clean": "clean_train_accuracy"}[kind]
+        return tuple(getattr(epoch, name) for epoch in self.epochs)
+
+    @property
+    def test_losses(self) -> tuple[float, ...]:
+        """The test loss of each epoch; NaN where it was not recorded."""
+        return tuple(epoch.test_loss for epoch in self.epochs)
 
     @property
     def final(self) -> tuple[float, ...]:

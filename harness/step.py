@@ -2,9 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import docstring
 from harness.recipe import Recipe
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 TEST_IMAGES = 10_000
 GOAL = 99.40  # percent of the test images
+GOAL_EPOCHS = 15
+"""The most epochs in which a step that claims the goal may reach it."""
+PLANNED, PLANNED_FOR_GOAL = 10, 20
+"""How many runs decide the claims about a step: laid down before the first of them, and for all steps alike."""
 
 
 class Step:
@@ -33,10 +38,13 @@ class Step:
     follows: ClassVar[str | None] = None
     """The id of the step that this one changes; None for the first of a ladder."""
     goal: ClassVar[bool] = False
-    """Whether the step claims that every seed holds 99.40 % over the final epochs."""
+    """Whether the step, or whoever published it, claims that 99.40 % is held over the final epochs."""
     final_epochs: ClassVar[int] = 3
     claims: ClassVar[dict[str, str]] = {}
     """The verdict on each claim of the Analysis: supported, refuted or undecided; see `harness.claims`."""
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Changes of the recipe by name, which an Analysis asks for and no step makes. Each is a step beside the ladder: it
+    is trained and recorded as `<ladder>/<step>@<name>`, and claims may be about it."""
 
     id: ClassVar[str]
     ladder: ClassVar[str]
@@ -50,6 +58,24 @@ class Step:
         cls.ladder = cls.source.parent.name
         cls.id = f"{cls.ladder}/{re.sub(r'^test_[0-9]+_', '', cls.source.stem)}"
         cls.title = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0].rstrip(".")
+        for name, change in cls.__dict__.get("variants", {}).items():
+            # As an attribute, under which other processes find it.
+            setattr(cls, name, cls._varied(name, change))
+
+    @classmethod
+    def _varied(cls, name: str, change: Mapping[str, Any]) -> "type[Step]":
+        """The step with some settings of its recipe replaced."""
+        own = {"recipe": replace(cls.recipe, **change), "follows": cls.id, "goal": False, "claims": {}, "variants": {}}
+        same = {"__doc__": cls.__doc__, "__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{name}"}
+        varied: type[Step] = type(name, (cls,), own | same)
+        varied.id, varied.ladder, varied.source = f"{cls.id}@{name}", cls.ladder, cls.source
+        varied.title = f"{cls.title}, with {', '.join(f'{field} {value}' for field, value in change.items())}"
+        return varied
+
+    @classmethod
+    def planned_runs(cls) -> int:
+        """How many runs decide the claims about the step."""
+        return PLANNED_FOR_GOAL if cls.goal else PLANNED
 
     @classmethod
     def document(cls) -> docstring.Docstring:

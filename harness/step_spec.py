@@ -7,10 +7,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.ladder import find
-from harness.step import GOAL, Step
+from harness.step import GOAL, GOAL_EPOCHS, Step
 
 if TYPE_CHECKING:
     from harness.run import Run
+
+
+HOLDS_GOAL = "in every run holds the goal"
+"""The claim of a step whose authors say that it holds the goal."""
+
+
+class RefutedError(AssertionError):
+    """Runs do not show what somebody claimed, as the record says already: a failure that is expected."""
 
 
 class StepSpec(Step):
@@ -47,6 +55,13 @@ class StepSpec(Step):
             )
         gone = [claim for claim in self.claims if claim not in found]
         assert not gone, f"{self.id}: claims names '{', '.join(gone)}', which no sentence of the Analysis claims"
+
+    def test_sources(self) -> None:
+        """The Analysis renders each published sentence once and no other, and quotes of the published log are in it."""
+        from harness.claims import sources
+
+        faults = sources.faults(type(self))
+        assert not faults, f"{self.id}: {'; '.join(faults)}"
 
     def test_parameters(self) -> None:
         """The network has as many trainable parameters as the spec says."""
@@ -90,9 +105,10 @@ class StepSpec(Step):
 def judge(step: type[Step], runs: "list[Run]") -> None:
     """Fail with AssertionError if complete runs contradict the step.
 
-    A step that claims the goal must hold it in every run. One that does not must not be shown to hold it, and its
-    published best test accuracy must lie where one more run like ours would. No run may be far better than those of the
-    committed record, as they would be after a leak of test images into the training.
+    A step that claims the goal must hold it in every run, and within fifteen epochs. Where its record refutes the claim
+    of its authors, that is a `RefutedError`. A step that does not claim it must not be shown to hold it. The published
+    best test accuracy must lie where one more run like ours would. No run may be far better than those of the committed
+    record, as they would be after a leak of test images into the training.
     """
     from harness.evidence import record, statistics
 
@@ -104,11 +120,6 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
             f"of the record, which make {highest:.2f} the most to expect; look for test images in the training, and if "
             f"the step did become better, delete {record.path_of(step)} and record it anew"
         )
-    held = sum(run.held for run in runs)
-    assert not statistics.contradicts(step.goal, held, len(runs)), (
-        f"{step.id} {'claims' if step.goal else 'says it misses'} {GOAL:.2f} %, but {held} of {len(runs)} "
-        f"runs held it over their final {step.final_epochs} epochs"
-    )
     published = step.document().published.get("best test")
     if published is not None:
         best = [max(run.accuracies()) for run in runs]
@@ -117,3 +128,14 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
             f"{step.id}: published best test accuracy {published:.2f} is outside {low:.2f} to {high:.2f}, where one "
             f"more run like these {len(best)} would fall"
         )
+    held, n = sum(run.held for run in runs), len(runs)
+    said = f"{held} of {n} runs held {GOAL:.2f} % in each of their final {step.final_epochs} epochs"
+    assert not step.goal or step.recipe.epochs <= GOAL_EPOCHS, (
+        f"{step.id} claims the goal, to be held within {GOAL_EPOCHS} epochs, and trains for {step.recipe.epochs}"
+    )
+    if step.goal and held < n and step.claims.get(HOLDS_GOAL) == "refuted":
+        raise RefutedError(f"{step.id} was published as holding the goal, which its record refutes: {said}")
+    claims_goal = step.goal and step.claims.get(HOLDS_GOAL) != "refuted"
+    assert not statistics.contradicts(claims_goal, held, n), (
+        f"{step.id} {'claims the goal' if claims_goal else 'is not expected to hold the goal'}, but {said}"
+    )

@@ -132,3 +132,8 @@ def number(value: Any, name: str, low: float, high: float) -> float:
     if type(entry) not in (int, float) or not low <= entry <= high:
         raise ValueError(f"{name!r} is not a number from {low:g} to {high:g}")
     return float(entry)
+
+
+def number_or_nan(value: Any, name: str, low: float, high: float) -> float:
+    """An entry that may be missing, and must be a number with low <= number <= high if it is there."""
+    return number(value, name, low, high) if name in value else math.nan

@@ -1,96 +1,200 @@
 """The vocabulary of claims that runs decide, with the thresholds and the reason for each.
 
 A key of `RUN_CLAIMS` is a claim as it is written in a docstring, with placeholders in capitals: STEP is another step, X
-an accuracy in percent, D a difference in points, N and M whole numbers, A and B digits. The function of a claim takes
-the recorded runs of the step and the values of its placeholders in the order in which they stand, of a STEP its runs.
+an accuracy in percent, D a difference in points, L one of losses, N and M whole numbers, A and B digits. The function
+of a claim takes the recorded runs of the step and the values of its placeholders in the order in which they stand, of a
+STEP its runs.
+
+A claim about one step says of which of its runs it speaks: `in every run`, `in most runs` and `in some runs` count the
+runs of which it holds, and `on average` is about the mean over runs. A claim that compares two steps is about the mean
+difference over common seeds. A claim that something `gives` a figure is about one more run.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from harness.claims.verdict import Verdict, above, below, between, predicted, share
-from harness.evidence import paired, statistics
+import numpy as np
+
+from harness import ladder
+from harness.claims.verdict import Verdict, above, below, between, every, most, reproduced, some
+from harness.evidence import paired, published
 from harness.evidence.quantities import (
+    Quantity,
     Values,
     below_best,
     best,
+    collapsed,
     confusions,
     epochs_to,
     final,
     gap,
     largest_fall,
+    largest_loss_rise,
     last,
+    loss_gap,
+    loss_range,
+    loss_rise_after,
+    loss_spread,
     lowest_from,
     missed_more,
     range_over,
     rise_after,
+    running_gap,
     slope,
     spread,
+    values,
 )
 from harness.evidence.statistics import TRAINING_IMAGES, Interval
 from harness.run import Run
+from harness.step import TEST_IMAGES, Step
 
 Runs = Sequence[Run]
 
 OVER_FITS = 0.2
-"""Points of training over test accuracy. The smallest gap that a published text calls over-fitting is 0.27; those that
-deny it have none. It is also more than twice the binomial standard error of a test accuracy of 99.4 %."""
+"""Points of training over test accuracy: more than twice the binomial standard error of a test accuracy of 99.4 %."""
+
+CLOSE = 0.15
+"""Points. Two binomial standard errors of a test accuracy of 99.4 %: a best that is no further from a bound cannot be
+told from it by one test."""
 
 STILL_IMPROVES = 0.01
 """Points per epoch over the last five: one test image per epoch is the least that can be seen."""
 
-UNDER_FITS = 0.0
-"""Points of training over test accuracy: a network that does worse on what it is trained on, which dropout and
-augmentation make harder, has nothing left to over-fit with."""
-
 CONFUSES = 2.0
 """Times the average over all ordered pairs of digits: a third of the pairs are above the average in a typical run."""
 
+ABOUT = 0.5
+"""A difference is about D if it is off by no more than this share of D."""
 
-def holds_goal(runs: Runs) -> Verdict:
-    """Every run is at the goal in each of its final epochs: one that is not refutes it, and it takes five to show it.
+PREDICATES: dict[str, Callable[..., bool]] = {
+    "holds the goal": lambda run: run.held,
+    "misses the goal": lambda run: not run.held,
+    "reaches X": lambda run, x: best(run) >= x,
+    "reaches X by epoch N": lambda run, x, epoch: best(run, until=epoch) >= x,
+    "reaches X in training": lambda run, x: best(run, "train") >= x,
+    "stays below X": lambda run, x: best(run) < x,
+    "stays below X until epoch N": lambda run, x, epoch: best(run, until=epoch) < x,
+    "stays below X in training": lambda run, x: best(run, "train") < x,
+    "stays below X in training until epoch N": lambda run, x, epoch: best(run, "train", epoch) < x,
+    "stays far below X": lambda run, x: best(run) < round(x - CLOSE, 9),
+    "comes close to X": lambda run, x: best(run) >= round(x - CLOSE, 9),
+    "holds X from epoch N": lambda run, x, epoch: lowest_from(run, epoch) >= x,
+    "does not hold X from epoch N": lambda run, x, epoch: lowest_from(run, epoch) < x,
+    "falls by D in one epoch": lambda run, d: round(largest_fall(run), 9) >= d,
+    "never falls by D in one epoch": lambda run, d: round(largest_fall(run), 9) < d,
+    "falls below X after reaching it": lambda run, x: falls_below(run, x),
+    "moves by D over epochs N to M": lambda run, d, n, m: round(range_over(run, n, m), 9) >= d,
+    "moves by less than D over epochs N to M": lambda run, d, n, m: round(range_over(run, n, m), 9) < d,
+    "test loss moves by L over epochs N to M": lambda run, d, n, m: round(loss_range(run, n, m), 9) >= d,
+    "test loss moves by less than L over epochs N to M": lambda run, d, n, m: round(loss_range(run, n, m), 9) < d,
+    "test loss rises by L in one epoch from epoch N": lambda run, d, n: round(largest_loss_rise(run, n), 9) >= d,
+    "alternates every two epochs over epochs N to M": lambda run, n, m: alternates(run, n, m),
+    "ends D below its best": lambda run, d: round(below_best(run), 9) >= d,
+    "misses A the most": lambda run, digit: missed_more(run, digit) > 0,
+}
+"""What holds of a run or does not."""
 
-    Five of five is where the exact one-sided 95 % bound for the share of runs that hold passes one half. To miss the
-    goal is the opposite: not to hold it in every run.
+NEEDED: dict[str, Quantity] = {
+    "misses A the most": partial(missed_more, digit=0),
+    "test loss moves by L over epochs N to M": lambda run: run.test_losses[-1],
+    "test loss moves by less than L over epochs N to M": lambda run: run.test_losses[-1],
+    "test loss rises by L in one epoch from epoch N": lambda run: run.test_losses[-1],
+}
+"""What older versions did not record of a run: one that does not have it is not counted."""
+
+
+def falls_below(run: Run, accuracy: float) -> bool:
+    """Some epoch is below a test accuracy that an epoch before it has."""
+    reached = int(epochs_to(run, accuracy, len(run.epochs)))
+    return any(later < accuracy for later in run.accuracies()[reached:])
+
+
+def alternates(run: Run, first: int, last: int) -> bool:
+    """The means of test accuracy over pairs of epochs go up and down in turn, from one epoch to another."""
+    pairs = np.asarray(run.accuracies()[first - 1 : last])
+    moves = np.diff(pairs[: len(pairs) // 2 * 2].reshape(-1, 2).mean(axis=1).round(9))
+    return bool((moves[:-1] * moves[1:] < 0).all())
+
+
+def counted(quantifier: Callable[..., Verdict], words: str) -> Callable[..., Verdict]:
+    """The claim that a predicate holds of every run, of most or of some."""
+    holds, needed = PREDICATES[words], NEEDED.get(words)
+
+    def claim(runs: Runs, *details: float) -> Verdict:
+        known = [run for run in runs if needed is None or not math.isnan(needed(run))]
+        return quantifier([holds(run, *details) for run in known])
+
+    return claim
+
+
+def mean(
+    quantity: Quantity, rule: Callable[..., Verdict], bound: float, unit: str = "points"
+) -> Callable[..., Verdict]:
+    """The claim that the mean of a quantity is `above` a bound or `below` it.
+
+    Where a run never learned, runs have two modes, and Student's interval of their mean says little: the exact sign
+    test then counts the runs on that side of the bound.
     """
-    if not runs:
-        return Verdict("undecided")
-    n, held = len(runs), sum(run.held for run in runs)
-    shown = statistics.more_often_than_not(held, n)
-    return share("refuted" if held < n else "supported" if shown else "undecided", held, n, "of runs hold")
+
+    def claim(runs: Runs, *details: float) -> Verdict:
+        found = values(runs, lambda run: quantity(run, *details))
+        if any(map(collapsed, runs)):
+            return most(value >= bound if rule is above else value < bound for value in found.values())
+        return rule(found.values(), bound, unit)
+
+    return claim
 
 
-def some_stay_below(runs: Runs, accuracy: float) -> Verdict:
-    """At least one run never gets to the accuracy; one shows it, and no number of others refutes it."""
-    if not runs:
-        return Verdict("undecided")
-    n, low = len(runs), sum(value < accuracy for value in best(runs).values())
-    return share("supported" if low else "undecided", low, n, "of runs stay below")
+def more(runs: Runs, other: Runs, quantity: Quantity, unit: str = "points", beyond: float = 0.0) -> Verdict:
+    """A quantity is larger in one set of runs than in the other, over common seeds; refuted where it is smaller.
+
+    By Student's interval of the mean difference, or, where a run of either set never learned, by the exact sign test.
+    """
+    found = differences(values(runs, quantity), values(other, quantity))
+    if found and not any(found) and not beyond:
+        # The same to the last digit: larger in none.
+        return Verdict("refuted", len(found), Interval(0.0, 0.0, 0.0), unit, p=0.0)
+    if any(map(collapsed, [*runs, *other])):
+        return most((difference > beyond for difference in found if difference != beyond), "pairs")
+    return above(found, beyond, unit)
+
+
+def differences(ours: Values, theirs: Values) -> list[float]:
+    """Ours minus theirs, one value per common seed."""
+    return [round(ours[seed] - theirs[seed], 9) for seed in sorted(ours.keys() & theirs.keys())]
 
 
 def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
     """Final test accuracy is above the other's by more than the points, over common seeds.
 
-    Supported by the rule of `Comparison.improvement`, with the points added to the other's accuracies; refuted where
-    Student's interval of the mean difference lies below the points.
+    By `more`, and supported only where `Comparison.improvement`, with the points added to the other's accuracies, says
+    so too; refuted where Student's interval of the mean difference lies below the points.
     """
-    theirs = {seed: accuracy + points for seed, accuracy in final(other).items()}
-    verdict = more(final(runs), theirs)
-    if verdict.word == "supported" and not paired(final(runs), theirs).improvement:
-        verdict = replace(verdict, word="undecided")
-    return replace(verdict, interval=Interval(*(value + points for value in verdict.interval)))
+    verdict = more(runs, other, final, beyond=points)
+    theirs = {seed: accuracy + points for seed, accuracy in values(other, final).items()}
+    if verdict.word == "supported" and verdict.unit == "points":
+        return verdict if paired(values(runs, final), theirs).improvement else replace(verdict, word="undecided")
+    return verdict
 
 
-def more(ours: Values, theirs: Values, unit: str = "points") -> Verdict:
-    """A quantity is larger in one set of runs than in the other, over common seeds; refuted where it is smaller."""
-    verdict = above(differences(ours, theirs), 0.0, unit)
-    # Runs that agree to the last digit have an interval without width, which supports nothing.
-    return replace(verdict, word="undecided") if verdict.interval[1:] == (0, 0) else verdict
+def improves_about(runs: Runs, other: Runs, points: float) -> Verdict:
+    """The mean difference in final test accuracy lies within half of the points to either side of them."""
+    found = differences(values(runs, final), values(other, final))
+    return between(found, (1 - ABOUT) * points, (1 + ABOUT) * points)
 
 
-def differences(ours: Values, theirs: Values) -> list[float]:
-    """Ours minus theirs, one value per common seed."""
-    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+def steadier(runs: Runs, other: Runs, quantity: Quantity) -> Verdict:
+    """What is left of the movement from epoch to epoch is smaller than in the other: by the mean of its logarithm.
+
+    The evidence is the ratio, this step's over the other's.
+    """
+    verdict = more(other, runs, lambda run: math.log(quantity(run)), "times as much")
+    if verdict.unit == "pairs" or not verdict.n:
+        return verdict
+    estimate, low, high = verdict.interval
+    return replace(verdict, interval=Interval(math.exp(-estimate), math.exp(-high), math.exp(-low)))
 
 
 def faster(runs: Runs, accuracy: float, other: Runs) -> Verdict:
@@ -100,79 +204,100 @@ def faster(runs: Runs, accuracy: float, other: Runs) -> Verdict:
     could be of one of the two alone, and a pair that never gets there is a tie.
     """
     end = min((run.step.recipe.epochs for run in (*runs, *other)), default=0)
-    return more(epochs_to(other, accuracy, end), epochs_to(runs, accuracy, end), "epochs")
+    return more(other, runs, lambda run: epochs_to(run, accuracy, end), "epochs")
 
 
 def same_runs(runs: Runs, other: Runs) -> Verdict:
     """Runs with common seeds have the same accuracies in every epoch, to the last digit; one pair can refute it."""
     ours, theirs = ({run.seed: (run.accuracies("train"), run.accuracies()) for run in both} for both in (runs, other))
-    common = ours.keys() & theirs.keys()
-    if not common:
-        return Verdict("undecided")
-    n, same = len(common), sum(ours[seed] == theirs[seed] for seed in common)
-    return share("supported" if same == n else "refuted", same, n, "of pairs")
+    outcomes = [ours[seed] == theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+    verdict = every(outcomes, "pairs")
+    return replace(verdict, word="supported", p=0.0) if outcomes and all(outcomes) else verdict
 
 
-def needs_more(runs: Runs, epochs: int, accuracy: float) -> Verdict:
-    """That number of further epochs would bring the final test accuracy to the one given.
+def gives(quantity: Quantity, images: int = TEST_IMAGES) -> Callable[..., Verdict]:
+    """The claim that a figure of the published run could be that of one more run like the recorded ones.
 
-    The slope of the last five epochs is extended, which is more than a curve that flattens out will do: the claim is
-    refuted where even that stays below, and no shorter run can support it.
+    It is held against the same figure of the steps before and after: see `reproduced`.
     """
-    climb = slope(runs)
-    verdict = above([accuracy + epochs * climb[seed] for seed, accuracy in final(runs).items()], accuracy)
-    return verdict if verdict.word == "refuted" else replace(verdict, word="undecided")
+
+    def claim(runs: Runs, figure: float, *details: int) -> Verdict:
+        near = [published.read(step) for step in neighbours(runs[0].step)] if runs else []
+        theirs = [quantity(one.log, *details) for one in near if one]
+        return reproduced(list(values(runs, lambda run: quantity(run, *details)).values()), figure, theirs, images)
+
+    return claim
 
 
-RUN_CLAIMS: dict[str, Callable[..., Verdict]] = {
-    "over-fits": lambda runs: above(gap(runs).values(), OVER_FITS, "points"),
-    "does not over-fit": lambda runs: below(gap(runs).values(), OVER_FITS, "points"),
-    "over-fits more than STEP": lambda runs, other: more(gap(runs), gap(other)),
-    "over-fits less than STEP": lambda runs, other: more(gap(other), gap(runs)),
-    "under-fits": lambda runs: below(gap(runs).values(), UNDER_FITS, "points"),
+def best_until(run: Run, epoch: int) -> float:
+    """The highest test accuracy of the epochs up to one."""
+    return best(run, until=epoch)
+
+
+def neighbours(step: type[Step]) -> list[type[Step]]:
+    """The step before, and those that follow."""
+    return [one for one in ladder.steps().values() if one.id == step.follows or one.follows == step.id]
+
+
+trained = partial(final, kind="train")
+
+AVERAGES: dict[str, Callable[..., Verdict]] = {
+    "over-fits": mean(gap, above, OVER_FITS),
+    "does not over-fit": mean(gap, below, OVER_FITS),
+    "trains above its test accuracy": mean(running_gap, above, 0.0),
+    "trains below its test accuracy": mean(running_gap, below, 0.0),
+    "has a test loss above its training loss": mean(loss_gap, above, 0.0, ""),
+    "rises after epoch N": mean(rise_after, above, 0.0),
+    "falls after epoch N": mean(rise_after, below, 0.0),
+    "test loss rises after epoch N": mean(loss_rise_after, above, 0.0, ""),
+    "test loss falls after epoch N": mean(loss_rise_after, below, 0.0, ""),
+    "still improves at the end": mean(slope, above, STILL_IMPROVES, "points per epoch"),
+    "still improves in training at the end": mean(
+        partial(slope, kind="train"), above, STILL_IMPROVES, "points per epoch"
+    ),
+    "improves no more at the end": mean(slope, below, STILL_IMPROVES, "points per epoch"),
+    "confuses A with B": mean(confusions, above, CONFUSES, "times the average pair"),
+}
+"""What the mean over runs decides."""
+
+COMPARISONS: dict[str, Callable[..., Verdict]] = {
+    "over-fits more than STEP": lambda runs, other: more(runs, other, gap),
+    "over-fits less than STEP": lambda runs, other: more(other, runs, gap),
     "improves on STEP": improves,
     "improves on STEP by D": improves,
+    "improves on STEP by about D": improves_about,
     "does not improve on STEP": lambda runs, other: improves(runs, other).negated,
     "does not improve on STEP by D": lambda runs, other, points: improves(runs, other, points).negated,
     "worsens on STEP": lambda runs, other: improves(other, runs),
     "worsens on STEP by D": lambda runs, other, points: improves(other, runs, points),
-    "stays within D of STEP": lambda runs, points, other: between(differences(final(runs), final(other)), points),
-    "trains higher than STEP": lambda runs, other: more(final(runs, "train"), final(other, "train")),
-    "trains lower than STEP": lambda runs, other: more(final(other, "train"), final(runs, "train")),
-    "holds the goal": holds_goal,
-    "misses the goal": lambda runs: holds_goal(runs).negated,
-    "holds X from epoch N": lambda runs, x, epoch: above(lowest_from(runs, epoch).values(), x),
-    "does not hold X from epoch N": lambda runs, x, epoch: below(lowest_from(runs, epoch).values(), x),
-    "reaches X": lambda runs, x: above(best(runs).values(), x),
-    "reaches X by epoch N": lambda runs, x, epoch: above(best(runs, until=epoch).values(), x),
-    "reaches X in training": lambda runs, x: above(best(runs, "train").values(), x),
-    "stays below X": lambda runs, x: below(best(runs).values(), x),
-    "some runs stay below X": some_stay_below,
-    "stays below X until epoch N": lambda runs, x, epoch: below(best(runs, until=epoch).values(), x),
-    "stays below X in training": lambda runs, x: below(best(runs, "train").values(), x),
-    "stays below X in training until epoch N": lambda runs, x, n: below(best(runs, "train", n).values(), x),
+    "stays within D of STEP": lambda runs, points, other: between(
+        differences(values(runs, final), values(other, final)), -points, points
+    ),
+    "trains higher than STEP": lambda runs, other: more(runs, other, trained),
+    "trains lower than STEP": lambda runs, other: more(other, runs, trained),
     "faster to X than STEP": faster,
-    "steadier than STEP": lambda runs, other: more(spread(other), spread(runs)),
-    "moves by D over epochs N to M": lambda runs, d, n, m: above(range_over(runs, n, m).values(), d, "points"),
-    "moves by less than D over epochs N to M": lambda runs, d, n, m: below(
-        range_over(runs, n, m).values(), d, "points"
-    ),
-    "rises after epoch N": lambda runs, epoch: above(rise_after(runs, epoch).values(), 0.0, "points"),
-    "falls after epoch N": lambda runs, epoch: below(rise_after(runs, epoch).values(), 0.0, "points"),
-    "falls by D in one epoch": lambda runs, d: above(largest_fall(runs).values(), d, "points"),
-    "never falls by D in one epoch": lambda runs, d: below(largest_fall(runs).values(), d, "points"),
-    "ends D below its best": lambda runs, d: above(below_best(runs).values(), d, "points"),
-    "still improves at the end": lambda runs: above(slope(runs).values(), STILL_IMPROVES, "points an epoch"),
-    "still improves in training at the end": lambda runs: above(
-        slope(runs, "train").values(), STILL_IMPROVES, "points an epoch"
-    ),
-    "improves no more at the end": lambda runs: below(slope(runs).values(), STILL_IMPROVES, "points an epoch"),
-    "needs N more epochs for X": needs_more,
-    "confuses A with B": lambda runs, a, b: above(confusions(runs, a, b).values(), CONFUSES, "times the average pair"),
-    "misses A the most": lambda runs, digit: above(missed_more(runs, digit).values(), 0.0, "points"),
-    "gives a best test of X": lambda runs, x: predicted(best(runs).values(), x),
-    "gives a best train of X": lambda runs, x: predicted(best(runs, "train").values(), x, TRAINING_IMAGES),
-    "gives a last test of X": lambda runs, x: predicted(last(runs).values(), x),
-    "gives a last train of X": lambda runs, x: predicted(last(runs, "train").values(), x, TRAINING_IMAGES),
+    "steadier than STEP": lambda runs, other: steadier(runs, other, spread),
+    "test loss steadier than STEP": lambda runs, other: steadier(runs, other, loss_spread),
     "gives the runs of STEP": same_runs,
+}
+"""What pairs of runs with the same seeds decide."""
+
+FIGURES: dict[str, Callable[..., Verdict]] = {
+    "gives a best test of X": gives(best),
+    "gives a best test of X by epoch N": gives(best_until),
+    "gives a best train of X": gives(partial(best, kind="train"), TRAINING_IMAGES),
+    "gives a last test of X": gives(last),
+    "gives a last train of X": gives(partial(last, kind="train"), TRAINING_IMAGES),
+}
+"""What one more run decides."""
+
+RUN_CLAIMS: dict[str, Callable[..., Verdict]] = {
+    **{
+        f"{prefix} {words}": counted(quantifier, words)
+        for prefix, quantifier in (("in every run", every), ("in most runs", most), ("in some runs", some))
+        for words in PREDICATES
+    },
+    **{f"on average {words}": claim for words, claim in AVERAGES.items()},
+    **COMPARISONS,
+    **FIGURES,
 }

@@ -1,7 +1,7 @@
 """The verdict on a claim: a word and its evidence, reached by an interval or by a fact."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,10 +10,6 @@ from harness.evidence.statistics import Interval
 from harness.step import TEST_IMAGES
 
 Word = Literal["supported", "refuted", "undecided"]
-
-REPRODUCES = 0.5
-"""Points to either side. The steps of a ladder are a few tenths of a point apart: an interval that reaches further
-would take the figure of the step before for that of this one."""
 
 UNKNOWN = Interval(math.nan)
 
@@ -29,6 +25,10 @@ class Verdict:
     unit: str = ""
     found: str = ""
     """What the network or the recipe has, for a fact; empty otherwise."""
+    p: float = 1.0
+    """How probable it is to be so wrong: the p-value of the test behind the word, 0 where no chance is involved."""
+    planned: int = 0
+    """How many runs or pairs were to decide, as was laid down before the first; with fewer the word is provisional."""
 
     @property
     def evidence(self) -> str:
@@ -37,14 +37,22 @@ class Verdict:
             return self.found
         if self.n == 0:
             return "no runs"
+        planned = f" of {self.planned} planned" if self.n < self.planned else ""
+        if self.unit in _SHARES:
+            k, (_, low, high) = round(self.interval.estimate * self.n), self.interval
+            share = f"95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+            return f"{k} of {self.n} {self.unit} ({share}){f', {self.planned} planned' if planned else ''}"
         digits = ".2f" if self.unit == "%" else ".3g"  # accuracies near 100 differ in the second decimal
-        return f"{self.interval:{digits}} {self.unit}, n = {self.n}"
+        return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}"
 
     @property
     def negated(self) -> "Verdict":
         """The verdict on the opposite claim."""
         opposite: dict[Word, Word] = {"supported": "refuted", "refuted": "supported", "undecided": "undecided"}
         return replace(self, word=opposite[self.word])
+
+
+_SHARES = ("runs", "pairs")
 
 
 def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
@@ -60,7 +68,7 @@ def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     word: Word = "undecided"
     if len(values) >= statistics.LEAST_RUNS:
         word = "supported" if interval.low >= bound else "refuted" if interval.high < bound else "undecided"
-    return Verdict(word, len(values), interval, unit)
+    return Verdict(word, len(values), interval, unit, p=statistics.mean_p(list(values), bound))
 
 
 def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
@@ -68,32 +76,65 @@ def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     return above(values, bound, unit).negated
 
 
-def between(values: Collection[float], reach: float, unit: str = "points") -> Verdict:
-    """Whether the mean of independent values lies within +- reach: supported where all of its interval does."""
-    verdict = above(values, -reach, unit)
-    words = {verdict.word, below(values, reach).word}
+def between(values: Collection[float], low: float, high: float, unit: str = "points") -> Verdict:
+    """Whether the mean of independent values lies between two bounds: supported where all of its interval does."""
+    over, under = above(values, low, unit), below(values, high, unit)
+    words = {over.word, under.word}
     word: Word = "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
-    return replace(verdict, word=word)
+    return replace(over, word=word, p=min(over.p, under.p) if word == "refuted" else max(over.p, under.p))
 
 
-def predicted(values: Collection[float], value: float, images: int = TEST_IMAGES) -> Verdict:
-    """Whether one more run could give the value: by the 95 % prediction interval of accuracies in percent.
+def most(held: Iterable[bool], unit: str = "runs") -> Verdict:
+    """Whether something holds of more than half of all runs, or pairs of runs, like these.
 
-    Refuted where the value is outside, supported where it is inside an interval that is narrow enough to say something.
+    Supported where the exact 95 % interval for their share lies above one half, which takes six of six or nine of ten,
+    and refuted where it lies below.
+    """
+    outcomes = list(held)
+    if not outcomes:
+        return Verdict("undecided")
+    k, n = sum(outcomes), len(outcomes)
+    interval = statistics.binomial_interval(k, n)
+    word: Word = "supported" if interval.low > 0.5 else "refuted" if interval.high < 0.5 else "undecided"
+    return Verdict(word, n, interval, unit, p=statistics.sign_p(k, n))
+
+
+def every(held: Iterable[bool], unit: str = "runs") -> Verdict:
+    """Whether something holds of every run: one of which it does not refutes it.
+
+    No number of runs can show that the next will not fail: supported means that it holds of all, and of most by `most`.
+    """
+    outcomes = list(held)
+    verdict = most(outcomes, unit)
+    return verdict if all(outcomes) else replace(verdict, word="refuted", p=0.0)
+
+
+def some(held: Iterable[bool], unit: str = "runs") -> Verdict:
+    """Whether something holds of at least one run: one shows it, and no number of others refutes it."""
+    outcomes = list(held)
+    verdict = most(outcomes, unit)
+    return replace(verdict, word="supported", p=0.0) if any(outcomes) else replace(verdict, word="undecided")
+
+
+def reproduced(
+    values: Collection[float], value: float, neighbours: Collection[float], images: int = TEST_IMAGES
+) -> Verdict:
+    """Whether one more run could give a value that was published, and none of those of the steps next to it.
+
+    By the 95 % prediction interval of accuracies in percent. Refuted where the value is outside. That it is inside says
+    nothing yet, as a wide interval holds everything: supported where all the neighbours' values are outside.
     """
     if not values:
         return Verdict("undecided")
-    interval = mean, low, high = statistics.prediction_interval(list(values), images=images)
+    interval = _, low, high = statistics.prediction_interval(list(values), images=images)
+    inside = [low <= one <= high for one in (value, *neighbours)]
     word: Word = "undecided"
     if len(values) >= statistics.LEAST_RUNS:
-        narrow = max(mean - low, high - mean) <= REPRODUCES
-        word = "refuted" if not low <= value <= high else "supported" if narrow else "undecided"
-    return Verdict(word, len(values), interval, "%")
-
-
-def share(word: Word, k: int, n: int, unit: str) -> Verdict:
-    """A verdict by the share of n runs, or pairs of them, k of which are as claimed, with its exact interval."""
-    return Verdict(word, n, statistics.binomial_interval(k, n), unit)
+        word = "refuted" if not inside[0] else "supported" if neighbours and not any(inside[1:]) else "undecided"
+    chances = [statistics.prediction_p(list(values), one, images=images) for one in (value, *neighbours)]
+    return Verdict(
+        word, len(values), interval, "%", p=chances[0] if word == "refuted" else max(chances[1:], default=1.0)
+    )
 
 
 def fact(is_so: bool, found: str) -> Verdict:

@@ -5,28 +5,35 @@ between several claims, or by why nothing here can decide it, `[judgement: a mat
 the id of a step is about that step. The vocabulary is that of `RUN_CLAIMS`, which the committed records decide, and of
 `NETWORK_CLAIMS`, which network and recipe decide. The verdict on each claim is written down in the `claims` of the
 spec, and `StepSpec.test_claims` compares that with the evidence.
+
+Runs decide in the order of their seeds, and as many as were laid down before the first: `Step.planned_runs`. A record
+may have more, and looking at it while it grows costs nothing, since the word that counts is that of the first n.
 """
 
 import difflib
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
+from harness.claims.about_logs import LOG_CLAIMS, SERIES
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
-from harness.claims.verdict import Verdict
-from harness.docstring import Sentence
+from harness.claims.verdict import Verdict, fact
 from harness.errors import HarnessError
-from harness.evidence import record
+from harness.evidence import published, record
 from harness.ladder import find
+from harness.run import Run
 from harness.step import Step
 
 _LAYER = r"(?:conv\d+x\d+|relu|bn|dropout|max-pool|global-average|linear|flatten)"
+_NUMBER = r"\d+(?:\.\d+)?"
 _PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "STEP": (r"\w+/\w+", find),
-    "X": (r"\d+(?:\.\d+)?", float),
-    "D": (r"\d+(?:\.\d+)?", float),
+    "STEP": (r"\w+/\w+(?:@\w+)?", find),
+    "X": (_NUMBER, float),
+    "D": (_NUMBER, float),
+    "L": (_NUMBER, float),
     "N": (r"[\d,]+", lambda text: int(text.replace(",", ""))),
     "M": (r"\d+", int),
     "A": (r"\d", int),
@@ -36,21 +43,46 @@ _PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "VALUE": (r".+", str),
     "WHAT": (r"[\w-]+(?:, [\w-]+)*(?: and [\w-]+)?", str),
 }
+_OF_LOGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    **_PLACEHOLDERS,
+    "X": (_NUMBER, Decimal),
+    "LIST": (rf"{_NUMBER}(?:, {_NUMBER})*", lambda text: [Decimal(one) for one in text.split(", ")]),
+    "WHICH": ("|".join(sorted(SERIES, key=len, reverse=True)), str),
+    "EPOCHS": (r"epochs? \d+(?:, \d+)*(?: and \d+)?", lambda text: [int(one) for one in re.findall(r"\d+", text)]),
+}
+_KIND = re.compile(r"\b[A-Z]+\b")
+_SUBJECT = re.compile(rf"^({_PLACEHOLDERS['STEP'][0]}) ")
 
 
-def _pattern(claim: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\b[A-Z]+\b", lambda found: f"({_PLACEHOLDERS[found[0]][0]})", re.escape(claim)))
+class Vocabulary:
+    """Claims as they are written, with placeholders in capitals, and the function that decides each."""
+
+    def __init__(
+        self,
+        claims: Mapping[str, Callable[..., Verdict]],
+        placeholders: Mapping[str, tuple[str, Callable[[str], Any]]] = _PLACEHOLDERS,
+    ) -> None:
+        self.claims, self.placeholders = claims, placeholders
+        self.patterns = {words: self._pattern(words) for words in claims}
+
+    def _pattern(self, words: str) -> re.Pattern[str]:
+        return re.compile(_KIND.sub(lambda kind: f"({self.placeholders[kind[0]][0]})", re.escape(words)))
+
+    def understood(self, claim: str) -> tuple[str, list[Any]] | None:
+        """The entry that a claim without its subject matches, and the values of its placeholders."""
+        for words, pattern in self.patterns.items():
+            if match := pattern.fullmatch(claim):
+                kinds = zip(_KIND.findall(words), match.groups(), strict=True)
+                return words, [self.placeholders[kind][1](text) for kind, text in kinds]
+        return None
+
+    def nearest(self, claim: str) -> str:
+        """The entries that come nearest to a claim that is none, for an error message."""
+        return "; ".join(difflib.get_close_matches(claim, self.claims, cutoff=0.3)) or "none"
 
 
-_VOCABULARY = RUN_CLAIMS | NETWORK_CLAIMS
-_PATTERNS = {words: _pattern(words) for words in _VOCABULARY}
-_SUBJECT = re.compile(r"^(\w+/\w+) ")
-
-
-def _understood(claim: str) -> tuple[str, tuple[str, ...]] | None:
-    """The entry of the vocabulary that a claim without its subject matches, and the texts in its placeholders."""
-    found = ((words, pattern.fullmatch(claim)) for words, pattern in _PATTERNS.items())
-    return next(((words, match.groups()) for words, match in found if match), None)
+_VOCABULARY = Vocabulary(RUN_CLAIMS | NETWORK_CLAIMS)
+_LOGS = Vocabulary(LOG_CLAIMS, _OF_LOGS)
 
 
 def decide(step: type[Step], claim: str) -> Verdict:
@@ -58,63 +90,44 @@ def decide(step: type[Step], claim: str) -> Verdict:
 
     Raises HarnessError for a claim that is not in the vocabulary, or that names a step that does not exist.
     """
-    if subject := _SUBJECT.match(claim):
-        return decide(find(subject[1]), claim[subject.end() :])
-    if understood := _understood(claim):
-        words, texts = understood
-        kinds = re.findall(r"\b[A-Z]+\b", words)
-        values = [_PLACEHOLDERS[kind][1](text) for kind, text in zip(kinds, texts, strict=True)]
-        if words in NETWORK_CLAIMS:
-            return NETWORK_CLAIMS[words](step, *values)
-        return RUN_CLAIMS[words](*(record.runs(one) if isinstance(one, type) else one for one in (step, *values)))
-    near = difflib.get_close_matches(claim, _VOCABULARY, cutoff=0.3)
-    raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {'; '.join(near) or 'none'}")
+    subject, words = _subject(step, claim)
+    understood = _VOCABULARY.understood(words)
+    if understood is None:
+        nearest = _VOCABULARY.nearest(words)
+        raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {nearest}")
+    entry, details = understood
+    if entry in NETWORK_CLAIMS:
+        return NETWORK_CLAIMS[entry](subject, *details)
+    others: list[type[Step]] = [one for one in details if isinstance(one, type)]
+    values = [deciding_runs(one) if one in others else one for one in details]
+    planned = min(one.planned_runs() for one in (subject, *others))
+    return replace(RUN_CLAIMS[entry](deciding_runs(subject), *values), planned=planned)
 
 
-def claimed(step: type[Step]) -> list[str]:
-    """The claims of a step's Analysis and Notes in order, each once."""
-    return list(dict.fromkeys(claim for sentence in sentences(step) for claim in sentence.claims))
+def quoted(step: type[Step], quote: str) -> Verdict:
+    """Whether a published log has what a Note quotes from it; HarnessError as in `decide`."""
+    subject, words = _subject(step, quote)
+    understood = _LOGS.understood(words)
+    if understood is None:
+        raise HarnessError(f"{step.id}: [log: {quote}] is not in the vocabulary; nearest: {_LOGS.nearest(words)}")
+    figures = published.read(subject)
+    if figures is None:
+        return fact(is_so=False, found=f"no log of {subject.id}")
+    return LOG_CLAIMS[understood[0]](figures, *understood[1])
 
 
-def sentences(step: type[Step]) -> list[Sentence]:
-    """The sentences of the Analysis and the Notes of a step, in order."""
-    document = step.document()
-    return [*document.sentences, *document.remarks]
+def _subject(step: type[Step], claim: str) -> tuple[type[Step], str]:
+    """The step that a claim is about, and its words without the subject."""
+    named = _SUBJECT.match(claim)
+    return (find(named[1]), claim[named.end() :]) if named else (step, claim)
 
 
-def verdicts(step: type[Step]) -> dict[str, Verdict]:
-    """What the evidence says of each claim of a step, in the order of its Analysis."""
-    return {claim: decide(step, claim) for claim in claimed(step)}
+def deciding_runs(step: type[Step]) -> list[Run]:
+    """The recorded runs of a step that count, in the order of their seeds."""
+    return sorted(record.runs(step), key=lambda run: run.seed)[: step.planned_runs()]
 
 
-def word_of(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
-    """The word for a sentence as a whole, from those of its claims; None for one without claims.
-
-    Refuted if any claim is, supported if all are.
-    """
-    words = {recorded[claim] for claim in sentence.claims}
-    if not words:
-        return None
-    return "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
-
-
-def by_runs(sentence: Sentence) -> bool:
-    """Whether runs decide the sentence; network and recipe decide the others that have claims."""
-    understood = (_understood(_SUBJECT.sub("", claim)) for claim in sentence.claims)
-    return any(found and found[0] in RUN_CLAIMS for found in understood)
-
-
-def tally(
-    recorded: Mapping[type[Step], Mapping[str, str]],
-    select: Callable[[type[Step]], list[Sentence]],
-) -> Counter[str]:
-    """How many sentences of steps are supported, refuted, undecided, judgements, or untagged.
-
-    `recorded` are the words for the claims of each step, and `select` gives the sentences that count.
-    """
-    count: Counter[str] = Counter()
-    for step, words in recorded.items():
-        for sentence in select(step):
-            word = word_of(sentence, words)
-            count[word or ("judgement" if sentence.judgements else "untagged")] += 1
-    return count
+def by_runs(claims: Iterable[str]) -> list[str]:
+    """Those of some claims that runs decide; network and recipe decide the others."""
+    understood = ((claim, _VOCABULARY.understood(_SUBJECT.sub("", claim))) for claim in claims)
+    return [claim for claim, found in understood if found and found[0] in RUN_CLAIMS]

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     b = find(arguments.b) if arguments.b else a
     records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
     names = a.id, escape.printable(str(arguments.against or b.id))
-    ours, theirs = (quantities.final(saved.runs) for saved in records)
+    ours, theirs = (quantities.values(saved.runs, quantities.final) for saved in records)
     comparison = paired(ours, theirs)
     lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
     if arguments.markdown:

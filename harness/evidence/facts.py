@@ -87,6 +87,11 @@ def parameters(step: type[Step]) -> int:
     return sum(weight.numel() for weight in network(step.model).parameters() if weight.requires_grad)
 
 
+def drops(step: type[Step]) -> bool:
+    """Whether dropout acts anywhere in the network."""
+    return any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in leaves(step))
+
+
 def setting(step: type[Step], name: str) -> Any:
     """A setting of the recipe by its name, with full stops; HarnessError if there is none."""
     try:

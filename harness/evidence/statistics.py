@@ -47,6 +47,34 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return Interval(mean, mean - reach, mean + reach)
 
 
+def mean_p(values: Sequence[float], bound: float) -> float:
+    """The two-sided p-value of Student's test that the mean of independent values is the bound; 1 for one value."""
+    if len(values) < 2:
+        return 1.0
+    if min(values) == max(values):  # values that agree leave no doubt about their mean
+        return float(math.isclose(values[0], bound, abs_tol=1e-9))
+    return float(stats.ttest_1samp(values, bound).pvalue)
+
+
+def sign_p(k: int, n: int) -> float:
+    """The two-sided p-value of the exact sign test: k of n, where a half of all would be expected by chance."""
+    return float(stats.binomtest(k, n).pvalue)
+
+
+def holm(p: Sequence[float], level: float = 0.05) -> list[bool]:
+    """Which of several hypotheses are rejected so that all rejections hold at once, with probability 1 - level.
+
+    From the smallest p-value up, the i-th of m (from 0) is compared with level / (m - i), until the first that is
+    larger (Holm, Scandinavian Journal of Statistics, 1979). Nothing is assumed of how the tests depend on each other.
+    """
+    rejected = [False] * len(p)
+    for i, at in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        if p[at] > level / (len(p) - i):
+            break
+        rejected[at] = True
+    return rejected
+
+
 def accuracy_interval(values: Sequence[float]) -> Interval:
     """The `mean_interval` of accuracies in percent, cut off at 0 and 100: one run at chance would reach beyond."""
     mean, low, high = mean_interval(values)
@@ -66,12 +94,24 @@ def prediction_interval(values: Sequence[float], confidence: float = 0.95, image
     s is never taken as less than the binomial standard error of the mean: a handful of runs that happen to agree
     says little about the next one, and a single run says nothing.
     """
+    mean, error, student = _prediction(values, images)
+    reach = float(student.ppf((1 + confidence) / 2)) * error
+    return Interval(mean, max(mean - reach, 0.0), min(mean + reach, 100.0))
+
+
+def prediction_p(values: Sequence[float], value: float, images: int = TEST_IMAGES) -> float:
+    """The probability that one more run like these lies as far from their mean as the value does, or further."""
+    mean, error, student = _prediction(values, images)
+    distance = abs(value - mean)
+    return 2 * float(student.sf(distance / error)) if error else float(distance == 0)
+
+
+def _prediction(values: Sequence[float], images: int) -> tuple[float, float, Any]:
+    """The mean of accuracies in percent, the standard error of one more, and the distribution of it in such errors."""
     n, mean = len(values), float(np.mean(values))
     noise = standard_error(mean, images)
     spread = max(noise, float(np.std(values, ddof=1))) if n > 1 else noise
-    quantile = stats.t.ppf((1 + confidence) / 2, n - 1) if n > 1 else stats.norm.ppf((1 + confidence) / 2)
-    reach = float(quantile) * spread * math.sqrt(1 + 1 / n)
-    return Interval(mean, max(mean - reach, 0.0), min(mean + reach, 100.0))
+    return mean, spread * math.sqrt(1 + 1 / n), stats.t(n - 1) if n > 1 else stats.norm()
 
 
 def chance_below(values: Sequence[float], bound: float) -> float:

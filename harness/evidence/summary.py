@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Self
 
 from harness.evidence import statistics
@@ -29,6 +29,8 @@ class Summary:
     share: Interval
     """The share of the runs that hold the goal, with its exact interval."""
     best_test: float
+    mean_best: float
+    """The best test accuracy of each run, on average."""
     best_train: float
     seconds: float
     epochs: int
@@ -49,6 +51,7 @@ class Summary:
             held=held,
             share=statistics.binomial_interval(held, len(runs)),
             best_test=max(max(run.accuracies()) for run in runs),
+            mean_best=fmean(max(run.accuracies()) for run in runs),
             best_train=max(max(run.accuracies("train")) for run in runs),
             seconds=median(epoch.seconds for run in runs for epoch in run.epochs),
             epochs=min(len(run.epochs) for run in runs),

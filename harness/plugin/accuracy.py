@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.plugin.user_properties import EVIDENCE, attach, attached
 from harness.run import EAGER, NATIVE, Run, epoch_line
 from harness.step import Step
-from harness.step_spec import StepSpec
+from harness.step_spec import RefutedError, StepSpec
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -133,8 +133,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     except (HarnessError, AssertionError) as error:
         if not isinstance(error, HarnessError) and _raising_module(error) != StepSpec.__module__:
             raise
-        message = str(error)
+        expected, message = isinstance(error, RefutedError), str(error)
     # Not in the except clause: pytest would show the error twice, chained.
+    if expected:
+        pytest.xfail(message)
     pytest.fail(message, pytrace=False)
 
 

@@ -19,6 +19,7 @@ from matplotlib.image import imsave
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from harness.claims.sentences import OUTCOMES
 from harness.data import download, mnist
 from harness.errors import HarnessError
 from harness.evidence import record
@@ -45,7 +46,7 @@ class Ladder:
 
     @property
     def tally(self) -> Counter[str]:
-        """How many sentences of the Analyses of all steps are supported, refuted, undecided, or judgements."""
+        """How many sentences of the Analyses of all steps have each outcome."""
         return sum((each.tally for each in self.pages), Counter())
 
 
@@ -73,6 +74,7 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
     return template.render(
         ladders=ladders(pages),
         pages=pages,
+        outcomes=OUTCOMES,
         tally=sum((each.tally for each in pages), Counter[str]()),
         runs=len(runs),
         goal=GOAL,

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, LogLocator
+from matplotlib.ticker import EngFormatter, FormatStrFormatter, LogLocator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
@@ -88,7 +88,10 @@ def height(accuracy: ArrayLike) -> NDArray[np.float64]:
 
 
 def curves(
-    test: Sequence[Sequence[float]], train: Sequence[Sequence[float]], final_epochs: int, published: float | None
+    test: Sequence[Sequence[float]],
+    train: Sequence[Sequence[float]],
+    final_epochs: int,
+    published: Sequence[float] | None,
 ) -> Figure:
     """Accuracy in percent by epoch: the mean over runs and, for several, the band from the lowest to the highest.
 
@@ -96,26 +99,52 @@ def curves(
         test: one sequence per run, of the accuracies after each epoch; runs may differ in length.
         train: the same in training.
         final_epochs: how many epochs at the end count; they are shaded.
-        published: the best test accuracy that was published, or None.
+        published: the test accuracies of the published run, or None.
 
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 3.2), layout="constrained")
-        axes = figure.add_subplot()
-        epochs = max(map(len, test))
-        axes.axvspan(epochs - final_epochs + 0.5, epochs + 0.5, color=RULE, alpha=0.45, linewidth=0)
+        figure, axes = _by_epoch(max(map(len, test)), final_epochs, 3.2)
         axes.axhline(GOAL, color=REACHED, linewidth=1.2)
-        if published is not None:
-            axes.axhline(published, color=MUTED, linewidth=1, linestyle=":", label="published best test")
         _band(axes, train, MUTED, "train", dashed=True)
         _band(axes, test, TEST, "test", dashed=False)
-        late = [accuracy for run in (*test, *train) for accuracy in run[len(run) // 3 :]]
+        shown = [*test, *train, *([published] if published else [])]
+        late = [accuracy for run in shown for accuracy in run[len(run) // 3 :]]
         _scale(axes, min(97.0, *late), max(99.6, *late))
-        axes.set_xlim(0.5, epochs + 0.5)
-        axes.set_xticks([1, *range(5, epochs + 1, 5)])
-        axes.set_xlabel("epoch")
+        _published(axes, published)
         axes.legend(loc="lower right")
         return figure
+
+
+def losses(test: Sequence[Sequence[float]], final_epochs: int, published: Sequence[float] | None) -> Figure:
+    """Test loss by epoch, drawn as `curves` draws accuracies."""
+    with mpl.rc_context(STYLE):
+        figure, axes = _by_epoch(max(map(len, test)), final_epochs, 2.0)
+        _band(axes, test, TEST, "test", dashed=False)
+        _published(axes, published)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.minorticks_off()
+        axes.yaxis.grid(visible=True)
+        axes.set_ylabel("test loss")
+        return figure
+
+
+def _by_epoch(epochs: int, final_epochs: int, height: float) -> tuple[Figure, Axes]:
+    """Empty axes over the epochs, with the final ones shaded; `height` is in inches."""
+    figure = Figure(figsize=(4.6, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.axvspan(epochs - final_epochs + 0.5, epochs + 0.5, color=RULE, alpha=0.45, linewidth=0)
+    axes.set_xlim(0.5, epochs + 0.5)
+    axes.set_xticks([1, *range(5, epochs + 1, 5)])
+    axes.set_xlabel("epoch")
+    return figure, axes
+
+
+def _published(axes: Axes, figures: Sequence[float] | None) -> None:
+    """The figures of the published run, if there are any."""
+    if figures:
+        axes.plot(range(1, len(figures) + 1), figures, color=MUTED, linewidth=1, linestyle=":", label="published test")
 
 
 def _band(axes: Axes, runs: Sequence[Sequence[float]], colour: str, name: str, *, dashed: bool) -> None:

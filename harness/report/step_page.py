@@ -1,5 +1,6 @@
 """The section of one step in the report: its prose, figures and plots, and the verdicts on its claims."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from harness import claims
 from harness.claims import Verdict
+from harness.claims.sentences import outcome
 from harness.docstring import Sentence, points
+from harness.evidence import published
 from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
 from harness.evidence.facts import difference
 from harness.evidence.record import Record
@@ -28,10 +31,10 @@ SAMPLE = 0  # the test image on which receptive fields are drawn
 
 @dataclass(frozen=True)
 class Judged:
-    """A sentence, the word for it as a whole (None for a judgement), and the verdict on each of its claims."""
+    """A sentence, what became of it as a whole, and the verdict on each of its claims."""
 
     sentence: Sentence
-    word: str | None
+    outcome: str
     verdicts: dict[str, Verdict]
 
 
@@ -50,6 +53,8 @@ class Page:
     provenance: Mapping[str, Any]
     changes: list[str]
     curves: Markup | None
+    losses: Markup | None
+    """None where no run has its test loss."""
     field: Markup
     confusion: Confusion | None
     missed: list[Missed]
@@ -57,8 +62,8 @@ class Page:
 
     @property
     def tally(self) -> Counter[str]:
-        """How many sentences of the Analysis are supported, refuted, undecided, or judgements."""
-        return Counter(judged.word or "judgement" for point in self.analysis for judged in point)
+        """How many sentences of the Analysis have each outcome."""
+        return Counter(judged.outcome for point in self.analysis for judged in point)
 
 
 def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page:
@@ -77,6 +82,7 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
         provenance={**shared(run.provenance for run in runs), **record.provenance} if record else {},
         changes=difference(before, step) if before else [],
         curves=curves(step, runs) if runs else None,
+        losses=losses(step, runs),
         field=field(step, images),
         confusion=confusion(runs),
         missed=missed_by_all(runs),
@@ -87,7 +93,7 @@ def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:
     """A section of a docstring by points and sentences, with the verdict on each claim."""
     words = {claim: verdict.word for claim, verdict in verdicts.items()}
     return [
-        [Judged(one, claims.word_of(one, words), {claim: verdicts[claim] for claim in one.claims}) for one in point]
+        [Judged(one, outcome(one, words), {claim: verdicts[claim] for claim in one.claims}) for one in point]
         for point in points(section)
     ]
 
@@ -95,9 +101,21 @@ def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:
 def curves(step: type[Step], runs: Sequence[Run]) -> Markup:
     """The learning curves of a step."""
     test, train = [run.accuracies() for run in runs], [run.accuracies("train") for run in runs]
-    figure = plots.curves(test, train, step.final_epochs, step.document().published.get("best test"))
+    figures = published.read(step)
+    figure = plots.curves(test, train, step.final_epochs, figures.log.accuracies() if figures else None)
     label = f"accuracy by epoch, {len(runs)} run{'s' if len(runs) > 1 else ''}, on a logarithmic scale of the error"
     return svg.inline(figure, f"curves-{step.id}", label, plots.DARK)
+
+
+def losses(step: type[Step], runs: Sequence[Run]) -> Markup | None:
+    """The test loss of a step by epoch, of the runs that have it; None if none does."""
+    test = [run.test_losses for run in runs if not math.isnan(run.test_losses[-1])]
+    if not test:
+        return None
+    figures = published.read(step)
+    figure = plots.losses(test, step.final_epochs, figures.log.test_losses if figures else None)
+    label = f"test loss by epoch, {len(test)} run{'s' if len(test) > 1 else ''}, on a logarithmic scale"
+    return svg.inline(figure, f"losses-{step.id}", label, plots.DARK)
 
 
 def field(step: type[Step], images: Tensor | None) -> Markup:

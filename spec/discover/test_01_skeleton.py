@@ -17,22 +17,34 @@ class TestSkeleton(StepSpec):
             best train 99.16, best test 99.02 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - 99.4 is not reached in any epoch, let alone held. [claim: stays below 99.4; misses the goal]
-        - 99.00 is not even close to the goal. [claim: gives a best test of 99.00]
-        - Two ways lead on: take out the fully connected layers, or reduce the parameters. [claim: discover/10k_no_fc
-          has no linear; discover/8k_reduce has fewer parameters than discover/skeleton] On both, dropout, augmentation
-          and a learning rate that falls are to follow. [claim: discover/10k_lr changes dropout, augmentation and
-          schedule since discover/skeleton; discover/8k_dropout changes dropout since discover/8k_reduce; discover/8k_lr
-          changes augmentation and schedule since discover/skeleton]
+        - 99.00 is not even close to the goal. [said: 1] [claim: in most runs stays far below 99.4; gives a best test of
+          99.00]
+        - Two approaches are to raise it, with networks of different sizes. [said: 2, 3] [next: discover/10k_no_fc;
+          discover/8k_reduce]
+        - One keeps the network and takes out its fully connected layers. [said: 4] [next: discover/10k_no_fc] [claim:
+          discover/10k_no_fc has no linear]
+        - The other has fewer parameters. [said: 5] [next: discover/8k_reduce] [claim: discover/8k_reduce has fewer
+          parameters than discover/skeleton]
+        - Both change in the same way after that, and dropout comes first. [said: 6, 7] [next: discover/10k_dropout;
+          discover/8k_dropout] [claim: discover/10k_dropout changes dropout since discover/10k_no_fc;
+          discover/8k_dropout changes dropout since discover/8k_reduce]
+        - Augmentation comes second. [said: 8] [next: discover/10k_augment; discover/8k_augment] [claim:
+          discover/10k_augment changes augmentation since discover/10k_dropout; discover/8k_augment changes augmentation
+          since discover/8k_dropout]
+        - A schedule of the learning rate comes third. [said: 9] [next: discover/10k_lr; discover/8k_lr] [claim:
+          discover/10k_lr changes schedule since discover/10k_augment; discover/8k_lr changes schedule since
+          discover/8k_augment]
 
     Notes:
-        - From 99.00, the 0.4 points to the goal are 40 of 10,000 images. [judgement: arithmetic]
+        - Its published results add that no epoch is at 99.4 or above. [claim: in every run misses the goal] From 99.00,
+          the 0.4 points to the goal are 40 of 10,000 images. [judgement: arithmetic]
         - The fully connected layers are less than they look: the last 3x3 convolution has neither normalization nor
           ReLU, and nothing stands between the two, so that all after the fourth ReLU is one linear map. [claim: has 4
           relu; ends in conv3x3 then global-average then flatten then linear then linear]
-        - The field is 32 pixels and not the 28 of the first published table: the first two convolutions are padded, and
-          the global average takes in an 8x8 map. [claim: has a receptive field of 32; pads 2 convolutions] The second
-          table ends at 32 too, but for another network. [judgement: that table is of a network that is no step here]
+        - The receptive field is 32 pixels and not the 28 of the first published table: the first two convolutions are
+          padded, and the global average takes in an 8x8 map. [claim: has a receptive field of 32; pads 2 convolutions]
+          The second table ends at 32 too, but for another network. [judgement: that table is of a network that is no
+          step here]
         - Comments in the notebook give other sizes and channels than its printed summary. [judgement: about comments in
           a notebook] The summary is right. [claim: has 9,902 parameters]
     """
@@ -42,14 +54,17 @@ class TestSkeleton(StepSpec):
     receptive_field = 32
     recipe = Recipe(lr=0.01, batch_size=64, epochs=14)
     claims = {
-        "stays below 99.4": "supported",
-        "misses the goal": "supported",
-        "gives a best test of 99.00": "supported",
+        "in most runs stays far below 99.4": "undecided",
+        "gives a best test of 99.00": "undecided",
         "discover/10k_no_fc has no linear": "supported",
         "discover/8k_reduce has fewer parameters than discover/skeleton": "supported",
-        "discover/10k_lr changes dropout, augmentation and schedule since discover/skeleton": "supported",
+        "discover/10k_dropout changes dropout since discover/10k_no_fc": "supported",
         "discover/8k_dropout changes dropout since discover/8k_reduce": "supported",
-        "discover/8k_lr changes augmentation and schedule since discover/skeleton": "supported",
+        "discover/10k_augment changes augmentation since discover/10k_dropout": "supported",
+        "discover/8k_augment changes augmentation since discover/8k_dropout": "supported",
+        "discover/10k_lr changes schedule since discover/10k_augment": "supported",
+        "discover/8k_lr changes schedule since discover/8k_augment": "supported",
+        "in every run misses the goal": "undecided",
         "has 4 relu": "supported",
         "ends in conv3x3 then global-average then flatten then linear then linear": "supported",
         "has a receptive field of 32": "supported",

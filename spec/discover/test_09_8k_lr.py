@@ -9,7 +9,7 @@ class TestLearningRateSteps(StepSpec):
     """Under 8k, 4: a learning rate that falls in steps.
 
     Target:
-        A steady 99.4 with a learning rate that falls to a tenth after every sixth epoch.
+        A steady 99.4, with a learning rate that falls to a tenth after every sixth epoch.
 
     Result:
         Parameters: 7,826 · receptive field: 28
@@ -18,34 +18,44 @@ class TestLearningRateSteps(StepSpec):
             best train 99.19, best test 99.49 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - The falling rate steadies training. [claim: steadier than discover/8k_augment]
-        - Why six epochs: the loss was seen to bounce from the sixth or seventh epoch on. [judgement: the test loss is
-          not recorded]
-        - In the first six epochs the test accuracy jumps; with the rate at 0.001 it goes from 99.39 in epoch 7 to 99.48
-          in epoch 14. [claim: falls by 0.2 in one epoch; gives a last test of 99.48]
-        - A falling rate steadies training, but the epoch of the fall has to be found by hand, in many runs. [claim:
-          steadier than discover/8k_augment]
-        - 99.4 is held for half of the epochs. [claim: holds the goal; holds 99.4 from epoch 8]
-        - The best training accuracy is 99.165. [claim: gives a best train of 99.165]
+        - The learning rate that falls to a tenth after every sixth epoch steadies the learning. [said: 1] [claim:
+          steadier than discover/8k_augment; trains with schedule.step_size 6; trains with schedule.gamma 0.1]
+        - Why six: the loss was seen to go up and down from the sixth or seventh epoch on, and a lower rate from there
+          makes the training stable. [said: 2, 3] [claim: discover/8k_augment in most runs test loss rises by 0.003 in
+          one epoch from epoch 6; test loss steadier than discover/8k_augment]
+        - In the first six epochs the test accuracy jumps; after them, at a rate of 0.001, it is stable. [said: 4]
+          [claim: in most runs moves by 0.25 over epochs 2 to 6; in most runs moves by less than 0.15 over epochs 7 to
+          14; trains with lr 0.01]
+        - Loss and accuracy are stable and go slowly from 99.39 in epoch 7 to 99.48 at the end. [said: 5] [claim: on
+          average rises after epoch 7; in most runs test loss moves by less than 0.003 over epochs 7 to 14; gives a last
+          test of 99.48]
+        - So a schedule steadies training, but the right epoch for the fall is hard to find and takes several runs.
+          [said: 6] [claim: steadier than discover/8k_augment] [judgement: how hard it is to find, no run says]
+        - The target is achieved: 99.4 is held for half of the epochs, which shows that the network converges very well.
+          [said: 7] [claim: in every run holds the goal; in most runs holds 99.4 from epoch 8; on average improves no
+          more at the end]
 
     Notes:
-        - In the log the last five test accuracies lie between 99.44 and 99.48, with a standard deviation of 0.015
-          points, where the step before had 0.038. [claim: steadier than discover/8k_augment; moves by less than 0.05
-          over epochs 10 to 14]
-        - From epoch 2 to 6 the log has test accuracies of 98.74, 99.24, 98.85, 99.28 and 99.08. [claim: falls by 0.2 in
-          one epoch]
-        - In the log epochs 8 to 14 are all at 99.43 or more. [claim: holds 99.4 from epoch 8]
+        - In the log the last five test accuracies lie between 99.44 and 99.48, with a standard deviation of 0.017
+          points, where the step before had 0.042. [log: test between 99.44 and 99.48 in epochs 10 to 14; deviation of
+          test 0.017 over the last 5 epochs; discover/8k_augment deviation of test 0.042 over the last 5 epochs] [claim:
+          in most runs moves by less than 0.05 over epochs 10 to 14]
+        - From epoch 2 to 6 the log has test accuracies of 98.74, 99.24, 98.85, 99.28 and 99.08. [log: test 98.74,
+          99.24, 98.85, 99.28, 99.08 in epochs 2 to 6] [claim: in most runs falls by 0.2 in one epoch]
+        - In the log epochs 8 to 14 all have 99.43 or more. [log: test at 99.43 or above in epochs 8, 9, 10, 11, 12, 13,
+          14 only]
         - The rate is 0.001 in epochs 7 to 12; in the last two it is 0.0001. [claim: trains with lr 0.01; trains with
           schedule.step_size 6; trains with schedule.gamma 0.1]
         - More than its target changes: the dropout is gone, though the text reads as if it were kept and the notebook
           itself lists it; code, summary and graph have none. [claim: has no dropout; discover/8k_augment drops 5 % in 5
           places] And in the second convolution batch normalization stands before the ReLU, in the others after it.
           [claim: has 1 conv3x3 then bn then relu; has 4 conv3x3 then relu then bn]
-        - So what the falling rate gave cannot be told apart: that training accuracy rises, by 0.44 points at best, is
-          to be expected without dropout. [claim: changes dropout and schedule since discover/8k_augment; trains higher
-          than discover/8k_augment]
-        - The best training accuracy of 99.165 is rounded up in the text and down to 99.16 in its diagram. [judgement:
-          about figures in a text]
+        - So the effect of the schedule cannot be told apart: by the logs the best training accuracy rises by 0.44
+          points, from 98.73 to 99.17, which is to be expected without dropout. [log: discover/8k_augment best train
+          98.73 in epoch 14; best train 99.17 in epoch 13] [judgement: 0.44 is the difference] [claim: changes dropout
+          and schedule since discover/8k_augment; trains higher than discover/8k_augment]
+        - The achievements that the notebook lists have a best training accuracy of 99.165, which the text rounds up and
+          its diagram down. [judgement: about how a figure is rounded]
     """
 
     model = discover.Under8kFinal
@@ -59,17 +69,24 @@ class TestLearningRateSteps(StepSpec):
         schedule=StepLR(6, gamma=0.1),
         augmentation=RandomAffine(degrees=15, fill=1),
     )
+    goal = True
     claims = {
         "steadier than discover/8k_augment": "supported",
-        "falls by 0.2 in one epoch": "undecided",
-        "gives a last test of 99.48": "supported",
-        "holds the goal": "refuted",
-        "holds 99.4 from epoch 8": "undecided",
-        "gives a best train of 99.165": "supported",
-        "moves by less than 0.05 over epochs 10 to 14": "undecided",
-        "trains with lr 0.01": "supported",
         "trains with schedule.step_size 6": "supported",
         "trains with schedule.gamma 0.1": "supported",
+        "discover/8k_augment in most runs test loss rises by 0.003 in one epoch from epoch 6": "undecided",
+        "test loss steadier than discover/8k_augment": "undecided",
+        "in most runs moves by 0.25 over epochs 2 to 6": "undecided",
+        "in most runs moves by less than 0.15 over epochs 7 to 14": "undecided",
+        "trains with lr 0.01": "supported",
+        "on average rises after epoch 7": "undecided",
+        "in most runs test loss moves by less than 0.003 over epochs 7 to 14": "undecided",
+        "gives a last test of 99.48": "undecided",
+        "in every run holds the goal": "refuted",
+        "in most runs holds 99.4 from epoch 8": "undecided",
+        "on average improves no more at the end": "undecided",
+        "in most runs moves by less than 0.05 over epochs 10 to 14": "undecided",
+        "in most runs falls by 0.2 in one epoch": "undecided",
         "has no dropout": "supported",
         "discover/8k_augment drops 5 % in 5 places": "supported",
         "has 1 conv3x3 then bn then relu": "supported",

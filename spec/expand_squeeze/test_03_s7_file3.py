@@ -19,33 +19,39 @@ class TestLaterSchedule(StepSpec):
             best train 98.73, best test 99.44 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - Scaling, shifting and rotating are said to make training harder and so to raise the test accuracy. [claim:
-          trains lower than expand_squeeze/s7_file1; improves on expand_squeeze/s7_file1]
-        - Batches of 128 in place of 512 are said to generalize better and to have brought 99.4 within reach. [claim:
-          improves on expand_squeeze/s7_file1; reaches 99.4]
-        - 128 is called the best size, with accuracy falling below it. [judgement: no step here trains this network with
-          smaller batches]
-        - The reason given is that each small batch is a noisy view of the whole and that their contrary pulls keep the
-          network from fitting the training set. [judgement: a cause that no step here isolates]
-        - The fall of the rate after epoch 8 and not 4 is said to reach a steady 99.4 in fewer epochs. [claim: faster to
-          99.4 than expand_squeeze/s7_file2]
-        - 99.4 is held. [claim: holds the goal; holds 99.4 from epoch 10]
+        - Scaling, shifting and rotating the images makes training harder, and so the test accuracy improves. [said: 1]
+          [claim: changes augmentation since expand_squeeze/s7_file2; improves on expand_squeeze/s7_file2]
+        - Batches of 128 instead of 512 generalize better and bring the test accuracy to 99.4. [said: 2] [claim: changes
+          batch_size since expand_squeeze/s7_file2; in most runs reaches 99.4]
+        - 128 is the best size, below which the test accuracy falls. [said: 3] [claim: expand_squeeze/s7_file3@batch64
+          worsens on expand_squeeze/s7_file3; expand_squeeze/s7_file3@batch32 worsens on expand_squeeze/s7_file3]
+        - The reason is the noise of small batches: each is a noisy view of the whole, and their contrary pulls keep the
+          network from over-fitting. [said: 4, 5, 6] [claim: expand_squeeze/s7_file3@batch512 over-fits more than
+          expand_squeeze/s7_file3]
+        - The learning rate falls after epoch 8 and not 4. [said: 7] [claim: trains with schedule.step_size 8;
+          expand_squeeze/s7_file2 trains with schedule.step_size 4]
+        - That helped to reach a steady 99.4 in fewer epochs. [said: 8] [claim: faster to 99.4 than
+          expand_squeeze/s7_file2]
+        - In the end 99.4 is held. [said: 9] [claim: in every run holds the goal; in most runs holds 99.4 from epoch 10]
 
     Notes:
-        - File 2 ran with the same augmentation, so that scaling, shifting and rotating explain nothing here. [claim:
-          trains with the augmentation of expand_squeeze/s7_file2]
-        - File 2 ran with batches of 128 as well. [claim: trains with the batch_size of expand_squeeze/s7_file2]
+        - File 2 ran with the same augmentation and the same batches of 128, so that neither explains anything here.
+          [claim: trains with the augmentation of expand_squeeze/s7_file2; trains with the batch_size of
+          expand_squeeze/s7_file2] Compared with file 1, which has neither, the test accuracy does improve. [claim:
+          trains lower than expand_squeeze/s7_file1; improves on expand_squeeze/s7_file1]
         - No run with batches smaller than 128 is published. [judgement: about what was published]
-        - That small batches are noisy views whose contrary pulls help is a hypothesis that no run here tests.
-          [judgement: a cause that no step here isolates]
-        - The later fall of the rate is the only thing that changes as run: file 2 never reached 99.4, this one has it
-          in epoch 10, two epochs after the fall. [claim: changes only schedule since expand_squeeze/s7_file2;
-          expand_squeeze/s7_file2 stays below 99.4; reaches 99.4 by epoch 10]
-        - The published epochs 10 to 15 all have 99.40 or more, the last 99.42. [claim: holds 99.4 from epoch 10] It is
-          one run, and of its last three epochs one is at the bound and one a single image above it. [judgement: about
-          the one published run]
+        - As run, only the later fall of the learning rate changes: by the logs file 2 never reached 99.4, and this one
+          has 99.42 in epoch 10, two epochs after the fall. [log: best test 99.42 in epochs 10, 11 and 15;
+          expand_squeeze/s7_file2 best test 99.38 in epoch 12] [claim: changes only schedule since
+          expand_squeeze/s7_file2; expand_squeeze/s7_file2 in most runs stays below 99.4; in most runs reaches 99.4 by
+          epoch 10]
+        - In the log epochs 10 to 15 all have 99.40 or more. [log: test at 99.40 or above in epochs 10, 11, 12, 13, 14,
+          15 only] Of its last three epochs one is at the bound and one a single image above it. [judgement: about the
+          one published run]
         - The dropout stays at 5 % in the same places. [claim: drops 5 % in 5 places; expand_squeeze/s7_file2 drops 5 %
           in 5 places]
+        - What batches of 512 would give, with everything else as it is, can be tried. [claim: expand_squeeze/s7_file3
+          improves on expand_squeeze/s7_file3@batch512]
     """
 
     model = expand_squeeze.File2
@@ -59,18 +65,33 @@ class TestLaterSchedule(StepSpec):
         schedule=StepLR(8, gamma=0.1),
         augmentation=RandomAffine(degrees=20, translate=0.1, scale=(0.9, 1.1)),
     )
+    goal = True
+    variants = {
+        "batch32": {"batch_size": 32},
+        "batch64": {"batch_size": 64},
+        "batch512": {"batch_size": 512},
+    }
     claims = {
-        "trains lower than expand_squeeze/s7_file1": "supported",
-        "improves on expand_squeeze/s7_file1": "supported",
-        "reaches 99.4": "undecided",
+        "changes augmentation since expand_squeeze/s7_file2": "refuted",
+        "improves on expand_squeeze/s7_file2": "supported",
+        "changes batch_size since expand_squeeze/s7_file2": "refuted",
+        "in most runs reaches 99.4": "undecided",
+        "expand_squeeze/s7_file3@batch64 worsens on expand_squeeze/s7_file3": "undecided",
+        "expand_squeeze/s7_file3@batch32 worsens on expand_squeeze/s7_file3": "undecided",
+        "expand_squeeze/s7_file3@batch512 over-fits more than expand_squeeze/s7_file3": "undecided",
+        "trains with schedule.step_size 8": "supported",
+        "expand_squeeze/s7_file2 trains with schedule.step_size 4": "supported",
         "faster to 99.4 than expand_squeeze/s7_file2": "undecided",
-        "holds the goal": "refuted",
-        "holds 99.4 from epoch 10": "undecided",
+        "in every run holds the goal": "refuted",
+        "in most runs holds 99.4 from epoch 10": "undecided",
         "trains with the augmentation of expand_squeeze/s7_file2": "supported",
         "trains with the batch_size of expand_squeeze/s7_file2": "supported",
+        "trains lower than expand_squeeze/s7_file1": "supported",
+        "improves on expand_squeeze/s7_file1": "supported",
         "changes only schedule since expand_squeeze/s7_file2": "supported",
-        "expand_squeeze/s7_file2 stays below 99.4": "undecided",
-        "reaches 99.4 by epoch 10": "undecided",
+        "expand_squeeze/s7_file2 in most runs stays below 99.4": "undecided",
+        "in most runs reaches 99.4 by epoch 10": "undecided",
         "drops 5 % in 5 places": "supported",
         "expand_squeeze/s7_file2 drops 5 % in 5 places": "supported",
+        "expand_squeeze/s7_file3 improves on expand_squeeze/s7_file3@batch512": "undecided",
     }

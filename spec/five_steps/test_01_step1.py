@@ -8,8 +8,8 @@ class TestSkeleton(StepSpec):
     """Step 1: the skeleton.
 
     Target:
-        A network that trains from end to end: data, loop, 3x3 convolutions and a max-pool, as light as is easy.
-        Nothing is tuned yet.
+        A network that trains from end to end: data with its statistics, transforms and loaders, the loops, and a first
+        architecture of 3x3 convolutions and a max-pool. Nothing is tuned yet.
 
     Result:
         Parameters: 15,530 · receptive field: 28
@@ -18,17 +18,18 @@ class TestSkeleton(StepSpec):
             best train 99.31, best test 99.11 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - It works, with 15,530 parameters. [claim: reaches 98; has 15,530 parameters] The goal asks for fewer than
-          10,000. [judgement: a rule of the exercise]
-        - It over-fits. [claim: over-fits]
-        - The training accuracy is too low. [claim: stays below 99.4 in training]
-        - It stays below 99.4, with 98.98 at best. [claim: stays below 99.4; gives a best test of 98.98]
+        - It has more parameters than are allowed: 15,530, where the goal asks for fewer than 10,000. [said: 1] [claim:
+          has 15,530 parameters]
+        - Training and test accuracy are too low. [said: 2] [claim: in most runs stays below 99.4 in training; in most
+          runs stays below 99.4]
+        - It over-fits. [said: 3] [claim: on average over-fits]
 
     Notes:
-        - It is already small: 15,530 parameters without an idea spent on it. [claim: has 15,530 parameters]
-        - It is published as over-fitting, though the last epoch has 99.12 in training against 98.85 in test, a gap of
-          0.27 points in one run. [claim: over-fits]
-        - The best published epoch is the fourteenth, with 98.98. [claim: gives a best test of 98.98]
+        - It works. [claim: in most runs reaches 98]
+        - The best test accuracy of the log is 98.98, in epoch 14. [log: best test 98.98 in epoch 14] [claim: gives a
+          best test of 98.98]
+        - The log ends at 99.12 in training and 98.85 in test, a gap of 0.27 points in one run. [log: train 99.12 in
+          epoch 15; test 98.85 in epoch 15; gap of 0.27 in epoch 15]
         - The last 3x3 convolution closes the 3x3 map by itself, with neither ReLU nor global pooling after it. [claim:
           ends in relu then conv3x3; has no global-average]
     """
@@ -38,12 +39,12 @@ class TestSkeleton(StepSpec):
     receptive_field = 28
     recipe = Recipe(lr=0.01, batch_size=128, epochs=15)
     claims = {
-        "reaches 98": "supported",
         "has 15,530 parameters": "supported",
-        "over-fits": "undecided",
-        "stays below 99.4 in training": "supported",
-        "stays below 99.4": "supported",
-        "gives a best test of 98.98": "supported",
+        "in most runs stays below 99.4 in training": "undecided",
+        "in most runs stays below 99.4": "undecided",
+        "on average over-fits": "undecided",
+        "in most runs reaches 98": "undecided",
+        "gives a best test of 98.98": "undecided",
         "ends in relu then conv3x3": "supported",
         "has no global-average": "supported",
     }

@@ -8,7 +8,7 @@ class TestBatchNorm(StepSpec):
     """Step 3: batch normalization.
 
     Target:
-        Raise the accuracy with batch normalization after every convolution; change nothing else.
+        Raise the accuracy with batch normalization after every convolution, and change nothing else.
 
     Result:
         Parameters: 9,142 · receptive field: 28
@@ -17,18 +17,22 @@ class TestBatchNorm(StepSpec):
             best train 99.42, best test 99.44 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - Accuracy rises over step 2, in training and in test. [claim: improves on five_steps/step2; trains higher than
-          five_steps/step2]
-        - It comes close to 99.4 without reaching it. [claim: reaches 99.3; stays below 99.4]
-        - The test accuracy keeps moving. [claim: moves by 0.1 over epochs 8 to 15]
+        - A good network, very close to the goal. [said: 1] [claim: in most runs comes close to 99.4]
+        - It is not very robust: the test accuracy keeps fluctuating. [said: 2] [claim: in most runs moves by 0.1 over
+          epochs 11 to 15]
 
     Notes:
-        - The first published epoch already reaches 98.45. [claim: reaches 98.45 by epoch 1]
-        - The test accuracy moves between 99.21 and 99.35 over the published epochs 8 to 15. [claim: moves by 0.1 over
-          epochs 8 to 15]
-        - The normalization stands after the ReLU, not before it as is usual, also on the class maps; the biases of the
-          convolutions stay. [claim: has 6 conv3x3 then relu then bn; has 1 conv1x1 then relu then bn; has 7 biases] The
-          180 new parameters are two for each of the 90 channels. [claim: has 180 parameters more than five_steps/step2]
+        - It is meant to raise the accuracy of step 2, and does in training and in test. [claim: improves on
+          five_steps/step2; trains higher than five_steps/step2]
+        - The first epoch of the log already has 98.45 in test. [log: test 98.45 in epoch 1] [claim: gives a best test
+          of 98.45 by epoch 1]
+        - In the log the test accuracy moves between 99.21 and 99.35 over epochs 8 to 15. [log: test between 99.21 and
+          99.35 in epochs 8 to 15]
+        - It does not reach 99.4. [claim: in most runs stays below 99.4]
+        - The normalization comes after the ReLU, not before it as is usual, and also after the class maps; the
+          convolutions keep their biases. [claim: has 6 conv3x3 then relu then bn; has 1 conv1x1 then relu then bn; has
+          7 biases] The 180 new parameters are two for each of the 90 channels. [claim: has 180 parameters more than
+          five_steps/step2]
     """
 
     model = five_steps.Step3
@@ -37,12 +41,12 @@ class TestBatchNorm(StepSpec):
     receptive_field = 28
     recipe = Recipe(lr=0.01, batch_size=64, epochs=15)
     claims = {
+        "in most runs comes close to 99.4": "undecided",
+        "in most runs moves by 0.1 over epochs 11 to 15": "undecided",
         "improves on five_steps/step2": "undecided",
         "trains higher than five_steps/step2": "undecided",
-        "reaches 99.3": "supported",
-        "stays below 99.4": "undecided",
-        "moves by 0.1 over epochs 8 to 15": "supported",
-        "reaches 98.45 by epoch 1": "refuted",
+        "gives a best test of 98.45 by epoch 1": "undecided",
+        "in most runs stays below 99.4": "undecided",
         "has 6 conv3x3 then relu then bn": "supported",
         "has 1 conv1x1 then relu then bn": "supported",
         "has 7 biases": "supported",

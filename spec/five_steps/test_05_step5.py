@@ -9,7 +9,7 @@ class TestDropoutAndRotation(StepSpec):
     """Step 5: a little dropout and small rotations.
 
     Target:
-        Hold 99.4 by regularizing: dropout in every block, and training images turned by a few degrees.
+        Regularize: a little dropout in every block, and training images rotated by a few degrees.
 
     Result:
         Parameters: 9,142 · receptive field: 28
@@ -18,24 +18,29 @@ class TestDropoutAndRotation(StepSpec):
             best train 99.22, best test 99.47 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - 99.46 is reached after ten epochs. [claim: reaches 99.46 by epoch 11]
-        - It is said to fluctuate less than step 4. [claim: steadier than five_steps/step4]
-        - 99.4 is said to be reached and kept. [claim: holds the goal]
-        - Dropout and augmentation are said to have made it robust. [judgement: nothing here measures robustness]
+        - A great network. [said: 1] [judgement: praise]
+        - Dropout and augmentation have made it robust. [said: 2] [judgement: not tested here; it would take rotated or
+          noisy test images]
+        - The test accuracy is now decently steady. [said: 3] [claim: in most runs moves by less than 0.1 over epochs 11
+          to 15]
+        - It fluctuates less than before. [said: 4] [claim: steadier than five_steps/step4]
 
     Notes:
-        - The published epochs 10 and 11 reach 99.46. [claim: reaches 99.46 by epoch 11]
-        - It under-fits on purpose: training accuracy, counted with dropout and rotation on, stays below that of step 4
-          and below the test accuracy. [claim: under-fits; trains lower than five_steps/step4]
-        - The standard deviation of the last five published epochs is 0.027 against 0.031 in step 4, of one run each: no
-          evidence either way. [judgement: about one published run of each]
-        - 99.4 is not kept in the published epoch 13, which has 99.38. [judgement: about the one published run]
+        - Under its hyper-parameters the text says that 99.46 is reached after ten epochs; the log has it in epochs 10
+          and 11. [log: best test 99.46 in epochs 10 and 11] [claim: gives a best test of 99.46 by epoch 10]
+        - Neither text nor notebook says that 99.4 is held. [judgement: about what is not said] In the log it is not,
+          with 99.38 in epoch 13. [log: test 99.38 in epoch 13] [claim: in some runs misses the goal]
+        - Its running training accuracy, with dropout and rotation on, stays below its test accuracy and below that of
+          step 4. [claim: on average trains below its test accuracy; trains lower than five_steps/step4]
+        - The last five epochs of the log have a standard deviation of 0.030 points, and of 0.035 in step 4: one run of
+          each says nothing. [log: deviation of test 0.030 over the last 5 epochs; five_steps/step4 deviation of test
+          0.035 over the last 5 epochs]
         - Two things change at once, dropout and rotation, so that neither can be credited with the result. [claim:
           changes only dropout and augmentation since five_steps/step4]
-        - Text and code differ: a rotation by 7 degrees is a uniform one within 6; its fill of 1 is a grey level of 255,
-          nearly black, and not white. [claim: trains with augmentation.degrees 6; trains with augmentation.fill 1] The
-          dropout of 1 % is element by element and acts on the class maps as well. [claim: drops 1 % in 7 places; has 1
-          conv1x1 then relu then bn then dropout]
+        - A comment in the notebook speaks of a rotation by 7 degrees; the code draws the angle uniformly between -6 and
+          6. [claim: trains with augmentation.degrees 6] The fill value 1 is on a scale of 0 to 255, so that the corners
+          are almost black. [claim: trains with augmentation.fill 1] The dropout of 1 % acts on single values, and on
+          the class maps as well. [claim: drops 1 % in 7 places; has 1 conv1x1 then relu then bn then dropout]
     """
 
     model = five_steps.Step5
@@ -50,10 +55,11 @@ class TestDropoutAndRotation(StepSpec):
         augmentation=RandomAffine(degrees=6, fill=1),
     )
     claims = {
-        "reaches 99.46 by epoch 11": "refuted",
+        "in most runs moves by less than 0.1 over epochs 11 to 15": "undecided",
         "steadier than five_steps/step4": "undecided",
-        "holds the goal": "refuted",
-        "under-fits": "supported",
+        "gives a best test of 99.46 by epoch 10": "undecided",
+        "in some runs misses the goal": "supported",
+        "on average trains below its test accuracy": "supported",
         "trains lower than five_steps/step4": "supported",
         "changes only dropout and augmentation since five_steps/step4": "supported",
         "trains with augmentation.degrees 6": "supported",

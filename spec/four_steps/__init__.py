@@ -12,6 +12,6 @@ What was published is one run a step with the seed 1, and the best of 15 epochs 
 accuracy is counted while the weights change. Text and logs agree on every figure under "Published".
 """
 
-from harness.ladder import Rules
+from harness.ladder import AtMost, Exactly, Rules
 
-RULES = Rules(steps=4, parameters=9_999, epochs=15)
+RULES = Rules(steps=Exactly(4), parameters=AtMost(9_999), epochs=AtMost(15))

@@ -9,9 +9,9 @@ class TestFewerParameters(StepSpec):
     """Step 2: fewer channels, global average pooling, an earlier max-pool.
 
     Target:
-        A lighter network: fewer channels, and global average pooling for the large 7x7 kernel. More channels before the
-        max-pool than after it, and the transition at a receptive field of 5 and no longer 7, since in images this small
-        edges and gradients show at 5.
+        A lighter network: fewer channels, and global average pooling instead of the large 7x7 kernel. More channels
+        before the max-pool than after it, and the transition at a receptive field of 5 and no longer 7, since in images
+        this small edges and gradients show at 5.
 
     Result:
         Parameters: 9,712 · receptive field: 30
@@ -20,20 +20,23 @@ class TestFewerParameters(StepSpec):
             best train 98.55, best test 98.57 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - A good network: a hundredth of the parameters. [claim: has 102 times fewer parameters than four_steps/step1]
-        - It does not over-fit. [claim: does not over-fit]
-        - There is room to push it further. [claim: still improves at the end; still improves in training at the end]
+        - A good network. [said: 1] [judgement: praise]
+        - It does not over-fit. [said: 2] [claim: on average does not over-fit]
+        - There is room for a higher accuracy, and it can be pushed further. [said: 3, 4] [claim: four_steps/step3
+          improves on four_steps/step2]
 
     Notes:
-        - It loses 0.61 points of test accuracy on step 1. [claim: worsens on four_steps/step1]
-        - The published run does not over-fit: 98.44 in training, 98.53 in test at best and 98.14 at the end. [claim:
-          does not over-fit]
-        - Both accuracies still rise in the published epochs 12 and 13. [claim: still improves at the end; still
-          improves in training at the end]
-        - It learns slowly at first, with 15.36 in training over the first epoch, near chance. [claim: stays below 20 in
-          training until epoch 1]
+        - It has a hundredth of the parameters of step 1. [claim: has 102 times fewer parameters than four_steps/step1]
+          By the logs it loses 0.61 points of test accuracy at best, from 99.14 to 98.53. [log: four_steps/step1 best
+          test 99.14 in epoch 15; best test 98.53 in epoch 13] [judgement: 0.61 is the difference] [claim: worsens on
+          four_steps/step1]
+        - The log ends at 98.44 in training and 98.14 in test. [log: train 98.44 in epoch 15; test 98.14 in epoch 15]
+        - In the log the best test accuracy is that of epoch 13, and the training accuracy rises to the end. [claim: on
+          average still improves at the end; on average still improves in training at the end]
+        - It learns slowly at first: the log has 15.36 in training for the first epoch, near chance. [log: train 15.36
+          in epoch 1] [claim: in most runs stays below 20 in training until epoch 1]
         - More than its target changes: one 3x3 convolution moves from before the max-pool to behind it, and the first
-          is padded, so that the field of 30 is larger than the image. [claim: pools after 2 convolutions;
+          is padded, so that the receptive field of 30 is larger than the image. [claim: pools after 2 convolutions;
           four_steps/step1 pools after 3 convolutions; pads 1 convolutions; has a receptive field of 30] The skeleton
           was not meant to change. [judgement: about what was meant]
         - The global average comes before the last 1x1 convolution, so that it averages features and not class maps.
@@ -46,12 +49,13 @@ class TestFewerParameters(StepSpec):
     receptive_field = 30
     recipe = Recipe(lr=0.01, batch_size=128, epochs=15, normalize=Normalize(0.1309, 0.3084))
     claims = {
+        "on average does not over-fit": "supported",
+        "four_steps/step3 improves on four_steps/step2": "supported",
         "has 102 times fewer parameters than four_steps/step1": "supported",
-        "does not over-fit": "supported",
-        "still improves at the end": "undecided",
-        "still improves in training at the end": "supported",
         "worsens on four_steps/step1": "undecided",
-        "stays below 20 in training until epoch 1": "supported",
+        "on average still improves at the end": "undecided",
+        "on average still improves in training at the end": "supported",
+        "in most runs stays below 20 in training until epoch 1": "undecided",
         "pools after 2 convolutions": "supported",
         "four_steps/step1 pools after 3 convolutions": "supported",
         "pads 1 convolutions": "supported",

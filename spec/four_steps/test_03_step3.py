@@ -19,21 +19,24 @@ class TestBatchNormAndDropout(StepSpec):
             best train 98.76, best test 99.28 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - A good network, 0.71 points above step 2 in test, but 99.4 is not reached. [claim: improves on
-          four_steps/step2 by 0.71; stays below 99.4]
-        - A little dropout is said to be there against over-fitting and for stability. [claim: does not over-fit;
-          steadier than four_steps/step2]
-        - The accuracy can still be raised. [claim: four_steps/step4 improves on four_steps/step3]
-        - But not with capacity: 9,904 of 10,000 parameters are used, and other means have to do it. [claim: has 9,904
-          parameters]
-        - Smaller batches and augmentation are to come next. [claim: four_steps/step4 changes batch_size and
-          augmentation since four_steps/step3]
+        - A good network, but 99.4 is not reached. [said: 1] [claim: improves on four_steps/step2; in most runs stays
+          below 99.4]
+        - A little dropout is there against over-fitting and for stability. [said: 2] [claim: on average does not
+          over-fit; steadier than four_steps/step2]
+        - The accuracy can still be raised. [said: 3] [claim: four_steps/step4 improves on four_steps/step3]
+        - The capacity cannot. [said: 4] [claim: has 9,904 parameters]
+        - Other means have to do it, such as smaller batches and augmentation. [said: 5, 6] [next: four_steps/step4]
+          [claim: four_steps/step4 changes batch_size and augmentation since four_steps/step3]
 
     Notes:
-        - The dropout is 10 %, element by element and in all six blocks, and the published run shows the reverse of
-          over-fitting: 98.75 in training, counted with dropout on, against 99.24 in test. [claim: drops 10 % in 6
-          places; under-fits] Stable it is not: the last five test accuracies lie between 98.84 and 99.24. [claim: moves
-          by 0.3 over epochs 11 to 15]
+        - By the logs its best test accuracy is 0.71 points above that of step 2, with 99.24 for 98.53. [log: best test
+          99.24 in epoch 15; four_steps/step2 best test 98.53 in epoch 13] [judgement: 0.71 is the difference] [claim:
+          improves on four_steps/step2 by about 0.71]
+        - The dropout is 10 %, acts on single values in all six blocks, and the log shows the reverse of over-fitting:
+          it ends at 98.75 in training, counted with dropout on, and 99.24 in test. [log: train 98.75 in epoch 15; test
+          99.24 in epoch 15] [claim: drops 10 % in 6 places; on average trains below its test accuracy] Stable it is
+          not: in the log the last five test accuracies lie between 98.84 and 99.24. [log: test between 98.84 and 99.24
+          in epochs 11 to 15] [claim: in most runs moves by 0.3 over epochs 11 to 15]
         - Whether it over-fits after batch normalization, the condition for dropout, is not shown: no run without
           dropout is published, so that the two cannot be told apart. [claim: changes bn and dropout since
           four_steps/step2]
@@ -47,16 +50,17 @@ class TestBatchNormAndDropout(StepSpec):
     receptive_field = 30
     recipe = Recipe(lr=0.01, batch_size=128, epochs=15, normalize=Normalize(0.1309, 0.3084))
     claims = {
-        "improves on four_steps/step2 by 0.71": "undecided",
-        "stays below 99.4": "undecided",
-        "does not over-fit": "supported",
+        "improves on four_steps/step2": "supported",
+        "in most runs stays below 99.4": "undecided",
+        "on average does not over-fit": "undecided",
         "steadier than four_steps/step2": "undecided",
         "four_steps/step4 improves on four_steps/step3": "supported",
         "has 9,904 parameters": "supported",
         "four_steps/step4 changes batch_size and augmentation since four_steps/step3": "supported",
+        "improves on four_steps/step2 by about 0.71": "undecided",
         "drops 10 % in 6 places": "supported",
-        "under-fits": "supported",
-        "moves by 0.3 over epochs 11 to 15": "undecided",
+        "on average trains below its test accuracy": "supported",
+        "in most runs moves by 0.3 over epochs 11 to 15": "undecided",
         "changes bn and dropout since four_steps/step2": "supported",
         "has 6 bn then relu": "supported",
         "has 192 parameters more than four_steps/step2": "supported",

@@ -1,13 +1,14 @@
 """Our own ladder: 99.4 % held by every seed of the record, with fewer than 8,000 parameters and then than 3,000.
 
-Nothing here was chosen on the test set. Widths, rates and augmentation were compared on 10,000 training images held out
-(see `spec/frontier/selection.md`), the choice was frozen, and then trained on all 60,000 images and tested once a seed.
+No network, rate or augmentation was chosen on the test set; the decision to go on after step 11 was. They were compared
+on 10,000 training images held out (see `spec/frontier/selection.md`), the choice was frozen, and then trained on all
+60,000 images and tested once per seed.
 
 The steps to the sixth keep the trunk of the first: two 3x3 convolutions at full size, a max-pool, three more, a 1x1
 convolution to ten class maps and their global average. From the seventh on the convolutions are separable. The tenth is
 large, and is there to teach those after it. How many parameters a step may have is what the step itself claims.
 """
 
-from harness.ladder import Rules
+from harness.ladder import AtMost, Rules
 
-RULES = Rules(steps=6, epochs=15)
+RULES = Rules(epochs=AtMost(15))

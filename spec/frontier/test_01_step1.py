@@ -17,10 +17,10 @@ class TestPlain(StepSpec):
             best train 99.05, best test 98.98 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - It works, with fewer than 8,000 parameters, and misses the goal by a wide margin. [claim: reaches 98; has
-          fewer than 8,000 parameters; misses the goal]
-        - The second convolution, at full size, takes the largest share of the arithmetic; each of those that follow the
-          pool is cheaper. [claim: multiplies most in convolution 2]
+        - It works, with fewer than 8,000 parameters, and misses the goal by a wide margin. [claim: in most runs reaches
+          98; has fewer than 8,000 parameters; in most runs stays far below 99.4]
+        - The second convolution, at full size, takes the largest share of the arithmetic; each of those behind the pool
+          is cheaper. [claim: multiplies most in convolution 2]
     """
 
     model = frontier.Plain
@@ -28,8 +28,8 @@ class TestPlain(StepSpec):
     receptive_field = 28
     recipe = Recipe(lr=0.05, batch_size=64, epochs=15, nesterov=True)
     claims = {
-        "reaches 98": "supported",
+        "in most runs reaches 98": "undecided",
         "has fewer than 8,000 parameters": "supported",
-        "misses the goal": "supported",
+        "in most runs stays far below 99.4": "undecided",
         "multiplies most in convolution 2": "supported",
     }

@@ -9,7 +9,8 @@ class TestAugmentation(StepSpec):
     """Step 4: small rotations, shifts and scales.
 
     Target:
-        Trade the over-fitting for accuracy: no training image is seen twice the same way.
+        Trade the over-fitting for accuracy with small rotations, shifts and scales: no training image is seen twice the
+        same way.
 
     Result:
         Parameters: 6,706 · receptive field: 28
@@ -17,11 +18,11 @@ class TestAugmentation(StepSpec):
             best train 99.47, best test 99.48 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - The over-fitting is gone: training accuracy, counted on augmented images, ends lower than in step 3. [claim:
-          does not over-fit; trains lower than frontier/step3]
-        - Test accuracy does not rise by it. [claim: does not improve on frontier/step3 by 0.05] What limits the network
-          now is its capacity. [claim: frontier/step6 improves on frontier/step5]
-        - The goal is near, and not held. [claim: reaches 99.3; misses the goal]
+        - There is less over-fitting than in step 3. [claim: over-fits less than frontier/step3; trains lower than
+          frontier/step3]
+        - The test accuracy does not rise by it. [claim: does not improve on frontier/step3 by 0.05] What limits the
+          network now is its capacity. [claim: frontier/step6 improves on frontier/step5]
+        - The goal is near, and not held. [claim: in most runs comes close to 99.4; in some runs misses the goal]
     """
 
     model = frontier.Normalized
@@ -44,10 +45,10 @@ class TestAugmentation(StepSpec):
         ),
     )
     claims = {
-        "does not over-fit": "supported",
+        "over-fits less than frontier/step3": "undecided",
         "trains lower than frontier/step3": "supported",
         "does not improve on frontier/step3 by 0.05": "undecided",
         "frontier/step6 improves on frontier/step5": "undecided",
-        "reaches 99.3": "undecided",
-        "misses the goal": "supported",
+        "in most runs comes close to 99.4": "undecided",
+        "in some runs misses the goal": "supported",
     }

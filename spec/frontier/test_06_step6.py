@@ -10,7 +10,7 @@ class TestFunnel(StepSpec):
 
     Target:
         Hold the goal for every seed: spend the parameters where they are used, with channels that grow with every
-        convolution (8, 10, 14, 16, 18) where they grew once (8, 8, 16, 16, 16).
+        convolution (8, 10, 14, 16, 18) and not once (8, 8, 16, 16, 16).
 
     Result:
         Parameters: 6,982 · receptive field: 28
@@ -19,9 +19,9 @@ class TestFunnel(StepSpec):
 
     Analysis:
         - The goal is held by every seed of the record, in each of the final epochs, with fewer than 8,000 parameters.
-          [claim: holds the goal; has fewer than 8,000 parameters]
-        - The width was chosen on held-out training images, among wider and narrower ones, and not on the test set.
-          [judgement: how it was chosen is written down in selection.md]
+          [claim: in every run holds the goal; has fewer than 8,000 parameters]
+        - The widths were chosen on held-out training images, among wider and narrower ones, and not on the test set.
+          [judgement: how they were chosen is written down in selection.md]
     """
 
     model = frontier.Funnel
@@ -46,6 +46,6 @@ class TestFunnel(StepSpec):
         ),
     )
     claims = {
-        "holds the goal": "supported",
+        "in every run holds the goal": "undecided",
         "has fewer than 8,000 parameters": "supported",
     }

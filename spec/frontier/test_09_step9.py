@@ -6,11 +6,11 @@ from models import frontier
 
 
 class TestPlaced(StepSpec):
-    """Step 9: where it was.
+    """Step 9: a position-weighted average.
 
     Target:
-        Digits are centred, and a global average forgets where something was found: weigh the 64 places of the maps,
-        with one weight for each that all channels share, and give up two channels for it.
+        Digits are centred, but global average pooling throws position away. Learn one weight for each of the 64
+        positions, shared by all channels, and drop two channels to pay for it.
 
     Result:
         Parameters: 2,986 · receptive field: 34
@@ -19,7 +19,7 @@ class TestPlaced(StepSpec):
 
     Analysis:
         - It has no more parameters than step 8. [claim: has fewer parameters than frontier/step8]
-        - Test accuracy rises. [claim: improves on frontier/step8]
+        - The test accuracy rises. [claim: improves on frontier/step8]
     """
 
     model = frontier.Placed

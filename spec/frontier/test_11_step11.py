@@ -9,9 +9,9 @@ class TestTaught(StepSpec):
     """Step 11: a teacher.
 
     Target:
-        Hold the goal with fewer than 3,000 parameters: a small network learns more from what a large one makes of an
-        image, right or wrong and how nearly, than from the label alone. The teacher counts for nothing once the small
-        network predicts.
+        Hold the goal with fewer than 3,000 parameters: a small network learns more from the predictions of a large one
+        for an image, right or wrong and how sure, than from the label alone. The teacher is needed only during
+        training.
 
     Result:
         Parameters: 2,986 · receptive field: 34
@@ -19,12 +19,12 @@ class TestTaught(StepSpec):
             best train 99.47, best test 99.55 (AMD EPYC, torch 2.15.0)
 
     Analysis:
-        - Nothing but the loss changes: nine parts of ten are the distance to the predictions of step 10, softened to a
+        - Only the loss changes: nine tenths of it are the distance to the predictions of step 10, softened to a
           temperature of 4. [claim: changes only teacher since frontier/step9; trains with teacher.share 0.9; trains
           with teacher.temperature 4.0]
-        - Test accuracy rises. [claim: improves on frontier/step9] That every seed would hold the goal was hoped.
-          [claim: holds the goal]
-        - With less than half the parameters it comes to what the funnel comes to. [claim: stays within 0.05 of
+        - The test accuracy rises. [claim: improves on frontier/step9] That every seed would hold the goal was hoped.
+          [claim: in every run holds the goal]
+        - With less than half the parameters it is as accurate as the funnel. [claim: stays within 0.05 of
           frontier/step6; has 2 times fewer parameters than frontier/step6]
         - Share and temperature are those that were tried first on held-out training images, with a teacher that had not
           seen them. [judgement: how they were chosen is written down in selection.md]
@@ -56,7 +56,7 @@ class TestTaught(StepSpec):
         "trains with teacher.share 0.9": "supported",
         "trains with teacher.temperature 4.0": "supported",
         "improves on frontier/step9": "undecided",
-        "holds the goal": "refuted",
+        "in every run holds the goal": "refuted",
         "stays within 0.05 of frontier/step6": "undecided",
         "has 2 times fewer parameters than frontier/step6": "supported",
     }

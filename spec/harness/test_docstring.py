@@ -68,8 +68,13 @@ def test_sections_have_an_order() -> None:
 
 def test_notes_may_follow_the_analysis_and_nothing_else() -> None:
     whole = inspect.cleandoc(WHOLE) + "\n"
-    document = parse(f"{whole}\nNotes:\n    - We see less. [claim: over-fits] Why? [judgement: unknown]\n", "mine/tiny")
-    assert document.remarks == [Sentence("We see less.", ("over-fits",), ()), Sentence("Why?", (), ("unknown",))]
+    document = parse(
+        f"{whole}\nNotes:\n    - We see less. [claim: on average over-fits] Why? [judgement: unknown]\n", "mine/tiny"
+    )
+    assert document.remarks == [
+        Sentence("We see less.", ("on average over-fits",), ()),
+        Sentence("Why?", (), ("unknown",)),
+    ]
     assert document.sentences == parse(whole, "mine/tiny").sentences
     assert parse(whole, "mine/tiny").remarks == []
     for text in (whole.replace("Analysis:", "Notes:\n    n\n\nAnalysis:"), f"{whole}\nMore:\n    n\n"):
@@ -87,13 +92,29 @@ def test_sentences_end_at_full_stops_and_take_the_tags_that_follow() -> None:
         "    - It rises by 0.27, to 99.4. [claim: improves on mine/a by\n"
         "      0.2; reaches 99.4] Why is a matter of taste. [judgement: taste]\n"
         "    - 99.4 is near!\n"
-        "      Is it? [claim: over-fits] [judgement: hardly]\n"
+        "      Is it? [claim: on average over-fits] [judgement: hardly]\n"
     )
     assert found == [
-        Sentence("It rises by 0.27, to 99.4.", ("improves on mine/a by 0.2", "reaches 99.4"), ()),
-        Sentence("Why is a matter of taste.", (), ("taste",)),
-        Sentence("99.4 is near!", (), ()),
-        Sentence("Is it?", ("over-fits",), ("hardly",)),
+        Sentence("It rises by 0.27, to 99.4.", ("improves on mine/a by 0.2", "reaches 99.4")),
+        Sentence("Why is a matter of taste.", judgements=("taste",)),
+        Sentence("99.4 is near!"),
+        Sentence("Is it?", ("on average over-fits",), ("hardly",)),
+    ]
+
+
+def test_a_sentence_says_where_it_comes_from() -> None:
+    found = sentences(
+        "    - It over-fits, so dropout is next. [said: 1, 2] [next: mine/b; mine/c]\n"
+        "      The log has 99.4. [log: test 99.4 in epoch 3; mine/b best\n"
+        "      test 99.5 in epoch 2] [judgement: it is one run]\n"
+    )
+    assert found == [
+        Sentence("It over-fits, so dropout is next.", said=("1", "2"), next=("mine/b", "mine/c")),
+        Sentence(
+            "The log has 99.4.",
+            judgements=("it is one run",),
+            logs=("test 99.4 in epoch 3", "mine/b best test 99.5 in epoch 2"),
+        ),
     ]
 
 

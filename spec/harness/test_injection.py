@@ -39,7 +39,7 @@ PIECES = [
     *("\n", "\n\n", "\r", "\t", "  ", "\x00", "\x1b[2J", "\x85", "\u2028", "\ud800", "\u202e"),
     *("|", "`", "<b>", "<!-- /mine -->", "-->", "</dd>", "&lt;", "&", "](http://a.b)", "[a]", "https://a.b", "www.a.b"),
     *("*", "**", "_", "~~", "$", "$\\frac$", "#", "- ", "> ", "1. ", "!", "= ", "://", ":/"),
-    *("Analysis:", "Measured: 1", "Result:", "Notes:\n", "[claim: over-fits]"),
+    *("Analysis:", "Measured: 1", "Result:", "Notes:\n", "[claim: on average over-fits]"),
     *("a", "word ", "é", "一" * 60, "x" * 130),
 ]
 TEXT = st.lists(st.sampled_from(PIECES), max_size=8).map("".join) | st.text(st.characters(), max_size=40)
@@ -158,11 +158,11 @@ def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Pat
             counted["refused"] += 1
             return
         counted["accepted"] += 1
-        others, line, claims, rest = read(spec_text(step, {"over-fits": "refuted"}))
+        others, line, claims, rest = read(spec_text(step, {"on average over-fits": "refuted"}))
         made = changed["provenance"]
         assert words(line).endswith(f"({words(made['hardware'])}, torch {words(made['torch'])})")
         assert (others, "", None, rest) == read(SPEC)
-        assert claims == {"over-fits": "refuted"}
+        assert claims == {"on average over-fits": "refuted"}
         assert Summary.of(found.runs).together >= 1
         assert len(missed(found.runs)) <= 10_000
         assert confusion(found.runs)

@@ -9,8 +9,10 @@ import torch
 
 from harness import steps
 from harness.evidence.facts import difference, layers
-from harness.ladder import Rules, find
+from harness.ladder import ANY, AtLeast, AtMost, Exactly, Rule, Rules, find
 from harness.step import Step
+from harness.step_spec import HOLDS_GOAL
+from spec.harness.support.paths import ROOT
 
 PARAMETERS = {
     "discover/skeleton": 9_902,
@@ -105,15 +107,87 @@ def test_parameters_are_the_published_ones(step_id: str) -> None:
     assert STEPS[step_id].parameters == PARAMETERS[step_id]
 
 
+def branch(step: type[Step]) -> int:
+    """How many steps there are up to this one, itself included."""
+    return 1 + (branch(find(step.follows)) if step.follows else 0)
+
+
+def broken(rules: Rules, judged: list[type[Step]], ends: list[type[Step]]) -> set[str]:
+    """The rules that the steps they are for do not keep."""
+    results = {
+        "steps": [rules.steps.allows(branch(step)) for step in ends],
+        "epochs": [rules.epochs.allows(step.recipe.epochs) for step in judged],
+        "parameters": [
+            rule.allows(step.parameters)
+            for step in judged
+            for rule in (rules.parameters, rules.branches.get(step.id, rules.parameters))
+        ],
+    }
+    return {rule for rule, kept in results.items() if not all(kept)}
+
+
 @pytest.mark.parametrize("name", LADDERS)
 def test_a_ladder_breaks_the_rules_that_it_says_it_breaks(name: str) -> None:
+    """Its steps that end a branch, and those that claim the goal, whoever learns from them."""
     rules: Rules = importlib.import_module(f"spec.{name}").RULES
-    results = {
-        "steps": len(ladder(name)) >= rules.steps,
-        "parameters": all(step.parameters <= (rules.parameters or step.parameters) for step in last(name)),
-        "epochs": all(step.recipe.epochs <= rules.epochs for step in last(name)),
-    }
-    assert {rule for rule, holds in results.items() if not holds} == rules.broken
+    judged = [step for step in ladder(name) if step in last(name) or step.goal]
+    assert broken(rules, judged, last(name)) == rules.broken
+    assert rules.branches.keys() <= {step.id for step in judged}
+
+
+# As the published texts have them: the number of steps, epochs and parameters, and what their own steps do not keep.
+STATED = {
+    "discover": ([Exactly(6), AtMost(14), AtMost(9_999)], {"steps"}),
+    "expand_squeeze": ([ANY, AtMost(14), AtMost(7_999)], {"epochs", "parameters"}),
+    "five_steps": ([AtLeast(5), AtMost(15), AtMost(9_999)], set[str]()),
+    "four_steps": ([Exactly(4), AtMost(15), AtMost(9_999)], set[str]()),
+    "s5": ([Exactly(10), AtMost(20), AtMost(19_999)], set[str]()),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_rules_of_a_published_ladder_are_those_of_its_text(name: str) -> None:
+    rules: Rules = importlib.import_module(f"spec.{name}").RULES
+    assert ([rules.steps, rules.epochs, rules.parameters], set(rules.broken)) == STATED[name]
+    assert rules.branches == ({"discover/8k_lr": AtMost(7_999)} if name == "discover" else {})
+
+
+@pytest.mark.parametrize(
+    ("rule", "allowed"), [(AtLeast(2), {2, 3}), (AtMost(2), {1, 2}), (Exactly(2), {2}), (ANY, {1, 2, 3})]
+)
+def test_a_rule_allows_what_it_says(rule: Rule, allowed: set[int]) -> None:
+    assert {n for n in (1, 2, 3) if rule.allows(n)} == allowed
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        (Rules(), set()),
+        (Rules(parameters=AtMost(9_059)), {"parameters"}),
+        (Rules(parameters=AtMost(9_060), branches={"discover/10k_lr": AtMost(9_059)}), {"parameters"}),
+        (Rules(parameters=AtMost(9_060), branches={"discover/8k_lr": AtMost(7_825)}), {"parameters"}),
+        (Rules(epochs=AtMost(13)), {"epochs"}),
+        (Rules(steps=Exactly(5)), set()),
+        (Rules(steps=AtLeast(6)), {"steps"}),
+    ],
+)
+def test_a_rule_that_is_broken_is_noticed(rules: Rules, found: set[str]) -> None:
+    ends = last("discover")
+    assert [step.id for step in ends] == ["discover/10k_lr", "discover/8k_lr"]
+    assert broken(rules, ends, ends) == found
+
+
+CLAIMING = ["discover/10k_lr", "discover/8k_lr", "expand_squeeze/s7_file3", "four_steps/step4"]
+"""The published steps that somebody says hold the goal: see finding 1 of the README."""
+
+
+def test_the_steps_whose_authors_claim_the_goal_are_known() -> None:
+    assert [step.id for step in STEPS.values() if step.goal and step.ladder in PUBLISHED] == CLAIMING
+    claiming = [step.id for step in STEPS.values() if step.goal or HOLDS_GOAL in step.claims]
+    assert claiming == [*CLAIMING, "frontier/step6", "frontier/step10", "frontier/step11", "frontier/step12"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    cited = re.findall(rf"<!-- (\w+/\w+): {HOLDS_GOAL} -->", readme)
+    assert sorted(cited) == sorted([*CLAIMING, "frontier/step12"])
 
 
 @pytest.mark.parametrize("name", LADDERS)

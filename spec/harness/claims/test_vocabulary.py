@@ -11,14 +11,14 @@ from harness import Recipe, StepSpec, ladder
 from harness.claims import Verdict, decide, vocabulary
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
-from harness.claims.verdict import above, below, between, predicted
+from harness.claims.verdict import above, below, between, reproduced
 from harness.errors import HarnessError
 from harness.recipe import RandomAffine
 from harness.step import Step
 from models.blocks import GlobalAverage, LogProbabilities
-from spec.harness.evidence.records_of import keep, step_with
+from spec.harness.evidence.records_of import keep, publish, step_with
 
-# Accuracies of three seeds after each of six epochs, which differ by a hundredth of a point in test.
+# Accuracies of six seeds after each of six epochs, which differ by a hundredth of a point in test.
 RISING = [90.0, 98.0, 99.0, 99.2, 99.3, 99.4]  # final mean 99.30
 SWINGING = [97.0, 98.9, 98.5, 98.9, 98.5, 98.9]  # final mean 98.77
 TRAINED = [80.0, 98.0, 99.0, 99.5, 99.7, 99.8]  # final mean 99.67
@@ -28,9 +28,12 @@ PAIRS = [(true, guess) for true in range(10) for guess in range(10) if true != g
 MISSED = [(n, true, guess) for n, (true, guess) in enumerate([(6, 0)] * 10 + [p for p in PAIRS if p != (6, 0)][9:])]
 
 
-def three(train: list[float], test: list[float]) -> dict[int, tuple[list[float], list[float]]]:
-    """Seeds 0, 1 and 2 with these accuracies, the test accuracy moved by 0, 0.01 and -0.01."""
-    return {seed: (train, [round(value + off, 2) for value in test]) for seed, off in enumerate((0.0, 0.01, -0.01))}
+LOSSES = [0.9, 0.08, 0.04, 0.06, 0.03, 0.02]  # of the test images; the training loss is 0.1
+
+
+def six(train: list[float], test: list[float]) -> dict[int, tuple[list[float], list[float]]]:
+    """Seeds 0 to 5 with these accuracies, the test accuracy moved by 0, 0.01 and -0.01 in turn."""
+    return {seed: (train, [round(value + off, 2) for value in test]) for seed, off in enumerate((0.0, 0.01, -0.01) * 2)}
 
 
 class Small(nn.Sequential):
@@ -66,32 +69,39 @@ class Bare(nn.Sequential):
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
-    """The step mine/a, which rises, beside mine/b, which swings, and mine/c, which has no record."""
+    """The step mine/a, which rises, beside mine/b, which follows it and swings, and mine/c, which has no record."""
     turned = Recipe(lr=0.1, batch_size=32, epochs=6, augmentation=RandomAffine(degrees=7))
     a = step_with(tmp_path, "mine/a", model=Small)
-    b = step_with(tmp_path, "mine/b", model=Bare, recipe=turned)
+    b = step_with(tmp_path, "mine/b", model=Bare, recipe=turned, follows="mine/a")
     c = step_with(tmp_path, "mine/c", model=Small)
-    keep(a, three(TRAINED, RISING), MISSED)
-    keep(b, three(HINDERED, SWINGING))
+    # Their final test accuracies are 99.3 and 98.7667.
+    keep(a, six(TRAINED, RISING), MISSED, LOSSES, clean=dict.fromkeys(range(6), 99.6667))
+    keep(b, six(HINDERED, SWINGING), losses=LOSSES[::-1], clean=dict.fromkeys(range(6), 98.3))
+    publish(b, HINDERED, [96.0, 97.0, 98.0, 98.4, 98.5, 98.6])
     monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b, "mine/c": c})
     return a
 
 
 RUNS = {
-    "over-fits": ("supported", "0.367"),  # 99.667 - 99.300
-    "mine/b over-fits": ("refuted", "-0.467"),
-    "does not over-fit": ("refuted", "0.367"),
-    "mine/b does not over-fit": ("supported", "-0.467"),
+    "on average over-fits": ("supported", "0.367"),  # 99.667 - 99.300
+    "on average does not over-fit": ("refuted", "0.367"),
+    "mine/b on average over-fits": ("refuted", "-0.467"),
+    "mine/b on average does not over-fit": ("supported", "-0.467"),
     "over-fits more than mine/b": ("supported", "0.833"),
     "mine/b over-fits more than mine/a": ("refuted", "-0.833"),
     "over-fits less than mine/b": ("refuted", "-0.833"),
     "mine/b over-fits less than mine/a": ("supported", "0.833"),
-    "under-fits": ("refuted", "0.367"),
-    "mine/b under-fits": ("supported", "-0.467"),
+    "on average trains above its test accuracy": ("supported", "0.367"),
+    "mine/b on average trains above its test accuracy": ("refuted", "-0.467"),
+    "on average trains below its test accuracy": ("refuted", "0.367"),
+    "mine/b on average trains below its test accuracy": ("supported", "-0.467"),
     "improves on mine/b": ("supported", "0.533"),  # 99.300 - 98.767, in every pair
     "mine/b improves on mine/a": ("refuted", "-0.533"),
     "improves on mine/b by 0.5": ("supported", "0.533"),
     "improves on mine/b by 0.6": ("refuted", "0.533"),
+    "improves on mine/b by about 0.4": ("supported", "0.533"),  # 0.2 to 0.6
+    "improves on mine/b by about 0.3": ("refuted", "0.533"),  # 0.15 to 0.45
+    "improves on mine/b by about 1.1": ("refuted", "0.533"),  # 0.55 to 1.65
     "does not improve on mine/b": ("refuted", "0.533"),
     "mine/b does not improve on mine/a": ("supported", "-0.533"),
     "does not improve on mine/b by 0.5": ("refuted", "0.533"),
@@ -106,67 +116,95 @@ RUNS = {
     "mine/b trains higher than mine/a": ("refuted", "-1.37"),
     "trains lower than mine/b": ("refuted", "-1.37"),
     "mine/b trains lower than mine/a": ("supported", "1.37"),
-    "holds the goal": ("refuted", "0"),
-    "misses the goal": ("supported", "0"),
-    "holds 99.1 from epoch 4": ("supported", "99.20"),
-    "holds 99.3 from epoch 4": ("refuted", "99.20"),
-    "does not hold 99.3 from epoch 4": ("supported", "99.20"),
-    "does not hold 99.1 from epoch 4": ("refuted", "99.20"),
-    "reaches 99.3": ("supported", "99.40"),
-    "reaches 99.5": ("refuted", "99.40"),
-    "reaches 99.4": ("undecided", "99.40"),
-    "reaches 97.9 by epoch 2": ("supported", "98.00"),
-    "reaches 99 by epoch 2": ("refuted", "98.00"),
-    "reaches 99.7 in training": ("supported", "99.80"),
-    "reaches 99.9 in training": ("refuted", "99.80"),
-    "stays below 99.5": ("supported", "99.40"),
-    "stays below 99.3": ("refuted", "99.40"),
-    "some runs stay below 99.4": ("supported", "0.333"),  # that whose best is 99.39
-    "some runs stay below 99.39": ("undecided", "0"),
-    "stays below 95 until epoch 1": ("supported", "90.00"),
-    "stays below 95 until epoch 2": ("refuted", "98.00"),
-    "stays below 99.9 in training": ("supported", "99.80"),
-    "stays below 99.7 in training": ("refuted", "99.80"),
-    "stays below 81 in training until epoch 1": ("supported", "80.00"),
-    "stays below 81 in training until epoch 2": ("refuted", "98.00"),
+    "in every run holds the goal": ("refuted", "0 of 6 runs"),
+    "in every run misses the goal": ("supported", "6 of 6 runs"),
+    "in some runs holds the goal": ("undecided", "0 of 6 runs"),
+    "in most runs misses the goal": ("supported", "6 of 6 runs"),
+    "in most runs holds 99.1 from epoch 4": ("supported", "6 of 6 runs"),
+    "in most runs holds 99.3 from epoch 4": ("refuted", "0 of 6 runs"),
+    "in most runs does not hold 99.3 from epoch 4": ("supported", "6 of 6 runs"),
+    "in most runs does not hold 99.1 from epoch 4": ("refuted", "0 of 6 runs"),
+    "in most runs reaches 99.3": ("supported", "6 of 6 runs"),
+    "in most runs reaches 99.5": ("refuted", "0 of 6 runs"),
+    "in most runs reaches 99.4": ("undecided", "4 of 6 runs"),
+    "in every run reaches 99.4": ("refuted", "4 of 6 runs"),
+    "in some runs reaches 99.41": ("supported", "2 of 6 runs"),
+    "in most runs reaches 97.9 by epoch 2": ("supported", "6 of 6 runs"),
+    "in most runs reaches 99 by epoch 2": ("refuted", "0 of 6 runs"),
+    "in most runs reaches 99.7 in training": ("supported", "6 of 6 runs"),
+    "in most runs reaches 99.9 in training": ("refuted", "0 of 6 runs"),
+    "in most runs stays below 99.5": ("supported", "6 of 6 runs"),
+    "in most runs stays below 99.3": ("refuted", "0 of 6 runs"),
+    "in some runs stays below 99.4": ("supported", "2 of 6 runs"),  # those whose best is 99.39
+    "in some runs stays below 99.39": ("undecided", "0 of 6 runs"),
+    "in most runs stays below 95 until epoch 1": ("supported", "6 of 6 runs"),
+    "in most runs stays below 95 until epoch 2": ("refuted", "0 of 6 runs"),
+    "in most runs stays below 99.9 in training": ("supported", "6 of 6 runs"),
+    "in most runs stays below 99.7 in training": ("refuted", "0 of 6 runs"),
+    "in most runs stays below 81 in training until epoch 1": ("supported", "6 of 6 runs"),
+    "in most runs stays below 81 in training until epoch 2": ("refuted", "0 of 6 runs"),
+    "in every run comes close to 99.54": ("supported", "6 of 6 runs"),  # 99.39 is at its lower end
+    "in every run comes close to 99.55": ("refuted", "4 of 6 runs"),
+    "in every run stays far below 99.57": ("supported", "6 of 6 runs"),
+    "in every run stays far below 99.56": ("refuted", "4 of 6 runs"),
     "faster to 98.95 than mine/b": ("supported", "4"),  # in epoch 3 (98.99 too) against none of six
     "mine/b faster to 98.95 than mine/a": ("refuted", "-4"),
-    "mine/b steadier than mine/a": ("supported", "0.348"),  # sqrt(1.288 / 4) - sqrt(0.192 / 4) = 0.5674 - 0.2191
-    "steadier than mine/b": ("refuted", "-0.348"),
-    "moves by 0.3 over epochs 3 to 6": ("supported", "0.4"),
-    "moves by 0.5 over epochs 3 to 6": ("refuted", "0.4"),
-    "moves by less than 0.5 over epochs 3 to 6": ("supported", "0.4"),
-    "moves by less than 0.3 over epochs 3 to 6": ("refuted", "0.4"),
-    "rises after epoch 3": ("supported", "0.3"),
-    "mine/b rises after epoch 2": ("refuted", "-0.133"),
-    "mine/b falls after epoch 2": ("supported", "-0.133"),
-    "falls after epoch 3": ("refuted", "0.3"),
-    "mine/b falls by 0.3 in one epoch": ("supported", "0.4"),
-    "falls by 0.3 in one epoch": ("refuted", "-0.1"),
-    "never falls by 0.3 in one epoch": ("supported", "-0.1"),
-    "mine/b never falls by 0.3 in one epoch": ("refuted", "0.4"),
-    "ends 0.1 below its best": ("refuted", "0"),
-    "still improves at the end": ("supported", "0.31"),  # (-2 x 98 - 99 + 99.3 + 2 x 99.4) / 10
-    "mine/b still improves at the end": ("refuted", "0"),
-    "mine/b improves no more at the end": ("supported", "0"),
-    "improves no more at the end": ("refuted", "0.31"),
-    "still improves in training at the end": ("supported", "0.43"),  # (-2 x 98 - 99 + 99.7 + 2 x 99.8) / 10
-    "needs 1 more epochs for 99.9": ("refuted", "99.61"),
-    "needs 10 more epochs for 99.9": ("undecided", "102.40"),
-    "confuses 6 with 0": ("supported", "10"),
-    "confuses 2 with 7": ("refuted", "1"),
-    "misses 6 the most": ("supported", "0.87"),  # 18 of 958 sixes, then 9 of 892 fives: 1.879 - 1.009 %
-    "misses 5 the most": ("refuted", ""),
+    "mine/b steadier than mine/a": ("supported", "0.777"),  # moves of 1, 0.2, 0.1, 0.1: sqrt(0.64 / 1.06)
+    "steadier than mine/b": ("refuted", "1.29"),
+    "in most runs moves by 0.3 over epochs 3 to 6": ("supported", "6 of 6 runs"),
+    "in most runs moves by 0.5 over epochs 3 to 6": ("refuted", "0 of 6 runs"),
+    "in most runs moves by less than 0.5 over epochs 3 to 6": ("supported", "6 of 6 runs"),
+    "in most runs moves by less than 0.4 over epochs 3 to 6": ("refuted", "0 of 6 runs"),
+    "on average rises after epoch 3": ("supported", "0.3"),
+    "mine/b on average rises after epoch 2": ("refuted", "-0.133"),
+    "mine/b on average falls after epoch 2": ("supported", "-0.133"),
+    "on average falls after epoch 3": ("refuted", "0.3"),
+    "mine/b in most runs falls by 0.4 in one epoch": ("supported", "6 of 6 runs"),
+    "in most runs falls by 0.3 in one epoch": ("refuted", "0 of 6 runs"),
+    "in most runs never falls by 0.3 in one epoch": ("supported", "6 of 6 runs"),
+    "mine/b in most runs never falls by 0.4 in one epoch": ("refuted", "0 of 6 runs"),
+    "mine/b in most runs falls below 98.8 after reaching it": ("supported", "6 of 6 runs"),
+    "mine/b in most runs falls below 99 after reaching it": ("refuted", "0 of 6 runs"),
+    "in most runs ends 0.1 below its best": ("refuted", "0 of 6 runs"),
+    # pairs of epochs of b have means of 97.95, 98.7 and 98.7; from the second on, of 98.7 and 98.7
+    "mine/b in most runs alternates every two epochs over epochs 1 to 6": ("refuted", "0 of 6 runs"),
+    "on average still improves at the end": ("supported", "0.31"),  # (-2 x 98 - 99 + 99.3 + 2 x 99.4) / 10
+    "mine/b on average still improves at the end": ("refuted", "0"),
+    "mine/b on average improves no more at the end": ("supported", "0"),
+    "on average improves no more at the end": ("refuted", "0.31"),
+    "on average still improves in training at the end": ("supported", "0.43"),  # (-2 x 98 - 99 + 99.7 + 2 x 99.8) / 10
+    "on average confuses 6 with 0": ("supported", "10"),
+    "on average confuses 2 with 7": ("refuted", "1"),
+    "in every run misses 6 the most": ("supported", "6 of 6 runs"),  # 18 of 958 sixes, then 9 of 892 fives
+    "in most runs misses 5 the most": ("refuted", "0 of 6 runs"),
+    "on average has a test loss above its training loss": ("refuted", "-0.0633"),  # 0.11 / 3 - 0.1
+    "mine/b on average has a test loss above its training loss": ("supported", "0.24"),  # 1.02 / 3 - 0.1
+    "on average test loss rises after epoch 5": ("supported", "0.00667"),  # 0.11 / 3 - 0.03
+    "on average test loss rises after epoch 2": ("refuted", "-0.0433"),
+    "on average test loss falls after epoch 2": ("supported", "-0.0433"),
+    "on average test loss falls after epoch 5": ("refuted", "0.00667"),
+    "in most runs test loss moves by 0.04 over epochs 3 to 6": ("supported", "6 of 6 runs"),
+    "in most runs test loss moves by 0.05 over epochs 3 to 6": ("refuted", "0 of 6 runs"),
+    "in most runs test loss moves by less than 0.05 over epochs 3 to 6": ("supported", "6 of 6 runs"),
+    "in most runs test loss moves by less than 0.04 over epochs 3 to 6": ("refuted", "0 of 6 runs"),
+    "in most runs test loss rises by 0.02 in one epoch from epoch 3": ("supported", "6 of 6 runs"),
+    "in most runs test loss rises by 0.01 in one epoch from epoch 4": ("refuted", "0 of 6 runs"),
+    "test loss steadier than mine/b": (
+        "supported",
+        "0.0667",
+    ),  # moves of 4, 2, 3, 1 and of 3, 2, 4, 82: sqrt(30 / 6753)
+    "mine/b test loss steadier than mine/a": ("refuted", "15"),
     "gives a best test of 99.42": ("supported", "99.40"),
     "gives a best test of 99.9": ("refuted", "99.40"),
+    "gives a best test of 99.02 by epoch 3": ("supported", "99.00"),
     "gives a best train of 99.8": ("supported", "99.80"),
     "gives a best train of 99.1": ("refuted", "99.80"),
     "gives a last test of 99.4": ("supported", "99.40"),
     "gives a last test of 98.8": ("refuted", "99.40"),
     "gives a last train of 99.8": ("supported", "99.80"),
     "gives a last train of 99.1": ("refuted", "99.80"),
-    "gives the runs of mine/b": ("refuted", "0"),
-    "gives the runs of mine/a": ("supported", "1"),
+    "gives the runs of mine/b": ("refuted", "0 of 6 pairs"),
+    "gives the runs of mine/a": ("supported", "6 of 6 pairs"),
 }
 
 # Small has a field of 30: 3, 4 behind the pool, and 13 more positions of 2 pixels in the average over 14 x 14.
@@ -201,7 +239,7 @@ FACTS = {
 @pytest.mark.parametrize(("claim", "word", "estimate"), [(claim, *expected) for claim, expected in RUNS.items()])
 def test_runs_decide(pair: type[Step], claim: str, word: str, estimate: str) -> None:
     verdict = decide(pair, claim)
-    assert (verdict.word, verdict.n) == (word, 3)
+    assert (verdict.word, verdict.n) == (word, 6)
     assert verdict.evidence.startswith(f"{estimate} ") or not estimate
 
 
@@ -216,71 +254,115 @@ def test_network_and_recipe_decide(pair: type[Step], claim: str, word: str) -> N
 
 def test_every_word_of_the_vocabulary_is_decided_above() -> None:
     said = [re.sub(r"^mine/\w ", "", claim) for claim in [*RUNS, *FACTS]]
-    for words, pattern in vocabulary._PATTERNS.items():
-        assert any(map(pattern.fullmatch, said)), words
-    assert len(vocabulary._VOCABULARY) == len(RUN_CLAIMS) + len(NETWORK_CLAIMS)
+    # Whichever of the three quantifiers a predicate has, it is the same predicate.
+    said += [claim.replace("in every run", "in most runs").replace("in some runs", "in most runs") for claim in said]
+    for words, pattern in vocabulary._VOCABULARY.patterns.items():
+        if not words.startswith(("in every run", "in some runs")):
+            assert any(map(pattern.fullmatch, said)), words
+    assert len(vocabulary._VOCABULARY.claims) == len(RUN_CLAIMS) + len(NETWORK_CLAIMS)
 
 
-@pytest.mark.parametrize("claim", [claim for claim in RUNS if not re.search("the goal|some runs|the runs", claim)])
+@pytest.mark.parametrize("claim", [claim for claim in RUNS if not re.search("every run|some runs|the runs", claim)])
 def test_two_runs_decide_nothing(pair: type[Step], claim: str) -> None:
-    keep(pair, dict(list(three(TRAINED, RISING).items())[:2]), MISSED)
-    keep(ladder.steps()["mine/b"], dict(list(three(HINDERED, SWINGING).items())[:2]))
+    keep(pair, dict(list(six(TRAINED, RISING).items())[:2]), MISSED, LOSSES, clean={0: 99.7, 1: 99.6})
+    b = ladder.steps()["mine/b"]
+    keep(b, dict(list(six(HINDERED, SWINGING).items())[:2]), losses=LOSSES[::-1], clean={0: 98.3, 1: 98.3})
     verdict = decide(pair, claim)
     assert (verdict.word, verdict.n) == ("undecided", 2)
 
 
 @pytest.mark.parametrize(
     "claim",
-    ["over-fits", "holds the goal", "some runs stay below 99", "improves on mine/b", "gives a last test of 99.4"],
+    [
+        "on average over-fits",
+        "in every run holds the goal",
+        "in most runs reaches 99",
+        "in some runs stays below 99",
+        "improves on mine/b",
+        "gives a last test of 99.4",
+    ],
 )
 def test_no_runs_leave_a_claim_undecided(pair: type[Step], claim: str) -> None:
     verdict = decide(ladder.steps()["mine/c"], claim)
     assert (verdict.word, verdict.n, verdict.evidence) == ("undecided", 0, "no runs")
 
 
-@pytest.mark.parametrize(
-    ("finals", "word"),
-    [([99.40] * 5, "supported"), ([99.40] * 4, "undecided"), ([99.40] * 9 + [99.39], "refuted"), ([99.39], "refuted")],
-)
-def test_a_claimed_goal_takes_five_of_five_and_falls_with_one(tmp_path: Path, finals: list[float], word: str) -> None:
-    step = step_with(tmp_path, "mine/a")
-    keep(step, {seed: ([99.0] * 6, [final] * 6) for seed, final in enumerate(finals)})
-    assert decide(step, "holds the goal").word == word
-    opposite = {"supported": "refuted", "refuted": "supported", "undecided": "undecided"}[word]
-    assert decide(step, "misses the goal").word == opposite
+WITHOUT = "on average over-fits", "over-fits less than mine/b"
 
 
 @pytest.mark.parametrize(
-    ("finals", "evidence"),
-    [
-        # Clopper and Pearson: the lower end of 5 of 5 is 0.025^(1/5); 9 of 10 is in their tables
-        ([99.40] * 5, "1 [0.478, 1] of runs hold, n = 5"),
-        ([99.40] * 9 + [99.39], "0.9 [0.555, 0.997] of runs hold, n = 10"),
-    ],
+    "claim", [*WITHOUT, *(claim for claim in RUNS if "test loss" in claim and not claim.startswith("mine/b"))]
 )
-def test_the_evidence_for_the_goal_is_the_share_of_runs_that_hold_it(
-    tmp_path: Path, finals: list[float], evidence: str
-) -> None:
+def test_what_older_versions_did_not_record_is_undecided(pair: type[Step], claim: str) -> None:
+    """The network drops, so that its running training accuracy cannot stand in for that on images as they are."""
+    keep(pair, six(TRAINED, RISING), MISSED)
+    assert (decide(pair, claim).word, decide(pair, claim).evidence) == ("undecided", "no runs")
+
+
+def test_without_dropout_and_augmentation_the_running_accuracy_stands_in(tmp_path: Path) -> None:
+    plain = step_with(tmp_path, "mine/plain", model=Bare)
+    keep(plain, six(TRAINED, RISING))
+    assert decide(plain, "on average over-fits").evidence.startswith("0.367 ")
+    keep(plain, six(TRAINED, RISING), clean=dict.fromkeys(range(6), 99.35))
+    assert decide(plain, "on average over-fits").evidence.startswith("0.05 ")
+
+
+COUNTED = {  # of n runs k reach 99.40: how many it takes, by tables of the binomial distribution
+    (5, 5): ("undecided", "undecided", "supported"),  # the lower end is 0.025^(1/5) = 0.478
+    (6, 6): ("supported", "supported", "supported"),  # 0.025^(1/6) = 0.541
+    (9, 10): ("refuted", "supported", "supported"),  # Clopper and Pearson: 0.555 to 0.997
+    (8, 10): ("refuted", "undecided", "supported"),  # 0.444 to 0.975
+    (1, 10): ("refuted", "refuted", "supported"),
+    (0, 10): ("refuted", "refuted", "undecided"),
+    (0, 1): ("refuted", "undecided", "undecided"),
+}
+
+
+@pytest.mark.parametrize(("k", "n"), COUNTED)
+def test_a_quantifier_says_how_many_runs_it_takes(tmp_path: Path, k: int, n: int) -> None:
     step = step_with(tmp_path, "mine/a")
-    keep(step, {seed: ([99.0] * 6, [final] * 6) for seed, final in enumerate(finals)})
-    assert decide(step, "holds the goal").evidence == evidence
+    keep(step, {seed: ([99.0] * 6, [99.40 if seed < k else 99.39] * 6) for seed in range(n)})
+    found = [decide(step, f"in {which} holds the goal").word for which in ("every run", "most runs", "some runs")]
+    assert tuple(found) == COUNTED[k, n]
 
 
-def test_one_run_shows_that_some_stay_below(tmp_path: Path) -> None:
+def test_the_evidence_of_a_quantifier_is_the_share_of_runs(tmp_path: Path) -> None:
     step = step_with(tmp_path, "mine/a")
-    keep(step, {seed: ([99.0] * 6, [best] * 6) for seed, best in enumerate([98.9, 9.8])})
-    # Clopper and Pearson: 1 of 2 has 1 - sqrt(0.975) and sqrt(0.975)
-    assert decide(step, "some runs stay below 15").evidence == "0.5 [0.0126, 0.987] of runs stay below, n = 2"
+    keep(step, {seed: ([99.0] * 6, [99.40 if seed < 9 else 99.39] * 6) for seed in range(10)})
+    assert decide(step, "in every run holds the goal").evidence == "9 of 10 runs (95 % interval 55 to 100 %)"
+    keep(step, {seed: ([99.0] * 6, [99.40] * 6) for seed in range(5)})
+    evidence = decide(step, "in every run holds the goal").evidence
+    assert evidence == "5 of 5 runs (95 % interval 48 to 100 %), 10 planned"
 
 
-def test_a_figure_is_reproduced_by_runs_that_are_close_enough_to_tell() -> None:
+@pytest.mark.parametrize("goal", [False, True])
+def test_as_many_runs_decide_as_were_planned_and_in_the_order_of_their_seeds(tmp_path: Path, goal: bool) -> None:
+    """However many a record has, and in whatever order: the later ones would refute it."""
+    step = step_with(tmp_path, "mine/a", goal=goal)
+    planned = 20 if goal else 10
+    seeds = [*range(planned, 30), *range(planned)]
+    keep(step, {seed: ([99.0] * 6, [99.40 if seed < planned else 99.39] * 6) for seed in seeds})
+    verdict = decide(step, "in every run holds the goal")
+    assert (verdict.word, verdict.n, verdict.planned) == ("supported", planned, planned)
+    assert "planned" not in verdict.evidence
+
+
+def test_a_comparison_of_two_steps_has_the_pairs_of_that_with_fewer(pair: type[Step]) -> None:
+    assert decide(pair, "improves on mine/b").evidence.endswith("points, n = 6 of 10 planned")
+    pair.goal = True
+    assert decide(pair, "improves on mine/b").planned == 10
+    assert decide(pair, "in every run holds the goal").planned == 20
+
+
+def test_a_figure_is_reproduced_where_those_of_the_neighbours_are_not() -> None:
     # 4.3027 x sqrt(4 / 3) = 4.968 times the standard deviation to either side
-    assert predicted([99.3, 99.4, 99.5], 99.89).word == "supported"  # 0.497
-    assert predicted([99.3, 99.4, 99.5], 99.9).word == "refuted"
-    assert predicted([99.28, 99.4, 99.52], 99.8).word == "undecided"  # 0.596
+    assert reproduced([99.3, 99.4, 99.5], 99.89, [98.9]).word == "supported"  # 99.4 +- 0.497
+    assert reproduced([99.3, 99.4, 99.5], 99.89, [98.9, 99.0]).word == "undecided"
+    assert reproduced([99.3, 99.4, 99.5], 99.89, []).word == "undecided"
+    assert reproduced([99.3, 99.4, 99.5], 99.9, [98.9]).word == "refuted"
     # in training the noise is that of 60,000 images: 4.968 x 0.0386 = 0.192 at 99.1 %
-    assert predicted([99.1] * 3, 99.3).word == "supported"
-    assert predicted([99.1] * 3, 99.3, 60_000).word == "refuted"
+    assert reproduced([99.1] * 3, 99.3, [98.0]).word == "supported"
+    assert reproduced([99.1] * 3, 99.3, [98.0], 60_000).word == "refuted"
 
 
 def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,33 +375,55 @@ def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeyp
     keep(b, {seed: ([98.0] * 9, [98.0] * 8 + [99.4]) for seed in range(3)})  # in an epoch that the other has not
     for claim in ("faster to 99.4 than mine/b", "mine/b faster to 99.4 than mine/a"):
         verdict = decide(a, claim)
-        assert (verdict.word, verdict.evidence) == ("undecided", "0 [0, 0] epochs, n = 3")
+        assert (verdict.word, verdict.evidence) == ("refuted", "0 [0, 0] epochs, n = 3 of 10 planned")
     keep(b, {seed: ([98.0] * 9, [98.0] * 4 + [99.4] * 5) for seed in range(3)})  # the fifth, against none of six
-    assert decide(b, "faster to 99.4 than mine/a").evidence == "2 [2, 2] epochs, n = 3"
+    assert decide(b, "faster to 99.4 than mine/a").evidence == "2 [2, 2] epochs, n = 3 of 10 planned"
+
+
+def test_a_run_that_never_learned_turns_a_mean_into_a_count(pair: type[Step]) -> None:
+    """Of Student's interval five small gains and one of 89 points would leave nothing."""
+    b = ladder.steps()["mine/b"]
+    runs = {seed: ([99.0] * 6, [99.3] * 6) for seed in range(6)}
+    keep(pair, runs)
+    keep(b, {**{seed: ([99.0] * 6, [99.0 + seed / 100] * 6) for seed in range(5)}, 5: ([10.0] * 6, [10.0] * 6)})
+    verdict = decide(pair, "improves on mine/b")
+    assert (verdict.word, verdict.evidence) == ("supported", "6 of 6 pairs (95 % interval 54 to 100 %), 10 planned")
+    verdict = decide(b, "on average falls after epoch 1")
+    assert (verdict.word, verdict.evidence) == ("refuted", "0 of 6 runs (95 % interval 0 to 46 %), 10 planned")
+
+
+def test_pairs_are_up_and_down_in_turn(tmp_path: Path) -> None:
+    step = step_with(tmp_path, "mine/a", recipe=Recipe(lr=0.1, batch_size=64, epochs=8))
+    swings, climbs = [98.0, 98.2, 99.0, 99.1, 98.1, 98.3, 98.9, 99.2], [98.0, 98.1, 98.2, 98.3, 98.4, 98.5, 98.6, 98.7]
+    for accuracies, word in ((swings, "supported"), (climbs, "refuted")):
+        keep(step, {seed: ([99.0] * 8, accuracies) for seed in range(6)})
+        assert decide(step, "in most runs alternates every two epochs over epochs 1 to 8").word == word
 
 
 def test_runs_are_the_same_if_every_epoch_is(pair: type[Step]) -> None:
     b = ladder.steps()["mine/b"]
-    keep(b, three(TRAINED, RISING))
+    keep(b, six(TRAINED, RISING))
     assert decide(pair, "gives the runs of mine/b").word == "supported"
-    runs = three(TRAINED, RISING)
+    runs = six(TRAINED, RISING)
     keep(b, {**runs, 1: ([80.01, *TRAINED[1:]], runs[1][1])})
     verdict = decide(pair, "gives the runs of mine/b")
-    # Clopper and Pearson: 2 of 3
-    assert (verdict.word, verdict.evidence) == ("refuted", "0.667 [0.0943, 0.992] of pairs, n = 3")
+    # Clopper and Pearson: 5 of 6
+    assert (verdict.word, verdict.evidence) == ("refuted", "5 of 6 pairs (95 % interval 36 to 100 %), 10 planned")
     assert decide(pair, "gives the runs of mine/c").word == "undecided"
 
 
 def test_closeness_is_in_points(pair: type[Step]) -> None:
-    assert decide(pair, "stays within 0.6 of mine/b").evidence == "0.533 [0.533, 0.533] points, n = 3"
-    assert between([0.1, 0.2, 0.3], 1.0).evidence == "0.2 [-0.0484, 0.448] points, n = 3"  # 4.3027 x 0.1 / sqrt(3)
+    assert decide(pair, "stays within 0.6 of mine/b").evidence == "0.533 [0.533, 0.533] points, n = 6 of 10 planned"
+    assert (
+        between([0.1, 0.2, 0.3], -1.0, 1.0).evidence == "0.2 [-0.0484, 0.448] points, n = 3"
+    )  # 4.3027 x 0.1 / sqrt(3)
 
 
 def test_a_difference_of_nothing_improves_nothing(pair: type[Step]) -> None:
-    keep(ladder.steps()["mine/b"], three(TRAINED, RISING))
+    keep(ladder.steps()["mine/b"], six(TRAINED, RISING), clean=dict.fromkeys(range(6), 99.6667))
     found = [decide(pair, f"{claim} mine/b") for claim in ("improves on", "worsens on", "over-fits more than")]
-    assert [verdict.word for verdict in found] == ["undecided"] * 3
-    assert {verdict.evidence for verdict in found} == {"0 [0, 0] points, n = 3"}
+    assert [verdict.word for verdict in found] == ["refuted"] * 3
+    assert {verdict.evidence for verdict in found} == {"0 [0, 0] points, n = 6 of 10 planned"}
 
 
 def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(pair: type[Step]) -> None:
@@ -327,13 +431,18 @@ def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(
     keep(b, {0: ([99.0] * 6, [98.0] * 6), 1: ([99.0] * 6, [98.1] * 6), 2: ([99.0] * 6, [98.2] * 6)})
     keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(3)})
     # differences 1.0, 0.9, 0.8: 0.9 +- 4.3027 x 0.1 / sqrt(3)
-    assert decide(pair, "improves on mine/b by 0.5").evidence == "0.9 [0.652, 1.15] points, n = 3"
+    assert decide(pair, "improves on mine/b by 0.5").evidence == "0.9 [0.652, 1.15] points, n = 3 of 10 planned"
     # 1, 1, 1, 1 and -0.01: 0.798 +- 2.7764 x 0.4517 / sqrt(5) is above nothing; but of five pairs drawn again from
     # these two or fewer are wins with a probability of 0.058, so that P(A > B) may be one half
     keep(b, {seed: ([99.0] * 6, [98.0] * 6) for seed in range(5)})
     keep(pair, {seed: ([99.0] * 6, [99.0 if seed < 4 else 97.99] * 6) for seed in range(5)})
     verdict = decide(pair, "improves on mine/b")
-    assert (verdict.word, verdict.evidence) == ("undecided", "0.798 [0.237, 1.36] points, n = 5")
+    assert (verdict.word, verdict.evidence) == ("undecided", "0.798 [0.237, 1.36] points, n = 5 of 10 planned")
+
+
+def reproduces(values: list[float], value: float) -> Verdict:
+    """A figure whose neighbours are far away."""
+    return reproduced(values, value, [50.0])
 
 
 @pytest.mark.parametrize(
@@ -342,10 +451,10 @@ def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(
         (above, 99.4, 99.4, "supported"),  # at the bound is not below it
         (below, 99.4, 99.4, "refuted"),
         (above, 99.3999, 99.4, "refuted"),
-        (predicted, 0.0, 0.0, "supported"),  # an accuracy of nothing has no noise: an interval without width
-        (predicted, 0.0, 0.001, "refuted"),
-        (predicted, 100.0, 100.0, "supported"),
-        (predicted, 100.0, 99.999, "refuted"),
+        (reproduces, 0.0, 0.0, "supported"),  # an accuracy of nothing has no noise: an interval without width
+        (reproduces, 0.0, 0.001, "refuted"),
+        (reproduces, 100.0, 100.0, "supported"),
+        (reproduces, 100.0, 99.999, "refuted"),
     ],
 )
 def test_a_bound_belongs_to_what_is_at_it(
@@ -373,13 +482,13 @@ def test_a_fact_says_what_the_network_has(pair: type[Step]) -> None:
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ("overfits", r"mine/a: \[claim: overfits\] is not in the vocabulary; nearest: over-fits"),
-        ("holds", "nearest: holds the goal; holds X from epoch N$"),
+        ("overfits", r"mine/a: \[claim: overfits\] is not in the vocabulary; nearest: .*over-fits"),
+        ("in every run holds", "nearest: in every run holds the goal;"),
         ("?", "is not in the vocabulary; nearest: none$"),
         ("improves on mine/d", "unknown step 'mine/d'"),
         ("has 3 conv3x3 then elu", "is not in the vocabulary"),
         ("trains with warmup 3", "the recipe of mine/a has no warmup"),
-        ("moves by 0.1 over epochs 8 to 15", "a claim looks at 15 epochs, but the recipe has 6"),
+        ("in most runs moves by 0.1 over epochs 8 to 15", "a claim looks at 15 epochs, but the recipe has 6"),
     ],
 )
 def test_a_claim_that_says_nothing_is_refused(pair: type[Step], claim: str, message: str) -> None:
@@ -392,8 +501,10 @@ def spec(tmp_path: Path) -> Callable[[dict[str, str]], StepSpec]:
     """A spec that claims to over-fit, with the verdicts that a test says it records."""
 
     def make(recorded: dict[str, str]) -> StepSpec:
-        step = step_with(tmp_path, "mine/a", "- It over-fits. [claim: over-fits]", claims=recorded)
-        keep(step, three(TRAINED, RISING))
+        step = step_with(
+            tmp_path, "mine/a", "- It over-fits. [claim: on average over-fits]", claims=recorded, model=Bare
+        )
+        keep(step, six(TRAINED, RISING))
         return step()
 
     return make
@@ -402,14 +513,14 @@ def spec(tmp_path: Path) -> Callable[[dict[str, str]], StepSpec]:
 def test_evidence_that_overturns_a_verdict_fails_and_says_what_to_do(
     spec: Callable[[dict[str, str]], StepSpec],
 ) -> None:
-    spec({"over-fits": "supported"}).test_claims()
+    spec({"on average over-fits": "supported"}).test_claims()
     overturned = (
-        r"mine/a: of 'over-fits' the spec records refuted, the evidence says supported \(0.367 .* points, n = 3\); "
-        "see whether the sentence is still right, then write this down with: pytest --update-records"
+        r"mine/a: of .on average over-fits. the spec records refuted, the evidence says supported \(0.367 .* n = 6.*\);"
+        " see whether the sentence is still right, then write this down with: pytest --update-records"
     )
     with pytest.raises(AssertionError, match=overturned):
-        spec({"over-fits": "refuted"}).test_claims()
+        spec({"on average over-fits": "refuted"}).test_claims()
     with pytest.raises(AssertionError, match="the spec records nothing, the evidence says supported"):
         spec({}).test_claims()
-    with pytest.raises(AssertionError, match="claims names 'under-fits', which no sentence"):
-        spec({"over-fits": "supported", "under-fits": "refuted"}).test_claims()
+    with pytest.raises(AssertionError, match="claims names 'in some runs reaches 99', which no sentence"):
+        spec({"on average over-fits": "supported", "in some runs reaches 99": "refuted"}).test_claims()

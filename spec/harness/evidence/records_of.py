@@ -1,4 +1,4 @@
-"""Steps whose record is made of numbers that a test writes down."""
+"""Steps whose record, and whose published run, are made of numbers that a test writes down."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Recipe, StepSpec
-from harness.evidence import record
+from harness.evidence import published, record
 from harness.step import Step
 
 Errors = Sequence[tuple[int, int, int]]
@@ -23,13 +23,31 @@ def step_with(folder: Path, step_id: str, analysis: str = "- It is small.", **at
     return step
 
 
-def keep(step: type[Step], runs: Mapping[int, tuple[Sequence[float], Sequence[float]]], errors: Errors = ()) -> Path:
-    """Write a record of the step: for each seed its training and its test accuracy after each epoch."""
+def keep(
+    step: type[Step],
+    runs: Mapping[int, tuple[Sequence[float], Sequence[float]]],
+    errors: Errors = (),
+    losses: Sequence[float] | None = None,
+    clean: Mapping[int, float] | None = None,
+) -> Path:
+    """Write a record of the step: for each seed its training and its test accuracy after each epoch.
+
+    `losses` are the test losses of every run, and `clean` is by seed the accuracy on training images as they are, the
+    same in all epochs; a record of an older version has neither.
+    """
     kept = [
         {
             "seed": seed,
             "epochs": [
-                {"epoch": epoch, "train_accuracy": train, "test_accuracy": test, "train_loss": 0.1, "seconds": 1.0}
+                {
+                    "epoch": epoch,
+                    "train_accuracy": train,
+                    "test_accuracy": test,
+                    "train_loss": 0.1,
+                    "seconds": 1.0,
+                    **({"test_loss": losses[epoch - 1]} if losses else {}),
+                    **({"clean_train_accuracy": clean[seed]} if clean else {}),
+                }
                 for epoch, (train, test) in enumerate(zip(*both, strict=True), 1)
             ],
             "errors": list(errors),
@@ -40,4 +58,17 @@ def keep(step: type[Step], runs: Mapping[int, tuple[Sequence[float], Sequence[fl
     path = record.path_of(step)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"step": step.id, "parameters": 7, "provenance": made, "runs": kept}))
+    return path
+
+
+def publish(step: type[Step], train: Sequence[float], test: Sequence[float], sentences: int = 1, **more: Any) -> Path:
+    """Write what was published of the step: the accuracies of its one run, and how long its Analysis is."""
+    epochs = [
+        {"epoch": epoch, "train_accuracy": one, "test_accuracy": other, "test_loss": round(1 / epoch, 4)}
+        for epoch, (one, other) in enumerate(zip(train, test, strict=True), 1)
+    ]
+    value = {"step": step.id, "source": "a notebook", "sentences": sentences, "epochs": epochs, **more}
+    path = published.path_of(step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
     return path

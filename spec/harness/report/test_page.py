@@ -164,20 +164,23 @@ def test_a_shortened_run_is_no_verdict_and_not_in_the_plot(tmp_path: Path) -> No
 
 
 def test_claims_are_shown_with_their_verdict_and_evidence(tmp_path: Path) -> None:
-    step = a_step(tmp_path, analysis="- It over-fits. [claim: over-fits] It is pretty. [judgement: taste]")
+    step = a_step(tmp_path, analysis="- It over-fits. [claim: on average over-fits] It is pretty. [judgement: taste]")
     keep(step, {seed: ([99.8] * 6, [99.2 + seed / 100] * 6) for seed in range(3)})
     text = text_of(report.html([step], None))
-    assert "It over-fits. supported ✓ over-fits: 0.59 [0.565, 0.615] points, n = 3 It is pretty. judgement" in text
-    assert "supported 1 refuted 0 undecided 0 judgement 1" in text
+    found = "on average over-fits: 0.59 [0.565, 0.615] points, n = 3 of 10 planned"
+    assert f"It over-fits. supported ✓ {found} It is pretty. judgement" in text
+    assert "supported 1 refuted 0 undecided 0 fact 0 no fact 0 next step 0 judgement 1" in text
 
 
 def test_our_notes_are_shown_and_not_counted_among_the_sentences(tmp_path: Path) -> None:
-    notes = "- It is small. [judgement: taste]\n\nNotes:\n    - It over-fits. [claim: over-fits]"
+    notes = "- It is small. [judgement: taste]\n\nNotes:\n    - It over-fits. [claim: on average over-fits]"
     step = a_step(tmp_path, analysis=notes)
     keep(step, {seed: ([99.8] * 6, [99.2 + seed / 100] * 6) for seed in range(3)})
     text = text_of(report.html([step], None))
-    assert "Notes It over-fits. supported ✓ over-fits: 0.59 [0.565, 0.615] points, n = 3" in text
-    assert "supported 0 refuted 0 undecided 0 judgement 1" in text
+    assert (
+        "Notes It over-fits. supported ✓ on average over-fits: 0.59 [0.565, 0.615] points, n = 3 of 10 planned" in text
+    )
+    assert "supported 0 refuted 0 undecided 0 fact 0 no fact 0 next step 0 judgement 1" in text
 
 
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path) -> None:
@@ -212,7 +215,7 @@ def test_the_same_specs_and_records_give_the_same_page(page: str) -> None:
 
 
 def test_every_colour_of_a_plot_has_a_dark_one() -> None:
-    page = svg.inline(plots.curves([[98.0, 99.0]] * 2, [[97.0, 98.0]] * 2, 1, 99.1), "x", "x", plots.DARK)
+    page = svg.inline(plots.curves([[98.0, 99.0]] * 2, [[97.0, 98.0]] * 2, 1, [98.5, 99.1]), "x", "x", plots.DARK)
     both = re.findall(r"light-dark\((#\w+), (#\w+)\)", page)
     assert len(set(both)) >= 4
     assert all(light != dark for light, dark in both)
@@ -320,6 +323,26 @@ def test_a_curve_is_the_mean_and_its_band_reaches_from_the_lowest_to_the_highest
     assert lines["train"] == pytest.approx([97.1, 98.2, 98.2])
     low, high = axes.collections[1].get_paths()[0].get_extents().get_points()
     assert (low[1], high[1]) == pytest.approx((98.0, 99.4))
+
+
+def test_the_published_run_is_drawn_behind_ours() -> None:
+    published = [97.5, 98.5, 99.3]
+    for figure in (
+        plots.curves([[98.0, 99.0, 99.4]] * 2, [[97.0, 98.0, 98.2]] * 2, 1, published),
+        plots.losses([[0.08, 0.04, 0.02]] * 2, 1, published),
+    ):
+        [axes] = figure.axes
+        lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}  # type: ignore[arg-type]
+        assert lines["published test"] == published
+
+
+def test_test_losses_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
+    step = a_step(tmp_path)
+    runs = {seed: ([99.8] * 6, [99.2] * 6) for seed in range(3)}
+    keep(step, runs)
+    assert "test loss by epoch" not in report.html([step], None)
+    keep(step, runs, losses=[0.9, 0.08, 0.04, 0.06, 0.03, 0.02])
+    assert "test loss by epoch, 3 runs" in report.html([step], None)
 
 
 def test_the_plot_is_written_the_same_twice_and_says_what_it_shows(

@@ -38,7 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         "mine/once": [run_of(0, [97.0, 98.0, 99.0, 99.1, 99.2, 99.2])],
         "mine/short": [run_of(0, [97.0, 98.0])],
     }
-    analysis = f"- It says `{LONG}`. [judgement: {LONG}]\n    - It over-fits. [claim: over-fits]"
+    analysis = f"- It says `{LONG}`. [judgement: {LONG}]\n    - It over-fits. [claim: on average over-fits]"
     made = [a_step(folder, step_id, analysis) for step_id in (*kinds, "mine/never")]
     records = {step.id: record_of(step, *kinds[step.id], note=LONG) for step in made if step.id in kinds}
     images = synthetic(10_000).test_images  # a committed record names missed digits by their index in MNIST

@@ -39,7 +39,7 @@ class TestTiny(StepSpec):
         Parameters: 100 · receptive field: 28
 
     Analysis:
-        - It over-fits. [claim: over-fits] It has no ReLU. [claim: has no relu]
+        - It over-fits. [claim: on average over-fits] It has no ReLU. [claim: has no relu]
         - It is pretty. [judgement: taste]
     """
 
@@ -58,13 +58,13 @@ README = """# Mine
 old
 <!-- /findings -->
 
-- over <!-- mine/tiny: over-fits --> old words
+- over <!-- mine/tiny: on average over-fits --> old words
 - bare <!-- mine/tiny: has no relu -->
 
 End.
 """
 CITED = """
-- over <!-- mine/tiny: over-fits --> supported: 0.5 [0.5, 0.5] points, n = 3
+- over <!-- mine/tiny: on average over-fits --> supported: 0.5 [0.5, 0.5] points, n = 3 of 10 planned
 - bare <!-- mine/tiny: has no relu --> supported: relu: 0 times
 
 End.
@@ -78,7 +78,7 @@ MEASURED = """
 """
 CLAIMS = """
     claims = {
-        "over-fits": "supported",
+        "on average over-fits": "supported",
         "has no relu": "supported",
     }
 """
@@ -124,8 +124,8 @@ def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -
     assert MEASURED in text
     assert text.endswith(CLAIMS)
     page = readme.read_text(encoding="utf-8")
-    assert "| `mine/tiny` | 100 | 28 |  | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 [0.00, 0.71] |" in page
-    assert "| `mine` | 1 | 3 | 2 | 0 | 0 | 1 |" in page
+    assert "| `mine/tiny` | 100 | 28 |  | 99.30 | 99.30 [99.30, 99.30] | 99.30 | 0 of 3 [0.00, 0.71] |" in page
+    assert "| `mine` | 1 | 3 | 1 | 0 | 0 | 1 | 0 | 0 | 1 |" in page
     assert page.endswith(f"<!-- /findings -->\n{CITED}")
     sums = (path.parent / SUMS).read_text(encoding="utf-8")
     assert sums == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tiny.json\n"
@@ -142,14 +142,14 @@ def test_evidence_that_goes_takes_its_words_with_it(project: Path) -> None:
     tiny()
     rewrite()
     step = tiny()
-    assert step.claims == {"over-fits": "undecided", "has no relu": "supported"}
+    assert step.claims == {"on average over-fits": "undecided", "has no relu": "supported"}
     assert step.document().measured is None
     assert step.source.read_text(encoding="utf-8").startswith(SPEC)
 
 
 def test_a_claim_that_is_not_in_the_vocabulary_changes_nothing(project: Path) -> None:
     spec = project / "spec" / "mine" / "test_01_tiny.py"
-    spec.write_text(SPEC.replace("[claim: over-fits]", "[claim: overfits]"), encoding="utf-8")
+    spec.write_text(SPEC.replace("[claim: on average over-fits]", "[claim: overfits]"), encoding="utf-8")
     before = spec.read_bytes()
     with pytest.raises(HarnessError, match=r"mine/tiny: \[claim: overfits\] is not in the vocabulary"):
         rewrite()

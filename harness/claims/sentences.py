@@ -1,0 +1,112 @@
+"""The sentences of Analyses and Notes: what became of each, and how many there are of each kind."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.claims.verdict import Verdict
+from harness.claims.vocabulary import by_runs, decide
+from harness.docstring import Sentence
+from harness.evidence.statistics import holm
+from harness.step import Step
+
+Kind = Literal["runs", "fact", "next", "judgement", "untagged"]
+"""What a sentence is: one that runs decide, one that network or recipe decide, the announcement of a step, one that
+nothing here can decide, or one that does not say."""
+
+OUTCOMES = ("supported", "refuted", "undecided", "fact", "no fact", "next step", "judgement")
+"""All that may become of a sentence with tags: the first three by runs, the next two by network and recipe."""
+
+
+def sentences(step: type[Step]) -> list[Sentence]:
+    """The sentences of the Analysis and the Notes of a step, in order."""
+    document = step.document()
+    return [*document.sentences, *document.remarks]
+
+
+def analysis(step: type[Step]) -> list[Sentence]:
+    """The sentences about a step by its authors."""
+    return step.document().sentences
+
+
+def notes(step: type[Step]) -> list[Sentence]:
+    """Our own sentences about a step."""
+    return step.document().remarks
+
+
+def claimed(step: type[Step]) -> list[str]:
+    """The claims of a step's Analysis and Notes in order, each once."""
+    return list(dict.fromkeys(claim for sentence in sentences(step) for claim in sentence.claims))
+
+
+def verdicts(step: type[Step]) -> dict[str, Verdict]:
+    """What the evidence says of each claim of a step, in the order of its Analysis."""
+    return {claim: decide(step, claim) for claim in claimed(step)}
+
+
+def word_of(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
+    """The word for a sentence as a whole, from those of its claims; None for one without claims.
+
+    Refuted if any claim is, supported if all are.
+    """
+    words = {recorded[claim] for claim in sentence.claims}
+    if not words:
+        return None
+    return "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
+
+
+def kind_of(sentence: Sentence) -> Kind:
+    """What decides a sentence. An announcement may have claims about networks that check it, but is no finding.
+
+    A sentence that only quotes a log is a fact too, of what was published.
+    """
+    if by_runs(sentence.claims):
+        return "runs"
+    if sentence.next:
+        return "next"
+    if sentence.claims or sentence.logs:
+        return "fact"
+    return "judgement" if sentence.judgements else "untagged"
+
+
+def outcome(sentence: Sentence, recorded: Mapping[str, str]) -> str:
+    """What became of a sentence: one of `OUTCOMES`, or "untagged"."""
+    match kind_of(sentence), word_of(sentence, recorded):
+        case "runs", str(word):
+            return word
+        case "fact", word:
+            return "no fact" if word == "refuted" else "fact"
+        case "next", _:
+            return "next step"
+        case kind, _:
+            return kind
+
+
+def tally(
+    recorded: Mapping[type[Step], Mapping[str, str]],
+    select: Callable[[type[Step]], list[Sentence]],
+) -> Counter[str]:
+    """How many sentences of steps have each outcome.
+
+    `recorded` are the words for the claims of each step, and `select` gives the sentences that count.
+    """
+    return Counter(outcome(sentence, words) for step, words in recorded.items() for sentence in select(step))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """How many claims runs were asked to decide, how many they do at 95 % each, and how many at 95 % for all."""
+
+    claims: int
+    each: int
+    together: int
+
+
+def decided(steps: Iterable[type[Step]]) -> Decided:
+    """The claims of the Analyses of some steps that runs decide, with and without Holm's correction."""
+    asked = {(step, claim): None for step in steps for one in analysis(step) for claim in by_runs(one.claims)}
+    found = [decide(step, claim) for step, claim in asked]
+    stand = holm([verdict.p for verdict in found])
+    words = [verdict.word != "undecided" for verdict in found]
+    return Decided(len(found), sum(words), sum(map(bool.__and__, words, stand)))

@@ -41,6 +41,8 @@ def _show(step: type[Step], out: Console) -> None:
     _section(out, "Goal", _goal(step))
     recipe = step.recipe
     _section(out, "Recipe", *(f"{setting.name}: {getattr(recipe, setting.name)}" for setting in fields(recipe)))
+    if step.variants:
+        _section(out, "Variants", *(f"{step.id}@{name}: {change}" for name, change in step.variants.items()))
     if step.follows is not None:
         _section(out, f"Changed since {step.follows}", *difference(find(step.follows), step))
     field = receptive_field(step.model())

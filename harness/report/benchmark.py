@@ -74,8 +74,15 @@ def overview(results: list[dict[str, Any]]) -> str:
                 *(f"{best[way]:,}" if way in best else "" for way in WAYS),
             )
         )
-    head = ("step", "hardware", "notebook, s an epoch", "eager", "native", *PAIRS[1:], "fastest / floor")
-    return table((*head, "all cores, notebook, images/s", "eager", "native"), rows) + "\n"
+    head = (
+        "step",
+        "hardware",
+        *(f"{way}, seconds per epoch" for way in WAYS),
+        *(f"{pair}, seconds" for pair in PAIRS[1:]),
+        "fastest / arithmetic floor, seconds",
+        *(f"{way} on all cores, images per second" for way in WAYS),
+    )
+    return table(head, rows) + "\n"
 
 
 def sections(results: list[dict[str, Any]]) -> str:
@@ -114,7 +121,7 @@ def _figures(result: dict[str, Any]) -> dict[str, str]:
 
     return {
         **of_ways("{}: a step, ms", "{step_ms:.2f} ({step_ms_range[0]:.2f} to {step_ms_range[1]:.2f})"),
-        **of_ways("{}: images/s", "{images_per_s:,}"),
+        **of_ways("{}: images per second", "{images_per_s:,}"),
         **of_ways("{}: a test, s", "{test_s:.2f}"),
         **of_ways("{}: an epoch, s", "{epoch_s:.2f}"),
         **{f"{pair}, epochs": f"{result['ratios'][pair]:.2f}" for pair in PAIRS if pair in result["ratios"]},

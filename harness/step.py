@@ -17,8 +17,10 @@ TEST_IMAGES = 10_000
 GOAL = 99.40  # percent of the test images
 GOAL_EPOCHS = 15
 """The most epochs in which a step that claims the goal may reach it."""
-PLANNED, PLANNED_FOR_GOAL = 10, 20
-"""How many runs decide the claims about a step: laid down before the first of them, and for all steps alike."""
+HEAVY = 150_000
+"""Parameters from which a run takes an hour on one core."""
+PLANNED, PLANNED_FOR_GOAL, PLANNED_FOR_HEAVY = 10, 20, 3
+"""How many runs decide the claims about a step, laid down before the first of them: see docs/verdicts.md."""
 
 
 class Step:
@@ -75,7 +77,9 @@ class Step:
     @classmethod
     def planned_runs(cls) -> int:
         """How many runs decide the claims about the step."""
-        return PLANNED_FOR_GOAL if cls.goal else PLANNED
+        if cls.goal:
+            return PLANNED_FOR_GOAL
+        return PLANNED_FOR_HEAVY if cls.parameters > HEAVY else PLANNED
 
     @classmethod
     def document(cls) -> docstring.Docstring:

@@ -59,5 +59,7 @@ def _section(out: Console, title: str, *lines: object) -> None:
 
 def _goal(step: type[Step]) -> str:
     if step.goal:
-        return f"holds {GOAL:.2f} % test accuracy in each of its final {step.final_epochs} epochs, for every seed"
+        return (
+            f"claims to hold {GOAL:.2f} % test accuracy in each of its final {step.final_epochs} epochs, for every seed"
+        )
     return f"does not claim to hold {GOAL:.2f} %"

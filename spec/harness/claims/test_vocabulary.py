@@ -17,6 +17,7 @@ from harness.recipe import RandomAffine
 from harness.step import Step
 from models.blocks import GlobalAverage, LogProbabilities
 from spec.harness.evidence.records_of import keep, publish, step_with
+from spec.harness.support.paths import ROOT
 
 # Accuracies of six seeds after each of six epochs, which differ by a hundredth of a point in test.
 RISING = [90.0, 98.0, 99.0, 99.2, 99.3, 99.4]  # final mean 99.30
@@ -345,6 +346,16 @@ def test_as_many_runs_decide_as_were_planned_and_in_the_order_of_their_seeds(tmp
     verdict = decide(step, "in every run holds the goal")
     assert (verdict.word, verdict.n, verdict.planned) == ("supported", planned, planned)
     assert "planned" not in verdict.evidence
+
+
+def test_as_many_runs_are_planned_as_the_page_says() -> None:
+    counts = {n: [step.id for step in ladder.steps().values() if step.planned_runs() == n] for n in (3, 10, 20)}
+    assert sum(map(len, counts.values())) == len(ladder.steps())
+    assert counts[3] == ["four_steps/step1", "s5/code1", "s5/code2"]
+    assert counts[20] == [step.id for step in ladder.steps().values() if step.goal]
+    page = (ROOT / "docs" / "verdicts.md").read_text()
+    assert all(f"`{step_id}`" in page for step_id in counts[3])
+    assert re.findall(r"^\| .* \| (\d+) \|$", page, re.MULTILINE) == ["20", "3", "10"]
 
 
 def test_a_comparison_of_two_steps_has_the_pairs_of_that_with_fewer(pair: type[Step]) -> None:

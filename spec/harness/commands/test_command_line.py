@@ -405,7 +405,7 @@ def test_show_prints_a_specification(call: Call) -> None:
         ("Result", "Parameters: 100 · receptive field: 28"),
         ("Analysis", "- It is no larger. [claim: has 100 parameters]"),
         ("Claims", "supported: has 100 parameters (100 parameters)"),
-        ("Goal", "holds 99.40 % test accuracy in each of its final 3 epochs, for every seed"),
+        ("Goal", "claims to hold 99.40 % test accuracy in each of its final 3 epochs, for every seed"),
         ("Recipe", "lr: 0.1"),
         ("Changed since mine/tiny", "lr: 0.05 -> 0.1"),
     ):

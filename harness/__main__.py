@@ -17,6 +17,7 @@ VERBS = {
     "bench": "Measure how fast steps train, and how far that is from the arithmetic alone.",
     "verify": "Test the trained networks of the repository again and compare with their records.",
     "replay": "Train a recorded run again and compare every epoch with the record, digit by digit.",
+    "replicate": "Bring steps to the number of runs that was planned for them, the cheapest first.",
     "search": "Search for a step of a ladder on images held out from the training set.",
     "report": "Write the report: all specifications with their evidence, as one HTML file.",
     "data": "Find or fetch MNIST, verify it, and print its folder.",

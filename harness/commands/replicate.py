@@ -1,0 +1,134 @@
+"""Bring steps to the number of runs that was planned for them, the cheapest first."""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.commands.arguments import add_data, add_device, add_engine
+from harness.commands.console import print_epoch
+from harness.errors import HarnessError
+from harness.ladder import find, steps
+from harness.run import EAGER, NATIVE, Run
+from harness.step import Step
+
+if TYPE_CHECKING:
+    from harness.data import MNIST
+    from harness.jobs import Engine
+
+TRAIN, TEST = 60_000, 20_000  # images of an epoch: those trained on; and as many as are tested, of either set
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `replicate`."""
+    parser.add_argument(
+        "ids", metavar="ID", nargs="*", help="steps or variants, such as five_steps/step5 (default: all of them)"
+    )
+    add_device(parser)
+    add_data(parser)
+    parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
+    add_engine(parser, default="processes")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The planned seeds that a step lacks, and by which trainer it gets them."""
+
+    step: type[Step]
+    trainer: str
+    seeds: tuple[int, ...]
+    grows: bool
+    """Whether they join the runs of the record; otherwise they take their place, once all are there."""
+    cost: float
+    """Floating-point operations of one run."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train what is missing, record it and bring the texts up to it; what was interrupted resumes.
+
+    Raises HarnessError in the end for steps and runs that failed; the others are trained and recorded all the same.
+    """
+    from harness.data import load
+    from harness.jobs import engine_of
+
+    named = list(dict.fromkeys(arguments.ids)) or everything()
+    engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
+    wanted = sorted((missing(find(name), engine) for name in named), key=lambda one: one.cost)
+    wanted = [one for one in wanted if one.seeds]
+    if not wanted:
+        print("every step has its planned runs", file=sys.stderr)
+        return 0
+    data, left, began, errors = load(arguments.data), sum(one.cost * len(one.seeds) for one in wanted), time.time(), []
+    done = 0.0
+    for one in wanted:
+        _tell(one, left, done, time.time() - began)
+        try:
+            replicate(one, engine, data, Path(arguments.out))
+        except HarnessError as error:
+            errors.append(str(error))
+        done, left = done + one.cost * len(one.seeds), left - one.cost * len(one.seeds)
+    if errors:
+        raise HarnessError("; ".join(errors))
+    return 0
+
+
+def everything() -> list[str]:
+    """The ids of all steps and of their variants."""
+    return [name for step in steps().values() for name in (step.id, *(f"{step.id}@{name}" for name in step.variants))]
+
+
+def missing(step: type[Step], engine: "Engine") -> Missing:
+    """The planned seeds that the record of a step does not have from the trainer that would train it here.
+
+    None where its runs are native and eager torch would train here: those are the same everywhere, these are not.
+    """
+    from harness.benchmark.side_by_side import operations_of_epoch
+    from harness.evidence import record
+    from harness.provenance import differences, is_native
+    from harness.training.choice import choose
+
+    trainer = choose("auto", step, engine.device).name
+    existing = record.read(step)
+    same = existing is not None and not differences(existing.provenance, engine.provenance(step, trainer))
+    lost = existing is not None and not same and is_native(existing.provenance) and trainer == EAGER
+    there = {run.seed for run in existing.runs} if existing and same else set()
+    seeds = () if lost else tuple(seed for seed in range(step.planned_runs()) if seed not in there)
+    cost = operations_of_epoch(step, TRAIN, TEST) * step.recipe.epochs if seeds else 0
+    return Missing(step, trainer, seeds, same or existing is None, cost)
+
+
+def _tell(one: Missing, left: float, done: float, seconds: float) -> None:
+    """Say which step is next, what is left, and how long that takes at the speed so far."""
+    by = "natively" if one.trainer == NATIVE else "by eager torch"
+    runs = f"{len(one.seeds)} run{'s' if len(one.seeds) > 1 else ''}"
+    hours = f", about {left / done * seconds / 3600:.1f} hours" if done else ""
+    print(f"{one.step.id}: {runs} {by}; {100 * left / (left + done):.0f} % is left{hours}", file=sys.stderr, flush=True)
+
+
+def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path) -> None:
+    """Train the missing seeds of a step and record them.
+
+    Where the record was made with something else it stays until all runs that take its place are finished: a record
+    with fewer runs than it had would say less than it did.
+    """
+    from harness.evidence import record
+    from harness.jobs.dispatch import run_jobs
+    from harness.jobs.resume import find_resumable
+    from harness.report import rewrite
+    from harness.training.train import sound
+
+    step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
+    existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)
+    runs: list[Run] = []
+    for run in run_jobs(
+        step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=print_epoch, trainer=one.trainer
+    ):
+        runs.append(run)
+        if one.grows and run.failed is None:
+            record.add(run)
+    for run in sound(runs):
+        record.add(run, replace=True)
+    for path in rewrite():
+        print(f"wrote {path}", file=sys.stderr)

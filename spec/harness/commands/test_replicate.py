@@ -1,0 +1,126 @@
+"""What is missing of the planned runs is trained, the cheapest first, and replaces what was made otherwise."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness import data, ladder
+from harness.__main__ import main
+from harness.commands import replicate
+from harness.evidence import record
+from harness.jobs import engines, worker
+from harness.training import native
+from spec.harness.jobs import small
+from spec.harness.jobs.native_stand_in import stand_in
+from spec.harness.jobs.small import Call, Failing, Plain, Simple
+from spec.harness.jobs.small import call as call
+
+Replicate = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def few(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs are planned, of the steps small/plain and small/simple, and eager torch trains them."""
+    monkeypatch.setattr(native, "refusal", lambda step: "it is tried out here")
+    for step in small.STEPS.values():
+        monkeypatch.setattr(step, "planned_runs", classmethod(lambda cls: 2))
+    monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in (Plain, Simple)})
+    monkeypatch.setattr(replicate, "steps", ladder.steps)
+
+
+@pytest.fixture
+def run(few: None, capsys: pytest.CaptureFixture[str]) -> Replicate:
+    """Replicate some steps in this process: the exit status, and the lines of standard error that are no epochs."""
+
+    def call(*ids: str) -> tuple[int, list[str]]:
+        status = main(["replicate", *ids, "--device", "cpu", "--engine", "local"])
+        lines = capsys.readouterr().err.splitlines()
+        return status, [line for line in lines if not re.search(r" seed \d+ epoch \d+/", line)]
+
+    return call
+
+
+def seeds(step: Any) -> list[int]:
+    return [one.seed for one in record.runs(step)]
+
+
+def test_every_step_gets_its_planned_runs_and_then_there_is_nothing_to_do(run: Replicate) -> None:
+    status, lines = run()
+    assert status == 0
+    assert [line.partition(":")[0] for line in lines] == ["small/plain", "small/simple"]
+    assert lines[0].endswith("2 runs by eager torch; 100 % is left")
+    assert "50 % is left, about 0.0 hours" in lines[1]
+    assert seeds(Plain) == seeds(Simple) == [0, 1]
+    assert run() == (0, ["every step has its planned runs"])
+
+
+def test_only_the_steps_that_are_named_and_only_what_they_lack(run: Replicate, call: Call) -> None:
+    call("small/plain --seeds 1 7 --record --trainer auto")
+    status, lines = run("small/plain")
+    assert (status, lines) == (0, ["small/plain: 1 run by eager torch; 100 % is left"])
+    assert seeds(Plain) == [0, 1, 7]
+    assert seeds(Simple) == []
+
+
+def test_the_cheapest_step_is_first(run: Replicate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, epochs=5))
+    assert [line.partition(":")[0] for line in run()[1]] == ["small/simple", "small/plain"]
+
+
+def test_a_record_made_otherwise_stays_until_all_runs_that_replace_it_are_there(
+    run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("small/plain --seeds 0 1 --record --trainer eager")
+    before = record.path_of(Plain).read_bytes()
+    stand_in(monkeypatch)
+    real = worker.work
+
+    def interrupted(*arguments: Any) -> Any:
+        updates = list(real(*arguments))
+        if updates[-1].outcomes.keys() == {1}:
+            raise KeyboardInterrupt
+        yield from updates
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "work", interrupted)
+        assert run("small/plain")[0] == 130
+    assert record.path_of(Plain).read_bytes() == before
+    assert run("small/plain")[0] == 0
+    found = record.read(Plain)
+    assert found
+    assert found.provenance["trainer"] == "native"
+    assert seeds(Plain) == [0, 1]
+
+
+def test_native_runs_are_not_replaced_by_eager_ones(
+    run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stand_in(patch)
+        call("small/plain --seeds 0 --record --trainer native")
+    assert run("small/plain") == (0, ["every step has its planned runs"])
+    assert seeds(Plain) == [0]
+
+
+def test_a_step_that_fails_does_not_keep_the_others(run: Replicate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in (Failing, Simple)})
+    monkeypatch.setattr(data, "load", lambda path=None: small.poisoned(5))
+    status, lines = run("small/failing", "small/simple")
+    assert status == 2
+    assert lines[-1].startswith("python -m harness replicate: error: small/failing, seed 1: the loss is nan")
+    assert (seeds(Failing), seeds(Simple)) == ([0], [0, 1])
+
+
+def test_an_unknown_step_is_refused_before_anything_is_trained(run: Replicate) -> None:
+    status, lines = run("small/simple", "small/simpel")
+    assert (status, len(lines)) == (2, 1)
+    assert "unknown step 'small/simpel'; nearest: small/simple" in lines[0]
+
+
+def test_variants_are_among_all_steps() -> None:
+    named = replicate.everything()
+    assert named.index("expand_squeeze/s7_file3@batch32") == named.index("expand_squeeze/s7_file3") + 1
+    assert len(named) == len(set(named))

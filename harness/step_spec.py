@@ -59,9 +59,12 @@ class StepSpec(Step):
     def test_sources(self) -> None:
         """The Analysis renders each published sentence once and no other, and quotes of the published log are in it."""
         from harness.claims import sources
+        from harness.evidence import published
 
         faults = sources.faults(type(self))
-        assert not faults, f"{self.id}: {'; '.join(faults)}"
+        assert not faults, (
+            f"{self.id}: {'; '.join(faults)}; correct the docstring, or {published.path_of(type(self))} if it is wrong"
+        )
 
     def test_parameters(self) -> None:
         """The network has as many trainable parameters as the spec says."""

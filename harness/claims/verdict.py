@@ -38,12 +38,25 @@ class Verdict:
         if self.n == 0:
             return "no runs"
         planned = f" of {self.planned} planned" if self.n < self.planned else ""
+        more = f"; {self.runs_needed:,} runs would probably decide it" if self.runs_needed else ""
         if self.unit in _SHARES:
             k, (_, low, high) = round(self.interval.estimate * self.n), self.interval
             share = f"95 % interval {100 * low:.0f} to {100 * high:.0f} %"
-            return f"{k} of {self.n} {self.unit} ({share}){f', {self.planned} planned' if planned else ''}"
+            return f"{k} of {self.n} {self.unit} ({share}){f', {self.planned} planned' if planned else ''}{more}"
         digits = ".2f" if self.unit == "%" else ".3g"  # accuracies near 100 differ in the second decimal
-        return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}"
+        return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}{more}"
+
+    @property
+    def runs_needed(self) -> int | None:
+        """How many runs would decide, with a probability of 80 %, what as many as were planned left undecided.
+
+        None if they decide it, if it is about one more run, and if no number that anybody makes would.
+        """
+        if self.word != "undecided" or not 0 < self.planned <= self.n or self.unit == "%":
+            return None
+        if self.unit in _SHARES:
+            return statistics.runs_for_share(self.interval.estimate)
+        return statistics.runs_for_mean(self.p, self.n) if self.n > 1 else None
 
     @property
     def negated(self) -> "Verdict":

@@ -1,7 +1,8 @@
 """Intervals, from scipy, and the rules that are built on them."""
 
+import bisect
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,40 @@ def mean_p(values: Sequence[float], bound: float) -> float:
 def sign_p(k: int, n: int) -> float:
     """The two-sided p-value of the exact sign test: k of n, where a half of all would be expected by chance."""
     return float(stats.binomtest(k, n).pvalue)
+
+
+POWER = 0.8
+"""The probability with which a test is to decide where there is something to decide."""
+
+MOST_RUNS = 10_000
+"""More runs than anybody makes: what would take them is not to be decided."""
+
+
+def runs_for_mean(p: float, n: int) -> int | None:
+    """How many runs would decide about a mean, if n that left it undecided with that p-value are typical.
+
+    The fewest with which Student's two-sided test at 5 % decides in the direction of the estimate with a probability of
+    80 %, by the noncentral t distribution (Cohen, Statistical Power Analysis, 1988); None beyond 10,000.
+    """
+    effect = float(stats.t.isf(p / 2, n - 1)) / math.sqrt(n)
+    return _fewest(lambda m: stats.nct.sf(stats.t.isf(0.025, m - 1), m - 1, effect * math.sqrt(m)), LEAST_RUNS)
+
+
+def runs_for_share(share: float) -> int | None:
+    """How many runs would show that something holds of most, or of few, if it holds of that share of all runs.
+
+    The fewest with which the exact 95 % interval lies on one side of one half with a probability of 80 %.
+    """
+    likely = max(share, 1 - share)
+    least = {m: int(stats.binom.isf(0.025, m, 0.5)) + 1 for m in range(6, 1_000)}
+    return next((m for m, k in least.items() if stats.binom.sf(k - 1, m, likely) >= POWER), None)
+
+
+def _fewest(power: Callable[[int], float], least: int) -> int | None:
+    """The smallest number of runs with enough power, which grows with them; None beyond `MOST_RUNS`."""
+    if power(MOST_RUNS) < POWER:
+        return None
+    return bisect.bisect_left(range(MOST_RUNS + 1), POWER, lo=least, key=power)
 
 
 def holm(p: Sequence[float], level: float = 0.05) -> list[bool]:

@@ -131,7 +131,11 @@ def test_a_ladder_breaks_the_rules_that_it_says_it_breaks(name: str) -> None:
     """Its steps that end a branch, and those that claim the goal, whoever learns from them."""
     rules: Rules = importlib.import_module(f"spec.{name}").RULES
     judged = [step for step in ladder(name) if step in last(name) or step.goal]
-    assert broken(rules, judged, last(name)) == rules.broken
+    found = broken(rules, judged, last(name))
+    assert found == rules.broken, (
+        f"{name} breaks {', '.join(sorted(found)) or 'no rule'}, and says {', '.join(sorted(rules.broken)) or 'none'}; "
+        f"correct the step, or RULES in spec/{name}/__init__.py"
+    )
     assert rules.branches.keys() <= {step.id for step in judged}
 
 

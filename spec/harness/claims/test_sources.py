@@ -5,23 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from harness import ladder, steps
+from harness import StepSpec, ladder, steps
 from harness.claims import sources
 from harness.claims.about_logs import LOG_CLAIMS
 from harness.claims.vocabulary import _LOGS, quoted
 from harness.errors import HarnessError
 from harness.evidence import published
-from harness.step import Step
 from spec.harness.evidence.records_of import publish, step_with
 
-Make = Callable[[str], type[Step]]
+Make = Callable[[str], type[StepSpec]]
 
 
 @pytest.fixture
 def published_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes a step with an Analysis, of which two sentences and a log were published; mine/b follows it, not mine/c."""
 
-    def make(analysis: str) -> type[Step]:
+    def make(analysis: str) -> type[StepSpec]:
         step = step_with(tmp_path, "mine/a", analysis)
         others = [step_with(tmp_path, "mine/b", follows="mine/a"), step_with(tmp_path, "mine/c", follows="mine/b")]
         apart = step_with(tmp_path, "mine/d")
@@ -89,6 +88,13 @@ def test_a_figure_of_a_log_is_in_a_tag(published_step: Make) -> None:
     assert faults("[log: test 98.5 in epoch 2; test 98.99 in epoch 4]") == [
         "[log: test 98.99 in epoch 4] is not in the log, which has 99.21"
     ]
+
+
+def test_a_fault_fails_the_spec_and_says_what_to_do(published_step: Make) -> None:
+    published_step(BOTH)().test_sources()
+    step = published_step(BOTH.replace("[said: 1]", ""))
+    with pytest.raises(AssertionError, match=r"^mine/a: .* is not rendered; correct the docstring, or .*a\.json if"):
+        step().test_sources()
 
 
 QUOTES = {  # what the log has, and what it almost has

@@ -358,6 +358,20 @@ def test_as_many_runs_are_planned_as_the_page_says() -> None:
     assert re.findall(r"^\| .* \| (\d+) \|$", page, re.MULTILINE) == ["20", "3", "10"]
 
 
+def test_what_the_planned_runs_leave_undecided_says_how_many_would_decide_it(tmp_path: Path) -> None:
+    step = step_with(tmp_path, "mine/a")
+    keep(step, {seed: ([99.0] * 6, [99.40 if seed < 8 else 99.39] * 6) for seed in range(10)})
+    evidence = decide(step, "in most runs holds the goal").evidence
+    assert evidence == "8 of 10 runs (95 % interval 44 to 97 %); 20 runs would probably decide it"
+    assert "decide it" not in decide(step, "in every run holds the goal").evidence
+    # rises of 1 and -0.6 in turn: a mean of a quarter of the standard deviation
+    keep(step, {seed: ([99.0] * 6, [98.0, *[99.0 if seed % 2 else 97.4] * 5]) for seed in range(10)})
+    verdict = decide(step, "on average rises after epoch 1")
+    assert verdict.runs_needed == pytest.approx((2.8 / (0.2 / 0.843)) ** 2, rel=0.03)
+    keep(step, {seed: ([99.0] * 6, [98.0, *[99.0 if seed % 2 else 97.4] * 5]) for seed in range(9)})
+    assert decide(step, "on average rises after epoch 1").runs_needed is None
+
+
 def test_a_comparison_of_two_steps_has_the_pairs_of_that_with_fewer(pair: type[Step]) -> None:
     assert decide(pair, "improves on mine/b").evidence.endswith("points, n = 6 of 10 planned")
     pair.goal = True

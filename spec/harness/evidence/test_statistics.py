@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.evidence.statistics import (
     Interval,
@@ -16,6 +17,8 @@ from harness.evidence.statistics import (
     independent_spread,
     mean_interval,
     prediction_interval,
+    runs_for_mean,
+    runs_for_share,
     standard_error,
 )
 from harness.run import holds
@@ -200,3 +203,40 @@ def test_of_runs_that_spread_more_than_the_test_set_a_few_are_too_good(
 )
 def test_runs_contradict_a_claim_in_both_directions(claims_goal: bool, held: int, n: int, contradicted: bool) -> None:
     assert contradicts(claims_goal, held, n) is contradicted
+
+
+@pytest.mark.parametrize(("effect", "runs"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
+def test_the_runs_for_a_mean_are_those_of_the_tables(effect: float, runs: int) -> None:
+    """Of a two-sided test of one sample at 5 % with a power of 80 %, by effects in standard deviations."""
+    n = 10
+    p = 2 * float(stats.t.sf(effect * math.sqrt(n), n - 1))
+    assert runs_for_mean(p, n) == runs
+
+
+def test_as_many_runs_as_that_decide_in_four_of_five_worlds_and_fewer_do_not() -> None:
+    random = np.random.default_rng(7)
+    low, high = stats.binom.interval(0.9999, 20_000, 0.8)
+    for n, enough in ((34, True), (30, False)):
+        t = np.asarray(stats.ttest_1samp(random.normal(0.5, 1.0, (20_000, n)), 0.0, axis=1).statistic)
+        decided = int((t > stats.t.isf(0.025, n - 1)).sum())
+        assert bool(decided >= low) is enough
+        assert decided < high + 400  # a run more or less is half a percent
+
+
+def test_what_makes_no_difference_takes_more_runs_than_anybody_makes() -> None:
+    assert runs_for_mean(1.0, 10) is None
+    assert runs_for_share(0.5) is None
+
+
+@pytest.mark.parametrize(("share", "runs"), [(1.0, 6), (0.9, 12), (0.1, 12), (0.8, 20)])
+def test_the_runs_for_a_share_decide_in_four_of_five_worlds(share: float, runs: int) -> None:
+    """By summing up: with 12 runs 10 are enough, of which there are as many with 0.889; with 20 it takes 15, 0.804."""
+    assert runs_for_share(share) == runs
+    likely = max(share, 1 - share)
+
+    def power(n: int) -> float:
+        shown = (k for k in range(n + 1) if stats.binomtest(k, n).proportion_ci(method="exact").low > 0.5)
+        return sum(math.comb(n, k) * likely**k * (1 - likely) ** (n - k) for k in shown)
+
+    assert power(runs) >= 0.8
+    assert all(power(n) < 0.8 for n in range(1, runs))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from harness import claims, escape
 from harness.claims.sentences import OUTCOMES, analysis, decided, kind_of, notes
 from harness.docstring import Sentence
-from harness.evidence import record
+from harness.evidence import published, record
 from harness.evidence.summary import Summary
 from harness.ladder import steps
 from harness.report.markdown import table
@@ -36,12 +36,12 @@ def ladder_table(ladder: str) -> str:
 
 
 def _row(step: type[Step]) -> list[str]:
-    published = step.document().published.get("best test")
+    best = step.document().published.get("best test")
     return [
         escape.markdown_code(step.id),
         f"{step.parameters:,}",
         str(step.receptive_field),
-        f"{published:.2f}" if published else "",
+        f"{best:.2f}" if best else "",
         *_measured(step),
     ]
 
@@ -64,30 +64,31 @@ def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> s
     """
     known = steps()
     words = recorded if recorded is not None else {step_id: step.claims for step_id, step in known.items()}
-    published = [step for step in known.values() if step.document().published]
+    others = [step for step in known.values() if step.document().published]
     rows: list[Row] = [
         *(
             (escape.markdown_code(name), [step for step in known.values() if step.ladder == name], analysis)
             for name in dict.fromkeys(step.ladder for step in known.values())
         ),
-        ("all published", published, analysis),
-        ("our notes on them", published, notes),
+        ("all published", others, analysis),
+        ("our notes on them", others, notes),
     ]
     cells = []
     for name, of_ladder, select in rows:
         count = claims.tally({step: words[step.id] for step in of_ladder}, select)
         cells.append([name, len(of_ladder), count.total(), *(count[outcome] for outcome in OUTCOMES)])
-    return f"{table(('ladder', 'steps', 'sentences', *OUTCOMES), cells)}\n\n{findings_summary(published)}\n"
+    return f"{table(('ladder', 'steps', 'sentences', *OUTCOMES), cells)}\n\n{findings_summary(others)}\n"
 
 
-def findings_summary(published: Sequence[type[Step]]) -> str:
+def findings_summary(steps: Sequence[type[Step]]) -> str:
     """How many sentences of the Analyses carry a claim that runs decide, and how many verdicts would stand together."""
-    count = Counter(kind_of(sentence) for step in published for sentence in analysis(step))
+    count = Counter(kind_of(sentence) for step in steps for sentence in analysis(step))
     rest = count.total() - count["next"] - count["fact"]
-    made = decided(published)
+    made = decided(steps)
+    said = sum(figures.sentences for step in steps if (figures := published.read(step)))
     share = f" ({100 * count['runs'] / rest:.0f} %)" if rest else ""
     return (
-        f"Of {count.total()} published sentences, {count['next']} announce a step and {count['fact']} are facts of a "
+        f"Of {count.total()} sentences, which render all {said} that were published, {count['next']} announce a step and {count['fact']} are facts of a "
         f"network or a recipe. Of the other {rest}, {count['runs']}{share} carry a claim that runs decide. These are "
         f"{made.claims} claims: {made.each} are decided at 95 % each, and {made.together} of them still at 95 % for "
         "all together, by Holm's correction."

@@ -88,10 +88,10 @@ def findings_summary(steps: Sequence[type[Step]]) -> str:
     said = sum(figures.sentences for step in steps if (figures := published.read(step)))
     share = f" ({100 * count['runs'] / rest:.0f} %)" if rest else ""
     return (
-        f"Of {count.total()} sentences, which render all {said} that were published, {count['next']} announce a step and "
-        f"{count['fact']} are facts of a network or a recipe. Of the other {rest}, {count['runs']}{share} carry a claim "
-        f"that runs decide. These are {made.claims} claims: {made.each} are decided at 95 % each, and {made.together} of "
-        "them still at 95 % for all together, by Holm's correction."
+        f"Of {count.total()} sentences, which render all {said} that were published, {count['next']} announce a step "
+        f"and {count['fact']} are facts of a network or a recipe. Of the other {rest}, {count['runs']}{share} carry a "
+        f"claim that runs decide. These are {made.claims} claims: {made.each} are decided at 95 % each, and "
+        f"{made.together} of them still at 95 % for all together, by Holm's correction."
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from harness import steps
 from harness.__main__ import main
 from harness.evidence import record
+from harness.run import NATIVE
 from harness.training.trainer import SingleTrainer
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import move_to, stand_in
@@ -235,3 +237,19 @@ def test_a_difference_is_a_fault_where_it_cannot_be(
         f"seed 0 is in the record: 3 of 4 epochs the same; epoch 4 has train_loss {wrong} in the record and {right} "
         f"here. {meaning}"
     )
+
+
+NATIVE_RECORDS = [
+    found
+    for step in steps().values()
+    if (found := record.read(step)) is not None and found.provenance.get("trainer") == NATIVE
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ladder", sorted({found.step.ladder for found in NATIVE_RECORDS}))
+def test_a_recorded_run_of_each_ladder_is_the_same_here(ladder: str) -> None:
+    """The smallest step of the ladder that was trained natively, on whatever machine that was."""
+    of_ladder = [found for found in NATIVE_RECORDS if found.step.ladder == ladder]
+    smallest = min(of_ladder, key=lambda found: found.step.parameters)
+    assert main(["replay", smallest.step.id, "--seed", str(smallest.runs[-1].seed)]) == 0

@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.ladder import find
 from harness.run import Run
 from harness.step import GOAL, Step
+from harness.step_spec import HOLDS_GOAL
 
 if TYPE_CHECKING:
     from harness.evidence.summary import Summary
@@ -208,6 +209,7 @@ def table(runs: list[Run]) -> Table:
 
 def verdict(runs: list[Run]) -> str:
     """The sentences under the table: how many held, how many should by the record, and what a miss means."""
+    from harness.evidence import record
     from harness.evidence.summary import Summary
 
     step, summary = runs[0].step, Summary.of(runs)
@@ -216,6 +218,9 @@ def verdict(runs: list[Run]) -> str:
     sentences = [f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {_share(summary, 'seed', runs)}."]
     if not step.goal:
         sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
+    elif step.claims.get(HOLDS_GOAL) == "refuted":
+        held = Summary.of(record.runs(step)).verdict
+        sentences.append(f"The step was published as holding it, which its record refutes: {held} runs do.")
     else:
         sentences.append(expectation(step))
         if summary.held < summary.runs:

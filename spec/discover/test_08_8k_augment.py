@@ -55,7 +55,7 @@ class TestRotation(StepSpec):
         "trains lower than discover/8k_dropout": "supported",
         "improves on discover/8k_dropout": "supported",
         "in most runs test loss rises by 0.003 in one epoch from epoch 6": "undecided",
-        "discover/8k_lr improves on discover/8k_augment": "undecided",
+        "discover/8k_lr improves on discover/8k_augment": "supported",
         "discover/8k_lr changes schedule since discover/8k_augment": "supported",
         "drops 5 % in 5 places": "supported",
         "has 6 conv3x3": "supported",

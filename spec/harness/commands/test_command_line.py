@@ -286,6 +286,17 @@ def test_the_record_says_how_many_runs_miss(
     assert f"By its record {chance}: {runs}" in out.splitlines()
 
 
+def test_of_a_published_goal_that_the_record_refutes_no_more_runs_are_asked(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(Claim, {seed: ([99.0] * 4, [99.4 if seed < 4 else 99.3] * 4) for seed in range(1, 11)})
+    monkeypatch.setattr(Claim, "claims", {"in every run holds the goal": "refuted"})
+    monkeypatch.setattr(engines, "work", scripted(99.30))
+    status, out, _ = call("train mine/claim")
+    assert status == 1
+    assert out.splitlines()[-1] == "The step was published as holding it, which its record refutes: 3 of 10 runs do."
+
+
 def test_the_figures_of_native_runs_are_of_every_machine(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {"fingerprint": "0123", "trainer": "native", "numerics": 1, "hardware": "AMD EPYC", "threads": 1}
     monkeypatch.setattr(engines, "work", scripted(99.40, 99.39, made=lambda step: made))

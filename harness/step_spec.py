@@ -108,10 +108,10 @@ class StepSpec(Step):
 def judge(step: type[Step], runs: "list[Run]") -> None:
     """Fail with AssertionError if complete runs contradict the step.
 
-    A step that claims the goal must hold it in every run, and within fifteen epochs. Where its record refutes the claim
-    of its authors, that is a `RefutedError`. A step that does not claim it must not be shown to hold it. The published
-    best test accuracy must lie where one more run like ours would. No run may be far better than those of the committed
-    record, as they would be after a leak of test images into the training.
+    A step that claims the goal must hold it in every run, and within fifteen epochs; where its record refutes that, a
+    miss is a `RefutedError`. A step that does not claim it must not be shown to hold it more often than not, unless its
+    record shows that too. The published best test accuracy must lie where one more run like ours would. No run may be
+    far better than those of the committed record, as they would be after a leak of test images into the training.
     """
     from harness.evidence import record, statistics
 
@@ -137,8 +137,10 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
         f"{step.id} claims the goal, to be held within {GOAL_EPOCHS} epochs, and trains for {step.recipe.epochs}"
     )
     if step.goal and held < n and step.claims.get(HOLDS_GOAL) == "refuted":
-        raise RefutedError(f"{step.id} was published as holding the goal, which its record refutes: {said}")
+        raise RefutedError(f"{step.id} is said to hold the goal, which its record refutes: {said}")
     claims_goal = step.goal and step.claims.get(HOLDS_GOAL) != "refuted"
-    assert not statistics.contradicts(claims_goal, held, n), (
+    recorded = [run.held for run in record.runs(step)]
+    usual = not claims_goal and statistics.more_often_than_not(sum(recorded), len(recorded))
+    assert usual or not statistics.contradicts(claims_goal, held, n), (
         f"{step.id} {'claims the goal' if claims_goal else 'is not expected to hold the goal'}, but {said}"
     )

@@ -220,7 +220,7 @@ def verdict(runs: list[Run]) -> str:
         sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
     elif step.claims.get(HOLDS_GOAL) == "refuted":
         held = Summary.of(record.runs(step)).verdict
-        sentences.append(f"The step was published as holding it, which its record refutes: {held} runs do.")
+        sentences.append(f"The step is said to hold it, which its record refutes: {held} runs do.")
     else:
         sentences.append(expectation(step))
         if summary.held < summary.runs:

@@ -222,5 +222,5 @@ def contradicts(claims_goal: bool, held: int, n: int) -> bool:
 
 
 def more_often_than_not(k: int, n: int) -> bool:
-    """Whether k of n show a probability above one half: by its exact one-sided 95 % bound."""
-    return binomial_interval(k, n, confidence=0.90).low > 0.5
+    """Whether k of n show a probability above one half: by its exact one-sided 95 % bound; none of none do not."""
+    return n > 0 and binomial_interval(k, n, confidence=0.90).low > 0.5

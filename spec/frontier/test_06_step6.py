@@ -14,12 +14,13 @@ class TestFunnel(StepSpec):
 
     Result:
         Parameters: 6,982 · receptive field: 28
-        Measured: 99.47 [99.43, 99.51] over the final 3 epochs of 5 seeds, worst 99.43; held by 5 of 5 [0.48, 1.00];
-            best train 99.52, best test 99.54 (AMD EPYC, torch 2.15.0)
+        Measured: 99.46 [99.44, 99.48] over the final 3 epochs of 20 seeds, worst 99.36; held by 17 of 20 [0.62,
+            0.97]; best train 99.54, best test 99.60 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
-        - The goal is held by every seed of the record, in each of the final epochs, with fewer than 8,000 parameters.
-          [claim: in every run holds the goal; has fewer than 8,000 parameters]
+        - Most runs hold the goal, in each of the final epochs, with fewer than 8,000 parameters. [claim: in most runs
+          holds the goal; has fewer than 8,000 parameters]
+        - That every seed would, as the first five did, was hoped. [claim: in every run holds the goal]
         - The widths were chosen on held-out training images, among wider and narrower ones, and not on the test set.
           [judgement: how they were chosen is written down in selection.md]
     """
@@ -46,6 +47,7 @@ class TestFunnel(StepSpec):
         ),
     )
     claims = {
-        "in every run holds the goal": "undecided",
+        "in most runs holds the goal": "supported",
         "has fewer than 8,000 parameters": "supported",
+        "in every run holds the goal": "refuted",
     }

@@ -294,7 +294,7 @@ def test_of_a_published_goal_that_the_record_refutes_no_more_runs_are_asked(
     monkeypatch.setattr(engines, "work", scripted(99.30))
     status, out, _ = call("train mine/claim")
     assert status == 1
-    assert out.splitlines()[-1] == "The step was published as holding it, which its record refutes: 3 of 10 runs do."
+    assert out.splitlines()[-1] == "The step is said to hold it, which its record refutes: 3 of 10 runs do."
 
 
 def test_the_figures_of_native_runs_are_of_every_machine(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

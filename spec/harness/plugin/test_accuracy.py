@@ -190,7 +190,7 @@ def test_a_goal_that_the_record_refutes_is_an_expected_failure(ladder: Ladder, m
     ladder.change("epochs=4)", f"epochs=4)\n    goal = True\n    claims = {refuted}")
     result = ladder.run("-m", "slow", "--device", "cpu")
     result.assert_outcomes(xfailed=1)
-    result.stdout.fnmatch_lines(["XFAIL * mine/tiny was published as holding the goal, * 4 of 5 runs held 99.40 %*"])
+    result.stdout.fnmatch_lines(["XFAIL * mine/tiny is said to hold the goal, * 4 of 5 runs held 99.40 %*"])
     assert table(result)[1][5] == "4 of 5"
 
 

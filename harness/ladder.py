@@ -114,8 +114,12 @@ def find(step_id: str) -> type[Step]:
     if base in known and variant in known[base].variants:
         found: type[Step] = getattr(known[base], variant)
         return found
-    named = [f"{step.id}@{name}" for step in known.values() for name in step.variants]
-    raise HarnessError(f"unknown step {step_id!r}; {nearest(step_id, [*known, *named])}")
+    raise HarnessError(f"unknown step {step_id!r}; {nearest(step_id, with_variants(known))}")
+
+
+def with_variants(known: Mapping[str, type[Step]]) -> list[str]:
+    """The ids of steps, each followed by those of its variants."""
+    return [name for step in known.values() for name in (step.id, *(f"{step.id}@{name}" for name in step.variants))]
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -105,6 +105,11 @@ def differences(ours: Values, theirs: Values) -> list[float]:
     return [round(ours[seed] - theirs[seed], 9) for seed in sorted(ours.keys() & theirs.keys())]
 
 
+def gains(runs: Runs, other: Runs) -> list[float]:
+    """The differences in final test accuracy, in points."""
+    return differences(values(runs, final), values(other, final))
+
+
 def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
     """Final test accuracy is above the other's by more than the points, over common seeds.
 
@@ -120,8 +125,7 @@ def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
 
 def improves_about(runs: Runs, other: Runs, points: float) -> Verdict:
     """The mean difference in final test accuracy lies within half of the points to either side of them."""
-    found = differences(values(runs, final), values(other, final))
-    return between(found, (1 - ABOUT) * points, (1 + ABOUT) * points)
+    return between(gains(runs, other), (1 - ABOUT) * points, (1 + ABOUT) * points)
 
 
 def steadier(runs: Runs, other: Runs, quantity: Quantity) -> Verdict:
@@ -209,9 +213,7 @@ COMPARISONS: dict[str, Callable[..., Verdict]] = {
     "does not improve on STEP by D": lambda runs, other, points: improves(runs, other, points).negated,
     "worsens on STEP": lambda runs, other: improves(other, runs),
     "worsens on STEP by D": lambda runs, other, points: improves(other, runs, points),
-    "stays within D of STEP": lambda runs, points, other: between(
-        differences(values(runs, final), values(other, final)), -points, points
-    ),
+    "stays within D of STEP": lambda runs, points, other: between(gains(runs, other), -points, points),
     "trains higher than STEP": lambda runs, other: more(runs, other, trained),
     "trains lower than STEP": lambda runs, other: more(other, runs, trained),
     "faster to X than STEP": faster,

@@ -1,4 +1,4 @@
-"""The sentences of Analyses and Notes: what became of each, and how many there are of each kind."""
+"""The sentences of Analyses and Notes: the outcome of each, and how many there are of each."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ Kind = Literal["runs", "fact", "next", "judgement", "untagged"]
 nothing here can decide, or one that does not say."""
 
 OUTCOMES = ("supported", "refuted", "undecided", "fact", "no fact", "next step", "judgement")
-"""All that may become of a sentence with tags: the first three by runs, the next two by network and recipe."""
+"""The outcomes of a sentence with tags: the first three by runs, the next two by network and recipe."""
 
 
 def sentences(step: type[Step]) -> list[Sentence]:
@@ -71,7 +71,7 @@ def kind_of(sentence: Sentence) -> Kind:
 
 
 def outcome(sentence: Sentence, recorded: Mapping[str, str]) -> str:
-    """What became of a sentence: one of `OUTCOMES`, or "untagged"."""
+    """The outcome of a sentence: one of `OUTCOMES`, or "untagged"."""
     match kind_of(sentence), word_of(sentence, recorded):
         case "runs", str(word):
             return word

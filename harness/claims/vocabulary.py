@@ -59,10 +59,11 @@ class Vocabulary:
 
     def __init__(
         self,
+        tag: str,
         claims: Mapping[str, Callable[..., Verdict]],
         placeholders: Mapping[str, tuple[str, Callable[[str], Any]]] = _PLACEHOLDERS,
     ) -> None:
-        self.claims, self.placeholders = claims, placeholders
+        self.tag, self.claims, self.placeholders = tag, claims, placeholders
         self.patterns = {words: self._pattern(words) for words in claims}
 
     def _pattern(self, words: str) -> re.Pattern[str]:
@@ -76,13 +77,18 @@ class Vocabulary:
                 return words, [self.placeholders[kind][1](text) for kind, text in kinds]
         return None
 
-    def nearest(self, claim: str) -> str:
-        """The entries that come nearest to a claim that is none, for an error message."""
-        return "; ".join(difflib.get_close_matches(claim, self.claims, cutoff=0.3)) or "none"
+    def read(self, step: type[Step], claim: str) -> tuple[type[Step], str, list[Any]]:
+        """The step that a claim is about, and the entry and values of `understood`; HarnessError for what is none."""
+        named = _SUBJECT.match(claim)
+        subject, words = (find(named[1]), claim[named.end() :]) if named else (step, claim)
+        if understood := self.understood(words):
+            return subject, *understood
+        near = "; ".join(difflib.get_close_matches(words, self.claims, cutoff=0.3)) or "none"
+        raise HarnessError(f"{step.id}: [{self.tag}: {claim}] is not in the vocabulary; nearest: {near}")
 
 
-_VOCABULARY = Vocabulary(RUN_CLAIMS | NETWORK_CLAIMS)
-_LOGS = Vocabulary(LOG_CLAIMS, _OF_LOGS)
+_VOCABULARY = Vocabulary("claim", RUN_CLAIMS | NETWORK_CLAIMS)
+_LOGS = Vocabulary("log", LOG_CLAIMS, _OF_LOGS)
 
 
 def decide(step: type[Step], claim: str) -> Verdict:
@@ -90,12 +96,7 @@ def decide(step: type[Step], claim: str) -> Verdict:
 
     Raises HarnessError for a claim that is not in the vocabulary, or that names a step that does not exist.
     """
-    subject, words = _subject(step, claim)
-    understood = _VOCABULARY.understood(words)
-    if understood is None:
-        nearest = _VOCABULARY.nearest(words)
-        raise HarnessError(f"{step.id}: [claim: {claim}] is not in the vocabulary; nearest: {nearest}")
-    entry, details = understood
+    subject, entry, details = _VOCABULARY.read(step, claim)
     if entry in NETWORK_CLAIMS:
         return NETWORK_CLAIMS[entry](subject, *details)
     others: list[type[Step]] = [one for one in details if isinstance(one, type)]
@@ -106,20 +107,11 @@ def decide(step: type[Step], claim: str) -> Verdict:
 
 def quoted(step: type[Step], quote: str) -> Verdict:
     """Whether a published log has what a Note quotes from it; HarnessError as in `decide`."""
-    subject, words = _subject(step, quote)
-    understood = _LOGS.understood(words)
-    if understood is None:
-        raise HarnessError(f"{step.id}: [log: {quote}] is not in the vocabulary; nearest: {_LOGS.nearest(words)}")
+    subject, entry, details = _LOGS.read(step, quote)
     figures = published.read(subject)
     if figures is None:
         return fact(is_so=False, found=f"no log of {subject.id}")
-    return LOG_CLAIMS[understood[0]](figures, *understood[1])
-
-
-def _subject(step: type[Step], claim: str) -> tuple[type[Step], str]:
-    """The step that a claim is about, and its words without the subject."""
-    named = _SUBJECT.match(claim)
-    return (find(named[1]), claim[named.end() :]) if named else (step, claim)
+    return LOG_CLAIMS[entry](figures, *details)
 
 
 def deciding_runs(step: type[Step]) -> list[Run]:

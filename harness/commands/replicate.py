@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.commands.arguments import add_data, add_device, add_engine
 from harness.commands.console import print_epoch
 from harness.errors import HarnessError
-from harness.ladder import find, steps
+from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE, Run
 from harness.step import Step
 
@@ -53,30 +53,25 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.data import load
     from harness.jobs import engine_of
 
-    named = list(dict.fromkeys(arguments.ids)) or everything()
+    named = list(dict.fromkeys(arguments.ids)) or with_variants(steps())
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
     wanted = sorted((missing(find(name), engine) for name in named), key=lambda one: one.cost)
     wanted = [one for one in wanted if one.seeds]
     if not wanted:
         print("every step has its planned runs", file=sys.stderr)
         return 0
-    data, left, began, errors = load(arguments.data), sum(one.cost * len(one.seeds) for one in wanted), time.time(), []
-    done = 0.0
+    data, began, errors = load(arguments.data), time.time(), []
+    done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
     for one in wanted:
-        _tell(one, left, done, time.time() - began)
+        _tell(one, total - done, done, time.time() - began)
         try:
             replicate(one, engine, data, Path(arguments.out))
         except HarnessError as error:
             errors.append(str(error))
-        done, left = done + one.cost * len(one.seeds), left - one.cost * len(one.seeds)
+        done += one.cost * len(one.seeds)
     if errors:
         raise HarnessError("; ".join(errors))
     return 0
-
-
-def everything() -> list[str]:
-    """The ids of all steps and of their variants."""
-    return [name for step in steps().values() for name in (step.id, *(f"{step.id}@{name}" for name in step.variants))]
 
 
 def missing(step: type[Step], engine: "Engine") -> Missing:
@@ -128,7 +123,9 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path) -> No
         runs.append(run)
         if one.grows and run.failed is None:
             record.add(run)
-    for run in sound(runs):
-        record.add(run, replace=True)
+    if not one.grows:
+        for run in sound(runs):
+            record.add(run, replace=True)
     for path in rewrite():
         print(f"wrote {path}", file=sys.stderr)
+    sound(runs)

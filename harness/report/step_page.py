@@ -31,7 +31,7 @@ SAMPLE = 0  # the test image on which receptive fields are drawn
 
 @dataclass(frozen=True)
 class Judged:
-    """A sentence, what became of it as a whole, and the verdict on each of its claims."""
+    """A sentence, its outcome as a whole, and the verdict on each of its claims."""
 
     sentence: Sentence
     outcome: str

@@ -56,7 +56,7 @@ def _measured(step: type[Step]) -> list[str]:
 
 
 def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:
-    """A Markdown table that counts what became of the sentences of every Analysis, one row per ladder, and a summary.
+    """A Markdown table that counts the outcomes of the sentences of every Analysis, one row per ladder, and a summary.
 
     Below are all published ladders together, and our own Notes on them.
 

@@ -1,4 +1,4 @@
-"""Sentences: each of every Analysis and of the Notes is tagged, and counted by what became of it."""
+"""Sentences: each of every Analysis and of the Notes is tagged, and counted by its outcome."""
 
 import re
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_the_readme_counts_the_claims_as_the_specs_record_them() -> None:
     ladders = {step.ladder for step in STEPS.values()}
     assert counts.keys() == ladders | {"all published", "our notes on them"}
     for cells in counts.values():
-        assert cells[1] == sum(cells[2:])  # the sentences are the sum of what became of them
+        assert cells[1] == sum(cells[2:])  # the sentences are the sum of their outcomes
     published = sorted({step.ladder for step in PUBLISHED})
     sums = [sum(column) for column in zip(*(counts[name] for name in published), strict=True)]
     assert sums == counts["all published"]

@@ -121,6 +121,6 @@ def test_an_unknown_step_is_refused_before_anything_is_trained(run: Replicate) -
 
 
 def test_variants_are_among_all_steps() -> None:
-    named = replicate.everything()
+    named = ladder.with_variants(ladder.steps())
     assert named.index("expand_squeeze/s7_file3@batch32") == named.index("expand_squeeze/s7_file3") + 1
     assert len(named) == len(set(named))

@@ -10,6 +10,7 @@ from typing import NoReturn
 from harness.errors import HarnessError
 
 VERBS = {
+    "check": "Check any network: layers, parameters, receptive field, remarks, and whether it holds a goal.",
     "train": "Train a step with some seeds and say whether it held the goal.",
     "compare": "Compare two steps, or one step under two records, over common seeds.",
     "show": "Print the specification of a step, or list the steps.",

@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.ladder import find, nearest
 from harness.recipe import Recipe
 from harness.recipe.named import NAMED
-from harness.run import Progress, Run
+from harness.run import Epoch, Progress, Run
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
             progress = Progress([seed])
             with training(step, [seed], data, choice.name) as trainer:
                 for outcomes in train(step, trainer, progress, step.recipe.epochs):
-                    if not isinstance(outcomes[seed], HarnessError):
-                        on_epoch(step, seed, outcomes[seed])
+                    if isinstance(outcome := outcomes[seed], Epoch):
+                        on_epoch(step, seed, outcome)
             runs += sound(progress.histories(step))
     return runs
 

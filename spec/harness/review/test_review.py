@@ -97,7 +97,7 @@ CASES: dict[str, nn.Module] = {
         end=nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.Linear(100, 10), nn.LogSoftmax(1))
     ),
     "spare.weight, spare.bias: never used": Unused(),
-    "no normalization": nn.Sequential(*(one for one in network() if not isinstance(one, nn.BatchNorm2d))),  # type: ignore[arg-type]
+    "no normalization": nn.Sequential(*(one for one in network().children() if not isinstance(one, nn.BatchNorm2d))),
     "Implicit dimension choice": network(end=nn.Sequential(*HEAD, nn.LogSoftmax())),
     "the last convolution sees 7 pixels": nn.Sequential(
         *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)), *(nn.Conv2d(4, 4, 5), nn.BatchNorm2d(4)), *HEAD, nn.LogSoftmax(1)

@@ -8,6 +8,7 @@ import builtins
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import files
@@ -36,16 +37,24 @@ def cells(path: Path) -> list[str]:
     return [_MAGIC.sub(r"\1pass", source) for source in sources if not _OTHER_LANGUAGE.match(source)]
 
 
-def statements(path: Path) -> list[ast.stmt]:
+@dataclass(frozen=True)
+class Statement:
+    """A statement of a script or a notebook, and its text."""
+
+    node: ast.stmt
+    text: str
+
+
+def statements(path: Path) -> list[Statement]:
     """The statements of a script or a notebook in order; HarnessError where none of it is Python.
 
     A cell of a notebook that is not Python is left out, since it may be a sketch that never ran.
     """
-    found: list[ast.stmt] = []
+    found: list[Statement] = []
     errors = []
-    for number, source in enumerate(cells(path), start=1):
+    for number, text in enumerate(cells(path), start=1):
         try:
-            found += ast.parse(source, filename=str(path)).body
+            found += [Statement(node, _text(text, node)) for node in ast.parse(text, filename=str(path)).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "it"
             errors.append(f"{f'cell {number}, ' if path.suffix == '.ipynb' else ''}{where}: {error}".splitlines()[0])
@@ -54,22 +63,28 @@ def statements(path: Path) -> list[ast.stmt]:
     return found
 
 
-def networks(body: Iterable[ast.stmt]) -> list[str]:
+def _text(source: str, node: ast.stmt) -> str:
+    """The lines of a statement, with its decorators and comments."""
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+
+
+def networks(body: Iterable[Statement]) -> list[str]:
     """The classes among some statements that look like networks: a base is called something with Module or Net."""
-    classes = [one for one in body if isinstance(one, ast.ClassDef)]
     known: set[str] = set()
-    for one in classes:
-        bases = {ast.unparse(base).rpartition(".")[2] for base in one.bases}
-        if bases & known or any(re.search(r"Module$|Sequential$|Net$", base) for base in bases):
-            known.add(one.name)
-    return [one.name for one in classes if one.name in known]
+    for node in (one.node for one in body):
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            if bases & known or any(re.search(r"Module$|Sequential$|Net$", base) for base in bases):
+                known.add(node.name)
+    return sorted(known)
 
 
-def needed(body: list[ast.stmt], name: str) -> ast.Module | None:
-    """The statements that define a name and what it needs, in order; None if nothing defines it."""
-    bound = [set(_bound(statement)) for statement in body]
+def needed(body: list[Statement], name: str) -> list[Statement]:
+    """The statements that define a name and what it needs, in order; none if nothing defines it."""
+    bound = [set(_bound(one.node)) for one in body]
     if not any(name in names for names in bound):
-        return None
+        return []
     chosen: set[int] = set()
     waiting, seen = {name}, set(dir(builtins))
     while waiting:
@@ -78,8 +93,15 @@ def needed(body: list[ast.stmt], name: str) -> ast.Module | None:
         for index, names in enumerate(bound):
             if index not in chosen and (wanted in names or "*" in names):
                 chosen.add(index)
-                waiting |= _loaded(body[index]) - seen
-    return ast.Module([body[index] for index in sorted(chosen)], type_ignores=[])
+                waiting |= _loaded(body[index].node) - seen
+    return [
+        body[index] for index in sorted(chosen, key=lambda index: (not _is_of_the_compiler(body[index].node), index))
+    ]
+
+
+def _is_of_the_compiler(node: ast.stmt) -> bool:
+    """Whether it is a `from __future__ import`, which every statement needs and which has to come first."""
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
@@ -87,6 +109,8 @@ def _bound(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
+        case ast.ImportFrom(module="__future__"):
+            yield "*"
         case ast.Import() | ast.ImportFrom():
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
         case ast.If() if "__name__" in _loaded(node.test):

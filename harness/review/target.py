@@ -43,6 +43,12 @@ def value_in(path: Path, name: str) -> Any:
 
     Without a name it is the only class of a network. Raises HarnessError if there is none, or if running it fails.
     """
+    name, needed = definition(path, name)
+    return getattr(_run([one.node for one in needed], path), name)
+
+
+def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:
+    """The name, or that of the only network, and the statements of a script or a notebook that define it."""
     body = source.statements(path)
     known = source.networks(body)
     if not name:
@@ -50,13 +56,13 @@ def value_in(path: Path, name: str) -> Any:
             listed = ", ".join(known) or "none was found"
             raise HarnessError(f"say which network of {path}, as in {path}:{[*known, 'Net'][0]}: {listed}")
         [name] = known
-    module = source.needed(body, name)
-    if module is None:
+    needed = source.needed(body, name)
+    if not needed:
         raise HarnessError(f"{path} defines no {name!r}; {nearest(name, known)}")
-    return getattr(_run(module, path), name)
+    return name, needed
 
 
-def _run(code: ast.Module, path: Path) -> ModuleType:
+def _run(body: list[ast.stmt], path: Path) -> ModuleType:
     """A module of a file, with some of its statements run."""
     module = ModuleType(re.sub(r"\W", "_", f"source of {path}"))
     module.__file__ = str(path)
@@ -64,7 +70,7 @@ def _run(code: ast.Module, path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     words, sys.argv = sys.argv, [str(path)]
     try:
-        exec(compile(code, str(path), "exec"), module.__dict__)
+        exec(compile(ast.Module(body, type_ignores=[]), str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         raise HarnessError(f"{path} fails: {type(error).__name__}: {error}".splitlines()[0]) from error
     finally:

@@ -57,7 +57,10 @@ def test_every_parameter_of_a_step_is_one_of_an_operation(step: type) -> None:
     assert not found.unused
 
 
-def network(*middle: nn.Module, end: nn.Module | None = None) -> nn.Module:
+HEAD = (nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def network(*middle: nn.Module, end: nn.Sequential | None = None) -> nn.Module:
     """Seven convolutions of which there is nothing to remark, with something between, or another end."""
 
     def conv(inputs: int, outputs: int) -> list[nn.Module]:
@@ -65,7 +68,7 @@ def network(*middle: nn.Module, end: nn.Module | None = None) -> nn.Module:
 
     return nn.Sequential(
         *conv(1, 4), *conv(4, 4), nn.MaxPool2d(2), *conv(4, 4), *conv(4, 4), *conv(4, 4), *conv(4, 4), *middle,
-        *(end or nn.Sequential(nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))),
+        *(end or nn.Sequential(*HEAD, nn.LogSoftmax(1))).children(),
     )  # fmt: skip
 
 
@@ -80,7 +83,6 @@ class Unused(nn.Module):
         return result
 
 
-HEAD = (nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 CASES: dict[str, nn.Module] = {
     "19.bias before a batch normalization: 4 parameters": network(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()),
     "21 (relu) after the last layer with weights, on the logits": network(

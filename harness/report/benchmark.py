@@ -45,10 +45,11 @@ def recorded() -> list[dict[str, Any]]:
 
 def save(results: list[dict[str, Any]]) -> None:
     """Replace the saved results of the same steps and hardware, if any, and write the page anew."""
-    saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
-    ordered = [saved[key] for key in sorted(saved)]
-    files.write(RESULTS, (json.dumps(ordered, indent=1) + "\n").encode())
-    files.write(RESULTS.with_suffix(".md"), page(ordered).encode())
+    with files.locked(RESULTS):
+        saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
+        ordered = [saved[key] for key in sorted(saved)]
+        files.write(RESULTS, (json.dumps(ordered, indent=1) + "\n").encode())
+        files.write(RESULTS.with_suffix(".md"), page(ordered).encode())
 
 
 def page(results: list[dict[str, Any]]) -> str:

@@ -155,7 +155,7 @@ def test_a_native_trial_says_so_and_lines_of_older_versions_stay_as_they_are(
     assert text.startswith(old)
     assert [trial.trainer for trial in read(log)] == ["eager", "native"]
     log.write_text(text.replace('"native"', '"mine"'))
-    with pytest.raises(HarnessError, match="is not the log of a search: 'trainer' is neither eager nor native"):
+    with pytest.raises(HarnessError, match="is not the log of a search: line 2: 'trainer' is neither eager nor native"):
         read(log)
 
 

@@ -11,7 +11,7 @@ from harness.commands.arguments import add_data, add_device, add_engine
 from harness.commands.console import print_epoch
 from harness.errors import HarnessError
 from harness.ladder import find, steps, with_variants
-from harness.run import EAGER, NATIVE, Run
+from harness.run import EAGER, NATIVE
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -116,13 +116,10 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path) -> No
 
     step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
     existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)
-    runs: list[Run] = []
-    for run in run_jobs(
+    trained = run_jobs(
         step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=print_epoch, trainer=one.trainer
-    ):
-        runs.append(run)
-        if one.grows and run.failed is None:
-            record.add(run)
+    )
+    runs = list(record.added(trained) if one.grows else trained)
     if not one.grows:
         for run in sound(runs):
             record.add(run, replace=True)

@@ -114,7 +114,7 @@ def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
 def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     """Train the seeds and yield each finished run, shown and saved as the arguments ask.
 
-    Whatever can be refused is refused before anything is trained; a seed that is refused stops no other.
+    Whatever can be refused is refused before anything is trained; where a training resumes, it stops no other seed.
     """
     from harness.data import load
     from harness.evidence import record
@@ -131,7 +131,10 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     if arguments.resume:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
     if arguments.record and not arguments.replace:
-        existing.refuse(_refusals(step, engine.provenance(step, choice.name), existing.rest))
+        refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
+        if refused and not arguments.resume:
+            raise HarnessError(next(iter(refused.values())))
+        existing.refuse(refused)
     data = load(arguments.data)
     print(choice.line(step), file=sys.stderr)
     with display(len(seeds) * epochs) as on_epoch:

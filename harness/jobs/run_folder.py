@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
 
 from harness import files
 from harness.errors import HarnessError
 from harness.jobs import checkpoint
 from harness.jobs.job import Job, Update
-from harness.jobs.run_file import MAKE_ROOM, RunFile, provenance_of, unwritable
+from harness.jobs.run_file import MAKE_ROOM, RunFile, provenance_of
 from harness.run import Epoch, Outcome, Progress, Run
 from harness.training import OnEpoch
 
@@ -40,7 +41,8 @@ class JobFiles:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise unwritable(self._folder, error) from error
+            advice = f"; {MAKE_ROOM}" if error.errno == ENOSPC else ""
+            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}{advice}") from error
         for path in (self._path(RUN, seed) for seed in job.seeds):
             if path.is_dir() and not path.is_symlink():
                 raise HarnessError(f"{path} is a folder; move it away")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from itertools import combinations, groupby
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ products, those of a teacher included, would take at the rate of a float32 matri
 
 def recorded() -> list[dict[str, Any]]:
     """The saved results, by hardware and step; HarnessError if the file is damaged."""
-    if not RESULTS.exists():
+    if not lexists(RESULTS):
         return []
     try:
         results = strict_json.objects({"results": strict_json.parse(files.read(RESULTS))}, "results")

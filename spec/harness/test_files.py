@@ -7,10 +7,8 @@ import re
 import signal
 import socket
 import subprocess
-import warnings
 from collections.abc import Callable
 from multiprocessing import get_context
-from multiprocessing.context import ForkProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -20,15 +18,7 @@ from harness import files
 from harness.errors import HarnessError
 from harness.files import acquire, locked, read, write
 from spec.harness.support.paths import ROOT
-
-
-def start(target: Callable[..., None], *arguments: object) -> ForkProcess:
-    """Call a function in another process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking a process with threads: none matters here
-        process = get_context("fork").Process(target=target, args=arguments)
-        process.start()
-    return process
+from spec.harness.support.processes import finish, start
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -66,10 +56,7 @@ def fill(path: Path, byte: bytes) -> None:
 
 def test_two_that_write_at_once_each_write_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    writers = [start(fill, path, byte) for byte in (b"a", b"b")]
-    for writer in writers:
-        writer.join(60)
-    assert [writer.exitcode for writer in writers] == [0, 0]
+    finish(*[start(fill, path, byte) for byte in (b"a", b"b")])
     assert path.read_bytes() in (b"a" * 100_000, b"b" * 100_000)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -83,10 +70,7 @@ def count_up(path: Path) -> None:
 def test_those_that_hold_the_lock_lose_nothing_and_leave_nothing(tmp_path: Path) -> None:
     path = tmp_path / "n"
     path.write_bytes(b"0")
-    counters = [start(count_up, path) for _ in range(3)]
-    for counter in counters:
-        counter.join(60)
-    assert [counter.exitcode for counter in counters] == [0, 0, 0]
+    finish(*[start(count_up, path) for _ in range(3)])
     assert path.read_bytes() == b"90"
     assert list(tmp_path.iterdir()) == [path]
 

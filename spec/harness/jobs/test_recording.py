@@ -93,11 +93,13 @@ def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.Monke
     assert recorded() == [0, 1, 5]
 
 
-def test_a_seed_that_is_recorded_already_is_not_trained_and_stops_no_other(call: Call) -> None:
+def test_a_seed_that_is_recorded_already_stops_no_other_from_resuming(call: Call) -> None:
     record.add(replace(run_of(0), provenance=MADE))
     status, runs, err = call("small/plain --seeds 0 1 --record")
+    assert (status, runs, err.count(" has seed 0 already; replace it with: ")) == (2, [], 1)
+    assert not list(Path("runs").rglob("seed*"))
+    status, runs, err = call("small/plain --seeds 0 1 --record --resume")
     assert (status, [run["seed"] for run in runs], recorded()) == (2, [1], [0, 1])
-    assert "error: " in err
     assert " has seed 0 already; replace it with: " in err.splitlines()[-1]
 
 

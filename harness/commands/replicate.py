@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,12 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     named = list(dict.fromkeys(arguments.ids)) or with_variants(steps())
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    wanted = sorted((missing(find(name), engine) for name in named), key=lambda one: one.cost)
-    wanted = [one for one in wanted if one.seeds]
+    wanted, errors = _cheapest_first([find(name) for name in named], engine)
+    if errors and not wanted:
+        raise HarnessError("; ".join(errors))
     if not wanted:
         print("every step has its planned runs", file=sys.stderr)
         return 0
-    data, began, errors = load(arguments.data), time.time(), []
+    data, began = load(arguments.data), time.time()
     done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
     for one in wanted:
         _tell(one, total - done, done, time.time() - began)
@@ -72,6 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
     if errors:
         raise HarnessError("; ".join(errors))
     return 0
+
+
+def _cheapest_first(named: Sequence[type[Step]], engine: "Engine") -> tuple[list[Missing], list[str]]:
+    """What the steps lack, the cheapest first, without those that lack nothing; and what is wrong with records."""
+    found, errors = [], []
+    for step in named:
+        try:
+            found.append(missing(step, engine))
+        except HarnessError as error:
+            errors.append(str(error))
+    return sorted((one for one in found if one.seeds), key=lambda one: one.cost), errors
 
 
 def missing(step: type[Step], engine: "Engine") -> Missing:

@@ -20,6 +20,8 @@ from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.job import Job, Update
 from harness.jobs.run_file import MAKE_ROOM
 from harness.provenance import provenance
+from spec.harness.jobs.faults import Note
+from spec.harness.jobs.faults import note as note
 from spec.harness.jobs.scripted import scripted
 from spec.harness.jobs.small import Call
 from spec.harness.jobs.small import call as call
@@ -130,7 +132,7 @@ def damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
 
 
 def test_a_run_file_that_is_damaged_anywhere_is_made_anew(
-    call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]
+    call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]], note: Note
 ) -> None:
     contents = {path: path.read_bytes() for path in FOLDER.iterdir()}
 
@@ -141,10 +143,16 @@ def test_a_run_file_that_is_damaged_anywhere_is_made_anew(
         assert by_seed(call("small/plain --seeds 0 1 --resume")[1]) == expected
 
     fuzz()
+    note(
+        "a damaged run file beside a sound checkpoint",
+        "cut, or bytes flipped or zeroed, anywhere, by Hypothesis",
+        FEW.max_examples,
+        "`--resume` makes it anew and prints the JSON of an uninterrupted training",
+    )
 
 
 def test_a_checkpoint_that_is_damaged_anywhere_costs_its_own_seed_alone(
-    call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]
+    call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]], note: Note
 ) -> None:
     contents = {path: path.read_bytes() for path in FOLDER.iterdir()}
     harmed, refused = interrupted[0], []
@@ -166,6 +174,12 @@ def test_a_checkpoint_that_is_damaged_anywhere_costs_its_own_seed_alone(
 
     fuzz()
     assert len(refused) > FEW.max_examples / 2
+    note(
+        "a damaged checkpoint among those of two seeds",
+        "cut, or bytes flipped or zeroed, anywhere, by Hypothesis",
+        FEW.max_examples,
+        "status 2 and one line that names it, unless what it says is untouched; the other seed resumes all the same",
+    )
 
 
 def test_a_checkpoint_that_is_none_costs_its_own_seed_alone(
@@ -247,7 +261,11 @@ def limit() -> Iterator[Callable[[int], None]]:
 
 
 def test_wherever_a_disk_is_full_resuming_comes_to_the_same_once_there_is_room(
-    call: Call, expected: list[dict[str, Any]], limit: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    call: Call,
+    expected: list[dict[str, Any]],
+    limit: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    note: Note,
 ) -> None:
     monkeypatch.setattr(engines, "work", WORK)
     whole = [path.stat().st_size for path in Path("whole").rglob("*.jsonl")]
@@ -263,3 +281,9 @@ def test_wherever_a_disk_is_full_resuming_comes_to_the_same_once_there_is_room(
         assert (status, by_seed(runs)) == (0, expected), size
         assert {path.suffix for path in Path(str(size)).rglob("seed*")} == {".jsonl"}
     assert failed > 5
+    note(
+        "no room for more of a file",
+        "a limit to the size of each file, from nothing to one byte less than what it takes",
+        failed,
+        "status 2, one line that says to make room; then `--resume` prints the JSON of an uninterrupted training",
+    )

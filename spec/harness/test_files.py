@@ -75,6 +75,25 @@ def test_those_that_hold_the_lock_lose_nothing_and_leave_nothing(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_lock_whose_file_is_removed_by_its_last_holder_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, locks, real = tmp_path / "a.lock", 0, fcntl.flock
+
+    def overtaken(descriptor: int, operation: int) -> None:
+        nonlocal locks
+        real(descriptor, operation)
+        locks += 1
+        if locks == 1:
+            place.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", overtaken)
+    lock = acquire(tmp_path / "a.json")
+    assert os.path.samestat(os.fstat(lock.descriptor), place.stat())
+    lock.release()
+    assert not list(tmp_path.iterdir())
+
+
 def hold(path: Path, held: Event) -> None:
     """Hold the lock, half-way through a file, until the process is killed."""
     acquire(path)

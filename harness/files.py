@@ -1,13 +1,28 @@
-"""Files that are written whole or not at all, and read up to a limit."""
+"""Files that are written whole or not at all, by one process at a time, and read up to a limit.
 
+Whoever reads a file in order to replace it holds its lock meanwhile: an empty file beside it, which is removed with the
+lock. A lock ends with its process, so a file that a killed one left stops nobody; git ignores it.
+"""
+
+import errno
+import fcntl
 import os
-from contextlib import suppress
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import HarnessError
 
 LARGEST = 1 << 26  # bytes; the record of a hundred seeds has a twentieth of it
-
+LOCK, PARTIAL = ".lock", ".partial"
+WAIT, SILENT, PAUSE = 60.0, 5.0, 0.02  # seconds: for a lock that another process holds; until a line says so; a look
 
 _UNCHANGED = "it is as it was"
 
@@ -20,11 +35,12 @@ def unwritable(path: Path, error: OSError, advice: str = _UNCHANGED) -> HarnessE
 def write(path: Path, raw: bytes, advice: str = _UNCHANGED) -> None:
     """Write a file in one move: a reader finds the old bytes or the new ones, and never a part of them.
 
+    Whatever but a folder has that name is replaced, and no link is followed.
     Raises HarnessError, whose message ends with the advice, if the file cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.partial")
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")  # of this call alone
     try:
-        with unfinished.open("wb") as stream:
+        with unfinished.open("xb") as stream:
             stream.write(raw)
             stream.flush()
             os.fsync(stream.fileno())
@@ -38,8 +54,94 @@ def write(path: Path, raw: bytes, advice: str = _UNCHANGED) -> None:
 
 def read(path: Path, limit: int = LARGEST) -> bytes:
     """The bytes of a file; ValueError if there are more than `limit`, OSError if it cannot be read."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         raw = stream.read(limit + 1)
     if len(raw) > limit:
         raise ValueError(f"it has more than {limit} bytes")
     return raw
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file, opened for reading; OSError if it is a pipe, a device or a socket, which might never end."""
+    return open(path, "rb", opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)  # opening a pipe would wait for its writer
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # `open` itself refuses a folder
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "Not a regular file", path)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of a file, until it is released or its process ends."""
+
+    path: Path
+    """Its own file, not the one that it is about."""
+    descriptor: int
+
+    def release(self) -> None:
+        """Give the lock up. Its file is removed first: whoever waits for it notices, and makes another."""
+        with suppress(OSError):
+            self.path.unlink()
+        os.close(self.descriptor)
+
+
+def acquire(path: Path, wait: float | None = None, advice: str = _UNCHANGED) -> Lock:
+    """The lock of a file, once no other process has it.
+
+    What a process that was killed left of the file half-written is removed: only the holder of the lock writes it.
+    Raises HarnessError if another still has it after `wait` seconds, by default `WAIT`, and, with a message that ends
+    with the advice, if there can be no lock.
+    """
+    place, began, silent = path.with_suffix(LOCK), time.monotonic(), True
+    try:
+        while (descriptor := _locked(place)) is None:
+            waited = time.monotonic() - began
+            if waited >= (WAIT if wait is None else wait):
+                raise HarnessError(f"{path} is still being written by another process; wait for it")
+            if silent and waited >= SILENT:
+                silent = False
+                print(f"waiting for another process that writes {path}", file=sys.stderr)
+            time.sleep(PAUSE)
+    except OSError as error:
+        why = error.strerror or error
+        raise HarnessError(f"cannot write {path}: its lock, {place.name} beside it: {why}; {advice}") from error
+    remove_unfinished(path)
+    return Lock(place, descriptor)
+
+
+def _locked(place: Path) -> int | None:
+    """The descriptor of a lock file, locked; None if another process has the lock or has just released it."""
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.lstat(place)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes left of a file half-written. Only for the holder of the lock that it is under."""
+    for unfinished in path.parent.glob(f"{escape(path.name)}.*{PARTIAL}"):
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+@contextmanager
+def locked(path: Path, wait: float | None = None, advice: str = _UNCHANGED) -> Iterator[None]:
+    """Hold the lock of a file; see `acquire` for the errors."""
+    lock = acquire(path, wait, advice)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -9,10 +9,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 SEEDS = 1 << 63  # every seed is below it: generators take no larger one
 LONGEST = 1000  # characters of any text in a file; the reason why a run failed is the longest
+_DIGITS = 300  # of a whole number; with more of them it is too large for a float
 _NAME = 200  # characters of a name: an id, a processor, a version
 
 _FACTS = 50  # entries of a provenance; ours have a dozen
@@ -25,33 +26,28 @@ def parse(text: str | bytes, longest: int = LONGEST) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode()  # the standard reader would guess the encoding
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
+        value = json.loads(text, parse_int=_whole, object_pairs_hook=_once)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    _check_texts(value, longest)
+    _check_leaves(value, longest)
     return value
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is too large")
-    return value
+def _whole(text: str) -> float:
+    return int(text) if len(text) <= _DIGITS else math.inf
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key is given twice")
+    value: dict[str, Any] = {}
+    for key, entry in pairs:
+        if key in value:
+            raise ValueError(f"{key[:_NAME]!r} is given twice")
+        value[key] = entry
     return value
 
 
-def _check_texts(value: Any, longest: int) -> None:
-    """Raise ValueError unless all keys and strings are printable and not too long."""
+def _check_leaves(value: Any, longest: int) -> None:
+    """Raise ValueError unless all numbers are finite, and all keys and strings printable and not too long."""
     left = [("it", value)]
     while left:
         name, one = left.pop()
@@ -60,9 +56,11 @@ def _check_texts(value: Any, longest: int) -> None:
                 raise ValueError(f"a key in {name!r} is not a printable name")
             left += one.items()
         elif isinstance(one, list):
-            left += ((name, inner) for inner in one if isinstance(inner, str | list | dict))
+            left += ((name, inner) for inner in one)
         elif isinstance(one, str) and not (one.isprintable() and len(one) <= longest):
             raise ValueError(f"{name!r} is not printable text of at most {longest} characters")
+        elif isinstance(one, float) and not math.isfinite(one):
+            raise ValueError(f"{name!r} is not a finite number")
 
 
 def field(value: Any, name: str) -> Any:

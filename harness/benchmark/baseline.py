@@ -6,11 +6,13 @@ missing baseline as an error.
 
 import re
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
 from pytest_benchmark.utils import get_machine_id, load_storage
 
+from harness import files, strict_json
 from harness.benchmark import gpu
 from harness.errors import HarnessError
 from harness.provenance import hardware
@@ -47,11 +49,32 @@ def _is_database(uri: str) -> bool:
 
 
 def exists(uri: str, which: str | bool) -> bool:
-    """Whether the storage has the run that --benchmark-compare names, or any run if `which` is True."""
+    """Whether the storage has the run that --benchmark-compare names, or any run if `which` is True.
+
+    Raises HarnessError if pytest-benchmark could not read one of them.
+    """
     if _is_database(uri):
         return True  # unknown without a connection, which is left to pytest-benchmark
     saved = load_storage(uri, logger=None, default_machine_id=get_machine_id(), netrc="")
-    return bool(saved.query("[0-9][0-9][0-9][0-9]_" if which is True else which))
+    try:
+        found = saved.query("[0-9][0-9][0-9][0-9]_" if which is True else which)
+    except ValueError as error:
+        raise HarnessError(f"--benchmark-compare: {error}") from error
+    for path in found:
+        _check(path)
+    return bool(found)
+
+
+def _check(path: Path) -> None:
+    """Raise HarnessError unless a file holds a saved run, as far as it is used here."""
+    try:
+        value = strict_json.parse(files.read(path))
+        strict_json.mapping(value, "machine_info")
+        for run in strict_json.objects(value, "benchmarks"):
+            strict_json.mapping(run, "extra_info")
+            strict_json.mapping(run, "stats")
+    except (ValueError, OSError) as error:
+        raise HarnessError(f"{path} is not a saved run: {error}; delete it, or compare with another") from error
 
 
 def comparable(baseline: dict[str, Any], machine_info: dict[str, Any]) -> list[str]:

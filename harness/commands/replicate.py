@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from harness.commands.arguments import add_data, add_device, add_engine
 from harness.commands.console import print_epoch
 from harness.errors import HarnessError
 from harness.ladder import find, steps, with_variants
-from harness.run import EAGER, NATIVE, Run
+from harness.run import EAGER, NATIVE
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     named = list(dict.fromkeys(arguments.ids)) or with_variants(steps())
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    wanted = sorted((missing(find(name), engine) for name in named), key=lambda one: one.cost)
-    wanted = [one for one in wanted if one.seeds]
+    wanted, errors = _cheapest_first([find(name) for name in named], engine)
+    if errors and not wanted:
+        raise HarnessError("; ".join(errors))
     if not wanted:
         print("every step has its planned runs", file=sys.stderr)
         return 0
-    data, began, errors = load(arguments.data), time.time(), []
+    data, began = load(arguments.data), time.time()
     done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
     for one in wanted:
         _tell(one, total - done, done, time.time() - began)
@@ -72,6 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
     if errors:
         raise HarnessError("; ".join(errors))
     return 0
+
+
+def _cheapest_first(named: Sequence[type[Step]], engine: "Engine") -> tuple[list[Missing], list[str]]:
+    """What the steps lack, the cheapest first, without those that lack nothing; and what is wrong with records."""
+    found, errors = [], []
+    for step in named:
+        try:
+            found.append(missing(step, engine))
+        except HarnessError as error:
+            errors.append(str(error))
+    return sorted((one for one in found if one.seeds), key=lambda one: one.cost), errors
 
 
 def missing(step: type[Step], engine: "Engine") -> Missing:
@@ -116,13 +129,10 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path) -> No
 
     step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
     existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)
-    runs: list[Run] = []
-    for run in run_jobs(
+    trained = run_jobs(
         step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=print_epoch, trainer=one.trainer
-    ):
-        runs.append(run)
-        if one.grows and run.failed is None:
-            record.add(run)
+    )
+    runs = list(record.added(trained) if one.grows else trained)
     if not one.grows:
         for run in sound(runs):
             record.add(run, replace=True)

@@ -1,9 +1,11 @@
 """Write the report: all specifications with their evidence, as one HTML file."""
 
 import argparse
+import os
 from pathlib import Path
 
-from harness.files import unwritable
+from harness.errors import HarnessError
+from harness.files import write
 from harness.ladder import steps
 
 
@@ -19,10 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.report import page
 
     path = Path(arguments.plot or arguments.output)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise HarnessError(f"{path} is not a regular file; name another")
     text = page.plot(steps().values()) if arguments.plot else report.html(steps().values(), page.mnist_images())
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise unwritable(path, error, "name another file") from error
+    write(Path(os.path.realpath(path)), text.encode(), "name another file")
     print(path)
     return 0

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -76,8 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     faults = []
     if runs:
         runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
-        _conclude(runs, arguments)
-        faults = [] if arguments.record else _differing(runs, sys.stderr if arguments.json else sys.stdout)
+        try:
+            _conclude(runs, arguments)
+            faults = [] if arguments.record else _differing(runs, sys.stderr if arguments.json else sys.stdout)
+        except HarnessError as error:
+            errors.append(str(error))
     if errors:
         raise HarnessError("; ".join(errors))
     return 0 if not faults and (not step.goal or all(run.held for run in runs)) else 1
@@ -111,7 +114,7 @@ def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
 def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     """Train the seeds and yield each finished run, shown and saved as the arguments ask.
 
-    Whatever can be refused is refused before anything is trained.
+    Whatever can be refused is refused before anything is trained; where a training resumes, it stops no other seed.
     """
     from harness.data import load
     from harness.evidence import record
@@ -128,16 +131,28 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     if arguments.resume:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
     if arguments.record and not arguments.replace:
-        record.check(step, engine.provenance(step, choice.name), existing.rest)
+        refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
+        if refused and not arguments.resume:
+            raise HarnessError(next(iter(refused.values())))
+        existing.refuse(refused)
     data = load(arguments.data)
     print(choice.line(step), file=sys.stderr)
     with display(len(seeds) * epochs) as on_epoch:
-        for run in run_jobs(
+        runs = run_jobs(
             step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
-        ):
-            if arguments.record and run.failed is None:
-                record.add(run, replace=arguments.replace)
-            yield run
+        )
+        yield from record.added(runs, replace=arguments.replace) if arguments.record else runs
+
+
+def _refusals(step: type[Step], provenance: Mapping[str, object], seeds: Sequence[int]) -> dict[int, str]:
+    """Why runs of some seeds could not be recorded; none where that may change, and a line that says so."""
+    from harness.evidence import record
+
+    try:
+        return record.refusals(step, provenance, seeds)
+    except HarnessError as error:
+        print(f"{error}; until it is mended, runs stay in their run files", file=sys.stderr)
+        return {}
 
 
 def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:

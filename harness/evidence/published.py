@@ -5,6 +5,7 @@ They are figures, without the text, in spec/<ladder>/published/<step>.json.
 
 import math
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 
 from harness import files, strict_json
@@ -39,7 +40,7 @@ def path_of(step: type[Step]) -> Path:
 def read(step: type[Step]) -> Published | None:
     """What was published of a step; None if nothing was, HarnessError if the file is damaged."""
     path = path_of(step)
-    if not path.exists():
+    if not lexists(path):
         return None
     try:
         value = strict_json.parse(files.read(path))

@@ -1,18 +1,19 @@
 """Records: the committed evidence of a step, spec/<ladder>/records/<step>.json, made of complete runs only."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.provenance import NATIVE_BINDING, binding, differences, is_native
 from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
+
+_LATER = "its run stays in its run file, from which the same command with --resume records it, once that is mended"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def run_of(step: type[Step], seed: int) -> Run:
 def read(step: type[Step]) -> Record | None:
     """The record of a step, or None if it has none; HarnessError if the file is no record of this step."""
     path = path_of(step)
-    return read_file(path, step) if path.exists() else None
+    return read_file(path, step) if lexists(path) else None
 
 
 def read_file(path: Path, step: type[Step]) -> Record:
@@ -119,6 +120,18 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
         )
 
 
+def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> dict[int, str]:
+    """Why runs of some of the seeds could not be added to the record of a step, by seed; HarnessError as `read`."""
+    wanted, there = list(seeds), {run.seed for run in runs(step)}
+    refused: dict[int, str] = {}
+    for group in (*([seed] for seed in wanted if seed in there), [seed for seed in wanted if seed not in there]):
+        try:
+            check(step, provenance, group)
+        except HarnessError as error:
+            refused |= dict.fromkeys(group, str(error))
+    return refused
+
+
 def unrecorded(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> list[int]:
     """Those of the seeds that the record of a step does not have, in order.
 
@@ -141,19 +154,40 @@ def add(run: Run, *, replace: bool = False) -> None:
     step, path = run.step, path_of(run.step)
     try:
         path.parent.mkdir(exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            record = read(step)
-            if record is None or (replace and differences(record.provenance, run.provenance)):
-                record = Record(step, step.parameters, binding(run.provenance), ())
-            if run.as_json() in [saved.as_json() for saved in record.runs]:
-                return
-            if not replace:
-                check(step, run.provenance, [run.seed])
-            others = [saved for saved in record.runs if saved.seed != run.seed]
-            merged = sorted([*others, run], key=lambda saved: saved.seed)
-            files.write(path, _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode())
     except OSError as error:
         raise files.unwritable(path, error) from error
+    with files.locked(path):
+        record = read(step)
+        if record is None or (replace and differences(record.provenance, run.provenance)):
+            record = Record(step, step.parameters, binding(run.provenance), ())
+        if run.as_json() in [saved.as_json() for saved in record.runs]:
+            return
+        if not replace:
+            check(step, run.provenance, [run.seed])
+        others = [saved for saved in record.runs if saved.seed != run.seed]
+        merged = sorted([*others, run], key=lambda saved: saved.seed)
+        files.write(path, _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode())
+
+
+def added(runs: Iterable[Run], *, replace: bool = False) -> Iterator[Run]:
+    """Put each run that did not fail into the record of its step, and yield all of them.
+
+    Raises HarnessError after the last, for those that could not be added as well as for what `runs` raises: a run that
+    cannot be recorded stops no other.
+    """
+    errors = []
+    try:
+        for run in runs:
+            if run.failed is None:
+                try:
+                    add(run, replace=replace)
+                except HarnessError as error:
+                    errors.append(f"seed {run.seed} is not recorded: {error}; {_LATER}")
+            yield run
+    except HarnessError as error:
+        errors.append(str(error))
+    if errors:
+        raise HarnessError("; ".join(errors))
 
 
 def _text(record: Record) -> str:

@@ -114,8 +114,13 @@ def _lengths(progress: Progress) -> set[int]:
 
 def read(path: Path) -> Checkpoint:
     """The checkpoint in a file; HarnessError if it cannot be read or holds none."""
+    return unpack(raw(path), str(path))
+
+
+def raw(path: Path) -> bytes:
+    """The bytes of a file that should be a checkpoint; HarnessError if they cannot be read."""
     try:
-        return unpack(files.read(path, LARGEST), str(path))
+        return files.read(path, LARGEST)
     except (OSError, ValueError) as error:
         raise HarnessError(f"{path} cannot be read: {error}; delete it to start its runs anew") from error
 

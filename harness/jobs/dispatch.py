@@ -37,7 +37,8 @@ def run_jobs(
     checkpoint is removed only when the next run is asked for: by then the caller may have recorded the last one.
 
     Raises HarnessError if the step cannot be trained at all, before any file is opened; if a file cannot be written;
-    and, after the last run, if a worker died or met an error. The epochs that it reported are saved in its checkpoint.
+    and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs that it
+    reported are saved in its checkpoint.
     """
     check_output(step, step.model(), torch.device("cpu"))
     for run in resumable.finished:
@@ -47,12 +48,15 @@ def run_jobs(
     head = commit()
     seeds = groups(resumable.rest, engine.device, engine.workers)
     jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
-    yield from _train([*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)], engine, data, on_epoch)
+    all_jobs = [*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)]
+    yield from _train(all_jobs, engine, data, on_epoch, resumable.errors)
 
 
-def _train(jobs: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
-    """Train the jobs and save their updates; yield the runs of each job once it is finished."""
-    errors = []
+def _train(
+    jobs: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch, earlier: Iterable[str]
+) -> Iterator[Run]:
+    """Train the jobs and save their updates; yield the runs of each job once it is finished, then raise all errors."""
+    errors = list(earlier)
     try:
         with closing(engine.run([files.job for files in jobs], data)) as updates:
             for index, update in updates:
@@ -64,6 +68,8 @@ def _train(jobs: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch)
                 if files.progress.over(files.job.epochs):
                     yield from files.runs()
                     files.finish()
+    except HarnessError as error:
+        errors.append(str(error))
     finally:
         for files in jobs:
             files.close()

@@ -1,13 +1,18 @@
-"""Which runs of the seeds that are asked for are finished already, and which can resume."""
+"""Which runs of the seeds that are asked for are finished already, and which can resume.
 
+What is wrong with the files of one seed is that seed's trouble alone: the others resume and start without it.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.files import read
+from harness.files import acquire
 from harness.jobs import checkpoint, run_file
 from harness.jobs.job import Engine, Job
-from harness.jobs.run_folder import CHECKPOINT, LOCK, RUN, JobFiles, acquire, files_in, remove_leftovers
+from harness.jobs.run_file import MAKE_ROOM
+from harness.jobs.run_folder import CHECKPOINT, RUN, JobFiles, files_in, remove_leftovers
 from harness.provenance import differences
 from harness.run import EAGER, NATIVE, Run
 from harness.step import Step
@@ -21,6 +26,15 @@ class Resumable:
     """The seeds that they left nothing of, in order."""
     finished: list[Run] = field(default_factory=list)
     interrupted: list[JobFiles] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Why the seeds that are in none of these are not trained."""
+
+    def refuse(self, reasons: Mapping[int, str]) -> None:
+        """Take seeds out of `rest`, for a reason each; HarnessError with all reasons if no seed is left."""
+        self.rest = [seed for seed in self.rest if seed not in reasons]
+        self.errors += dict.fromkeys(reasons.values())
+        if self.errors and not (self.rest or self.finished or self.interrupted):
+            raise HarnessError("; ".join(self.errors))
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +42,7 @@ class _Candidate:
     """A file with runs of some seeds. The last in order is used: the latest, and a checkpoint before its run files."""
 
     stamp: str
-    suffix: str  # ".safetensors" sorts after ".jsonl"
+    suffix: str  # ".safetensors" sorts after ".jsonl"; "" of a damaged checkpoint before it
     seeds: tuple[int, ...]
     path: Path
     run: Run | None = field(default=None, compare=False)
@@ -41,14 +55,10 @@ def trainer_left(step: type[Step], seeds: list[int], folder: Path) -> str | None
     step_folder = folder / step.id
     left = [
         (True, candidate.stamp, candidate.trainer)
-        for candidate in _checkpoints(step_folder)
+        for candidate in _checkpoints(step_folder, step)
         if not set(candidate.seeds).isdisjoint(seeds)
     ]
-    left += [
-        (False, stamp, run_file.read(path, step).provenance.get("trainer"))
-        for path, seed, stamp in files_in(step_folder, RUN)
-        if seed in seeds
-    ]
+    left += [(False, stamp, run.provenance.get("trainer")) for _, stamp, run in _run_files(step_folder, step, seeds)]
     named = [entry for entry in left if entry[-1] in (EAGER, NATIVE)]
     return max(named)[-1] if named else None
 
@@ -58,69 +68,92 @@ def find_resumable(
 ) -> Resumable:
     """Look in a folder of run files for runs of the seeds that have all `epochs`, or can resume until they do.
 
-    Raises HarnessError for a damaged file, and for a checkpoint that would be used but cannot be: made with another
-    recipe, network, trainer, version or device; with more epochs; or of a training that is still running.
+    A damaged run file is none. A checkpoint that would be used but cannot be is an error of its seeds: damaged; made
+    with another recipe, network, trainer, version or device; with more epochs; or of a training that is still running.
+    Raises HarnessError if such errors leave no seed.
     """
     step_folder = folder / step.id
     remove_leftovers(step_folder)
     made = engine.provenance(step, trainer)
     resumable = Resumable(seeds)
-    candidates = [*_checkpoints(step_folder), *_finished(step_folder, step, seeds, epochs, made)]
+    candidates = [*_checkpoints(step_folder, step), *_finished(step_folder, step, seeds, epochs, made)]
     for candidate in sorted(candidates, reverse=True):
         wanted = set(candidate.seeds) & set(seeds)
         if not wanted <= set(resumable.rest) or not wanted:
             continue
-        if len(wanted) < len(candidate.seeds):
-            together = " ".join(map(str, candidate.seeds))
-            raise HarnessError(
-                f"{candidate.path} is of seeds that were trained together; go on with --seeds {together}"
-            )
         if candidate.run is not None:
             resumable.finished.append(candidate.run)
         else:
-            resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made, trainer))
+            try:
+                _check_whole(candidate, wanted)
+                resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made, trainer))
+            except HarnessError as error:
+                resumable.refuse(dict.fromkeys(wanted, str(error)))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
     return resumable
 
 
-def _checkpoints(folder: Path) -> list[_Candidate]:
-    saved = ((path, stamp, checkpoint.read(path)) for path, _, stamp in files_in(folder, CHECKPOINT))
-    return [
-        _Candidate(stamp, CHECKPOINT, tuple(one.progress.epochs), path, trainer=one.head.get("trainer"))
-        for path, stamp, one in saved
-    ]
+def _check_whole(candidate: _Candidate, wanted: set[int]) -> None:
+    """Raise HarnessError unless all seeds of a candidate are wanted."""
+    if len(wanted) < len(candidate.seeds):
+        together = " ".join(map(str, candidate.seeds))
+        raise HarnessError(f"{candidate.path} is of seeds that were trained together; go on with --seeds {together}")
+
+
+def _checkpoints(folder: Path, step: type[Step]) -> list[_Candidate]:
+    """The checkpoints in a folder; a damaged one is taken to be of the seeds whose files have its moment."""
+    candidates = []
+    for path, seed, stamp in files_in(folder, CHECKPOINT):
+        try:
+            saved = checkpoint.read(path)
+            seeds = tuple(saved.progress.epochs)
+            if saved.step != step.id or seeds[:1] != (seed,):
+                raise HarnessError(f"{path} is not what its name says")
+            candidates.append(_Candidate(stamp, CHECKPOINT, seeds, path, trainer=saved.head.get("trainer")))
+        except HarnessError:
+            others = {other for _, other, moment in files_in(folder, RUN) if moment == stamp and other != seed}
+            candidates.append(_Candidate(stamp, "", (seed, *sorted(others)), path))
+    return candidates
 
 
 def _finished(
     folder: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]
 ) -> list[_Candidate]:
     """The runs of these seeds that have all their epochs, and the provenance that new runs would have."""
-    candidates = []
+    return [
+        _Candidate(stamp, RUN, (run.seed,), path, run)
+        for path, stamp, run in _run_files(folder, step, seeds)
+        if len(run.epochs) == epochs and run.failed is None and not differences(run.provenance, made)
+    ]
+
+
+def _run_files(folder: Path, step: type[Step], seeds: list[int]) -> Iterator[tuple[Path, str, Run]]:
+    """The sound run files of these seeds, each with its moment and its run."""
     for path, seed, stamp in files_in(folder, RUN):
-        if seed in seeds:
-            run = run_file.read(path, step)
-            same = not differences(run.provenance, made)
-            if run.seed == seed and len(run.epochs) == epochs and run.failed is None and same:
-                candidates.append(_Candidate(stamp, RUN, (seed,), path, run))
-    return candidates
+        try:
+            run = run_file.read(path, step) if seed in seeds else None
+        except HarnessError:
+            continue
+        if run is not None and run.seed == seed:
+            yield path, stamp, run
 
 
 def _interrupted(
     step: type[Step], folder: Path, candidate: _Candidate, epochs: int, made: dict[str, object], trainer: str
 ) -> JobFiles:
-    """The files of a job that can resume, locked."""
+    """The files of a job that can resume, locked; HarnessError if it cannot."""
     path = candidate.path
-    lock = acquire(path.with_suffix(LOCK))
+    lock = acquire(path, wait=0, advice=MAKE_ROOM)
     try:
-        raw = read(path, checkpoint.LARGEST)
+        raw = checkpoint.raw(path)
         saved = checkpoint.unpack(raw, str(path))
         saved.check(step, made, str(path))
         if saved.epoch > epochs:
             raise HarnessError(f"{path} has {saved.epoch} epochs already; go on with --epochs {saved.epoch}")
         if tuple(saved.progress.epochs) != candidate.seeds or path.name.split("-")[0] != f"seed{candidate.seeds[0]}":
             raise HarnessError(f"{path} is not of the seeds that its name says; delete it to start anew")
-    except (OSError, ValueError, HarnessError) as error:
+        job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
+        return JobFiles(folder, job, candidate.stamp, lock)
+    except HarnessError:
         lock.release()
-        raise HarnessError(str(error)) from error
-    job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
-    return JobFiles(folder, job, candidate.stamp, lock)
+        raise

@@ -5,6 +5,7 @@ that says so.
 """
 
 import json
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,27 +21,31 @@ NOT_PROVENANCE = {"step", "seed", "started", "together", "commit", "dirty"}  # t
 
 
 class RunFile:
-    """The file of one run, overwritten with what is known of it so far; HarnessError if it cannot be written."""
+    """The file of one run, made anew with what is known of it so far; HarnessError if it cannot be written.
 
-    def __init__(self, path: Path, head: dict[str, Any], epochs: Iterable[Epoch]) -> None:
+    Whatever had its name before is replaced, so nothing that happened to a run file can stop its run.
+    """
+
+    def __init__(self, path: Path, head: dict[str, Any], outcomes: Iterable[Outcome]) -> None:
         self.path = path
+        files.write(path, "".join(map(_line, [head, *map(_as_json, outcomes)])).encode(), MAKE_ROOM)
         try:
-            self._file = path.open("w", encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise unwritable(path, error) from error
-        self._write(head)
-        for epoch in epochs:
-            self.add(epoch)
 
     def add(self, outcome: Outcome) -> None:
-        """Append an epoch, or the reason why there are no more."""
-        self._write(outcome.as_json() if isinstance(outcome, Epoch) else {"failed": str(outcome)})
-
-    def _write(self, line: dict[str, Any]) -> None:
-        """Append one line and flush it, so that it outlives this process."""
+        """Append an epoch, or the reason why there are no more, and flush it, so that it outlives this process."""
         try:
-            self._file.write(json.dumps(line) + "\n")
+            self._file.write(_line(_as_json(outcome)))
             self._file.flush()
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def sync(self) -> None:
+        """Wait until all of it is on the disk."""
+        try:
+            os.fsync(self._file.fileno())
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -48,6 +53,14 @@ class RunFile:
         """Close the file; a line that could not be written has raised its error already."""
         with suppress(OSError):
             self._file.close()
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    return outcome.as_json() if isinstance(outcome, Epoch) else {"failed": str(outcome)}
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value) + "\n"
 
 
 def unwritable(path: Path, error: OSError) -> HarnessError:

@@ -7,19 +7,20 @@ checkpoint.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from harness import files
 from harness.errors import HarnessError
 from harness.jobs import checkpoint
 from harness.jobs.job import Job, Update
-from harness.jobs.run_file import RunFile, provenance_of, unwritable
-from harness.run import Epoch, Progress, Run
+from harness.jobs.run_file import MAKE_ROOM, RunFile, provenance_of
+from harness.run import Epoch, Outcome, Progress, Run
 from harness.training import OnEpoch
 
-CHECKPOINT, RUN, LOCK = ".safetensors", ".jsonl", ".lock"
+CHECKPOINT, RUN = ".safetensors", ".jsonl"
 
 NAME = re.compile(r"seed([0-9]+)-([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.safetensors|\.jsonl)")
 
@@ -28,10 +29,10 @@ class JobFiles:
     """The files of one job, written by the process that asked for it.
 
     A job that resumes has the `stamp` that its files have in their names, and a `lock` that is held. Raises
-    HarnessError if the folder cannot be written.
+    HarnessError if the folder cannot be written, or if a folder has the name of a run file.
     """
 
-    def __init__(self, folder: Path, job: Job, stamp: str | None = None, lock: FileLock | None = None) -> None:
+    def __init__(self, folder: Path, job: Job, stamp: str | None = None, lock: files.Lock | None = None) -> None:
         self.job = job
         self.progress = Progress(job.seeds)
         self._folder, self._stamp, self._lock = folder / job.step.id, stamp, lock
@@ -40,7 +41,11 @@ class JobFiles:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}") from error
+            advice = f"; {MAKE_ROOM}" if error.errno == ENOSPC else ""
+            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}{advice}") from error
+        for path in (self._path(RUN, seed) for seed in job.seeds):
+            if path.is_dir() and not path.is_symlink():
+                raise HarnessError(f"{path} is a folder; move it away")
 
     def _path(self, suffix: str, seed: int | None = None) -> Path:
         """The file of a seed; of the whole job, named after its first seed, if none is given."""
@@ -69,7 +74,7 @@ class JobFiles:
             self._stamp = timestamp(moment)
             moment += timedelta(microseconds=1)  # a clock that was set back shows the same moment again
         if self._lock is None:
-            self._lock = acquire(self._path(LOCK))
+            self._lock = files.acquire(self._path(CHECKPOINT), advice=MAKE_ROOM)
 
     def _open_run_files(self, update: Update, on_epoch: OnEpoch) -> None:
         """Write the run files from the checkpoint."""
@@ -77,9 +82,10 @@ class JobFiles:
         self._head, self.progress = saved.head, saved.progress
         for seed, epochs in self.progress.epochs.items():
             head = {"step": self.job.step.id, "seed": seed, **saved.head}
-            self._files[seed] = RunFile(self._path(RUN, seed), head, epochs)
-            if seed in self.progress.failed:
-                self._files[seed].add(HarnessError(self.progress.failed[seed]))
+            path, reason = self._path(RUN, seed), self.progress.failed.get(seed)
+            outcomes: list[Outcome] = [*epochs, *([HarnessError(reason)] if reason else [])]
+            files.remove_unfinished(path)
+            self._files[seed] = RunFile(path, head, outcomes)
             for epoch in epochs:
                 on_epoch(self.job.step, seed, epoch)
 
@@ -88,10 +94,12 @@ class JobFiles:
         return self.progress.histories(self.job.step, provenance_of(self._head))
 
     def finish(self) -> None:
-        """Close the files, and remove the checkpoint and the lock: nothing is left to resume."""
+        """Remove the checkpoint once all of the run files is on the disk: nothing is left to resume."""
+        for file in self._files.values():
+            file.sync()
+        with suppress(OSError):  # then it stays, and resuming it only says again what the run files say
+            self._path(CHECKPOINT).unlink()
         self.close()
-        self._path(CHECKPOINT).unlink(missing_ok=True)
-        self._path(LOCK).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the files and release the lock; the checkpoint stays."""
@@ -99,23 +107,12 @@ class JobFiles:
             file.close()
         if self._lock is not None:
             self._lock.release()
+            self._lock = None
 
 
 def timestamp(moment: datetime) -> str:
     """A moment as file names spell it: in UTC, to the microsecond, sorting as text."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
-
-
-def acquire(path: Path) -> FileLock:
-    """Lock a job; HarnessError if another process has the lock or the file cannot be written."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise HarnessError(f"{path.with_suffix(RUN)} is still being written by another process; wait for it") from error
-    except OSError as error:
-        raise unwritable(path, error) from error
-    return lock
 
 
 def files_in(folder: Path, suffix: str) -> Iterator[tuple[Path, int, str]]:
@@ -127,12 +124,7 @@ def files_in(folder: Path, suffix: str) -> Iterator[tuple[Path, int, str]]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the lock files of processes that were killed before their first checkpoint."""
-    for path in folder.glob(f"seed*{LOCK}"):
-        if path.with_suffix(CHECKPOINT).exists():
-            continue
-        try:
-            with FileLock(path, timeout=0):
-                path.with_suffix(f"{CHECKPOINT}.partial").unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
-        except (Timeout, OSError):
-            continue  # a training that has just started
+    for path in folder.glob(f"seed*{files.LOCK}"):
+        if not path.with_suffix(CHECKPOINT).exists():
+            with suppress(HarnessError):  # a training that has just started
+                files.acquire(path.with_suffix(CHECKPOINT), wait=0).release()

@@ -138,11 +138,22 @@ def read(log: Path) -> list[Trial]:
 
     Raises HarnessError if it is not the log of a search.
     """
-    if not log.exists():
-        return []
+    *lines, _ = _bytes(log).split(b"\n")
+    trials = []
+    for number, line in enumerate(lines, 1):
+        try:
+            trials.append(_trial_of_json(strict_json.parse(line)))
+        except ValueError as error:
+            raise HarnessError(f"{log} is not the log of a search: line {number}: {error}") from error
+    return trials
+
+
+def _bytes(log: Path) -> bytes:
+    """What is in a log; nothing if there is no such file, HarnessError if it cannot be read."""
     try:
-        *lines, _ = files.read(log).split(b"\n")
-        return [_trial_of_json(strict_json.parse(line)) for line in lines]
+        return files.read(log)
+    except FileNotFoundError:
+        return b""
     except (ValueError, OSError) as error:
         raise HarnessError(f"{log} is not the log of a search: {error}") from error
 
@@ -178,6 +189,10 @@ def _as_json(trial: Trial) -> dict[str, Any]:
 
 
 def append(log: Path, trial: Trial) -> None:
-    """Append a trial. The log is replaced in one move, without a last line that was cut off."""
-    lines = [json.dumps(_as_json(one)) + "\n" for one in [*read(log), trial]]
-    files.write(log, "".join(lines).encode())
+    """Append a trial to what the log has by now; HarnessError if it cannot be read or written.
+
+    The log is replaced in one move, without a last line that was cut off.
+    """
+    with files.locked(log):
+        lines, end, _ = _bytes(log).rpartition(b"\n")
+        files.write(log, lines + end + json.dumps(_as_json(trial)).encode() + b"\n")

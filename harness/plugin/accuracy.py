@@ -187,8 +187,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
         if not all(run.complete for run in runs):
             pytest.skip(f"shortened to {len(runs[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
         if update:
-            for run in runs:
-                record.add(run)
+            list(record.added(runs))
         return runs
 
     return train

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
+from harness.files import write
 from harness.ladder import steps
 from harness.plugin.user_properties import EVIDENCE, attached
 from harness.step import Step
@@ -43,8 +44,8 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
         if not records:
             return
         page = report.html(specs, mnist_images(config.getoption("--data")), records)
-        (folder / "report.html").write_text(page, encoding="utf-8")
-    except (HarnessError, OSError) as error:
+        write(folder / "report.html", page.encode())
+    except HarnessError as error:
         message = f"no report: {error}"
     else:
         message = f"{folder / 'report.html'}: the steps of this session, with its runs"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from itertools import combinations, groupby
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ products, those of a teacher included, would take at the rate of a float32 matri
 
 def recorded() -> list[dict[str, Any]]:
     """The saved results, by hardware and step; HarnessError if the file is damaged."""
-    if not RESULTS.exists():
+    if not lexists(RESULTS):
         return []
     try:
         results = strict_json.objects({"results": strict_json.parse(files.read(RESULTS))}, "results")
@@ -45,10 +46,11 @@ def recorded() -> list[dict[str, Any]]:
 
 def save(results: list[dict[str, Any]]) -> None:
     """Replace the saved results of the same steps and hardware, if any, and write the page anew."""
-    saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
-    ordered = [saved[key] for key in sorted(saved)]
-    files.write(RESULTS, (json.dumps(ordered, indent=1) + "\n").encode())
-    files.write(RESULTS.with_suffix(".md"), page(ordered).encode())
+    with files.locked(RESULTS):
+        saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
+        ordered = [saved[key] for key in sorted(saved)]
+        files.write(RESULTS, (json.dumps(ordered, indent=1) + "\n").encode())
+        files.write(RESULTS.with_suffix(".md"), page(ordered).encode())
 
 
 def page(results: list[dict[str, Any]]) -> str:

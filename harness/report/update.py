@@ -5,15 +5,15 @@ written. `pytest --update-records` and `train --record` end with this, and `git 
 """
 
 import hashlib
+import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness import escape
+from harness import escape, files
 from harness.claims import verdicts
 from harness.errors import HarnessError
 from harness.evidence import record, summary
-from harness.files import write
 from harness.ladder import find, steps
 from harness.report import benchmark, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
@@ -32,12 +32,30 @@ def rewrite() -> list[Path]:
     the package `spec`, the others its docs/frontier.svg and docs/results.md; each may be missing.
 
     Raises HarnessError for a claim that is not in the vocabulary and if more than generated text would change, in both
-    cases before anything is written; and if a file cannot be written.
+    cases before anything is written; and if a file cannot be read or written. Whoever does the same at that time waits,
+    and then finds all records that there are.
     """
-    changed = {path: text for path, text in texts() if not path.exists() or path.read_text("utf-8") != text}
-    for path, text in changed.items():
-        write(path, text.encode())
+    specs = list(steps().values())
+    if not specs:
+        return []
+    with files.locked(_root(specs) / "README.md"):
+        changed = {path: text for path, text in texts() if not path.exists() or _text(path) != text}
+        for path, text in changed.items():
+            files.write(path, text.encode())
     return list(changed)
+
+
+def _root(specs: Sequence[type[Step]]) -> Path:
+    """The folder that the package `spec` is in."""
+    return specs[0].source.parents[2]
+
+
+def _text(path: Path) -> str:
+    """The text of a file; HarnessError if it cannot be read."""
+    try:
+        return io.TextIOWrapper(io.BytesIO(files.read(path)), encoding="utf-8").read()
+    except (ValueError, OSError) as error:
+        raise HarnessError(f"{path} cannot be read: {error}") from error
 
 
 def texts() -> Iterator[tuple[Path, str]]:
@@ -50,10 +68,10 @@ def texts() -> Iterator[tuple[Path, str]]:
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
             yield folder / SUMS, checksums(folder)
-    root = specs[0].source.parents[2] if specs else Path()
+    root = _root(specs) if specs else Path()
     readme, plot, page = root / "README.md", root / "docs" / "frontier.svg", root / "docs" / "results.md"
     if readme.exists():
-        before = readme.read_text("utf-8")
+        before = _text(readme)
         after = readme_text(before, words)
         if by_hand(after, generated(before)) != by_hand(before, generated(before)):
             raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
@@ -68,8 +86,13 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 def checksums(folder: Path) -> str:
     """One line per record in a folder with its SHA-256, by which a digit that changes anywhere in it is noticed."""
-    files = sorted(folder.glob("*.json"))
-    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+    lines = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            lines.append(f"{hashlib.sha256(files.read(path)).hexdigest()}  {path.name}\n")
+        except (ValueError, OSError) as error:
+            raise HarnessError(f"{path} is not a record: {error}") from error
+    return "".join(lines)
 
 
 def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
@@ -77,7 +100,7 @@ def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
 
     Raises HarnessError if Python would read anything else there, or if anything else would change.
     """
-    before, measured = step.source.read_text(encoding="utf-8"), summary.measured(step)
+    before, measured = _text(step.source), summary.measured(step)
     after = with_measured(with_claims(before, step.__name__, words), measured)
     if after != before and not only(before, after, step.__name__, measured, words):
         raise HarnessError(f"refuses to write {step.source}: more would change than its Measured line and its claims")

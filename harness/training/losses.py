@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness import files
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.ladder import find
@@ -62,7 +63,7 @@ def teacher_network(teacher: Teacher) -> nn.Module:
     """The trained network of a teacher; HarnessError if it has no weights, or not those that are named."""
     step = find(teacher.step)
     network = weights.read(step).network  # its error says how to make missing weights
-    digest = hashlib.sha256(weights.path_of(step).read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(files.read(weights.path_of(step))).hexdigest()[:16]
     if digest != teacher.weights:
         raise HarnessError(
             f"a recipe is taught by {teacher.step} with the weights {teacher.weights}, and {weights.path_of(step)} "

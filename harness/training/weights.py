@@ -53,7 +53,7 @@ def read(step: type[Step]) -> Trained:
         about = strict_json.mapping(header, "__metadata__")
         if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
             raise ValueError("it is of another network or recipe")
-        seed = int(strict_json.text(about, "seed"))
+        seed = strict_json.whole({"seed": int(strict_json.text(about, "seed"))}, "seed", 0, strict_json.SEEDS)
         network = step.model()
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
@@ -75,7 +75,8 @@ def keep(trained: Trained) -> Path:
     about = {"step": step.id, "seed": str(trained.seed), "fingerprint": fingerprint(step)}
     try:
         path.parent.mkdir(exist_ok=True)
-        files.write(path, save(tensors, about))
     except OSError as error:
         raise files.unwritable(path, error) from error
+    with files.locked(path):
+        files.write(path, save(tensors, about))
     return path

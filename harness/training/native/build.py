@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness import strict_json
 from harness.errors import HarnessError
-from harness.files import unwritable, write
+from harness.files import locked, unwritable, write
 
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT = 300  # seconds
@@ -63,7 +62,7 @@ def build(source: Path) -> Library:
     if not _is_whole(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.parent / ".lock"):
+            with locked(path, wait=2 * TIMEOUT):
                 if not _is_whole(path):  # the process that had the lock may have built it
                     _save(path, _compile([*command, *flags], source.name, code))
         except OSError as error:

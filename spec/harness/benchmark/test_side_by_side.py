@@ -14,12 +14,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness import Recipe, StepSpec, steps
+from harness import Recipe, StepSpec, files, steps
 from harness.__main__ import main
 from harness.benchmark import implementations, side_by_side
 from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, eager, names, transforms_of
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
+from harness.errors import HarnessError
 from harness.provenance import environment
 from harness.recipe import RandomAffine
 from harness.report import benchmark
@@ -336,6 +337,10 @@ def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, mo
     first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
     changed: dict[str, Any] = {**second, "ratios": {"notebook / native": 9.87}}
     benchmark.save([second])
+    with files.locked(tmp_path / "benchmark.json"), monkeypatch.context() as patch:
+        patch.setattr(files, "WAIT", 0)
+        with pytest.raises(HarnessError, match=r"benchmark\.json is still being written by another process"):
+            benchmark.save([first])
     benchmark.save([changed, first])
     assert benchmark.recorded() == [first, changed]
     assert cells((tmp_path / "benchmark.md").read_text())["notebook / native, epochs"][1] == "9.87"

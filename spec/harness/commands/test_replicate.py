@@ -57,6 +57,16 @@ def test_every_step_gets_its_planned_runs_and_then_there_is_nothing_to_do(run: R
     assert run() == (0, ["every step has its planned runs"])
 
 
+def test_a_spoilt_record_stops_no_other_step(run: Replicate) -> None:
+    path = record.path_of(Plain)
+    path.parent.mkdir()
+    path.write_text("spoilt")
+    status, lines = run()
+    assert (status, seeds(Simple)) == (2, [0, 1])
+    assert lines[-1].startswith(f"python -m harness replicate: error: {path} is not a record of small/plain: ")
+    assert run("small/plain") == (2, lines[-1:])
+
+
 def test_only_the_steps_that_are_named_and_only_what_they_lack(run: Replicate, call: Call) -> None:
     call("small/plain --seeds 1 7 --record --trainer auto")
     status, lines = run("small/plain")

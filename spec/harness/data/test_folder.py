@@ -121,7 +121,7 @@ class TestCache:
             {TRAIN_IMAGES: SMALL[TRAIN_IMAGES][:5000]},
             SWAPPED,
             {TEST_LABELS: b""},
-            {f"{TEST_LABELS}.partial": b"half"},
+            {f"{TEST_LABELS}.0123abcd.partial": b"half"},
         ],
         ids=["truncated", "swapped", "empty", "half-written"],
     )
@@ -129,7 +129,7 @@ class TestCache:
         self, cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, damage: dict[str, bytes]
     ) -> None:
         use_mirrors(monkeypatch, server.mirror("a", PACKED))
-        damaged = [name.removesuffix(".partial") for name in damage]
+        damaged = [name.removesuffix(".0123abcd.partial") for name in damage]
         put(cache, {name: raw for name, raw in SMALL.items() if name not in damaged} | damage)
         with ExitStack() as readers:
             opened = {name: readers.enter_context((cache / name).open("rb")) for name in set(damage) & set(SMALL)}

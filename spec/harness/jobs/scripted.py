@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from harness.jobs.checkpoint import Checkpoint
+from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
 from harness.run import Epoch, Progress
 from harness.step import Step
@@ -15,20 +15,20 @@ from spec.harness.jobs.small import MADE
 def scripted(
     *accuracies: float, made: Callable[[type[Step]], dict[str, Any]] = lambda step: MADE
 ) -> Callable[..., Iterator[Update]]:
-    """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time.
+    """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time; it resumes.
 
     `made` gives the provenance of the runs of a step.
     """
 
     def work(job: Job, data: object) -> Iterator[Update]:
-        progress = Progress(job.seeds)
+        progress = Progress(job.seeds) if job.checkpoint is None else unpack(job.checkpoint, job.name).progress
 
         def checkpoint() -> bytes:
             head = {"started": "2026-01-01T00:00:00+00:00", **made(job.step), **job.head, "together": len(job.seeds)}
             return Checkpoint(job.step.id, head, progress, {"weight": torch.zeros(1)}).pack()
 
         yield Update(checkpoint())
-        for number in range(1, job.epochs + 1):
+        for number in range(1 + max(map(len, progress.epochs.values())), job.epochs + 1):
             outcomes = progress.add({seed: Epoch(number, 98.5, accuracies[seed], 0.05, 2.0) for seed in job.seeds})
             yield Update(checkpoint(), outcomes)
 

@@ -6,11 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from spec.harness.jobs.faults import note as note
 from spec.harness.jobs.small import Call, run_of
 from spec.harness.jobs.small import call as call
 from spec.harness.support.paths import ROOT
+from spec.harness.support.processes import finish, start
 from spec.harness.training.in_memory import run_alone
 
 
@@ -330,14 +329,7 @@ def add_runs(source: Path, seeds: list[int]) -> None:
 def test_runs_that_write_a_record_at_once_are_all_in_it(tmp_path: Path, note: Note) -> None:
     source = tmp_path / "test_01_small.py"
     shares = [list(range(first, 60, 3)) for first in range(3)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking a process with threads: none of them matters here
-        workers = [get_context("fork").Process(target=add_runs, args=(source, share)) for share in shares]
-        for worker in workers:
-            worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    finish(*[start(add_runs, source, share) for share in shares])
     committed = record.read_file(tmp_path / "records" / "plain.json", small.Plain)
     assert [run.as_json() for run in committed.runs] == [run_of(seed).as_json() for seed in range(60)]
     note(

@@ -29,6 +29,7 @@ from spec.frontier import candidates
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.small import Simple
+from spec.harness.support.processes import finish, start
 from spec.harness.training.in_memory import run_alone
 
 
@@ -155,7 +156,7 @@ def test_a_native_trial_says_so_and_lines_of_older_versions_stay_as_they_are(
     assert text.startswith(old)
     assert [trial.trainer for trial in read(log)] == ["eager", "native"]
     log.write_text(text.replace('"native"', '"mine"'))
-    with pytest.raises(HarnessError, match="is not the log of a search: 'trainer' is neither eager nor native"):
+    with pytest.raises(HarnessError, match="is not the log of a search: line 2: 'trainer' is neither eager nor native"):
         read(log)
 
 
@@ -195,6 +196,34 @@ def test_a_file_that_is_not_a_log_is_one_line(line: str, tmp_path: Path) -> None
     log.write_bytes(line.encode("latin-1") + b"\n")
     with pytest.raises(HarnessError, match=r"log\.jsonl is not the log of a search"):
         read(log)
+
+
+def trial(worker: int, seed: int) -> Trial:
+    return Trial(f"c{worker}", 1, f"f{worker}", seed, (99.0,), 99.0, 1.0)
+
+
+def append_some(log: Path, worker: int) -> None:
+    for seed in range(10):
+        append(log, trial(worker, seed))
+
+
+def test_searches_that_write_a_log_at_once_lose_no_trial(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    finish(*[start(append_some, log, worker) for worker in range(3)])
+    found = sorted((one.candidate, one.seed) for one in read(log))
+    assert found == [(f"c{worker}", seed) for worker in range(3) for seed in range(10)]
+    assert list(tmp_path.iterdir()) == [log]
+
+
+def test_a_trial_is_saved_even_if_its_log_was_spoilt_meanwhile(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    append(log, trial(0, 0))
+    log.write_bytes(log.read_bytes() + b"spoilt\n{cut off")
+    append(log, trial(0, 1))
+    with pytest.raises(HarnessError, match=r"log\.jsonl is not the log of a search: line 2: "):
+        read(log)
+    log.write_bytes(log.read_bytes().replace(b"spoilt\n", b""))
+    assert [one.seed for one in read(log)] == [0, 1]
 
 
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

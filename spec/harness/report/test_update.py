@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import StepSpec, steps
+from harness import StepSpec, files, steps
 from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.report import rewrite
@@ -200,9 +200,22 @@ def test_code_in_a_record_is_words_in_a_spec(project: Path, monkeypatch: pytest.
 
 def test_a_file_that_cannot_be_written_is_one_line(project: Path) -> None:
     keep(tiny(), RUNS)
-    (project / "README.md.partial").mkdir()
+    (project / "README.lock").mkdir()
     with pytest.raises(HarnessError, match=r"^cannot write .*README\.md: .*; it is as it was$"):
         rewrite()
+
+
+def test_whoever_brings_texts_up_to_the_records_waits_for_another_who_does(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tiny(), RUNS)
+    monkeypatch.setattr(files, "WAIT", 0)
+    before = contents(project)
+    with files.locked(project / "README.md"), pytest.raises(HarnessError, match="is still being written by another"):
+        rewrite()
+    assert contents(project) == before
+    assert rewrite()
+    assert not list(project.rglob("*.lock"))
 
 
 def test_claims_that_are_not_the_last_of_a_class_are_replaced_where_they_stand() -> None:

@@ -1,0 +1,22 @@
+"""Functions called in other processes, which is how several commands at once are tested."""
+
+import warnings
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
+
+
+def start(target: Callable[..., None], *arguments: object) -> ForkProcess:
+    """Call a function in another process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking a process with threads: none of them matters here
+        process = get_context("fork").Process(target=target, args=arguments)
+        process.start()
+    return process
+
+
+def finish(*processes: ForkProcess) -> None:
+    """Wait until all of them have ended, each without an error."""
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * len(processes)

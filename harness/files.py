@@ -5,24 +5,23 @@ lock. A lock ends with its process, so a file that a killed one left stops nobod
 """
 
 import errno
-import fcntl
 import os
 import secrets
 import stat
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import BinaryIO
+
+from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError
 
 LARGEST = 1 << 26  # bytes; the record of a hundred seeds has a twentieth of it
 LOCK, PARTIAL = ".lock", ".partial"
-WAIT, SILENT, PAUSE = 60.0, 5.0, 0.02  # seconds: for a lock that another process holds; until a line says so; a look
+WAIT, SILENT = 60.0, 5.0  # seconds: for a lock that another process holds, and until a line says so
 
 _UNCHANGED = "it is as it was"
 
@@ -75,59 +74,36 @@ def _regular(path: str, flags: int) -> int:
     raise OSError(errno.EINVAL, "Not a regular file", path)
 
 
-@dataclass(frozen=True)
-class Lock:
-    """The lock of a file, until it is released or its process ends."""
-
-    path: Path
-    """Its own file, not the one that it is about."""
-    descriptor: int
-
-    def release(self) -> None:
-        """Give the lock up. Its file is removed first: whoever waits for it notices, and makes another."""
-        with suppress(OSError):
-            self.path.unlink()
-        os.close(self.descriptor)
-
-
-def acquire(path: Path, wait: float | None = None, advice: str = _UNCHANGED) -> Lock:
+def acquire(path: Path, wait: float | None = None, advice: str = _UNCHANGED) -> FileLock:
     """The lock of a file, once no other process has it.
 
     What a process that was killed left of the file half-written is removed: only the holder of the lock writes it.
-    Raises HarnessError if another still has it after `wait` seconds, by default `WAIT`, and, with a message that ends
-    with the advice, if there can be no lock.
+    Raises HarnessError if another still has it after `wait` seconds, and, with a message that ends with the advice, if
+    there can be no lock.
     """
-    place, began, silent = path.with_suffix(LOCK), time.monotonic(), True
+    place, longest = path.with_suffix(LOCK), WAIT if wait is None else wait
+    lock = FileLock(place)
     try:
-        while (descriptor := _locked(place)) is None:
-            waited = time.monotonic() - began
-            if waited >= (WAIT if wait is None else wait):
-                raise HarnessError(f"{path} is still being written by another process; wait for it")
-            if silent and waited >= SILENT:
-                silent = False
+        try:
+            lock.acquire(timeout=min(longest, SILENT))
+        except Timeout:
+            if longest > SILENT:
                 print(f"waiting for another process that writes {path}", file=sys.stderr)
-            time.sleep(PAUSE)
+            lock.acquire(timeout=max(longest - SILENT, 0))
+    except Timeout as error:
+        raise HarnessError(f"{path} is still being written by another process; wait for it") from error
     except OSError as error:
         why = error.strerror or error
         raise HarnessError(f"cannot write {path}: its lock, {place.name} beside it: {why}; {advice}") from error
     remove_unfinished(path)
-    return Lock(place, descriptor)
+    return lock
 
 
-def _locked(place: Path) -> int | None:
-    """The descriptor of a lock file, locked; None if another process has the lock or has just released it."""
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.lstat(place)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
+def release(lock: FileLock) -> None:
+    """Give a lock up. Its file is removed first: whoever waits for it notices, and makes another."""
+    with suppress(OSError):
+        os.unlink(lock.lock_file)
+    lock.release()
 
 
 def remove_unfinished(path: Path) -> None:
@@ -144,4 +120,4 @@ def locked(path: Path, wait: float | None = None, advice: str = _UNCHANGED) -> I
     try:
         yield
     finally:
-        lock.release()
+        release(lock)

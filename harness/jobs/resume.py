@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.files import acquire
+from harness.files import acquire, release
 from harness.jobs import checkpoint, run_file
 from harness.jobs.job import Engine, Job
 from harness.jobs.run_file import MAKE_ROOM
@@ -155,5 +155,5 @@ def _interrupted(
         job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
         return JobFiles(folder, job, candidate.stamp, lock)
     except HarnessError:
-        lock.release()
+        release(lock)
         raise

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from errno import ENOSPC
 from pathlib import Path
 
+from filelock import FileLock
+
 from harness import files
 from harness.errors import HarnessError
 from harness.jobs import checkpoint
@@ -32,7 +34,7 @@ class JobFiles:
     HarnessError if the folder cannot be written, or if a folder has the name of a run file.
     """
 
-    def __init__(self, folder: Path, job: Job, stamp: str | None = None, lock: files.Lock | None = None) -> None:
+    def __init__(self, folder: Path, job: Job, stamp: str | None = None, lock: FileLock | None = None) -> None:
         self.job = job
         self.progress = Progress(job.seeds)
         self._folder, self._stamp, self._lock = folder / job.step.id, stamp, lock
@@ -106,7 +108,7 @@ class JobFiles:
         for file in self._files.values():
             file.close()
         if self._lock is not None:
-            self._lock.release()
+            files.release(self._lock)
             self._lock = None
 
 
@@ -127,4 +129,4 @@ def remove_leftovers(folder: Path) -> None:
     for path in folder.glob(f"seed*{files.LOCK}"):
         if not path.with_suffix(CHECKPOINT).exists():
             with suppress(HarnessError):  # a training that has just started
-                files.acquire(path.with_suffix(CHECKPOINT), wait=0).release()
+                files.release(files.acquire(path.with_suffix(CHECKPOINT), wait=0))

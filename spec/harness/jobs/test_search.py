@@ -227,6 +227,7 @@ def test_a_trial_is_saved_even_if_its_log_was_spoilt_meanwhile(tmp_path: Path) -
 
 
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").touch()
     with pytest.raises(HarnessError, match=r"cannot write .*log\.jsonl"):
         append(tmp_path / "nowhere" / "log.jsonl", Trial("a", 1, "f", 0, (1.0,), 1.0, 1.0))
 

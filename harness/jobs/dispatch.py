@@ -39,7 +39,7 @@ def run_jobs(
     Raises HarnessError if the step cannot be trained at all, before any file is opened; if a file cannot be written;
     and, after the last run, if a worker died or met an error. The epochs that it reported are saved in its checkpoint.
     """
-    check_output(step, step.model(), torch.device("cpu"))
+    check_output(step, step.network(), torch.device("cpu"))
     for run in resumable.finished:
         for epoch in run.epochs:
             on_epoch(step, run.seed, epoch)

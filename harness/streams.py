@@ -1,7 +1,7 @@
 """The standard streams of a command, whatever they are connected to: a terminal, a pipe, a full disk, or nothing.
 
-Left to itself, Python loses what is printed to a closed standard output, reports a full one in a traceback at exit, ends
-at the first letter that a terminal does not have, and stops a training because nobody reads its progress.
+Left to itself, Python loses what is printed to a closed standard output, reports a full one in a traceback at exit,
+fails at the first letter that a terminal does not have, and ends a training because nobody reads its progress.
 """
 
 import io

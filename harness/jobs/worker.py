@@ -25,8 +25,8 @@ from harness.training.trainer import Trainer
 def work(job: Job, data: MNIST) -> Iterator[Update]:
     """Train a job on the device that holds the data; yield one update at the start and one per epoch.
 
-    Raises HarnessError and nothing else: if the step cannot be trained, if the checkpoint does not belong to the job, or
-    if the device runs out of memory.
+    Raises HarnessError and nothing else: if the step cannot be trained, if the checkpoint does not belong to the job,
+    or if the device runs out of memory.
     """
     device = data.train_images.device
     made = provenance(job.step, device, made_by(job.trainer))

@@ -17,9 +17,10 @@ import torch
 
 from harness.errors import HarnessError
 from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
+from harness.jobs.child import exit_reason
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
-from harness.jobs.processes import Processes, exit_reason
+from harness.jobs.processes import Processes
 from harness.run import Run
 from harness.step import Step
 from harness.training.train import groups

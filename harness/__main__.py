@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from harness.errors import HarnessError, foreign
+from harness.escape import printable
 from harness.streams import ReaderGoneError, run
 
 VERBS = {
@@ -80,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports bad usage in one line, with status 2."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"{self.prog}: error: {printable(message)} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(2)
 
 

@@ -3,14 +3,20 @@
 import argparse
 from pathlib import Path
 
-from harness.files import unwritable
+from harness import escape, files
+from harness.commands.arguments import parse_path
+from harness.errors import HarnessError
 from harness.ladder import steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `report`."""
-    parser.add_argument("-o", "--output", default="report.html", metavar="FILE", help="default: report.html")
-    parser.add_argument("--plot", metavar="FILE", help="instead, write accuracy against parameters to FILE as SVG")
+    parser.add_argument(
+        "-o", "--output", type=parse_path, default="report.html", metavar="FILE", help="default: report.html"
+    )
+    parser.add_argument(
+        "--plot", type=parse_path, metavar="FILE", help="instead, write accuracy against parameters to FILE as SVG"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,10 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.report import page
 
     path = Path(arguments.plot or arguments.output)
+    if path.exists() and not path.is_file():
+        raise HarnessError(f"{path} is not a file that could be replaced; name another")
     text = page.plot(steps().values()) if arguments.plot else report.html(steps().values(), page.mnist_images())
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise unwritable(path, error, "name another file") from error
-    print(path)
+    files.write(path, text.encode(), advice="name another file")
+    print(escape.printable(str(path)))
     return 0

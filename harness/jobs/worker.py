@@ -29,18 +29,19 @@ def work(job: Job, data: MNIST) -> Iterator[Update]:
     or if the device runs out of memory.
     """
     device = data.train_images.device
-    made = provenance(job.step, device, made_by(job.trainer))
     started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
-    head = {**started, **made, **job.head, "together": len(job.seeds)}
     progress = Progress(job.seeds)
-    with boundary(job, device), training(job.step, job.seeds, data, job.trainer) as trainer:
-        if job.checkpoint is not None:
-            saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
-            _restore(job, trainer, saved, made)
-            head, progress = saved.head, saved.progress
-        yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
-        for outcomes in train(job.step, trainer, progress, job.epochs):
-            yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
+    with boundary(job, device):
+        made = provenance(job.step, device, made_by(job.trainer))
+        head = {**started, **made, **job.head, "together": len(job.seeds)}
+        with training(job.step, job.seeds, data, job.trainer) as trainer:
+            if job.checkpoint is not None:
+                saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
+                _restore(job, trainer, saved, made)
+                head, progress = saved.head, saved.progress
+            yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
+            for outcomes in train(job.step, trainer, progress, job.epochs):
+                yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
 
 
 def _restore(job: Job, trainer: Trainer, saved: Checkpoint, made: dict[str, Any]) -> None:

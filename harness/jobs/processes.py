@@ -111,10 +111,11 @@ class _Worker:
         Calls are counted and not seconds, of which a machine that was suspended would miss many at once.
         """
         self.missed += 1
-        if self.task is not None and self.missed * self.period > (silence if self.heard else START):
+        patience = silence if self.heard else START
+        if self.task is not None and self.missed * self.period > patience:
             self.child.process.kill()  # one that was stopped would not heed SIGTERM
             yield self._lose(
-                f"its worker stood still for {silence:.0f} seconds, stopped or waiting for a lock, and was ended; "
+                f"its worker stood still for {patience:.0f} seconds, stopped or waiting for a lock, and was ended; "
                 "go on with --resume"
             )
 

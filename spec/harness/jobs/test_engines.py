@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,14 @@ def by_seed(runs: list[Run]) -> dict[int, Run]:
     return {run.seed: replace(run, epochs=tuple(replace(epoch, seconds=0.0) for epoch in run.epochs)) for run in runs}
 
 
-def test_processes_give_the_same_runs(tmp_path: Path) -> None:
+def test_processes_give_the_same_runs_on_a_machine_that_is_suspended_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = by_seed(list(train(small.Plain, Local(CPU), tmp_path / "local")))
+    hours = count(0, 3600.0)  # by the clock of this process, an hour between two looks at it
+    monkeypatch.setattr(time, "monotonic", lambda: next(hours))
     assert by_seed(list(train(small.Plain, Processes([CPU, CPU]), tmp_path / "processes"))) == expected
+    assert next(hours) > 10 * 3600
 
 
 @pytest.mark.slow

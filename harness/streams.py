@@ -14,8 +14,8 @@ from typing import Any
 from harness.errors import HarnessError
 
 
-class ReaderGoneError(HarnessError):
-    """Nobody reads standard output any more, as after `| head`."""
+class ReaderGoneError(KeyboardInterrupt):
+    """Nobody reads standard output any more, as after `| head`: an interrupt, since whoever asked has left."""
 
 
 class _Results(io.FileIO):
@@ -25,7 +25,7 @@ class _Results(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError as error:
-            raise ReaderGoneError("nobody reads standard output any more") from error
+            raise ReaderGoneError from error
         except OSError as error:
             raise HarnessError(f"cannot write to standard output: {error.strerror}") from error
 
@@ -57,7 +57,7 @@ def run(main: Callable[[], int], program: str) -> int:
     status = main()
     try:
         sys.stdout.flush()
-    except HarnessError:  # which main has reported; flushing at exit must not fail once more
+    except (HarnessError, ReaderGoneError):  # which main has reported; flushing at exit must not fail once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return status
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 
 from harness.run import EAGER, NATIVE
 
@@ -49,14 +50,14 @@ def add_trainer(parser: argparse.ArgumentParser) -> None:
 
 def parse_seed(text: str) -> int:
     """A seed: 0 or more, and small enough for torch; ArgumentTypeError otherwise."""
-    if not text.isdecimal():
+    if not re.fullmatch("[0-9]+", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed; give whole numbers of 0 or more")
     return _at_most(2**63 - 1, text)
 
 
 def parse_positive(text: str) -> int:
     """A whole number of 1 or more; ArgumentTypeError otherwise."""
-    if not text.isdecimal() or not text.strip("0"):
+    if not re.fullmatch("0*[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return _at_most(2**31 - 1, text)
 

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.b is None) == (arguments.against is None):
         raise HarnessError("name a second step, or a record with --against, and not both")
     a = find(arguments.a)
-    b = find(arguments.b) if arguments.b else a
+    b = a if arguments.b is None else find(arguments.b)
     records = recorded(a), recorded(b) if arguments.against is None else against(a, Path(arguments.against))
     names = a.id, escape.printable(str(arguments.against or b.id))
     ours, theirs = (quantities.values(saved.runs, quantities.final) for saved in records)

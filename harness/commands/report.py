@@ -25,9 +25,19 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.report import page
 
     path = Path(arguments.plot or arguments.output)
-    if path.exists() and not path.is_file():
-        raise HarnessError(f"{path} is not a file that could be replaced; name another")
+    _check(path)
     text = page.plot(steps().values()) if arguments.plot else report.html(steps().values(), page.mnist_images())
     files.write(path, text.encode(), advice="name another file")
     print(escape.printable(str(path)))
     return 0
+
+
+def _check(path: Path) -> None:
+    """Raise HarnessError for a path that no file can be written to, before the page is made: that takes a minute."""
+    try:
+        if path.exists() and not path.is_file():
+            raise HarnessError(f"cannot write {path}: it is not a file; name another file")
+        if not path.parent.is_dir():
+            raise HarnessError(f"cannot write {path}: there is no such folder; name another file")
+    except OSError as error:
+        raise files.unwritable(path, error, "name another file") from error

@@ -95,9 +95,10 @@ def _reachable_host(address: str) -> str:
         raise HarnessError(f"--ray-address {address} is not of the form HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         # Ray itself would keep trying for minutes.
-        raise HarnessError(f"the Ray cluster at {address} cannot be reached: {error.strerror or error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise HarnessError(f"the Ray cluster at {address} cannot be reached: {why}") from error
     return host
 
 

@@ -4,6 +4,7 @@ Nothing imports torch before a test runs, so that `pytest --help` answers at onc
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -66,7 +67,7 @@ def _number(option: str) -> Callable[[str], int]:
     """A converter for an option that takes a whole number of one or more, and no more than anybody could wait for."""
 
     def convert(text: str) -> int:
-        if not text.isdecimal() or not text.strip("0"):
+        if not re.fullmatch("0*[1-9][0-9]*", text):
             raise pytest.UsageError(f"{option} must be a whole number of 1 or more, not {text!r}")
         if len(text) > len(str(MOST)) or int(text) > MOST:
             raise pytest.UsageError(f"{option} must be {MOST:,} or less, not {text[:30]}")

@@ -68,10 +68,11 @@ class Empty(nn.Module):
 def step(number: int, model: Any) -> type[small.Plain]:
     """A step of that model, which another process finds in this module."""
     body = {"__doc__": small.Plain.__doc__, "__module__": __name__, "model": model, "recipe": RECIPE}
-    made = type(f"Step{number}", (small.Plain,), body)
+    made: Any = type(f"Step{number}", (small.Plain,), body)
     made.id = f"mine/step{number}"
     setattr(sys.modules[__name__], made.__name__, made)
-    return made
+    step: type[small.Plain] = made
+    return step
 
 
 def network(part: str, act: Callable[..., Any]) -> type[Network]:
@@ -161,7 +162,7 @@ def test_the_command_reports_one_line_and_status_2(
     assert (status, runs) == (2, [])
     *before, last = err.splitlines()
     assert before in ([], [f"{made.id} is trained by eager torch"])
-    in_training = issubclass(made.model, Network) and made.model.in_training is not None  # type: ignore[arg-type]
+    in_training = getattr(made.model, IN_TRAINING, None) is not None
     assert last.startswith(f"python -m harness train: error: {made.id}{', seed 7' * in_training}: {message}")
 
 

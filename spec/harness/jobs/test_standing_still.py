@@ -45,15 +45,14 @@ def test_a_process_that_computes_nothing_sends_no_sign_of_life(monkeypatch: pyte
 
 def test_the_work_of_the_thread_that_looks_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = Pipe()
-    own, looked = count(), threading.Event()
+    whole, own, looked = count(10.0), count(), threading.Event()
 
     def thread_time() -> float:
         if (seconds := next(own)) > 5:
             looked.set()
         return float(seconds)
 
-    monkeypatch.setattr(time, "process_time", lambda: 10.0 + next(whole))
-    whole = count()
+    monkeypatch.setattr(time, "process_time", lambda: next(whole))
     monkeypatch.setattr(time, "thread_time", thread_time)
     with heartbeat(ours, period=0.001):
         assert looked.wait(60)

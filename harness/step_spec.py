@@ -96,7 +96,8 @@ class StepSpec(Step):
         """A few steps of the recipe's optimizer on one synthetic batch lower the loss."""
         from harness.training.overfit import overfit_one_batch
 
-        before, after = overfit_one_batch(type(self))
+        with foreign("its recipe", self.id):
+            before, after = overfit_one_batch(type(self))
         assert after < before, f"{self.id}: the loss on one batch went from {before:.4f} to {after:.4f}"
 
     def test_accuracy(self, train_seeds: "Callable[[type[Step]], list[Run]]") -> None:

@@ -21,7 +21,7 @@ from harness.commands.arguments import (
 )
 from harness.commands.console import bare_table, console, display
 from harness.device import device_of
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.ladder import find
 from harness.run import Run
 from harness.step import GOAL, Step
@@ -111,7 +111,8 @@ def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
     """Profile a few training steps; print the operators and where the traces are."""
     from harness.benchmark.profiler import trace
 
-    traces = trace(step, device_of(arguments.device), Path(arguments.profile))
+    with foreign("its recipe", step.id):
+        traces = trace(step, device_of(arguments.device), Path(arguments.profile))
     print(traces.table)
     print(f"for ui.perfetto.dev: {traces.perfetto}")
     print(f"for TensorBoard: tensorboard --logdir {arguments.profile}")

@@ -268,3 +268,18 @@ def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path,
         1,
         "all are on 127.0.0.1; Ctrl-C ends it with status 130",
     )
+
+
+def test_a_ray_whose_process_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does, by the hand of Ray itself, when its daemon on this machine dies; here before it has answered."""
+    from harness.jobs import ray_cluster
+
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: True)
+    monkeypatch.setattr(ray_cluster, "_drive", dies)
+    with pytest.raises(HarnessError) as error:
+        engine_of("ray", "cpu")
+    assert str(error.value) == ("the Ray cluster is lost: a daemon of Ray died (exit status 7); go on with --resume")
+
+
+def dies(connection: Any, address: str | None) -> None:
+    os._exit(7)

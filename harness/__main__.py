@@ -2,16 +2,18 @@
 
 import argparse
 import importlib
-import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
+from harness.escape import printable
+from harness.streams import ReaderGoneError, run
 
 VERBS = {
-    "check": "Check any network: layers, parameters, receptive field, remarks, and whether it holds a goal.",
-    "new": "Make a project of your own with a first step, or add the next step to a ladder.",
+    "check": "Check any network: its layers, parameters and field, what to remark, and whether it holds a goal.",
+    "new": "Make a project of your own with a first step, or the next step of a ladder.",
     "train": "Train a step with some seeds and say whether it held the goal.",
     "compare": "Compare two steps, or one step under two records, over common seeds.",
     "show": "Print the specification of a step, or list the steps.",
@@ -27,34 +29,53 @@ VERBS = {
 """Each verb is a module of harness.commands. Their summaries are here so that help imports none of them."""
 
 
+PROGRAM = "python -m harness"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 for success, 1 for a verdict against, 2 for what the user can mend, 130 for Ctrl-C."""
+    """Run one verb; the exit status.
+
+    0 for success, 1 for a verdict against and nothing else, 2 for what the user can mend, 130 for Ctrl-C, and 141 where
+    nobody reads standard output any more: that of a command which the signal SIGPIPE ended.
+    """
     words = sys.argv[1:] if arguments is None else arguments
-    parsed = _parser(words).parse_args(words)
+    verb = next((word for word in words if word in VERBS), None)
     try:
-        return int(parsed.run(parsed))
+        status = _run(words, verb)
+        sys.stdout.flush()
+    except ReaderGoneError:
+        return 128 + 13
     except HarnessError as error:
-        print(f"{parsed.prog}: error: {error}", file=sys.stderr)
-        return 2
+        if sys.flags.dev_mode:
+            traceback.print_exception(error)
+        message, status = f"error: {error}", 2
     except KeyboardInterrupt:
-        print(f"{parsed.prog}: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader has closed the pipe, as `head` does; flushing the rest at exit must not fail a second time.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        message, status = "interrupted", 130
+    else:
+        return status
+    print(f"{PROGRAM}{f' {verb}' if verb else ''}: {message}", file=sys.stderr)
+    return status
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m harness", description="Train, inspect and measure the steps of the ladders.")
+def _run(words: Sequence[str], verb: str | None) -> int:
+    try:
+        arguments = _parser(verb).parse_args(words)
+    except SystemExit as end:  # after --help, or after the line that says what is wrong with the words
+        return int(end.code or 0)
+    with foreign("it"):
+        return int(arguments.run(arguments))
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description="Train, inspect and measure the steps of the ladders.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    chosen = next((word for word in words if word in VERBS), None)
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary)
         if name == chosen:
-            command = importlib.import_module(f"harness.commands.{name}")
+            with foreign("its import", name):
+                command = importlib.import_module(f"harness.commands.{name}")
             command.add_arguments(verb)
-            verb.set_defaults(run=command.run, prog=verb.prog)
+            verb.set_defaults(run=command.run)
     return parser
 
 
@@ -62,9 +83,9 @@ class _Parser(argparse.ArgumentParser):
     """Reports bad usage in one line, with status 2."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"{self.prog}: error: {printable(message)} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(2)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main, PROGRAM))

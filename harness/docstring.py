@@ -101,12 +101,14 @@ def _sentence(text: str) -> Sentence:
 def parse(text: str | None, name: str) -> Docstring:
     """Read the docstring of a specification; `name` is how an error refers to it.
 
-    Raises HarnessError if Target, Result or Analysis is missing or empty, or if the sections are in another order.
+    Raises HarnessError if Target, Result or Analysis is missing or empty, if a section or an entry under Result stands
+    twice, or if the sections are in another order.
     """
     title, *rest = inspect.cleandoc(text or "").split("\n", 1)
     if not title:
         raise HarnessError(f"{name}: the spec has no docstring; it needs a title and {', '.join(_SECTIONS)}")
     pieces = re.split(r"^(\w+):[ ]*$", rest[0] if rest else "", flags=re.MULTILINE)
+    _refuse_twice(f"{name}: the section", pieces[1::2])
     texts = {head: inspect.cleandoc("\n" + body) for head, body in zip(pieces[1::2], pieces[2::2], strict=True)}
     for section in _SECTIONS:
         if not texts.get(section):
@@ -114,7 +116,15 @@ def parse(text: str | None, name: str) -> Docstring:
     if tuple(texts) not in (_SECTIONS, (*_SECTIONS, _NOTES)):
         order = f"{', '.join(_SECTIONS)}, and {_NOTES} if there are any"
         raise HarnessError(f"{name}: the sections are {', '.join(texts)}; they must be {order}")
+    _refuse_twice(f"{name}: under Result, the entry", re.findall(r"^(\w+):", texts["Result"], flags=re.MULTILINE))
     return Docstring(*texts.values())
+
+
+def _refuse_twice(what: str, heads: list[str]) -> None:
+    """Raise HarnessError for a head that stands twice, of which one would be lost."""
+    for head in heads:
+        if heads.count(head) > 1:
+            raise HarnessError(f"{what} {head} stands twice; make one of them")
 
 
 def entry(section: str, label: str) -> str | None:

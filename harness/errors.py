@@ -1,6 +1,13 @@
-"""The exception that is meant for users."""
+"""The exceptions that are meant for users, and the boundary that turns those of a user's own code into them."""
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from harness.escape import printable
+
+LONGEST = 300  # characters of a foreign message; some libraries print whole tensors
 
 
 class HarnessError(Exception):
@@ -12,3 +19,49 @@ class HarnessError(Exception):
 
     def __str__(self) -> str:
         return printable(super().__str__())
+
+
+class ForeignError(HarnessError):
+    """An exception of a user's own code in one line; the exception itself is its cause."""
+
+    def __init__(self, what: str, whose: str = "") -> None:
+        super().__init__(f"{whose}: {what}" if whose else what)
+        self.what = what
+
+
+@contextmanager
+def foreign(stage: str, whose: str = "") -> Iterator[None]:
+    """The boundary around a user's own code: whatever it raises becomes a ForeignError, SystemExit included.
+
+    `stage` is what raises, such as "its constructor", and `whose` the step or the module that it belongs to. Of
+    boundaries within each other, the innermost names the stage, since it knows best, and the outermost whose it is,
+    since it knows the seed. Our own errors pass as they are, and so does Ctrl-C.
+    """
+    try:
+        yield
+    except ForeignError as error:
+        raise ForeignError(error.what, whose) if whose else error from error.__cause__
+    except (HarnessError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ForeignError(f"{stage} raised {described(error)}", whose) from error
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line: its type, the first line of its message, and the line of a user's code it came from."""
+    try:
+        first = str(error).strip().splitlines()[:1]
+    except (Exception, SystemExit):  # this, too, is a user's own code
+        first = []
+    text = ": ".join([type(error).__name__, *(line[:LONGEST] for line in first)])
+    return f"{text}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line that is neither torch's nor Python's: of a user's code if there is any, else of ours."""
+    places = {}
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        package, file = str(frame.f_globals.get("__name__")).partition(".")[0], frame.f_code.co_filename
+        if package not in ("contextlib", "importlib", "torch") and not file.startswith("<"):
+            places[package == "harness"] = f" ({os.path.basename(file)}, line {line})"
+    return "" if isinstance(error, SyntaxError) else places.get(False) or places.get(True, "")

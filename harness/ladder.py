@@ -7,8 +7,9 @@ import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.step import Step
 
 
@@ -113,10 +114,10 @@ def steps() -> dict[str, type[Step]]:
     The ladders are the subpackages of the package `spec`. Raises HarnessError for a spec that cannot be imported, a
     spec file that is not named test_<nn>_<step>.py, and two specs with the same id.
     """
-    package = importlib.import_module("spec")
+    package = _import("spec")
     found: dict[str, type[Step]] = {}
     for ladder in sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg):
-        folder = importlib.import_module(f"spec.{ladder}")
+        folder = _import(f"spec.{ladder}")
         for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
             for step in _specs_in(f"spec.{ladder}.{name}"):
                 if step.id in found:
@@ -128,13 +129,15 @@ def steps() -> dict[str, type[Step]]:
     return found
 
 
+def _import(name: str) -> ModuleType:
+    with foreign("its import", name):
+        return importlib.import_module(name)
+
+
 def _specs_in(module_name: str) -> list[type[Step]]:
     if module_name.startswith("spec.harness.") or module_name.endswith(".candidates"):
         return []  # tests of the harness, which define specs of their own, and the candidates of `harness search`
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # the file of a user may raise anything
-        raise HarnessError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
+    module = _import(module_name)
     specs = [
         value
         for value in vars(module).values()

@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 
 from harness import data, machine, strict_json
-from harness.errors import HarnessError
+from harness.errors import ForeignError, HarnessError, foreign
 from harness.machine import hardware as hardware
 from harness.run import EAGER, NATIVE
 from harness.step import Step
@@ -36,7 +36,7 @@ def fingerprint(step: type[Step]) -> str:
     The hash covers the operations in order with their arguments, the settings of the layers, the names and shapes of
     the weights, and the recipe.
     """
-    model = step.model()
+    model = step.network()
     lines = _operations(model)
     lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
     return hashlib.sha256("\n".join([*lines, repr(step.recipe)]).encode()).hexdigest()[:16]
@@ -45,8 +45,9 @@ def fingerprint(step: type[Step]) -> str:
 def _operations(model: nn.Module) -> list[str]:
     """The traced graph, one line per node; a network that cannot be traced is represented by its layers alone."""
     try:
-        graph = fx.symbolic_trace(model).graph
-    except (fx.proxy.TraceError, TypeError):
+        with foreign("its forward pass"):
+            graph = fx.symbolic_trace(model).graph
+    except ForeignError:
         return [_settings(model)]
     layers = dict(model.named_modules())
     index = {node: f"%{number}" for number, node in enumerate(graph.nodes)}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import docstring
+from harness.errors import HarnessError, foreign
 from harness.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -73,6 +74,17 @@ class Step:
         varied.id, varied.ladder, varied.source = f"{cls.id}@{name}", cls.ladder, cls.source
         varied.title = f"{cls.title}, with {', '.join(f'{field} {value}' for field, value in change.items())}"
         return varied
+
+    @classmethod
+    def network(cls) -> "nn.Module":
+        """A new network; HarnessError if `model` does not return one."""
+        from torch import nn
+
+        with foreign("its constructor", cls.id):
+            network = cls.model()
+        if not isinstance(network, nn.Module):
+            raise HarnessError(f"{cls.id}: its model is {type(network).__name__}, which is not a torch.nn.Module")
+        return network
 
     @classmethod
     def planned_runs(cls) -> int:

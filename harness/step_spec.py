@@ -6,6 +6,7 @@ Free of torch until a test runs, so that pytest can list options and steps witho
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from harness.errors import foreign
 from harness.ladder import broken, ends, find, rules, steps
 from harness.step import GOAL, GOAL_EPOCHS, Step
 
@@ -68,14 +69,16 @@ class StepSpec(Step):
 
     def test_parameters(self) -> None:
         """The network has as many trainable parameters as the spec says."""
-        counted = sum(weight.numel() for weight in type(self).model().parameters() if weight.requires_grad)
+        counted = sum(weight.numel() for weight in type(self).network().parameters() if weight.requires_grad)
         assert counted == self.parameters, f"{self.id} has {counted:,} parameters, its spec says {self.parameters:,}"
 
     def test_receptive_field(self) -> None:
         """One output of the network sees as many pixels as the spec says, down and across."""
         from harness.receptive_field import receptive_field
 
-        size = receptive_field(type(self).model(), (1, 28, 28)).size
+        network = type(self).network()
+        with foreign("its forward pass", self.id):
+            size = receptive_field(network, (1, 28, 28)).size
         side = self.receptive_field
         assert size == (side, side), f"{self.id} sees {size[0]} x {size[1]} pixels, its spec says {side} x {side}"
 
@@ -106,7 +109,8 @@ class StepSpec(Step):
         """A few steps of the recipe's optimizer on one synthetic batch lower the loss."""
         from harness.training.overfit import overfit_one_batch
 
-        before, after = overfit_one_batch(type(self))
+        with foreign("its recipe", self.id):
+            before, after = overfit_one_batch(type(self))
         assert after < before, f"{self.id}: the loss on one batch went from {before:.4f} to {after:.4f}"
 
     def test_accuracy(self, train_seeds: "Callable[[type[Step]], list[Run]]") -> None:

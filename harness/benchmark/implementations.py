@@ -66,7 +66,7 @@ class Notebook:
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.device = step.recipe, device
-        self.model = step.model().to(device)
+        self.model = step.network().to(device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
             lr=step.recipe.lr,

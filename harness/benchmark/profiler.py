@@ -82,7 +82,7 @@ def _profiled(step: type[Step], device: torch.device) -> profile:
     total = _SKIPPED + _WAIT + _WARMUP + ACTIVE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        model = step.model().to(device).to(memory_format=layout(device))
+        model = step.network().to(device).to(memory_format=layout(device))
         check_output(step, model, device)
         model.train()
         trainer = SingleTrainer(model, step.recipe, unteachable(total * step.recipe.batch_size).to(device), seed=0)

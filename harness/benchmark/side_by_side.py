@@ -178,14 +178,14 @@ def operations_of_epoch(step: type[Step], train: int, test: int) -> int:
     A multiplication and an addition count as two. A teacher predicts every training image. Normalization, activation,
     dropout and augmentation are not counted, so that the time of these operations is a lower bound.
     """
-    model = step.model().to("meta")
+    model = step.network().to("meta")
     images = torch.empty(2, 1, 28, 28, device="meta")
     formulas = {torch.ops.aten.convolution_backward: _backward_of_convolution}
     with FlopCounterMode(display=False, custom_mapping=formulas) as backward:
         F.nll_loss(model(images), torch.zeros(2, dtype=torch.int64, device="meta")).backward()
     operations = int(backward.get_total_flops()) * train + _operations_of_prediction(model, images) * test
     if (teacher := step.recipe.teacher) is not None:
-        operations += _operations_of_prediction(find(teacher.step).model().to("meta"), images) * train
+        operations += _operations_of_prediction(find(teacher.step).network().to("meta"), images) * train
     return operations // len(images)
 
 

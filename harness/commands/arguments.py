@@ -1,6 +1,8 @@
 """The arguments that several verbs share, each written once, and the types of their numbers."""
 
 import argparse
+import os
+import re
 
 from harness.run import EAGER, NATIVE
 
@@ -12,7 +14,16 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """--data, a folder for `harness.data.load`."""
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)")
+    parser.add_argument(
+        "--data", type=parse_path, metavar="DIR", help="folder with the MNIST files (default: MNIST_DIR, cache, fetch)"
+    )
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """--out, the folder that `harness.jobs` writes to."""
+    parser.add_argument(
+        "--out", type=parse_path, default="runs", metavar="DIR", help="folder for the run files (default: runs)"
+    )
 
 
 def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
@@ -39,13 +50,30 @@ def add_trainer(parser: argparse.ArgumentParser) -> None:
 
 def parse_seed(text: str) -> int:
     """A seed: 0 or more, and small enough for torch; ArgumentTypeError otherwise."""
-    if not text.isdecimal() or int(text) >= 2**63:
+    if not re.fullmatch("[0-9]+", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed; give whole numbers of 0 or more")
-    return int(text)
+    return _at_most(2**63 - 1, text)
 
 
 def parse_positive(text: str) -> int:
     """A whole number of 1 or more; ArgumentTypeError otherwise."""
-    if not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch("0*[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return _at_most(2**31 - 1, text)
+
+
+def _at_most(most: int, text: str) -> int:
+    if len(text) > len(str(most)) or int(text) > most:
+        raise argparse.ArgumentTypeError(f"{text[:30]} is too large; the largest is {most}")
     return int(text)
+
+
+def parse_path(text: str) -> str:
+    """The name of a file or a folder; ArgumentTypeError for one that none can have."""
+    try:
+        possible = bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file or a folder")
+    return text

@@ -6,7 +6,7 @@ import sys
 
 from harness.commands.arguments import add_data, add_device
 from harness.device import device_of
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.ladder import find
 
 
@@ -30,7 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.record and not RESULTS.parent.is_dir():
         raise HarnessError(f"--record writes to {RESULTS.parent}, which does not exist; run it in a checkout")
     data = load(arguments.data)
-    results = [bench(step, data, device, lambda part: print(part, file=sys.stderr)) for step in steps]
+    results = []
+    for step in steps:
+        with foreign("its recipe", step.id):
+            results.append(bench(step, data, device, lambda part: print(part, file=sys.stderr)))
     print(json.dumps(results) if arguments.json else sections(results))
     if arguments.record:
         save(results)

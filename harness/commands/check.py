@@ -1,4 +1,4 @@
-"""Check any network: its layers, parameters and receptive field, what to remark, and whether it holds a goal."""
+"""Check any network: its layers, parameters and field, what to remark, and whether it holds a goal."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from harness import escape
+from harness.commands.arguments import parse_path
 from harness.commands.console import bare_table, console
 from harness.errors import HarnessError
 from harness.ladder import find
@@ -21,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `compare`."""
     parser.add_argument("a", metavar="A", help="a step with a record, such as five_steps/step3")
     parser.add_argument("b", metavar="B", nargs="?", help="the step to compare it with")
-    parser.add_argument("--against", metavar="FILE", help="instead of B: another record of A, from another machine say")
+    parser.add_argument(
+        "--against", type=parse_path, metavar="FILE", help="instead of B: another record of A, from another machine say"
+    )
     parser.add_argument("--markdown", action="store_true", help='Markdown, as for >> "$GITHUB_STEP_SUMMARY"')
 
 
@@ -32,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.b is None) == (arguments.against is None):
         raise HarnessError("name a second step, or a record with --against, and not both")
     a = find(arguments.a)
-    b = find(arguments.b) if arguments.b else a
-    records = recorded(a), against(a, Path(arguments.against)) if arguments.against else recorded(b)
+    b = a if arguments.b is None else find(arguments.b)
+    records = recorded(a), recorded(b) if arguments.against is None else against(a, Path(arguments.against))
     names = a.id, escape.printable(str(arguments.against or b.id))
     ours, theirs = (quantities.values(saved.runs, quantities.final) for saved in records)
     comparison = paired(ours, theirs)
@@ -60,7 +63,11 @@ def against(step: type[Step], path: Path) -> "Record":
     """The record of a step in a file that the user names; HarnessError if it is not one."""
     from harness.evidence import record
 
-    if not path.is_file():
+    try:
+        missing = not path.is_file()
+    except OSError as error:
+        raise HarnessError(f"--against {path}: {error.strerror}") from error
+    if missing:
         raise HarnessError(f"--against {path}: there is no such file")
     return record.read_file(path, step)
 

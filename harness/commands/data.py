@@ -2,6 +2,7 @@
 
 import argparse
 
+from harness import escape
 from harness.commands.arguments import add_data
 
 
@@ -14,5 +15,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the folder of the four verified files as the last line."""
     from harness.data import folder
 
-    print(folder(arguments.data))
+    print(escape.printable(str(folder(arguments.data))))
     return 0

@@ -1,4 +1,4 @@
-"""Make a project of one's own: a ladder with a first step that passes its checks, or the next step of a ladder."""
+"""Make a project of your own with a first step, or the next step of a ladder."""
 
 import argparse
 import sys

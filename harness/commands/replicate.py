@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_data, add_device, add_engine
+from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import print_epoch
 from harness.errors import HarnessError
 from harness.ladder import find, steps, with_variants
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     add_data(parser)
-    parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
+    add_out(parser)
     add_engine(parser, default="processes")
 
 

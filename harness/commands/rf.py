@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.arguments import parse_positive
 from harness.commands.console import console, field_as_json, summary, table
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.ladder import find, nearest, steps
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.receptive_field import receptive_field
 
     model, size = _model(arguments.model), tuple(arguments.input_size)
-    field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
+    with foreign("its forward pass", arguments.model):
+        field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
     if arguments.json:
         asked = {"model": arguments.model, "input_size": arguments.input_size, "at": arguments.at}
         print(json.dumps(asked | field_as_json(field), indent=2))
@@ -51,11 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _model(name: str) -> nn.Module:
     from torch import nn
 
-    factory = find(name).model if "/" in name else _imported(name)
-    try:
+    factory = find(name).network if "/" in name else _imported(name)
+    with foreign("its constructor", name):
         model = factory()
-    except TypeError as error:
-        raise HarnessError(f"{name} cannot be called without arguments: {error}") from error
     if not isinstance(model, nn.Module):
         raise HarnessError(f"{name} gives {type(model).__name__}, which is not a torch.nn.Module")
     return model
@@ -64,13 +64,19 @@ def _model(name: str) -> nn.Module:
 def _imported(name: str) -> Any:
     """The callable of that dotted name. The ladders are not imported for it: one broken spec would be in its way."""
     path, _, attribute = name.rpartition(".")
+    if name.startswith(".") or name.endswith("."):
+        raise HarnessError(f"{name!r} is not a dotted name in full, such as torchvision.models.resnet18")
     if not path:
         raise HarnessError(f"no step and no importable callable is named {name!r}; {nearest(name, list(steps()))}")
-    try:
+    with foreign("its import", path):
         module = importlib.import_module(path)
-    except (ImportError, ValueError) as error:
-        raise HarnessError(f"{name!r} is not a step, and {path!r} cannot be imported: {error}") from error
-    found = getattr(module, attribute, None)
+        found = getattr(module, attribute, None)
     if not callable(found):
         raise HarnessError(f"{path} has no callable {attribute!r}; {nearest(attribute, dir(module))}")
+    try:
+        inspect.signature(found).bind()
+    except ValueError:
+        pass  # a built-in that does not say what it takes
+    except TypeError as error:
+        raise HarnessError(f"{name} cannot be called without arguments: {error}") from error
     return found

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_engine
 from harness.commands.console import bare_table, console, print_epoch
-from harness.errors import HarnessError
+from harness.errors import ForeignError, HarnessError, foreign
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -39,10 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _candidates(ladder: str) -> ModuleType:
     name = f"spec.{ladder}.candidates"
+    if not ladder.isidentifier():
+        raise HarnessError(f"{ladder!r} is not the name of a ladder, such as frontier")
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name not in (f"spec.{ladder}", name):
+        with foreign("its import", name):
+            return importlib.import_module(name)
+    except ForeignError as error:
+        if getattr(error.__cause__, "name", None) not in (f"spec.{ladder}", name):
             raise
         raise HarnessError(f"{ladder} has no candidates; there would be a file candidates.py in it") from error
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.console import console, summary, table
+from harness.errors import foreign
 from harness.ladder import find, steps
 from harness.step import GOAL, Step
 
@@ -45,7 +46,9 @@ def _show(step: type[Step], out: Console) -> None:
         _section(out, "Variants", *(f"{step.id}@{name}: {change}" for name, change in step.variants.items()))
     if step.follows is not None:
         _section(out, f"Changed since {step.follows}", *difference(find(step.follows), step))
-    field = receptive_field(step.model())
+    network = step.network()
+    with foreign("its forward pass", step.id):
+        field = receptive_field(network)
     out.print(table(field))
     out.print(summary(field))
 

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.table import Table
 
-from harness.commands.arguments import add_data, add_device, add_engine, add_trainer, parse_positive, parse_seed
+from harness.commands.arguments import (
+    add_data,
+    add_device,
+    add_engine,
+    add_out,
+    add_trainer,
+    parse_path,
+    parse_positive,
+    parse_seed,
+)
 from harness.commands.console import bare_table, console, display
 from harness.device import device_of
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.ladder import find
 from harness.run import Run
 from harness.step import GOAL, Step
@@ -31,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=parse_positive, metavar="N", help="stop after N epochs; such a run is no verdict"
     )
     add_data(parser)
-    parser.add_argument("--out", default="runs", metavar="DIR", help="folder for the run files (default: runs)")
+    add_out(parser)
     parser.add_argument("--resume", action="store_true", help="resume what was interrupted in the folder of --out")
     add_engine(parser, default="local")
     add_trainer(parser)
@@ -44,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profile",
+        type=parse_path,
         metavar="DIR",
         nargs="?",
         const="runs/profile",
@@ -104,7 +114,8 @@ def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
     """Profile a few training steps; print the operators and where the traces are."""
     from harness.benchmark.profiler import trace
 
-    traces = trace(step, device_of(arguments.device), Path(arguments.profile))
+    with foreign("its recipe", step.id):
+        traces = trace(step, device_of(arguments.device), Path(arguments.profile))
     print(traces.table)
     print(f"for ui.perfetto.dev: {traces.perfetto}")
     print(f"for TensorBoard: tensorboard --logdir {arguments.profile}")

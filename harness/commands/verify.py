@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.train is not None and arguments.id is None:
         raise HarnessError("--train is for one step; name it")
     existing = (step for step in steps().values() if weights.path_of(step).exists())
-    chosen = [find(arguments.id)] if arguments.id else list(existing)
+    chosen = list(existing) if arguments.id is None else [find(arguments.id)]
     if not chosen:
         raise HarnessError("no step has weights yet; make some with: python -m harness verify ID --train SEED")
     data = load(arguments.data).to(device_of(arguments.device))

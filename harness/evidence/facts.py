@@ -28,7 +28,7 @@ def difference(before: type[Step], after: type[Step]) -> list[str]:
 
     Layers are compared as the sequence of leaf modules in order of definition, with their settings.
     """
-    old, new = layers(before.model()), layers(after.model())
+    old, new = layers(before.network()), layers(after.network())
     changes = [line for line in difflib.ndiff(old, new) if line[0] in "-+"]
     return [*_counted(changes), *_fields("", before.recipe, after.recipe)]
 

@@ -40,7 +40,7 @@ def run_jobs(
     and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs that it
     reported are saved in its checkpoint.
     """
-    check_output(step, step.model(), torch.device("cpu"))
+    check_output(step, step.network(), torch.device("cpu"))
     for run in resumable.finished:
         for epoch in run.epochs:
             on_epoch(step, run.seed, epoch)

@@ -10,6 +10,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.run import EAGER, Outcome
 from harness.step import Step
+from harness.training.train import named
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Job:
     @property
     def name(self) -> str:
         """What error messages call it."""
-        return f"{self.step.id}, seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+        return named(self.step, self.seeds)
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,24 @@
 """The engine of processes: one process of one thread per core, or one process per GPU.
 
-A worker is a fresh interpreter. It receives the data once and then one job after the other. Updates are pickled by one
-process of ours for another, and go through a pipe that nobody else can open.
+A worker receives the data once and then one job after the other. While it computes it says so again and again, so that
+one that stands still, stopped by a signal or waiting for a lock for ever, is found and ended like one that died.
 """
 
+import pickle
 import signal
-import traceback
+import time
 from collections import deque
-from collections.abc import Sequence
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from threading import Event, Lock, Thread
 from typing import Any
 
 import torch
 
 from harness.data import MNIST
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
+from harness.jobs.child import Child, pickled
 from harness.jobs.job import Job, Results
 from harness.jobs.worker import work
 from harness.provenance import provenance
@@ -23,14 +26,18 @@ from harness.run import EAGER
 from harness.step import Step
 from harness.training.choice import made_by
 
-PATIENCE = 10.0  # seconds that a worker has to end before it is killed
+SILENCE = 300.0  # seconds; a compiler that a worker waits for takes less
+START = 600.0  # seconds until the first sign of life; a cold disk takes long to load torch
+CALLS = 30  # in that time
+ALIVE = "alive"
 
 
 class Processes:
-    """Trains in one process per device."""
+    """Trains in one process per device, and ends a worker that has been silent for some seconds."""
 
-    def __init__(self, devices: Sequence[torch.device]) -> None:
+    def __init__(self, devices: Sequence[torch.device], silence: float = SILENCE) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
+        self.silence, self.period = silence, silence / CALLS
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in a worker, which has one thread on the CPU."""
@@ -38,105 +45,132 @@ class Processes:
         return {**made, "threads": 1} if self.device.type == "cpu" else made
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
-        """Train the jobs. A worker that dies loses its own job and no other; a new worker takes its place."""
-        arrays = data.arrays()
-        waiting = deque(range(len(jobs)))
-        idle = [_Worker(device) for device in self.devices[: len(jobs)]]
-        busy: dict[Connection, tuple[_Worker, int]] = {}
+        """Train the jobs. A worker that dies or stands still loses its own job and no other; a new one replaces it."""
+        arrays, waiting = pickled(data.arrays()), deque(enumerate(jobs))
+        workers = [_Worker(device, self.period, arrays) for device in self.devices[: len(jobs)]]
+        called = time.monotonic()
         try:
-            for worker in idle:
-                worker.send(arrays)
-            while waiting or busy:
-                while waiting and idle:
-                    worker, index = idle.pop(), waiting.popleft()
-                    busy[worker.connection] = worker, index
-                    worker.send(jobs[index])
-                for connection in wait(list(busy)):
-                    worker, index = busy[connection]  # type: ignore[index]  # `wait` returns what it was given
-                    update = worker.receive(jobs[index])
-                    if update is not None:
-                        yield index, update
-                    if update is None or not worker.alive:
-                        del busy[worker.connection]
-                        if worker.alive:
-                            idle.append(worker)
-                        else:
-                            worker.end()
-                            if waiting:
-                                idle.append(_Worker(worker.device))
-                                idle[-1].send(arrays)
+            while True:
+                for place, worker in enumerate(workers):
+                    while waiting and worker.task is None:
+                        if worker.lost:
+                            worker.child.end()
+                            worker = workers[place] = _Worker(worker.device, self.period, arrays)
+                        yield from worker.take(*waiting.popleft())
+                busy = {worker.child.connection: worker for worker in workers if worker.task is not None}
+                if not busy:
+                    return
+                for connection in wait(list(busy), self.period):
+                    yield from busy[connection].receive()  # type: ignore[index]  # `wait` returns what it was given
+                if time.monotonic() - called >= self.period:
+                    called = time.monotonic()
+                    for worker in busy.values():
+                        yield from worker.call(self.silence)
         finally:
-            for worker in [*idle, *(worker for worker, _ in busy.values())]:
-                worker.end()
+            for worker in workers:
+                worker.child.end()
 
 
 class _Worker:
-    """A process that trains, as the process that started it sees it."""
+    """A process that trains, and the job that it has, if any."""
 
-    def __init__(self, device: torch.device) -> None:
-        context = get_context("spawn")  # a fork would copy torch's locks in whatever state they are
-        self.device = device
-        self.connection, remote = context.Pipe()
-        self.process = context.Process(target=_serve, args=(remote, str(device)), daemon=True)
-        self.process.start()
-        remote.close()  # else the death of the process would not close the pipe
-        self.alive = True
+    def __init__(self, device: torch.device, period: float, arrays: bytes) -> None:
+        self.device, self.period = device, period
+        self.child = Child(_serve, str(device), period)
+        self.child.send(arrays)
+        self.task: tuple[int, Job] | None = None
+        self.heard, self.lost, self.missed = False, False, 0
 
-    def send(self, value: Any) -> None:
-        """Send a value; if the process is dead, `receive` says so."""
+    def take(self, index: int, job: Job) -> Results:
+        """Begin a job, or yield why it cannot be sent: a step that its process could not import, for example."""
         try:
-            self.connection.send(value)
-        except OSError:
-            self.alive = False
+            with foreign("sending it to a worker", job.name):
+                self.child.send(pickled(job))
+        except HarnessError as error:
+            yield index, error
+        else:
+            self.task, self.missed = (index, job), 0
 
-    def receive(self, job: Job) -> Any:
-        """The next update, an error if the job failed or the worker died, or None once the job is over."""
+    def receive(self) -> Results:
+        """Receive a message, and yield it if it is an update or an error; after the last one the task is over."""
+        assert self.task is not None
         try:
-            return self.connection.recv()
-        except (EOFError, OSError):
-            self.alive = False
-            self.process.join(PATIENCE)
-            reason = exit_reason(self.process.exitcode)
-            return HarnessError(f"{job.name}: its worker died ({reason}); go on with --resume")
+            message = self.child.receive()
+        except EOFError as end:
+            yield self._lose(f"its worker died ({end}); go on with --resume")
+            return
+        self.heard, self.missed = True, 0
+        if message is None:
+            self.task = None
+        elif message != ALIVE:
+            yield self.task[0], message
 
-    def end(self) -> None:
-        """End the process and wait until it is gone."""
-        self.process.terminate()
-        self.process.join(PATIENCE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        self.connection.close()
+    def call(self, silence: float) -> Results:
+        """Count a call since the last message; after as many as make the silence too long, end the process.
+
+        Calls are counted and not seconds, of which a machine that was suspended would miss many at once.
+        """
+        self.missed += 1
+        patience = silence if self.heard else START
+        if self.task is not None and self.missed * self.period > patience:
+            self.child.process.kill()  # one that was stopped would not heed SIGTERM
+            yield self._lose(
+                f"its worker stood still for {patience:.0f} seconds, stopped or waiting for a lock, and was ended; "
+                "go on with --resume"
+            )
+
+    def _lose(self, what: str) -> tuple[int, HarnessError]:
+        assert self.task is not None
+        (index, job), self.task, self.lost = self.task, None, True
+        return index, HarnessError(f"{job.name}: {what}")
 
 
-def exit_reason(status: int | None) -> str:
-    """How a process ended: the name of a signal, or its exit status."""
-    if status is not None and status < 0:
-        return signal.Signals(-status).name
-    return f"exit status {status}"
-
-
-def _serve(connection: Connection, device: str) -> None:
+def _serve(connection: Connection, device: str, period: float) -> None:
     """Receive jobs and train them, until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; our parent ends us
     if device == "cpu":
         torch.set_num_threads(1)
-    try:
-        data = MNIST.of_arrays(connection.recv()).to(device)
+    with suppress(EOFError, OSError):  # of the connection alone: our parent is gone
+        arrays, data = connection.recv(), None
         while True:
-            job = connection.recv()
-            try:
-                for update in work(job, data):
-                    connection.send(update)
-                connection.send(None)
-            except HarnessError as error:
-                connection.send(error)
-                connection.send(None)
-            except OSError:
-                raise
-            except Exception as error:  # a user's network may raise anything
-                traceback.print_exc()
-                connection.send(HarnessError(f"{job.name}: {type(error).__name__}: {error}"))
-                connection.send(None)
-    except (EOFError, OSError):
-        return  # our parent is gone
+            raw = connection.recv_bytes()
+            with heartbeat(connection, period) as send:
+                try:
+                    with foreign("loading it"):
+                        job = pickle.loads(raw)
+                        data = data or MNIST.of_arrays(arrays).to(device)
+                    for update in work(job, data):
+                        send(update)
+                except HarnessError as error:
+                    send(HarnessError(str(error)))
+                send(None)
+
+
+@contextmanager
+def heartbeat(connection: Connection, period: float) -> Iterator[Callable[[Any], None]]:
+    """Send ALIVE in every period in which this process computed something; gives a function that sends the rest.
+
+    What it computed is what the processor did for all other threads: it tells a long epoch from a deadlock.
+    """
+    lock, over = Lock(), Event()
+
+    def send(value: Any) -> None:
+        with lock:
+            connection.send(value)
+
+    def beat() -> None:
+        before = time.process_time() - time.thread_time()
+        while not over.wait(period):
+            spent = time.process_time() - time.thread_time()
+            if spent - before > period / 1000:
+                before = spent
+                with suppress(OSError):
+                    send(ALIVE)
+
+    thread = Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield send
+    finally:
+        over.set()
+        thread.join()

@@ -3,11 +3,16 @@
 The data goes to the object store once. If a node dies, its job starts again on another node; it gives the same numbers
 again, so the updates that arrived before remain valid. Whoever can reach the ports of a Ray cluster can run code on it,
 so a cluster that is started here listens on the loopback address only.
+
+Ray itself runs in a process of its own: it prints to standard output, and ends its process where its daemons die.
 """
 
 import os
+import signal
 import socket
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
@@ -15,7 +20,8 @@ import torch
 from harness.data import MNIST
 from harness.data.download import Arrays
 from harness.device import cores, known
-from harness.errors import HarnessError
+from harness.errors import HarnessError, described, foreign
+from harness.jobs.child import Child, pickled
 from harness.jobs.job import Job, Results, Update
 from harness.jobs.worker import work
 from harness.provenance import provenance
@@ -23,6 +29,7 @@ from harness.run import EAGER
 from harness.step import Step
 from harness.training.choice import made_by
 
+PATIENCE = 30.0  # seconds that a cluster which was started here has to stop
 RETRIES = 3  # how often a job is started again after the death of its node
 NODE_FACTS = {"hardware", "cpu", "capability", "platform", "python", "threads"}  # may differ from node to node
 LOOPBACK = {"127.0.0.1", "localhost"}
@@ -40,31 +47,30 @@ class RayCluster:
             # Ray's own switch for a cluster on one machine. Without it, Ray listens on every interface and replaces a
             # loopback address by another one. Ray reads it when it is imported.
             os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        try:
-            import ray
-        except ImportError as error:
-            raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'") from error
+        if find_spec("ray") is None:
+            raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
-        self._ray: Any = ray
-        self._connect(address)
-        resources = self._ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0))
-        if device == "cuda" and not gpus:
-            self._ray.shutdown()
-            raise HarnessError("cuda was asked for, but the Ray cluster has no GPU; use --device cpu")
-        self.device = torch.device("cuda" if gpus and device != "cpu" else "cpu")
-        self.workers = gpus if self.device.type == "cuda" else int(resources.get("CPU", 1))
-
-    def _connect(self, address: str | None) -> None:
-        """Connect to a cluster, or start one; HarnessError if it cannot be reached."""
-        own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        options = own if address is None else {"address": address}
+        self._driver = Child(_drive, address)
         try:
-            self._ray.init(**{"address": "local", **options}, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            what = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot be started"
-            raise HarnessError(f"{what}: {' '.join(str(error).split())[:200]}") from error
+            cpus, gpus = self._receive()
+            if device == "cuda" and not gpus:
+                raise HarnessError("cuda was asked for, but the Ray cluster has no GPU; use --device cpu")
+        except HarnessError:
+            self._driver.end(PATIENCE)
+            raise
+        self.device = torch.device("cuda" if gpus and device != "cpu" else "cpu")
+        self.workers = gpus if self.device.type == "cuda" else cpus
+
+    def _receive(self) -> Any:
+        """What Ray answers; HarnessError if that is an error, or if its process ended."""
+        try:
+            answer = self._driver.receive()
+        except EOFError as end:
+            raise HarnessError(f"the Ray cluster is lost: a daemon of Ray died ({end}); go on with --resume") from end
+        if isinstance(answer, HarnessError):
+            raise answer
+        return answer
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run, without what may differ from node to node."""
@@ -73,26 +79,13 @@ class RayCluster:
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs and leave the cluster; one that was started here ends then."""
-        ray = self._ray
-        gpus = 1 if self.device.type == "cuda" else 0
-        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, num_returns="streaming")(_work)
         try:
-            arrays = ray.put(data.arrays())
-            streams = {remote.remote(job, arrays, self.device.type): index for index, job in enumerate(jobs)}
-            while streams:
-                [ready], _ = ray.wait(list(streams), num_returns=1)
-                index = streams[ready]
-                try:
-                    update = ray.get(next(ready))
-                except StopIteration:
-                    del streams[ready]
-                    continue
-                except ray.exceptions.RayError as error:
-                    del streams[ready]
-                    update = HarnessError(f"{jobs[index].name}: {type(error).__name__}: {_first_line(error)}")
-                yield index, update
+            with foreign("sending jobs", "Ray"):
+                self._driver.send(pickled((list(jobs), data.arrays(), self.device.type)))
+            while (update := self._receive()) is not None:
+                yield update
         finally:
-            ray.shutdown()
+            self._driver.end(PATIENCE)
 
 
 def _reachable_host(address: str) -> str:
@@ -102,16 +95,59 @@ def _reachable_host(address: str) -> str:
         raise HarnessError(f"--ray-address {address} is not of the form HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         # Ray itself would keep trying for minutes.
-        raise HarnessError(f"the Ray cluster at {address} cannot be reached: {error.strerror or error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise HarnessError(f"the Ray cluster at {address} cannot be reached: {why}") from error
     return host
 
 
-def _first_line(error: Exception) -> str:
-    """The first line of the error that a job raised, or else of Ray's own."""
-    lines = str(getattr(error, "cause", None) or error).strip().splitlines() or [""]
-    return lines[0][:200]
+def _drive(connection: Connection, address: str | None) -> None:
+    """Connect to a cluster, say how many cores and GPUs it has, and train the jobs that come, in a process for that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; our parent ends us
+    for output in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    import ray
+
+    try:
+        connection.send(_connect(ray, address))
+        for message in _results(ray, *connection.recv()):
+            connection.send(message)
+        connection.send(None)
+    except HarnessError as error:
+        connection.send(HarnessError(str(error)))
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> tuple[int, int]:
+    """Connect to a cluster, or start one; how many cores and GPUs it has."""
+    own = {"address": "local", "num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    with foreign("starting it" if address is None else f"the cluster at {address}", "Ray"):
+        ray.init(**(own if address is None else {"address": address}), log_to_driver=False, logging_level="ERROR")
+        resources = ray.cluster_resources()
+        return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+
+
+def _results(ray: Any, jobs: list[Job], arrays: Arrays, device: str) -> Results:
+    """The updates of all jobs; HarnessError if that is not for one of them."""
+    gpus = 1 if device == "cuda" else 0
+    remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, num_returns="streaming")(_work)
+    with foreign("training", "Ray"):
+        shared = ray.put(arrays)
+        streams = {remote.remote(job, shared, device): index for index, job in enumerate(jobs)}
+        while streams:
+            [ready], _ = ray.wait(list(streams), num_returns=1)
+            index = streams[ready]
+            try:
+                update = ray.get(next(ready))
+            except StopIteration:
+                del streams[ready]
+                continue
+            except ray.exceptions.RayError as error:
+                del streams[ready]
+                update = HarnessError(f"{jobs[index].name}: {described(getattr(error, 'cause', None) or error)}")
+            yield index, update
 
 
 def _work(job: Job, data: Arrays, device: str) -> Iterator[Update | HarnessError]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.data import MNIST
-from harness.errors import HarnessError
+from harness.errors import ForeignError, HarnessError, foreign
 from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
 from harness.provenance import provenance
@@ -25,22 +25,23 @@ from harness.training.trainer import Trainer
 def work(job: Job, data: MNIST) -> Iterator[Update]:
     """Train a job on the device that holds the data; yield one update at the start and one per epoch.
 
-    Raises HarnessError if the step cannot be trained, if the checkpoint does not belong to the job, or if the device
-    runs out of memory.
+    Raises HarnessError and nothing else: if the step cannot be trained, if the checkpoint does not belong to the job,
+    or if the device runs out of memory.
     """
     device = data.train_images.device
-    made = provenance(job.step, device, made_by(job.trainer))
     started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
-    head = {**started, **made, **job.head, "together": len(job.seeds)}
     progress = Progress(job.seeds)
-    with enough_memory(job, device), training(job.step, job.seeds, data, job.trainer) as trainer:
-        if job.checkpoint is not None:
-            saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
-            _restore(job, trainer, saved, made)
-            head, progress = saved.head, saved.progress
-        yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
-        for outcomes in train(job.step, trainer, progress, job.epochs):
-            yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
+    with boundary(job, device):
+        made = provenance(job.step, device, made_by(job.trainer))
+        head = {**started, **made, **job.head, "together": len(job.seeds)}
+        with training(job.step, job.seeds, data, job.trainer) as trainer:
+            if job.checkpoint is not None:
+                saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
+                _restore(job, trainer, saved, made)
+                head, progress = saved.head, saved.progress
+            yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
+            for outcomes in train(job.step, trainer, progress, job.epochs):
+                yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
 
 
 def _restore(job: Job, trainer: Trainer, saved: Checkpoint, made: dict[str, Any]) -> None:
@@ -56,13 +57,14 @@ def _restore(job: Job, trainer: Trainer, saved: Checkpoint, made: dict[str, Any]
 
 
 @contextmanager
-def enough_memory(job: Job, device: torch.device) -> Iterator[None]:
-    """Turn torch's error for a device that runs out of memory into one that says what to lower."""
+def boundary(job: Job, device: torch.device) -> Iterator[None]:
+    """Turn whatever a job raises into one line; of a device that runs out of memory, one that says what to lower."""
     try:
-        yield
-    except (torch.OutOfMemoryError, RuntimeError) as error:
+        with foreign("training it", job.name):
+            yield
+    except ForeignError as error:
         # On a CPU torch raises a plain RuntimeError.
-        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+        if not isinstance(error.__cause__, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in error.what:
             raise
         fewer = "train fewer seeds at once (--seeds), or " if len(job.seeds) > 1 else ""
         raise HarnessError(

@@ -4,9 +4,11 @@ Nothing imports torch before a test runs, so that `pytest --help` answers at onc
 """
 
 import os
+import re
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
+MOST = 100_000  # seeds of a step, or epochs
 MARKERS = {"test_accuracy": ("slow", "gpu"), "test_throughput": ("slow", "gpu")}
 
 
@@ -42,11 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["auto", NATIVE, EAGER],
         help="native (C++, on a CPU), eager (torch), or auto (default: native where it can train the step)",
     )
-    group.addoption("--seeds", default=5, type=_positive("--seeds"), help="seeds per step: 0 to SEEDS - 1 (default: 5)")
+    group.addoption("--seeds", default=5, type=_number("--seeds"), help="seeds per step: 0 to SEEDS - 1 (default: 5)")
     group.addoption(
         "--epochs",
         default=None,
-        type=_positive("--epochs"),
+        type=_number("--epochs"),
         help="stop each run after EPOCHS epochs; a shortened run is never a verdict (default: the recipe's)",
     )
     group.addoption("--data", default=None, help="folder with the four MNIST files (default: MNIST_DIR, cache, fetch)")
@@ -60,12 +63,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-gpu", action="store_true", help="fail the gpu tests where there is no CUDA device")
 
 
-def _positive(option: str) -> Callable[[str], int]:
-    """A converter for an option that takes a whole number of one or more."""
+def _number(option: str) -> Callable[[str], int]:
+    """A converter for an option that takes a whole number of one or more, and no more than anybody could wait for."""
 
     def convert(text: str) -> int:
-        if not text.isdecimal() or int(text) < 1:
+        if not re.fullmatch("0*[1-9][0-9]*", text):
             raise pytest.UsageError(f"{option} must be a whole number of 1 or more, not {text!r}")
+        if len(text) > len(str(MOST)) or int(text) > MOST:
+            raise pytest.UsageError(f"{option} must be {MOST:,} or less, not {text[:30]}")
         return int(text)
 
     return convert
@@ -80,7 +85,9 @@ def _device_word(text: str) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers and refuse options that exclude each other."""
+    """Register the markers, and refuse options that exclude each other and a Python without assertions."""
+    if sys.flags.optimize:
+        raise pytest.UsageError("specs are checked by assertions, which python -O leaves out; run pytest without -O")
     if config.getoption("--require-gpu") and config.getoption("--device") == "cpu":
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     if config.getoption("--update-records") and config.getoption("--epochs"):
@@ -217,7 +224,8 @@ def _writer(config: pytest.Config) -> Callable[[str], None]:
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             if reporter is None or hasattr(config, "workerinput"):
                 # A worker of xdist has no terminal, but it shares the standard error of its controller.
-                os.write(2, f"{line}\n".encode())
+                with suppress(OSError):  # it may be closed or full
+                    os.write(2, f"{line}\n".encode())
             else:
                 reporter.ensure_newline()
                 reporter.write_line(line)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness import files
 from harness.errors import HarnessError
-from harness.files import write
+from harness.escape import printable
 from harness.ladder import steps
 from harness.plugin.user_properties import EVIDENCE, attached
 from harness.step import Step
@@ -44,11 +45,11 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
         if not records:
             return
         page = report.html(specs, mnist_images(config.getoption("--data")), records)
-        write(folder / "report.html", page.encode())
+        files.write(folder / "report.html", page.encode())
     except HarnessError as error:
         message = f"no report: {error}"
     else:
-        message = f"{folder / 'report.html'}: the steps of this session, with its runs"
+        message = printable(f"{folder / 'report.html'}: the steps of this session, with its runs")
     terminalreporter.section("report")
     terminalreporter.write_line(message)
 

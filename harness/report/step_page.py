@@ -121,6 +121,6 @@ def losses(step: type[Step], runs: Sequence[Run]) -> Markup | None:
 def field(step: type[Step], images: Tensor | None) -> Markup:
     """The receptive field of each layer, drawn on a digit if test images are given."""
     image = torch.zeros(28, 28, dtype=torch.uint8) if images is None else images[SAMPLE]
-    figure, dark = plots.field(step.model(), image)
+    figure, dark = plots.field(step.network(), image)
     label = f"receptive field of a middle unit of each layer; of the whole network {step.receptive_field} pixels"
     return svg.inline(figure, f"field-{step.id}", label, dark)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.receptive_field import ReceptiveField, receptive_field
 from harness.review.operations import Operation, operations
 
@@ -72,16 +72,12 @@ class Review:
 def review(network: nn.Module) -> Review:
     """The review of a network for images of 1 x 28 x 28, in evaluation mode, in which it is left.
 
-    Raises HarnessError if the network does not take such images.
+    Raises HarnessError with what the network raises for such images.
     """
     images = torch.rand(IMAGES, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            _, found = operations(network.eval(), images)
-    except (Exception, SystemExit) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise HarnessError(f"the network does not take {IMAGES} x 1 x 28 x 28: {reason}") from error
+    with foreign(f"its forward pass of {IMAGES} x 1 x 28 x 28"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, found = operations(network.eval(), images)
     trained = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     used = {name for one in found for name in one.weights}
     try:

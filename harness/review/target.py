@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.ladder import find, nearest
 from harness.review import source
 
@@ -70,9 +70,8 @@ def _run(body: list[ast.stmt], path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     words, sys.argv = sys.argv, [str(path)]
     try:
-        exec(compile(ast.Module(body, type_ignores=[]), str(path), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        raise HarnessError(f"{path} fails: {type(error).__name__}: {error}".splitlines()[0]) from error
+        with foreign("its code", str(path)):
+            exec(compile(ast.Module(body, type_ignores=[]), str(path), "exec"), module.__dict__)
     finally:
         sys.argv = words
     return module
@@ -82,10 +81,8 @@ def _imported(path: str, name: str) -> Any:
     """The attribute of a module, which may be in the current folder."""
     if "" not in sys.path:
         sys.path.insert(0, "")
-    try:
+    with foreign("its import", path):
         module = importlib.import_module(path)
-    except (Exception, SystemExit) as error:
-        raise HarnessError(f"{path!r} cannot be imported: {type(error).__name__}: {error}".splitlines()[0]) from error
     if not hasattr(module, name):
         raise HarnessError(f"{path} has no {name!r}; {nearest(name, dir(module))}")
     return getattr(module, name)
@@ -99,10 +96,8 @@ def _built(value: Any, target: str) -> Callable[[], nn.Module]:
         raise HarnessError(f"{target} is {type(value).__name__}, which builds no network")
 
     def build() -> nn.Module:
-        try:
+        with foreign("its constructor", target):
             network = value()
-        except (Exception, SystemExit) as error:
-            raise HarnessError(f"{target} cannot be built: {type(error).__name__}: {error}".splitlines()[0]) from error
         if not isinstance(network, nn.Module):
             raise HarnessError(f"{target} gives {type(network).__name__}, which is no torch.nn.Module")
         return network

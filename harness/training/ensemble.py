@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
+from harness.errors import foreign
 from harness.recipe import Recipe
 from harness.step import Step
 from harness.training import augmentation, dropout
@@ -99,7 +100,8 @@ class EnsembleTrainer(Trainer):
         log_probabilities = self.forward(self.weights, self.buffers, images)
         flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
         losses = flat.view_as(labels).mean(1)
-        losses.sum().backward()
+        with foreign("its backward pass"):
+            losses.sum().backward()
         self.optimizer.step()
         self._update_average()
         self.loss_sum += losses.detach()
@@ -113,9 +115,10 @@ class EnsembleTrainer(Trainer):
             log_probabilities: Tensor = functional_call(self.network, (weights, buffers), (images,))
             return log_probabilities
 
-        log_probabilities: Tensor = torch.vmap(one, in_dims=(0, 0, 0 if images.dim() == 5 else None))(
-            weights, buffers, images
-        )
+        with foreign("its forward pass"):
+            log_probabilities: Tensor = torch.vmap(one, in_dims=(0, 0, 0 if images.dim() == 5 else None))(
+                weights, buffers, images
+            )
         return log_probabilities
 
     @torch.no_grad()
@@ -183,6 +186,6 @@ def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTra
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        models.append(step.model().to(device))
+        models.append(step.network().to(device))
     check_output(step, models[0], device)
     return EnsembleTrainer(models, step.recipe, data, seeds)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.recipe import Normalize
 from harness.run import Errors
 from harness.step import Step
@@ -35,7 +35,8 @@ def evaluation(
 ) -> Evaluation:
     """The evaluation of the model, in evaluation mode, on the images (N, H, W) uint8."""
     model.eval()
-    log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(batch_size)])
+    with foreign("its forward pass"):
+        log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(batch_size)])
     [result] = evaluations(log_probabilities[None], labels)
     return result
 
@@ -63,11 +64,12 @@ def percent(correct: int, n: int) -> float:
 def check_output(step: type[Step], model: nn.Module, device: torch.device) -> None:
     """Raise HarnessError unless the model maps N x 1 x 28 x 28 to N x 10. Puts it into evaluation mode."""
     model.eval()
-    try:
-        with torch.inference_mode():
-            output = model(torch.zeros(2, 1, 28, 28, device=device))
-    except RuntimeError as error:
-        raise HarnessError(f"{step.id}: the model does not take 2 x 1 x 28 x 28: {error}") from error
+    with foreign("its forward pass", step.id), torch.inference_mode():
+        output = model(torch.zeros(2, 1, 28, 28, device=device))
     shape = " x ".join(map(str, output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
     if shape != "2 x 10":
         raise HarnessError(f"{step.id}: the model turns 2 x 1 x 28 x 28 into {shape}, not 2 x 10")
+    if not output.is_floating_point():
+        raise HarnessError(f"{step.id}: the model returns {output.dtype}, not the log-probabilities of a float type")
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise HarnessError(f"{step.id}: the model has no parameters that could be trained")

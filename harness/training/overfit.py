@@ -18,7 +18,7 @@ def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tupl
     data = synthetic(batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = step.model()
+        model = step.network()
         check_output(step, model, torch.device("cpu"))
         trainer = SingleTrainer(model, step.recipe, data, seed=0)
         trainer.set_rate(0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.data import MNIST
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import TEST_IMAGES, Step
 from harness.training import native
@@ -37,10 +37,11 @@ def train(step: type[Step], trainer: Trainer, progress: Progress, epochs: int) -
 def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list[Outcome]:
     """Train and evaluate one epoch; the result for each seed."""
     began = time.perf_counter()
-    trained = trainer.train_epoch()
     n = min(TEST_IMAGES, len(trainer.data.train_labels))  # as many as are tested, so that the error is the same
-    clean = trainer.evaluate(trainer.data.train_images[:n], trainer.data.train_labels[:n])
-    tested = trainer.test()
+    with foreign("its recipe", named(step, seeds)):
+        trained = trainer.train_epoch()
+        clean = trainer.evaluate(trainer.data.train_images[:n], trainer.data.train_labels[:n])
+        tested = trainer.test()
     seconds = (time.perf_counter() - began) / len(seeds)
     return [
         _loss_error(step, seed, trainer.epoch, loss, finite)
@@ -72,12 +73,19 @@ def _loss_error(step: type[Step], seed: int, epoch: int, loss: float, finite: in
     return HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in {where}; lower the rate")
 
 
+def named(step: type[Step], seeds: Sequence[int]) -> str:
+    """What error messages call seeds of a step that train together."""
+    return f"{step.id}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
 @contextmanager
 def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
     """The trainer of the seeds, on the device of the data; restores torch's global generator at the end."""
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield trainer_of(step, seeds, data, trainer)
+        with foreign("its recipe", named(step, seeds)):
+            made = trainer_of(step, seeds, data, trainer)
+        yield made
 
 
 def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Trainer:

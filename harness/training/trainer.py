@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from harness.data import MNIST
 from harness.device import layout
+from harness.errors import foreign
 from harness.recipe import Recipe
 from harness.step import Step
 from harness.training import dropout
@@ -62,7 +63,7 @@ def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
     device = data.train_images.device
     torch.manual_seed(seed)
-    model = step.model().to(device).to(memory_format=layout(device))
+    model = step.network().to(device).to(memory_format=layout(device))
     check_output(step, model, device)
     return SingleTrainer(model, step.recipe, data, seed)
 
@@ -109,9 +110,11 @@ class SingleTrainer(Trainer):
     def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One step of gradient descent; the loss and the correct predictions of the batch, left on the device."""
         self.optimizer.zero_grad(set_to_none=True)
-        log_probabilities = self.model(images)
+        with foreign("its forward pass"):
+            log_probabilities = self.model(images)
         loss = self.loss(images, log_probabilities, labels)
-        loss.backward()
+        with foreign("its backward pass"):
+            loss.backward()
         self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)

@@ -33,7 +33,7 @@ def trained(step: type[Step], seed: int, state: Mapping[str, Tensor]) -> Trained
     """
     prefix = "model." if step.recipe.average is None else "average.module."
     weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    network = step.model()
+    network = step.network()
     network.load_state_dict(weights)
     return Trained(step, seed, network.eval())
 
@@ -54,7 +54,7 @@ def read(step: type[Step]) -> Trained:
         if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
             raise ValueError("it is of another network or recipe")
         seed = strict_json.whole({"seed": int(strict_json.text(about, "seed"))}, "seed", 0, strict_json.SEEDS)
-        network = step.model()
+        network = step.network()
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise HarnessError(

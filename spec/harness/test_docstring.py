@@ -50,6 +50,19 @@ def test_a_missing_section_is_named(section: str) -> None:
         parse(WHOLE.replace(f"{section}:\n", f"{section}, that is:\n"), "mine/tiny")
 
 
+@pytest.mark.parametrize("section", ["Target", "Result", "Analysis", "Notes"])
+def test_a_section_that_stands_twice_is_named(section: str) -> None:
+    text = f"{WHOLE}\n    Notes:\n        - One.\n\n    {section}:\n        - Again.\n"
+    with pytest.raises(HarnessError, match=f"^mine/tiny: the section {section} stands twice; make one of them$"):
+        parse(text, "mine/tiny")
+
+
+def test_an_entry_that_stands_twice_is_named() -> None:
+    twice = WHOLE.replace("        Measured:", "        Measured: 99.99\n        Measured:")
+    with pytest.raises(HarnessError, match="^mine/tiny: under Result, the entry Measured stands twice; make one of"):
+        parse(twice, "mine/tiny")
+
+
 @pytest.mark.parametrize("text", [None, "", "   \n"])
 def test_no_docstring_at_all(text: str | None) -> None:
     with pytest.raises(HarnessError, match="mine/tiny: the spec has no docstring"):

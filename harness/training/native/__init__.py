@@ -25,7 +25,7 @@ WIDEST = 100_000
 
 def refusal(step: type[Step]) -> str | None:
     """Why the kernels do not train a step on this machine, or train it more slowly; None if they do."""
-    network = step.model()
+    network = step.network()
     try:
         plan_of(network)
         if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
@@ -48,7 +48,7 @@ def made() -> dict[str, Any]:
 
 def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    model = initialized(step.model, seed)
+    model = initialized(step.network, seed)
     check_output(step, model, torch.device("cpu"))
     try:
         return NativeTrainer(model, step.recipe, data, seed)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from harness.errors import ForeignError, foreign
+
 IMAGES = 2
 """In the batch whose shapes are looked at."""
 
@@ -46,13 +48,13 @@ def _traced(network: nn.Module, side: int) -> fx.Graph:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # those of torch cannot be used in a process that was forked
     try:
-        copied = deepcopy(network)
-        training, graph = (fx.Tracer().trace(copied.train(mode)) for mode in (True, False))
-        run = _Shapes(fx.GraphModule(copied, graph))
-        run.extra_traceback = False
-        with torch.no_grad():
+        with foreign("its forward pass"), torch.no_grad():
+            copied = deepcopy(network)
+            training, graph = (fx.Tracer().trace(copied.train(mode)) for mode in (True, False))
+            run = _Shapes(fx.GraphModule(copied, graph))
+            run.extra_traceback = False
             run.run(torch.zeros(IMAGES, 1, side, side))
-    except Exception as error:  # whatever the forward of somebody's network raises when it is traced
+    except ForeignError as error:
         raise NotCoveredError(f"it cannot be traced: {error}") from error
     finally:
         torch.set_num_threads(threads)

@@ -12,10 +12,7 @@ from spec.harness.support.paths import ROOT
 MODULES_AFTER_HELP = """
 import sys
 from harness.__main__ import main
-try:
-    main(sys.argv[1:])
-except SystemExit as exit:
-    print("status", exit.code)
+print("status", main(sys.argv[1:]))
 print("modules", *sys.modules)
 """
 HEAVY = {"torch", "numpy", "scipy", "matplotlib"}

@@ -9,6 +9,7 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 import pytest
@@ -66,6 +67,29 @@ class _Mortal(Network):
         if self.seed == 1 and self.batches == 5 and file.is_file():
             file.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
+        log_probabilities: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        return log_probabilities
+
+
+class _Still(Network):
+    """In its second epoch, with seed 1 its process is stopped, and with seed 2 it waits for a lock that it has.
+
+    Only if a file exists, which `DIES` names.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seed, self.batches = torch.initial_seed(), 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches += self.training
+        if self.batches == 5 and Path(os.environ.get(DIES, os.devnull)).is_file():
+            if self.seed == 1:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            if self.seed == 2:
+                lock = Lock()
+                lock.acquire()
+                lock.acquire()
         log_probabilities: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
         return log_probabilities
 
@@ -131,6 +155,12 @@ class Dying(Plain):
     model = _Mortal
 
 
+class Standing(Plain):
+    """With a network that stands still."""
+
+    model = _Still
+
+
 class Hungry(Plain):
     """With a network that needs too much memory."""
 
@@ -143,7 +173,9 @@ class Failing(Plain):
     model = _Brittle
 
 
-STEPS = {f"small/{step.__name__.lower()}": step for step in (Plain, Simple, WithGlobal, Dying, Hungry, Failing)}
+STEPS = {
+    f"small/{step.__name__.lower()}": step for step in (Plain, Simple, WithGlobal, Dying, Standing, Hungry, Failing)
+}
 for step_id, step in STEPS.items():
     step.id = step_id
 

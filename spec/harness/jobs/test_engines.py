@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import torch
 
 from harness.errors import HarnessError
 from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
+from harness.jobs.child import exit_reason
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
-from harness.jobs.processes import Processes, exit_reason
+from harness.jobs.processes import Processes
 from harness.run import Run
 from harness.step import Step
 from harness.training.train import groups
@@ -54,9 +56,14 @@ def by_seed(runs: list[Run]) -> dict[int, Run]:
     return {run.seed: replace(run, epochs=tuple(replace(epoch, seconds=0.0) for epoch in run.epochs)) for run in runs}
 
 
-def test_processes_give_the_same_runs(tmp_path: Path) -> None:
+def test_processes_give_the_same_runs_on_a_machine_that_is_suspended_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = by_seed(list(train(small.Plain, Local(CPU), tmp_path / "local")))
+    hours = count(0, 3600.0)  # by the clock of this process, an hour between two looks at it
+    monkeypatch.setattr(time, "monotonic", lambda: next(hours))
     assert by_seed(list(train(small.Plain, Processes([CPU, CPU]), tmp_path / "processes"))) == expected
+    assert next(hours) > 10 * 3600
 
 
 @pytest.mark.slow
@@ -261,3 +268,18 @@ def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path,
         1,
         "all are on 127.0.0.1; Ctrl-C ends it with status 130",
     )
+
+
+def test_a_ray_whose_process_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does, by the hand of Ray itself, when its daemon on this machine dies; here before it has answered."""
+    from harness.jobs import ray_cluster
+
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: True)
+    monkeypatch.setattr(ray_cluster, "_drive", dies)
+    with pytest.raises(HarnessError) as error:
+        engine_of("ray", "cpu")
+    assert str(error.value) == ("the Ray cluster is lost: a daemon of Ray died (exit status 7); go on with --resume")
+
+
+def dies(connection: Any, address: str | None) -> None:
+    os._exit(7)

@@ -20,7 +20,7 @@ from harness.errors import HarnessError
 from harness.evidence import record
 from harness.jobs import checkpoint, engines, run_folder
 from harness.jobs.job import Job, Update
-from harness.jobs.worker import enough_memory, work
+from harness.jobs.worker import boundary, work
 from harness.run import Epoch
 from harness.training.ensemble import together
 from harness.training.train import next_epoch
@@ -261,7 +261,7 @@ def test_too_little_memory_is_one_line(call: Call, note: Note) -> None:
     assert last_line(err) == "small/hungry, seed 0: out of memory on cpu; lower the batch_size of its recipe"
     fewer = r"seeds 0, 1: out of memory on cpu; train fewer seeds at once \(--seeds\), or lower the batch_size"
     two, cpu = Job(small.Hungry, (0, 1), 4), torch.device("cpu")
-    with pytest.raises(HarnessError, match=fewer), enough_memory(two, cpu):
+    with pytest.raises(HarnessError, match=fewer), boundary(two, cpu):
         torch.empty(1 << 50, dtype=torch.uint8)
     note(
         "too little memory",

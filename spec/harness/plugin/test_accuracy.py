@@ -112,6 +112,8 @@ def test_a_device_that_is_missing_is_one_line(ladder: Ladder) -> None:
         ("--device cuda:", "--device: unknown device 'cuda:'; use auto, cpu, cuda or cuda:N"),
         ("--seeds x", "--seeds must be a whole number of 1 or more, not 'x'"),
         ("--seeds 0", "--seeds must be a whole number of 1 or more, not '0'"),
+        ("--seeds 1000000000", "--seeds must be 100,000 or less, not 1000000000"),
+        (f"--epochs {'9' * 5000}", f"--epochs must be 100,000 or less, not {'9' * 30}"),
         ("--epochs 0", "--epochs must be a whole number of 1 or more, not '0'"),
         ("--epochs 1.5", "--epochs must be a whole number of 1 or more, not '1.5'"),
         ("--require-gpu --device cpu", "--require-gpu and --device cpu contradict each other; leave one of them out"),

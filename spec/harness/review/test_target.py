@@ -97,8 +97,8 @@ def test_a_file_with_one_network_needs_no_class(tmp_path: Path) -> None:
         ("{}:net", "is one network; name what builds it, such as its class Net"),
         ("not/{}:Net", "cannot read .*: No such file"),
         ("torch.nn:Nothing", "torch.nn has no 'Nothing'"),
-        ("torch.nn:Linear", "cannot be built: TypeError: .*in_features"),
-        ("nowhere.at_all:Net", "cannot be imported: ModuleNotFoundError"),
+        ("torch.nn:Linear", "its constructor raised TypeError: .*in_features"),
+        ("nowhere.at_all:Net", "its import raised ModuleNotFoundError"),
         ("nothing/step1", "unknown step"),
         ("Net", "is no network; give file.py:Class"),
         ("", "is no network; give file.py:Class"),
@@ -121,7 +121,9 @@ def test_what_is_no_network_is_said_in_one_line(script: Path, target: str, messa
 def test_code_that_fails_is_an_error_of_the_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "script.py"
     path.write_text(text)
-    with pytest.raises(HarnessError, match=r"script\.py (fails: (NameError|SystemExit)|is not Python: line 1)"):
+    with pytest.raises(
+        HarnessError, match=r"script\.py(: its code raised (NameError|SystemExit)| is not Python: line 1)"
+    ):
         load(f"{path}:Net")
 
 

@@ -1,0 +1,70 @@
+"""A process of ours and the pipe to it.
+
+It is a fresh interpreter: a fork would copy torch's locks in whatever state they are. What goes through the pipe is
+pickled by one process of ours for another, and nobody else can open it.
+"""
+
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+PATIENCE = 10.0  # seconds that a process has to end before it is killed
+
+
+def pickled(value: Any) -> bytes:
+    """A value as `Child.send` sends it; raises whatever pickling it raises."""
+    return bytes(ForkingPickler.dumps(value))
+
+
+class Child:
+    """A process that runs `function(connection, *arguments)`, as the process that started it sees it."""
+
+    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+        context = get_context("spawn")
+        self.connection, remote = context.Pipe()
+        self.process = context.Process(target=function, args=(remote, *arguments), daemon=True)
+        self.process.start()
+        remote.close()  # else the death of the process would not close the pipe
+        self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
+        self._writer = Thread(target=self._write, daemon=True)
+        self._writer.start()
+
+    def _write(self) -> None:
+        with suppress(OSError):  # it is dead, which `receive` finds out
+            while (raw := self._outgoing.get()) is not None:
+                self.connection.send_bytes(raw)
+
+    def send(self, raw: bytes) -> None:
+        """Send a pickled value without waiting until it is read: the process may stand still."""
+        self._outgoing.put(raw)
+
+    def receive(self) -> Any:
+        """The next value; EOFError, with how it ended, if the process is dead."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError) as error:
+            self.process.join(PATIENCE)
+            raise EOFError(exit_reason(self.process.exitcode)) from error
+
+    def end(self, patience: float = PATIENCE) -> None:
+        """End the process, by force after some seconds, and wait until it is gone."""
+        self.process.terminate()
+        self.process.join(patience)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self._outgoing.put(None)
+        self._writer.join()
+        self.connection.close()
+
+
+def exit_reason(status: int | None) -> str:
+    """How a process ended: the name of a signal, or its exit status."""
+    if status is not None and status < 0:
+        return signal.Signals(-status).name
+    return f"exit status {status}"

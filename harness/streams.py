@@ -1,0 +1,72 @@
+"""The standard streams of a command, whatever they are connected to: a terminal, a pipe, a full disk, or nothing.
+
+Left to itself, Python loses what is printed to a closed standard output, reports a full one in a traceback at exit,
+fails at the first letter that a terminal does not have, and ends a training because nobody reads its progress.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from harness.errors import HarnessError
+
+
+class ReaderGoneError(KeyboardInterrupt):
+    """Nobody reads standard output any more, as after `| head`: an interrupt, since whoever asked has left."""
+
+
+class _Results(io.FileIO):
+    """Standard output: what cannot be written there is lost, which is an error."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
+        except OSError as error:
+            raise HarnessError(f"cannot write to standard output: {error.strerror}") from error
+
+
+class _Messages(io.FileIO):
+    """Standard error: a training does not end because its messages cannot be written."""
+
+    def write(self, data: Any) -> int:
+        with suppress(OSError):
+            super().write(data)
+        return len(data)
+
+
+def run(main: Callable[[], int], program: str) -> int:
+    """Call `main` with streams that keep these promises; the exit status, which is 2 if standard output is closed."""
+    closed = sys.stdout is None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which no other file may have
+    sys.stdout, sys.stderr = (
+        _stream(_Results(1, "w", closefd=False), sys.stdout),
+        _stream(_Messages(2, "w", closefd=False), sys.stderr),
+    )
+    if closed:
+        print(f"{program}: error: standard output is closed; redirect it, to {os.devnull} if need be", file=sys.stderr)
+        return 2
+    status = main()
+    try:
+        sys.stdout.flush()
+    except (HarnessError, ReaderGoneError):  # which main has reported; flushing at exit must not fail once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
+
+
+def _stream(raw: io.FileIO, like: Any) -> io.TextIOWrapper:
+    """A text stream with the encoding and the buffering of another, which writes what it cannot encode as an escape."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(like, "encoding", "utf-8"),
+        errors="backslashreplace",
+        line_buffering=getattr(like, "line_buffering", True) or getattr(like, "write_through", False),
+    )

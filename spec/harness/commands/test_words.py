@@ -1,0 +1,148 @@
+"""Words that name nothing, or nothing that can be, are one line and status 2 with every verb."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import ladder, report
+from harness.__main__ import main
+from harness.commands import rf
+from harness.report import page
+from spec.harness.commands.test_command_line import Call
+from spec.harness.commands.test_command_line import call as call
+from spec.harness.commands.test_command_line import workplace as workplace
+
+IDS = [
+    "",
+    "/",
+    "..",
+    "mine/",
+    "mine/tiny@",
+    "mine/tiny@x/y",
+    "../mine/tiny",
+    "a\0b",
+    "a\nb",
+    "\x1b[31m",
+    "\udcff",
+    "x" * 300,
+]
+WITH_ID = [
+    ["show"], ["train"], ["compare", "mine/tiny"], ["rf"], ["bench"], ["verify"], ["replay", "--seed", "0"],
+    ["replicate"], ["search"],
+]  # fmt: skip
+PATHS = ["", "a\0b", "\ud800"]
+WITH_PATH = [
+    ["train", "mine/tiny", "--out"], ["train", "mine/tiny", "--data"], ["train", "mine/tiny", "--profile"],
+    ["replicate", "mine/tiny", "--out"], ["compare", "mine/tiny", "--against"], ["report", "-o"], ["report", "--plot"],
+    ["data", "--data"], ["verify", "--data"], ["bench", "mine/tiny", "--data"], ["search", "mine", "--data"],
+    ["replay", "mine/tiny", "--seed", "0", "--data"],
+]  # fmt: skip
+NUMBERS = ["", "-1", "1e3", " 1", "\0", "\u0663", str(10**21), "9" * 5000]
+WITH_NUMBER = [
+    ["train", "mine/tiny", "--seeds"], ["train", "mine/tiny", "--epochs"], ["rf", "mine/tiny", "--input-size", "1"],
+    ["replay", "mine/tiny", "--seed"], ["verify", "mine/tiny", "--train"],
+]  # fmt: skip
+LINES = [
+    [*line, word]
+    for lines, words in ((WITH_ID, IDS), (WITH_PATH, PATHS), (WITH_NUMBER, NUMBERS))
+    for line in lines
+    for word in words
+]
+OTHERS = [
+    ["\0"], [""], ["show", "mine/tiny", "a\nb"], ["train", "mine/tiny", "--device", ""],
+    ["train", "mine/tiny", "--device", "cuda:" + "9" * 5000], ["train", "mine/tiny", "--engine", ""],
+    ["train", "mine/tiny", "--engine", "ray", "--ray-address", "x" * 300 + ":1"],
+    ["train", "mine/tiny", "--engine", "ray", "--ray-address", ""],
+    ["search", "nope.deeper"], ["search", "harness"], ["rf", "sys.exit"], ["rf", ".foo.bar"],
+    ["rf", "mine/tiny", "--at", ""],
+]  # fmt: skip
+
+
+def label(words: list[str]) -> str:
+    return ascii(" ".join(words))[:60]
+
+
+@pytest.mark.parametrize("words", [*LINES, *OTHERS], ids=label)
+def test_one_line_and_status_2(
+    words: list[str], workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rf, "steps", ladder.steps)
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"python -m harness( \w+)?: error: .+\n", err)
+    assert "it raised" not in err  # which would be a fault of ours
+    assert err[:-1].isprintable()
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "no/such/folder/x", "/dev/full", "/dev/null", ".", "/dev/null/x"])
+@pytest.mark.parametrize("option", ["-o", "--plot"])
+def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(call: Call, option: str, name: str) -> None:
+    status, out, err = call(f"report {option} {name}")
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"python -m harness report: error: cannot write \S+: .*; name another file\n", err)
+
+
+def test_a_report_with_a_name_that_is_no_text_is_written_and_named(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "html", lambda steps, images: "a page")
+    monkeypatch.setattr(page, "mnist_images", lambda: None)
+    assert main(["report", "-o", "\udcff.html"]) == 0
+    assert capsys.readouterr() == ("\\udcff.html\n", "")
+    assert [path.read_text() for path in workplace.iterdir()] == ["a page"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "no/such/file", "/dev/null", "."])
+def test_a_record_that_is_no_file_is_named(call: Call, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    from harness.commands import compare
+
+    monkeypatch.setattr(compare, "recorded", lambda step: None)
+    status, out, err = call(f"compare mine/tiny --against {name}")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"python -m harness compare: error: --against {name}: ")
+
+
+def test_a_folder_whose_name_is_too_long_is_one_line(call: Call) -> None:
+    status, _, err = call(f"train mine/tiny --out {'x' * 300} --trainer eager")
+    assert status == 2
+    assert err.splitlines()[-1].endswith("x: File name too long")
+
+
+def test_a_folder_whose_name_is_no_text_takes_run_files(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "mine/tiny", "--out", "\udcff", "--trainer", "eager", "--epochs", "1"]) == 0
+    assert len(list(Path("\udcff", "mine", "tiny").iterdir())) == 1
+
+
+def test_an_error_that_nobody_expected_is_status_2_and_not_a_verdict(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr("harness.commands.show._show", fail)
+    status, out, err = call("show mine/tiny")
+    assert (status, out) == (2, "")
+    assert re.fullmatch(
+        r"python -m harness show: error: it raised ZeroDivisionError: of ours \(\w+.py, line \d+\)\n", err
+    )
+
+
+BROKEN = """
+import sys
+sys.exit(0)
+"""
+
+
+def test_a_spec_that_exits_is_named(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
+    (workplace / "exits.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(workplace)
+    status, out, err = call("rf exits.Network")
+    assert (status, out) == (2, "")
+    assert err == "python -m harness rf: error: exits: its import raised SystemExit: 0 (exits.py, line 3)\n"
+    assert "exits" not in sys.modules

@@ -1,0 +1,135 @@
+"""A worker that stands still is ended and named; one that computes is left alone, however long it takes."""
+
+import threading
+import time
+from itertools import count
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.errors import HarnessError
+from harness.jobs import Resumable, find_resumable, processes, run_jobs
+from harness.jobs.dispatch import ignore
+from harness.jobs.engines import Local
+from harness.jobs.job import Engine, Job
+from harness.jobs.processes import ALIVE, CALLS, SILENCE, START, Processes, heartbeat
+from harness.run import Run
+from spec.harness.jobs import small
+from spec.harness.jobs.faults import Note
+from spec.harness.jobs.faults import note as note
+from spec.harness.jobs.test_engines import by_seed
+from spec.harness.jobs.test_engines import one_thread as one_thread
+
+CPU = torch.device("cpu")
+SEEDS = [0, 1, 2, 3]
+
+
+def test_a_process_that_computes_nothing_sends_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By processor times that the test makes up: nothing for five periods, then a tenth of a second."""
+    ours, theirs = Pipe()
+    asked = count()
+    monkeypatch.setattr(time, "process_time", lambda: 7.0 if next(asked) < 6 else 7.1)
+    monkeypatch.setattr(time, "thread_time", lambda: 0.5)
+    with heartbeat(ours, period=0.001) as send:
+        assert theirs.recv() == ALIVE
+        assert next(asked) > 6
+        send("an update")
+        assert theirs.recv() == "an update"  # and no second sign for the same work
+    ours.close()
+    with pytest.raises(EOFError):
+        theirs.recv()
+
+
+def test_the_work_of_the_thread_that_looks_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = Pipe()
+    whole, own, looked = count(10.0), count(), threading.Event()
+
+    def thread_time() -> float:
+        if (seconds := next(own)) > 5:
+            looked.set()
+        return float(seconds)
+
+    monkeypatch.setattr(time, "process_time", lambda: next(whole))
+    monkeypatch.setattr(time, "thread_time", thread_time)
+    with heartbeat(ours, period=0.001):
+        assert looked.wait(60)
+    ours.close()
+    with pytest.raises(EOFError):
+        theirs.recv()
+
+
+class _Process:
+    """What `_Worker.call` needs of a process."""
+
+    def __init__(self) -> None:
+        self.killed = False
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def worker(heard: bool) -> Any:
+    """A worker with a job and no process."""
+    made: Any = processes._Worker.__new__(processes._Worker)
+    made.child = type("Child", (), {"process": _Process()})()
+    made.task = (3, Job(small.Plain, (7,), 4))
+    made.heard, made.lost, made.missed, made.period = heard, False, 0, SILENCE / CALLS
+    return made
+
+
+@pytest.mark.parametrize(("heard", "calls"), [(True, CALLS), (False, round(CALLS * START / SILENCE))])
+def test_a_worker_is_ended_after_so_many_calls_in_silence(heard: bool, calls: int) -> None:
+    silent = worker(heard)
+    assert [update for _ in range(calls) for update in silent.call(SILENCE)] == []
+    assert not silent.child.process.killed
+    [(index, error)] = silent.call(SILENCE)
+    assert (index, silent.child.process.killed, silent.lost, silent.task) == (3, True, True, None)
+    seconds = 300 if heard else 600
+    assert str(error) == (
+        f"small/plain, seed 7: its worker stood still for {seconds} seconds, stopped or waiting for a lock, "
+        "and was ended; go on with --resume"
+    )
+
+
+def train(engine: Engine, folder: Path, resume: bool = False) -> list[Run]:
+    """The runs of four seeds; those that are finished when an error comes are in the list of the caller."""
+    step = small.Standing
+    resumable = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
+    runs: list[Run] = []
+    try:
+        runs.extend(run_jobs(step, resumable, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore))
+    except HarnessError as error:
+        raise StandingError(runs, str(error)) from error
+    return runs
+
+
+class StandingError(Exception):
+    """The runs that were finished all the same, and the error."""
+
+
+@pytest.mark.slow
+def test_workers_that_stand_still_cost_their_own_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: Note
+) -> None:
+    expected = by_seed(train(Local(CPU), tmp_path / "local"))
+    stands = tmp_path / "stands"
+    stands.touch()
+    monkeypatch.setenv(small.DIES, str(stands))
+    with pytest.raises(StandingError) as lost:
+        train(Processes([CPU, CPU], silence=5), tmp_path / "processes")
+    runs, message = lost.value.args
+    for seed in (1, 2):
+        assert f"small/standing, seed {seed}: its worker stood still for 5 seconds" in message
+    assert by_seed(runs) == {seed: run for seed, run in expected.items() if seed not in (1, 2)}
+    stands.unlink()
+    assert by_seed(train(Local(CPU), tmp_path / "processes", resume=True)) == expected
+    note(
+        "workers stand still",
+        "in the second epoch one of two workers is stopped by SIGSTOP, and later one waits for a lock that it has",
+        2,
+        "each is ended after a silence, here of 5 seconds, and named with its seed; the other two runs are those of "
+        "`--engine local` bit for bit; `--resume` ends with all four",
+    )

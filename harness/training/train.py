@@ -41,16 +41,17 @@ def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list
     n = min(TEST_IMAGES, len(trainer.data.train_labels))  # as many as are tested, so that the error is the same
     clean = trainer.evaluate(trainer.data.train_images[:n], trainer.data.train_labels[:n])
     tested = trainer.test()
+    trainer.heed(tested)
     seconds = (time.perf_counter() - began) / len(seeds)
     return [
         _loss_error(step, seed, trainer.epoch, loss, finite)
         or Epoch(
             epoch=trainer.epoch,
-            train_accuracy=percent(correct, len(trainer.data.train_labels)),
+            train_accuracy=percent(correct, trainer.images_per_epoch),
             test_accuracy=_accuracy(test, trainer.data.test_labels),
             train_loss=round(loss, 6),
             seconds=round(seconds, 2),
-            errors=test.errors,
+            errors=test.errors if step.recipe.validation == 0 else (),  # which are known as test images
             # One image that is held to be impossible makes it infinite, which is no failure of the training.
             test_loss=round(test.loss, 6) if abs(test.loss) <= LARGEST_LOSS else math.nan,
             clean_train_accuracy=_accuracy(train, trainer.data.train_labels[:n]),

@@ -13,7 +13,8 @@ from harness.training.native.initial import initialized
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
 from harness.training.native.self_check import fault
-from harness.training.native.trainer import NativeTrainer
+from harness.training.native.trainer import NativeTrainer, refusal_of
+from harness.training.trainer import judged_apart
 
 __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
 
@@ -25,6 +26,8 @@ WIDEST = 100_000
 
 def refusal(step: type[Step]) -> str | None:
     """Why the kernels do not train a step on this machine, or train it more slowly; None if they do."""
+    if refused := refusal_of(step.recipe):
+        return refused
     network = step.model()
     try:
         plan_of(network)
@@ -51,6 +54,6 @@ def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
     model = initialized(step.model, seed)
     check_output(step, model, torch.device("cpu"))
     try:
-        return NativeTrainer(model, step.recipe, data, seed)
+        return NativeTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
     except NotCoveredError as error:
         raise HarnessError(f"{step.id} is not trained by the native kernels: {error}; use --trainer eager") from error

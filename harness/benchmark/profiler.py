@@ -21,7 +21,7 @@ from harness.data.synthetic import unteachable
 from harness.device import layout
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.evaluation import check_output
+from harness.training.network import check_output
 from harness.training.trainer import SingleTrainer
 
 _SKIPPED, _WAIT, _WARMUP, ACTIVE = 10, 1, 2, 3

@@ -16,7 +16,7 @@ from harness.provenance import commit
 from harness.run import EAGER, Epoch, Run
 from harness.step import Step
 from harness.training import OnEpoch
-from harness.training.evaluation import check_output
+from harness.training.network import check_output
 from harness.training.train import groups, sound
 
 

@@ -18,8 +18,9 @@ from harness.step import Step
 from harness.training import augmentation, dropout
 from harness.training.augmentation import normalized, transformed
 from harness.training.cuda_graph import WARM_UP, StepGraph
-from harness.training.evaluation import Evaluation, check_output, evaluations
+from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
+from harness.training.network import check_output
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip_each, l1_of_each, per_network
 from harness.training.snapshot import Generators, State, capture, restore

@@ -7,7 +7,7 @@ import torch
 from harness.data.synthetic import synthetic
 from harness.step import Step
 from harness.training.augmentation import normalized
-from harness.training.evaluation import check_output
+from harness.training.network import check_output
 from harness.training.trainer import SingleTrainer
 
 

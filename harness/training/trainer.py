@@ -20,8 +20,9 @@ from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
 from harness.training.augmentation import prepare
-from harness.training.evaluation import Evaluation, check_output, evaluation, percent
+from harness.training.evaluation import Evaluation, evaluation, percent
 from harness.training.losses import loss_of
+from harness.training.network import check_output
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip, l1
 from harness.training.snapshot import Generators, State, capture, restore

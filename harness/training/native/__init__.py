@@ -7,13 +7,13 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.evaluation import check_output
 from harness.training.native import library
 from harness.training.native.initial import initialized
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
 from harness.training.native.self_check import fault
 from harness.training.native.trainer import NativeTrainer, refusal_of
+from harness.training.network import check_output
 from harness.training.trainer import judged_apart
 
 __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]

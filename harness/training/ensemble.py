@@ -20,7 +20,7 @@ from harness.training.augmentation import normalized, transformed
 from harness.training.cuda_graph import WARM_UP, StepGraph
 from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
-from harness.training.network import check_output
+from harness.training.network import classifier
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip_each, l1_of_each, per_network
 from harness.training.snapshot import Generators, State, capture, restore
@@ -208,6 +208,5 @@ def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTra
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        models.append(step.model().to(device))
-    check_output(step, models[0], device)
+        models.append(classifier(step, step.model().to(device), device))
     return EnsembleTrainer(models, step.recipe, judged_apart(step.recipe, data), seeds)

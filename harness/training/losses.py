@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.device import layout
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.recipe import Recipe, Teacher
 from harness.training import weights
+from harness.training.network import arranged
 
 
 class Loss(Protocol):
@@ -53,7 +53,7 @@ class DistillationLoss:
 
     def __init__(self, teacher: Teacher, device: torch.device, smoothing: float = 0.0) -> None:
         self.teacher, self.smoothing = teacher, smoothing
-        self.network = teacher_network(teacher).to(device).to(memory_format=layout(device))
+        self.network = arranged(teacher_network(teacher), device)
 
     def __call__(
         self, images: Tensor, log_probabilities: Tensor, labels: Tensor, reduction: Literal["mean", "none"] = "mean"

@@ -7,7 +7,7 @@ import torch
 from harness.data.synthetic import synthetic
 from harness.step import Step
 from harness.training.augmentation import normalized
-from harness.training.network import check_output
+from harness.training.network import prepared
 from harness.training.trainer import SingleTrainer
 
 
@@ -19,8 +19,7 @@ def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tupl
     data = synthetic(batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = step.model()
-        check_output(step, model, torch.device("cpu"))
+        model = prepared(step, step.model(), torch.device("cpu"))
         trainer = SingleTrainer(model, replace(step.recipe, drop_last=False), data, seed=0)
         trainer.set_rate(0)
         model.train()

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from harness.data import MNIST, hold_out
-from harness.device import layout
 from harness.errors import HarnessError
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
@@ -22,7 +21,7 @@ from harness.training import dropout
 from harness.training.augmentation import prepare
 from harness.training.evaluation import Evaluation, evaluation, percent
 from harness.training.losses import loss_of
-from harness.training.network import check_output
+from harness.training.network import prepared
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip, l1
 from harness.training.snapshot import Generators, State, capture, restore
@@ -117,10 +116,8 @@ def judged_apart(recipe: Recipe, data: MNIST) -> MNIST:
 
 def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    device = data.train_images.device
     torch.manual_seed(seed)
-    model = step.model().to(device).to(memory_format=layout(device))
-    check_output(step, model, device)
+    model = prepared(step, step.model(), data.train_images.device)
     return SingleTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
 
 

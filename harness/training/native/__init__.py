@@ -13,7 +13,7 @@ from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
 from harness.training.native.self_check import fault
 from harness.training.native.trainer import NativeTrainer, refusal_of
-from harness.training.network import check_output
+from harness.training.network import classifier
 from harness.training.trainer import judged_apart
 
 __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
@@ -28,7 +28,7 @@ def refusal(step: type[Step]) -> str | None:
     """Why the kernels do not train a step on this machine, or train it more slowly; None if they do."""
     if refused := refusal_of(step.recipe):
         return refused
-    network = step.model()
+    network = classifier(step, step.model(), torch.device("cpu"))
     try:
         plan_of(network)
         if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
@@ -51,8 +51,7 @@ def made() -> dict[str, Any]:
 
 def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    model = initialized(step.model, seed)
-    check_output(step, model, torch.device("cpu"))
+    model = classifier(step, initialized(step.model, seed), torch.device("cpu"))
     try:
         return NativeTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
     except NotCoveredError as error:

@@ -45,7 +45,7 @@ def run_jobs(
             on_epoch(step, run.seed, epoch)
         yield run
     head = commit()
-    seeds = groups(resumable.rest, engine.device, engine.workers)
+    seeds = groups(step, resumable.rest, engine.device, engine.workers)
     jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
     yield from _train([*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)], engine, data, on_epoch)
 

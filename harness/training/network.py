@@ -36,7 +36,7 @@ def classifier(step: type[Step], model: nn.Module, device: torch.device) -> nn.M
 
 
 def returns_logits(model: nn.Module) -> bool:
-    """Whether the forward of a classifier itself returns logits."""
+    """Whether a log-softmax was put behind the forward of this network."""
     return _log_softmax in model._forward_hooks.values()
 
 

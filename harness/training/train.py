@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import TEST_IMAGES, Step
 from harness.training import native
-from harness.training.ensemble import together
+from harness.training.ensemble import refusal, together
 from harness.training.evaluation import Evaluation, percent
 from harness.training.trainer import Trainer, alone
 
@@ -84,21 +84,29 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str =
 def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Trainer:
     """The trainer of that name: of eager ones an ensemble for several seeds or a GPU, else a single network.
 
-    Seeds torch's global generator. Raises HarnessError if the native trainer is asked for what it does not do.
+    Seeds torch's global generator. Raises HarnessError if the native trainer is asked for what it does not do, and if
+    several networks are that cannot be stacked; `groups` gives these a trainer each.
     """
     if trainer == NATIVE:
         if data.train_images.device.type != "cpu" or len(seeds) > 1:
             raise HarnessError(f"{step.id}: the native trainer trains one seed at a time, on a CPU")
         return native.native_trainer(step, seeds[0], data)
     if data.train_images.device.type == "cuda" or len(seeds) > 1:
-        return together(step, seeds, data)
+        why = refusal(step, data.train_images.device)
+        if why is None:
+            return together(step, seeds, data)
+        if len(seeds) > 1:
+            raise HarnessError(f"{step.id} trains one seed after the other, not several at once: {why}")
     return alone(step, seeds[0], data)
 
 
-def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
-    """Which seeds share a trainer: on a GPU all of its worker's, on a CPU none, since that is faster there."""
+def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
+    """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked.
+
+    On a CPU none do, since that is faster there.
+    """
     seeds = list(seeds)
-    if device.type != "cuda":
+    if device.type != "cuda" or refusal(step, device) is not None:
         return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
 

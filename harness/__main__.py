@@ -4,10 +4,12 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
 from harness.errors import HarnessError
+from harness.escape import printable
 
 VERBS = {
     "train": "Train a step with some seeds and say whether it held the goal.",
@@ -64,5 +66,13 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
+def _warning_line(
+    message: Warning | str, category: type[Warning], file: str, number: int, line: str | None = None
+) -> str:
+    """A warning in one line, without the line of the source."""
+    return f"python -m harness: warning: {printable(str(message))} ({printable(file)}:{number})\n"
+
+
 if __name__ == "__main__":
+    warnings.formatwarning = _warning_line
     sys.exit(main())

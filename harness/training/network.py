@@ -5,6 +5,7 @@ copies and functional calls are as they were. Which of both is seen in its outpu
 global generator alone.
 """
 
+import warnings
 from copy import deepcopy
 from typing import Any, Literal
 
@@ -58,7 +59,8 @@ def arranged(model: nn.Module, device: torch.device, batch_size: int = 2) -> nn.
 
 def _works(model: nn.Module, batch_size: int, order: torch.memory_format) -> bool:
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come again
             tried = deepcopy(model).to(memory_format=order)
             for training in (True, False) if model.training else (False,):
                 tried.train(training)(torch.zeros(batch_size, 1, 28, 28))

@@ -5,6 +5,7 @@ The same seed, device and versions give the same numbers, bit for bit on the CPU
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -75,9 +76,13 @@ def _loss_error(step: type[Step], seed: int, epoch: int, loss: float, finite: in
 
 @contextmanager
 def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
-    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end."""
+    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end.
+
+    It does not repeat, in every worker, a warning that the check of the network gave already.
+    """
     device = data.train_images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        warnings.filterwarnings("ignore", "Implicit dimension choice")
         yield trainer_of(step, seeds, data, trainer)
 
 

@@ -114,7 +114,7 @@ class _Planner:
             case nn.Flatten():
                 pass  # a linear map reads whole maps; see there
             case nn.LogSoftmax():
-                if operation.dim not in (1, -1):
+                if operation.dim not in (None, 1, -1):  # None is 1 for maps and for what is flat
                     raise NotCoveredError(f"{operation} is not over the classes")
                 self.finished = True
             case Factor():

@@ -1,7 +1,9 @@
 """A network that returns logits trains as one with a log-softmax behind it; what is neither is refused in one line."""
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import Recipe, StepSpec
+from harness.__main__ import _warning_line
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.run import EAGER, NATIVE
 from harness.step import Step
-from harness.training import native, weights
+from harness.training import native
+from harness.training import weights as weight_files
 from harness.training.ensemble import together
 from harness.training.network import check_output, classifier, prepared, returns_logits
 from harness.training.overfit import overfit_one_batch
@@ -182,10 +186,27 @@ def test_the_average_and_the_weights_of_logits_predict_log_probabilities(data: M
     trainer = alone(step, 0, data)
     trainer.train_epoch()
     images = torch.randn(4, 1, 28, 28)
-    network = weights.trained(step, 0, trainer.state()).network
+    network = weight_files.trained(step, 0, trainer.state()).network
     for predicts in (network, deepcopy(network), trainer.evaluated.eval()):
         assert predicts(images).exp().sum(1).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
     torch.testing.assert_close(network(images), trainer.evaluated(images))
+
+
+def test_a_log_softmax_without_a_dimension_is_a_warning_once_and_trains(data: MNIST) -> None:
+    step = step_of(lambda: Ends(lambda maps: F.log_softmax(maps.flatten(1))))
+    with pytest.warns(UserWarning, match="Implicit dimension choice for log_softmax") as caught:
+        assert check_output(step, step.model(), CPU) == "log-probabilities"
+    assert {Path(warning.filename).name for warning in caught} == {"test_network.py"}
+    expected = alone(step_of(lambda: Ends(log_probabilities)), 0, data).train_epoch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with training(step, [0], data) as trainer:
+            assert trainer.train_epoch() == expected
+
+
+def test_a_warning_is_one_line_that_says_where() -> None:
+    shown = _warning_line(UserWarning("Change\nthe call"), UserWarning, "a.py", 7, "x = 1")
+    assert shown == "python -m harness: warning: Change the call (a.py:7)\n"
 
 
 def test_a_classifier_stays_one() -> None:

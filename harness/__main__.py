@@ -67,10 +67,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _warning_line(
-    message: Warning | str, category: type[Warning], file: str, number: int, line: str | None = None
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning in one line, without the line of the source."""
-    return f"python -m harness: warning: {printable(str(message))} ({printable(file)}:{number})\n"
+    return f"python -m harness: warning: {printable(str(message))} ({printable(filename)}:{lineno})\n"
 
 
 if __name__ == "__main__":

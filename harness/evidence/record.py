@@ -98,7 +98,11 @@ def _own_provenance(run: Mapping[str, Any], binding: Mapping[str, Any]) -> dict[
 
 
 def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> None:
-    """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already."""
+    """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already.
+
+    And if the step is not judged on test images, of which all records are.
+    """
+    _check_images(step)
     record = read(step)
     if record is None:
         return
@@ -116,6 +120,14 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
             f"{path_of(step)} was made with {other}; "
             f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
             f"python -m harness train {step.id} --seeds {' '.join(map(str, wanted))} --record --replace"
+        )
+
+
+def _check_images(step: type[Step]) -> None:
+    if step.recipe.validation > 0:
+        raise HarnessError(
+            f"{step.id} is judged on training images that its recipe holds out, and records are of the test images; "
+            "leave out --record, or validation"
         )
 
 
@@ -139,6 +151,7 @@ def add(run: Run, *, replace: bool = False) -> None:
     Raises HarnessError also if the file cannot be written, which is then as it was.
     """
     step, path = run.step, path_of(run.step)
+    _check_images(step)
     try:
         path.parent.mkdir(exist_ok=True)
         with FileLock(path.with_suffix(".lock")):

@@ -63,7 +63,7 @@ def checked(cls: type[T]) -> type[T]:
         _check(cls.__name__, given, kinds)
         initialize(self, *values, **named)
 
-    cls.__init__ = checked_initialize  # type: ignore[method-assign]
+    cls.__init__ = checked_initialize  # type: ignore[method-assign, assignment]
     return cls
 
 

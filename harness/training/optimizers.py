@@ -15,7 +15,7 @@ def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor
     weights = list(weights)
     common: dict[str, Any] = {"lr": rate, "weight_decay": recipe.weight_decay}
     # What counts steps can be recorded in a CUDA graph only if it counts on the device.
-    counting = {"capturable": any(weight.is_cuda for weight in weights)}
+    counting: dict[str, Any] = {"capturable": any(weight.is_cuda for weight in weights)}
     match recipe.optimizer:
         case None:
             return torch.optim.SGD(weights, **common, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)

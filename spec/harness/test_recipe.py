@@ -164,8 +164,7 @@ def test_what_came_later_is_not_shown_where_it_changes_nothing() -> None:
     assert repr(other).endswith(
         "average=None, optimizer=RMSprop(alpha=0.99, eps=1e-08, momentum=0.0, centered=False), drop_last=True)"
     )
-    shown = repr(other)
-    assert eval(shown, vars(module) | {"Normalize": module.Normalize}) == other
+    assert eval(repr(other), vars(module)) == other
 
 
 def test_every_record_is_of_the_recipe_that_its_step_has() -> None:

@@ -23,14 +23,14 @@ from harness.recipe import (
     SequentialLR,
     StepLR,
 )
-from harness.recipe.schedules import Schedule
+from harness.recipe.schedules import AnySchedule
 
 LR, EPOCHS, BATCHES = 0.2, 20, 3
 
 Scheduler = Callable[[torch.optim.Optimizer], Any]
 
 
-def recipe(schedule: Schedule, **rest: Any) -> Recipe:
+def recipe(schedule: AnySchedule, **rest: Any) -> Recipe:
     return Recipe(lr=LR, batch_size=1, epochs=EPOCHS, schedule=schedule, **rest)
 
 
@@ -67,7 +67,7 @@ def sequence(sgd: torch.optim.Optimizer) -> lr_scheduler.SequentialLR:
     ],
 )
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step()`")  # SequentialLR calls it so
-def test_a_schedule_of_epochs_is_that_of_torch(ours: Schedule, theirs: Scheduler) -> None:
+def test_a_schedule_of_epochs_is_that_of_torch(ours: AnySchedule, theirs: Scheduler) -> None:
     sgd = optimizer()
     scheduler = theirs(sgd)
     for epoch in range(EPOCHS):
@@ -125,7 +125,7 @@ def test_one_cycle_is_that_of_torch_without_the_momentum() -> None:
     "schedule", [OneCycle(0.5), OneCycleLR(pct_start=0.5), OneCycle(1.0), OneCycle(0.0), OneCycle()]
 )
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_a_cycle_of_few_steps_has_a_rate_for_each(schedule: Schedule, steps: int) -> None:
+def test_a_cycle_of_few_steps_has_a_rate_for_each(schedule: AnySchedule, steps: int) -> None:
     """Where its rise is a single step, torch divides by zero."""
     few = Recipe(lr=LR, batch_size=1, epochs=steps, schedule=schedule)
     assert all(0 < few.rate(epoch, 0, 1) <= LR for epoch in range(steps))

@@ -64,8 +64,8 @@ class GhostBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return F.batch_norm(input, mean[:channels], variance[:channels], weight, bias, eps=self.eps)
         parts = input.view(-1, channels * self.splits, height, width)
-        weight, bias = weight.repeat(self.splits), bias.repeat(self.splits)
-        normal = F.batch_norm(parts, mean, variance, weight, bias, training=True, momentum=0.1, eps=self.eps)
+        scales = weight.repeat(self.splits), bias.repeat(self.splits)
+        normal = F.batch_norm(parts, mean, variance, *scales, training=True, momentum=0.1, eps=self.eps)
         return normal.view(n, channels, height, width)
 
 

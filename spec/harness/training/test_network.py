@@ -45,7 +45,8 @@ class Ends(nn.Sequential):
             nn.init.zeros_(self[2].bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.end(super().forward(images))
+        maps: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        return self.end(maps)
 
 
 def logits(maps: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ def test_a_dead_relu_is_no_softmax() -> None:
         (lambda: Ends(lambda maps: logits(maps).argmax(1)), "into 2, not 2 x 10"),
         (lambda: Ends(lambda maps: maps), "into 2 x 10 x 1 x 1, not 2 x 10"),
         (lambda: Ends(lambda maps: (logits(maps),)), "into a tuple, not 2 x 10"),  # type: ignore[arg-type, return-value]
-        (lambda: Ends(lambda maps: {}[0]), "does not take 2 x 1 x 28 x 28: KeyError: 0"),
+        (lambda: Ends(lambda maps: dict[int, Tensor]()[0]), "does not take 2 x 1 x 28 x 28: KeyError: 0"),
         (lambda: nn.Sequential(nn.AdaptiveAvgPool2d((2, 5)), nn.Flatten()), "has no parameters to train"),
     ],
     ids=["complex", "classes", "maps", "tuple", "error", "none"],

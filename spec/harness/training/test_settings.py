@@ -69,7 +69,8 @@ def plain_loop(
     weights = list(model.parameters())
     optimizer = optimizer_of(weights)
     scheduler = scheduler_of(optimizer) if scheduler_of else None
-    shuffle, means = torch.Generator().manual_seed(seed), []
+    shuffle = torch.Generator().manual_seed(seed)
+    means: list[float] = []
     for _ in range(2):
         batches = torch.randperm(len(data.train_labels), generator=shuffle).split(32)
         losses = []

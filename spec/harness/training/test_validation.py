@@ -13,8 +13,9 @@ from harness import StepSpec
 from harness.data import MNIST, hold_out
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.recipe import Adam, Recipe, ReduceLROnPlateau, RMSprop
-from harness.run import EAGER, NATIVE
+from harness.run import EAGER, NATIVE, Epoch, Run, epoch_line
 from harness.step import Step
 from harness.training.ensemble import together
 from harness.training.train import next_epoch, training
@@ -69,6 +70,15 @@ def test_training_uses_the_others_and_every_figure_is_of_the_images_held_out(dat
     assert epoch.test_loss == pytest.approx(loss, abs=1e-4)
     assert epoch.test_accuracy == pytest.approx(accuracy)
     assert epoch.errors == ()  # an index into the images held out would be taken for one of a test image
+
+
+def test_what_is_judged_on_images_held_out_is_called_so_and_is_no_record() -> None:
+    step, epoch = step_of(small), Epoch(1, 90.0, 95.0, 0.1, 1.0)
+    assert "train 90.00 held out 95.00" in epoch_line(step, 0, epoch)
+    for write in (lambda: record.check(step, {}, [0]), lambda: record.add(Run(step, 0, (epoch,)), replace=True)):
+        with pytest.raises(HarnessError, match="is judged on training images that its recipe holds out"):
+            write()
+    assert not record.path_of(step).exists()
 
 
 def test_each_class_gives_its_share(data: MNIST) -> None:

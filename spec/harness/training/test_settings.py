@@ -17,7 +17,9 @@ from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.recipe import Adam, AdamW, MultiStepLR, OneCycleLR, RMSprop
 from harness.step import Step
+from harness.training import native
 from harness.training.ensemble import together
+from harness.training.native.trainer import refusal_of
 from harness.training.overfit import overfit_one_batch
 from harness.training.trainer import Trainer, alone
 
@@ -250,3 +252,23 @@ def test_the_rehearsal_of_a_setting_lowers_its_loss(case: str) -> None:
     before, after = overfit_one_batch(step_of(**CASES[case][0]))
     assert math.isfinite(before)
     assert after < before
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"optimizer": Adam()}, "its recipe has optimizer"),
+        ({"label_smoothing": 0.1}, "its recipe has label_smoothing"),
+        ({"l1": 0.1}, "its recipe has l1"),
+        ({"clip_grad_norm": 1.0}, "its recipe has clip_grad_norm"),
+        ({"clip_grad_value": 1.0}, "its recipe has clip_grad_value"),
+        ({"schedule": OneCycleLR()}, "its recipe cycles the momentum"),
+        ({"schedule": OneCycleLR(cycle_momentum=False), "drop_last": True, "validation": 0.1}, None),
+    ],
+)
+def test_the_native_trainer_says_what_it_does_not_take(settings: dict[str, Any], why: str | None) -> None:
+    assert refusal_of(step_of(**settings).recipe) == why
+    if why is not None:
+        assert native.refusal(step_of(**settings)) == why
+        with pytest.raises(HarnessError, match=f"{why}; use --trainer eager"):
+            native.native_trainer(step_of(**settings), 0, synthetic(64))

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -87,5 +88,13 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
+def _warning_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning in one line, without the line of the source."""
+    return f"python -m harness: warning: {printable(str(message))} ({printable(filename)}:{lineno})\n"
+
+
 if __name__ == "__main__":
+    warnings.formatwarning = _warning_line
     sys.exit(run(main, PROGRAM))

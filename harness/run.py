@@ -168,9 +168,10 @@ def holds(final: Sequence[float]) -> bool:
 
 def epoch_line(step: type[Step], seed: int, epoch: Epoch) -> str:
     """The line that reports an epoch, wherever it is shown."""
+    judged = "held out" if step.recipe.validation > 0 else "test"
     return (
         f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
-        f"test {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
+        f"{judged} {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
     )
 
 

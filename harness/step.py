@@ -32,7 +32,7 @@ class Step:
     """
 
     model: "ClassVar[Callable[[], nn.Module]]"
-    """Called without arguments, it returns a network from N x 1 x 28 x 28 images to N x 10 log-probabilities."""
+    """Called without arguments, gives a network from N x 1 x 28 x 28 images to N x 10 logits or log-probabilities."""
     parameters: ClassVar[int]
     """The number of trainable parameters, written by hand."""
     receptive_field: ClassVar[int]

@@ -18,6 +18,7 @@ from harness.training.choice import choose
 from harness.training.ensemble import EnsembleTrainer
 from harness.training.evaluation import percent
 from harness.training.native import NativeTrainer
+from harness.training.network import classifier
 from harness.training.train import trainer_of
 from harness.training.trainer import SingleTrainer, Trainer
 
@@ -66,7 +67,7 @@ class Notebook:
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.device = step.recipe, device
-        self.model = step.network().to(device)
+        self.model = classifier(step, step.network().to(device), device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
             lr=step.recipe.lr,

@@ -18,10 +18,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from harness.data.synthetic import unteachable
-from harness.device import layout
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.evaluation import check_output
+from harness.training.network import prepared
 from harness.training.trainer import SingleTrainer
 
 _SKIPPED, _WAIT, _WARMUP, ACTIVE = 10, 1, 2, 3
@@ -82,8 +81,7 @@ def _profiled(step: type[Step], device: torch.device) -> profile:
     total = _SKIPPED + _WAIT + _WARMUP + ACTIVE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        model = step.network().to(device).to(memory_format=layout(device))
-        check_output(step, model, device)
+        model = prepared(step, step.network(), device)
         model.train()
         trainer = SingleTrainer(model, step.recipe, unteachable(total * step.recipe.batch_size).to(device), seed=0)
         batches = iter(trainer.batches())

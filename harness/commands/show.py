@@ -1,7 +1,7 @@
 """Print the specification of a step, or list the steps."""
 
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.text import Text
@@ -40,8 +40,7 @@ def _show(step: type[Step], out: Console) -> None:
     if found := verdicts(step):
         _section(out, "Claims", *(f"{verdict.word}: {claim} ({verdict.evidence})" for claim, verdict in found.items()))
     _section(out, "Goal", _goal(step))
-    recipe = step.recipe
-    _section(out, "Recipe", *(f"{setting.name}: {getattr(recipe, setting.name)}" for setting in fields(recipe)))
+    _section(out, "Recipe", *(f"{name}: {value}" for name, value in step.recipe.settings().items()), _loss(step))
     if step.variants:
         _section(out, "Variants", *(f"{step.id}@{name}: {change}" for name, change in step.variants.items()))
     if step.follows is not None:
@@ -58,6 +57,16 @@ def _section(out: Console, title: str, *lines: object) -> None:
     for line in lines:
         out.print(line)
     out.print()
+
+
+def _loss(step: type[Step]) -> str:
+    """The line that says what the network returns and so which loss it is trained with."""
+    import torch
+
+    from harness.training.network import check_output
+
+    output = check_output(step, step.network(), torch.device("cpu"))
+    return f"loss: {'cross-entropy' if output == 'logits' else 'negative log-likelihood'}, of the {output} it returns"
 
 
 def _goal(step: type[Step]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, parse_seed
 from harness.commands.console import display
-from harness.device import device_of, layout
+from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find, steps
 from harness.run import NATIVE, Errors, Progress, Run, finite
@@ -101,9 +101,10 @@ def _trainer(step: type[Step], seed: int, data: MNIST) -> Trainer:
 def _verified(trained: Trained, data: MNIST) -> bool:
     """Print what the network reaches, and return whether that is what its record says, but for ties."""
     from harness.training.evaluation import errors
+    from harness.training.network import arranged
 
     step, device, n = trained.step, data.test_images.device, len(data.test_labels)
-    network = trained.network.to(device).to(memory_format=layout(device))
+    network = arranged(trained.network, device)
     missed = errors(network, data.test_images, data.test_labels, step.recipe.normalize)
     differences = _differences(missed, recorded(step, trained.seed))
     if not differences:

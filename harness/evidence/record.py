@@ -99,7 +99,11 @@ def _own_provenance(run: Mapping[str, Any], binding: Mapping[str, Any]) -> dict[
 
 
 def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> None:
-    """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already."""
+    """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already.
+
+    And if the step is not judged on test images, of which all records are.
+    """
+    _check_images(step)
     record = read(step)
     if record is None:
         return
@@ -132,6 +136,14 @@ def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[in
     return refused
 
 
+def _check_images(step: type[Step]) -> None:
+    if step.recipe.validation > 0:
+        raise HarnessError(
+            f"{step.id} is judged on training images that its recipe holds out, and records are of the test images; "
+            "leave out --record, or validation"
+        )
+
+
 def unrecorded(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> list[int]:
     """Those of the seeds that the record of a step does not have, in order.
 
@@ -152,6 +164,7 @@ def add(run: Run, *, replace: bool = False) -> None:
     Raises HarnessError also if the file cannot be written, which is then as it was.
     """
     step, path = run.step, path_of(run.step)
+    _check_images(step)
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ from harness.provenance import commit
 from harness.run import EAGER, Epoch, Run
 from harness.step import Step
 from harness.training import OnEpoch
-from harness.training.evaluation import check_output
+from harness.training.network import check_output
 from harness.training.train import groups, sound
 
 
@@ -46,7 +46,7 @@ def run_jobs(
             on_epoch(step, run.seed, epoch)
         yield run
     head = commit()
-    seeds = groups(resumable.rest, engine.device, engine.workers)
+    seeds = groups(step, resumable.rest, engine.device, engine.workers)
     jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
     all_jobs = [*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)]
     yield from _train(all_jobs, engine, data, on_epoch, resumable.errors)

@@ -4,7 +4,38 @@ Imports no torch, so that a specification can be read without it.
 """
 
 from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion
+from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
-from harness.recipe.schedules import Constant, OneCycle, StepLR
+from harness.recipe.schedules import (
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LinearLR,
+    MultiStepLR,
+    OneCycle,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 
-__all__ = ["Constant", "Normalize", "OneCycle", "RandomAffine", "RandomDistortion", "Recipe", "StepLR", "Teacher"]
+__all__ = [
+    "Adam",
+    "AdamW",
+    "Constant",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LinearLR",
+    "MultiStepLR",
+    "Normalize",
+    "OneCycle",
+    "OneCycleLR",
+    "RMSprop",
+    "RandomAffine",
+    "RandomDistortion",
+    "Recipe",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+    "Teacher",
+]

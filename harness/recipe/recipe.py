@@ -1,11 +1,16 @@
 """The recipe itself: optimizer, batches, epochs, and what it refers to."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
 from harness.recipe.augmentations import Normalize, RandomAffine
-from harness.recipe.schedules import Constant, OneCycle, StepLR
+from harness.recipe.checks import Count, Decay, NotNegative, Positive, Range, checked
+from harness.recipe.optimizers import Adam, AdamW, RMSprop
+from harness.recipe.schedules import AnySchedule, Constant, Moment, ReduceLROnPlateau
 
 
+@checked
 @dataclass(frozen=True)
 class Teacher:
     """A trained network to distil, next to the labels (Hinton, Vinyals and Dean, arXiv 1503.02531).
@@ -18,51 +23,87 @@ class Teacher:
 
     step: str
     weights: str
-    share: float = 0.9
-    temperature: float = 4.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ValueError(f"Teacher.share is more than 0 and at most 1, not {self.share}")
-        if self.temperature <= 0:
-            raise ValueError(f"Teacher.temperature must be more than 0, not {self.temperature}")
+    share: Annotated[float, Range(above=0, most=1)] = 0.9
+    temperature: Positive = 4.0
 
 
+LATER = {"later": True}
+"""The metadata of a field that older records do not know: at its default it changes nothing and is not shown."""
+
+
+@checked
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe:
-    """How a step is trained: stochastic gradient descent on shuffled batches, including the last, partial one.
+    """How a step is trained, with the names and meanings of torch.
 
+    `optimizer`: None for stochastic gradient descent with the `momentum` and `nesterov` of the recipe.
+    `weight_decay`: L2, as the optimizer has it. `l1`: the weight in the loss of the sum of all absolute parameters.
     `average`: decay per step of an exponential moving average of weights and buffers, which is evaluated in place of
     the trained weights; None for no average.
+    `label_smoothing`: the share of a target that is spread over all classes.
+    `clip_grad_norm`, `clip_grad_value`: the largest norm of all gradients together, or the largest absolute gradient.
+    `drop_last`: leave out the last batch of an epoch if it is smaller than the others.
+    `validation`: the share of the training images that is held out. Training uses the others, and every figure that is
+    otherwise of the test images, which then are not used at all, is of the images held out.
 
     Raises ValueError for values that no training can use.
     """
 
-    lr: float
-    batch_size: int
-    epochs: int
-    momentum: float = 0.9
+    lr: Positive
+    batch_size: Count
+    epochs: Count
+    momentum: Decay = 0.9
     nesterov: bool = False
-    weight_decay: float = 0.0
-    schedule: Constant | StepLR | OneCycle = Constant()
+    weight_decay: NotNegative = 0.0
+    schedule: AnySchedule = Constant()
     augmentation: RandomAffine | None = None
     normalize: Normalize = Normalize()
-    average: float | None = None
-    teacher: Teacher | None = None
+    average: Annotated[float, Range(above=0, below=1)] | None = None
+    teacher: Teacher | None = field(default=None, metadata=LATER)
+    optimizer: Adam | AdamW | RMSprop | None = field(default=None, metadata=LATER)
+    label_smoothing: Decay = field(default=0.0, metadata=LATER)
+    l1: NotNegative = field(default=0.0, metadata=LATER)
+    clip_grad_norm: Positive | None = field(default=None, metadata=LATER)
+    clip_grad_value: Positive | None = field(default=None, metadata=LATER)
+    drop_last: bool = field(default=False, metadata=LATER)
+    validation: Decay = field(default=0.0, metadata=LATER)
 
     def __repr__(self) -> str:
-        """The repr of a dataclass, without a teacher of None: records identify a recipe by a hash of it."""
-        shown = (field.name for field in fields(self) if field.name != "teacher" or self.teacher is not None)
-        return f"Recipe({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+        """The repr of a dataclass, by a hash of which records identify a recipe."""
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
 
     def __post_init__(self) -> None:
-        for name, least in (("lr", 0.0), ("batch_size", 0), ("epochs", 0)):
-            if getattr(self, name) <= least:
-                raise ValueError(f"Recipe.{name} must be more than {least}, not {getattr(self, name)}")
-        if self.average is not None and not 0 < self.average < 1:
-            raise ValueError(f"Recipe.average is a decay between 0 and 1, not {self.average}")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("Recipe.nesterov needs a momentum above 0")
+        if self.optimizer is not None and (self.nesterov or self.momentum != type(self).momentum):
+            name = type(self.optimizer).__name__
+            raise ValueError(
+                f"Recipe.momentum and nesterov are of SGD; leave them out, and give {name} its own settings"
+            )
+        if self.clip_grad_norm is not None and self.clip_grad_value is not None:
+            raise ValueError("Recipe.clip_grad_norm and clip_grad_value exclude each other; choose one")
+        if isinstance(self.schedule, ReduceLROnPlateau) and self.validation == 0:
+            raise ValueError(
+                "Recipe.validation must be above 0, for ReduceLROnPlateau to look at: it may not see the test"
+            )
+        if self.teacher is not None and self.validation > 0:
+            raise ValueError("Recipe.validation must be 0 with a teacher, which has seen the images held out")
 
-    def rate(self, epoch: int, step: int, steps_per_epoch: int) -> float:
-        """The learning rate in a 0-based step of a 0-based epoch."""
-        behind = epoch * steps_per_epoch + step
-        return self.lr * self.schedule.factor(epoch, behind, self.epochs * steps_per_epoch)
+    def settings(self) -> dict[str, Any]:
+        """The fields by name, without those that came later and are at their default."""
+        return {
+            one.name: value
+            for one in fields(self)
+            if (value := getattr(self, one.name)) != one.default or not one.metadata.get("later")
+        }
+
+    def rate(self, epoch: int, step: int, steps_per_epoch: int, held_out: Sequence[float] = ()) -> float:
+        """The learning rate in a 0-based step of a 0-based epoch; `held_out` is that of `Moment`."""
+        return self.schedule.rate(self.lr, self._moment(epoch, step, steps_per_epoch, held_out))
+
+    def cycled_momentum(self, epoch: int, step: int, steps_per_epoch: int) -> float | None:
+        """The momentum in a 0-based step of a 0-based epoch; None unless the schedule changes it."""
+        return self.schedule.momentum(self._moment(epoch, step, steps_per_epoch))
+
+    def _moment(self, epoch: int, step: int, steps_per_epoch: int, held_out: Sequence[float] = ()) -> Moment:
+        return Moment(epoch, epoch * steps_per_epoch + step, self.epochs * steps_per_epoch, held_out)

@@ -6,24 +6,31 @@ those of `SingleTrainer` up to rounding: `torch.vmap` turns S convolutions into 
 order.
 """
 
-import math
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
+from harness.data.synthetic import synthetic
 from harness.errors import foreign
-from harness.recipe import Recipe
+from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import augmentation, dropout
 from harness.training.augmentation import normalized, transformed
 from harness.training.cuda_graph import WARM_UP, StepGraph
-from harness.training.evaluation import Evaluation, check_output, evaluations
+from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
+from harness.training.network import classifier
+from harness.training.optimizers import optimizer_of, set_momentum
+from harness.training.regularization import clip_each, l1_of_each, per_network
 from harness.training.snapshot import Generators, State, capture, restore
-from harness.training.trainer import Trainer, optimizer_of
+from harness.training.trainer import SingleTrainer, Trainer, judged_apart
+
+_ROUNDING = 0.01
 
 
 class EnsembleTrainer(Trainer):
@@ -34,20 +41,24 @@ class EnsembleTrainer(Trainer):
     """
 
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe, data: MNIST, seeds: Sequence[int]) -> None:
+        super().__init__(recipe, data, networks=len(seeds))
         device = data.train_images.device
-        self.recipe, self.data, self.seeds = recipe, data, tuple(seeds)
+        self.seeds = tuple(seeds)
         self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.augmentations = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self.dropouts = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self.weights, self.buffers = stack_module_state([model.train() for model in models])
         self.network = models[0]  # its structure only: every call is given the stacked weights
         dropout.replace(self.network, self.dropouts)
-        self.rate = torch.tensor(recipe.lr, device=device)
+        self.rate = torch.tensor(float(recipe.lr), device=device)
+        self.factors: Tensor | None = None  # (S,) on the rate, where each network has its own
+        if isinstance(recipe.schedule, ReduceLROnPlateau):
+            self.factors = torch.ones(len(seeds), device=device)
         self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
         self.loss = loss_of(recipe, device)
-        self.epoch = self.steps = self.launched = 0
+        self.steps = self.launched = 0
         self.graph: StepGraph | None = None
-        self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
+        self.recordable = recipe.cycled_momentum(0, 0, self.steps_per_epoch) is None  # it is a constant of a graph
         self.averaged: dict[str, Tensor] = {}
         if recipe.average is not None:
             self.averaged = {name: value.detach().clone() for name, value in self._floats().items()}
@@ -63,7 +74,8 @@ class EnsembleTrainer(Trainer):
         """Shuffled batches, each network in its own order: the indices of the images, (S, B) int64."""
         n = len(self.data.train_labels)
         order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
-        return iter(order.to(self.data.train_images.device).split(self.recipe.batch_size, dim=1))
+        order = order[:, : self.images_per_epoch].to(self.data.train_images.device)
+        return iter(order.split(self.recipe.batch_size, dim=1))
 
     def images(self, index: Tensor) -> Tensor:
         """Augmented, normalized images (S, B, 1, 28, 28) float32 of a batch of indices (S, B)."""
@@ -77,12 +89,17 @@ class EnsembleTrainer(Trainer):
         return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
 
     def set_rate(self, step: int) -> None:
-        """Set the learning rate for a step of this epoch, counted from 0."""
-        self.rate.fill_(self.recipe.rate(self.epoch, step, self.steps_per_epoch))
+        """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""
+        if self.factors is None:
+            self.rate.fill_(self.rate_of(step))
+        else:
+            rates = [self.rate_of(step, network) for network in range(len(self.seeds))]
+            self.factors.copy_(torch.tensor(rates) / self.recipe.lr)
+        set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
 
     def launch(self, index: Tensor) -> None:
         """A training step; on a GPU, after the first few, the replay of a CUDA graph."""
-        if index.is_cuda and self.graph is None and self.launched >= WARM_UP:
+        if index.is_cuda and self.recordable and self.graph is None and self.launched >= WARM_UP:
             self.optimizer.zero_grad(set_to_none=True)  # so that the graph allocates them in its own memory
             self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
         if self.graph is not None and self.graph.fits(index):
@@ -100,9 +117,12 @@ class EnsembleTrainer(Trainer):
         log_probabilities = self.forward(self.weights, self.buffers, images)
         flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
         losses = flat.view_as(labels).mean(1)
+        if self.recipe.l1 > 0:
+            losses = losses + self.recipe.l1 * l1_of_each(self.weights.values())
         with foreign("its backward pass"):
             losses.sum().backward()
-        self.optimizer.step()
+        clip_each(self.weights.values(), self.recipe)
+        self._step()
         self._update_average()
         self.loss_sum += losses.detach()
         self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
@@ -120,6 +140,15 @@ class EnsembleTrainer(Trainer):
                 weights, buffers, images
             )
         return log_probabilities
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        before = None if self.factors is None else {name: value.clone() for name, value in self.weights.items()}
+        self.optimizer.step()
+        if before is not None and self.factors is not None:
+            # Whatever the optimizer, the change of a weight is proportional to the rate.
+            for name, weight in self.weights.items():
+                weight.copy_(before[name].lerp(weight, per_network(self.factors, weight).to(weight.dtype)))
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -163,7 +192,7 @@ class EnsembleTrainer(Trainer):
         return evaluations(log_probabilities, labels)
 
     def state(self) -> State:
-        """Networks, averages, momentum and generators, as copies on the CPU."""
+        """Networks, averages, optimizer and generators, as copies on the CPU."""
         return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
@@ -174,10 +203,37 @@ class EnsembleTrainer(Trainer):
 
     def _live(self) -> dict[str, Tensor]:
         parts = {"model": self.weights | self.buffers, "average": self.averaged}
-        return {f"{part}.{name}": value.detach() for part, own in parts.items() for name, value in own.items()}
+        live = {f"{part}.{name}": value.detach() for part, own in parts.items() for name, value in own.items()}
+        return live | self.memory()
 
     def _generators(self) -> Generators:
         return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.dropouts}
+
+
+def refusal(step: type[Step], device: torch.device) -> str | None:
+    """Why networks of a step cannot be trained as one stack, found out by a training step of two; None if they can.
+
+    On the CPU if the device is not here. Raises HarnessError if they cannot be trained at all.
+    """
+    device, seeds = device if torch.cuda.is_available() else torch.device("cpu"), (0, 1)
+    data, recipe = synthetic(step.recipe.batch_size).to(device), replace(step.recipe, drop_last=False)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        models = [classifier(step, step.network().to(device), device) for _ in seeds]
+        for module in models[0].modules():
+            if type(module).train is not nn.Module.train:
+                return f"{type(module).__name__} has a train() of its own, which does not know of a stack"
+        each = [SingleTrainer(deepcopy(model), recipe, data, seed) for model, seed in zip(models, seeds, strict=True)]
+        try:
+            stack = EnsembleTrainer(models, recipe, data, seeds)
+            for trainer in (stack, *each):
+                trainer.train_epoch()
+            found = stack.test()
+        except Exception as error:  # whatever torch or somebody's network says to being stacked
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    expected = [trainer.test()[0].loss for trainer in each]
+    if any(abs(one.loss - loss) > _ROUNDING * abs(loss) for one, loss in zip(found, expected, strict=True)):
+        return "it computes something else in a stack than alone"
+    return None
 
 
 def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:
@@ -186,6 +242,5 @@ def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTra
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        models.append(step.network().to(device))
-    check_output(step, models[0], device)
-    return EnsembleTrainer(models, step.recipe, data, seeds)
+        models.append(classifier(step, step.network().to(device), device))
+    return EnsembleTrainer(models, step.recipe, judged_apart(step.recipe, data), seeds)

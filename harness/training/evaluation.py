@@ -1,14 +1,13 @@
-"""What a network makes of the test images, and whether its output is that of a classifier of digits."""
+"""What a network makes of the test images."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from harness.errors import HarnessError, foreign
+from harness.errors import foreign
 from harness.recipe import Normalize
 from harness.run import Errors
-from harness.step import Step
 from harness.training.augmentation import normalized
 
 
@@ -59,17 +58,3 @@ def missed(predicted: Tensor, labels: Tensor) -> Errors:
 def percent(correct: int, n: int) -> float:
     """The share of n images in percent, to four decimals: one image in 60,000 is 0.0017 points."""
     return round(100 * correct / n, 4)
-
-
-def check_output(step: type[Step], model: nn.Module, device: torch.device) -> None:
-    """Raise HarnessError unless the model maps N x 1 x 28 x 28 to N x 10. Puts it into evaluation mode."""
-    model.eval()
-    with foreign("its forward pass", step.id), torch.inference_mode():
-        output = model(torch.zeros(2, 1, 28, 28, device=device))
-    shape = " x ".join(map(str, output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
-    if shape != "2 x 10":
-        raise HarnessError(f"{step.id}: the model turns 2 x 1 x 28 x 28 into {shape}, not 2 x 10")
-    if not output.is_floating_point():
-        raise HarnessError(f"{step.id}: the model returns {output.dtype}, not the log-probabilities of a float type")
-    if not any(weight.requires_grad for weight in model.parameters()):
-        raise HarnessError(f"{step.id}: the model has no parameters that could be trained")

@@ -1,5 +1,6 @@
 """The loss of a recipe: from the labels alone, or from the labels and the predictions of a teacher."""
 
+import functools
 import hashlib
 from typing import Literal, Protocol
 
@@ -8,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import files
-from harness.device import layout
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.recipe import Recipe, Teacher
 from harness.training import weights
+from harness.training.network import arranged
 
 
 class Loss(Protocol):
@@ -26,13 +27,22 @@ class Loss(Protocol):
 
 def loss_of(recipe: Recipe, device: torch.device) -> Loss:
     """The loss of a recipe; HarnessError if its teacher has no weights, or not those that the recipe names."""
-    return _label_loss if recipe.teacher is None else DistillationLoss(recipe.teacher, device)
+    if recipe.teacher is not None:
+        return DistillationLoss(recipe.teacher, device, recipe.label_smoothing)
+    return functools.partial(_label_loss, smoothing=recipe.label_smoothing)
 
 
 def _label_loss(
-    images: Tensor, log_probabilities: Tensor, labels: Tensor, reduction: Literal["mean", "none"] = "mean"
+    images: Tensor,
+    log_probabilities: Tensor,
+    labels: Tensor,
+    reduction: Literal["mean", "none"] = "mean",
+    smoothing: float = 0.0,
 ) -> Tensor:
-    return F.nll_loss(log_probabilities, labels, reduction=reduction)
+    if smoothing == 0:
+        return F.nll_loss(log_probabilities, labels, reduction=reduction)
+    # The logarithm of the softmax of log-probabilities is these themselves.
+    return F.cross_entropy(log_probabilities, labels, reduction=reduction, label_smoothing=smoothing)
 
 
 class DistillationLoss:
@@ -42,9 +52,9 @@ class DistillationLoss:
     the temperature.
     """
 
-    def __init__(self, teacher: Teacher, device: torch.device) -> None:
-        self.teacher = teacher
-        self.network = teacher_network(teacher).to(device).to(memory_format=layout(device))
+    def __init__(self, teacher: Teacher, device: torch.device, smoothing: float = 0.0) -> None:
+        self.teacher, self.smoothing = teacher, smoothing
+        self.network = arranged(teacher_network(teacher), device)
 
     def __call__(
         self, images: Tensor, log_probabilities: Tensor, labels: Tensor, reduction: Literal["mean", "none"] = "mean"
@@ -55,7 +65,8 @@ class DistillationLoss:
             target = F.log_softmax(self.network(images) / temperature, dim=1)
         predicted = F.log_softmax(log_probabilities / temperature, dim=1)
         divergence = temperature**2 * F.kl_div(predicted, target, reduction="none", log_target=True).sum(1)
-        losses = (1 - share) * F.nll_loss(log_probabilities, labels, reduction="none") + share * divergence
+        of_labels = _label_loss(images, log_probabilities, labels, "none", self.smoothing)
+        losses = (1 - share) * of_labels + share * divergence
         return losses.mean() if reduction == "mean" else losses
 
 

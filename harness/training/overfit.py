@@ -1,12 +1,13 @@
 """Overfitting one batch: does the recipe lower the loss of the network at all? Needs no data."""
 
+from dataclasses import replace
+
 import torch
-from torch.nn import functional as F
 
 from harness.data.synthetic import synthetic
 from harness.step import Step
 from harness.training.augmentation import normalized
-from harness.training.evaluation import check_output
+from harness.training.network import prepared
 from harness.training.trainer import SingleTrainer
 
 
@@ -18,9 +19,8 @@ def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tupl
     data = synthetic(batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = step.network()
-        check_output(step, model, torch.device("cpu"))
-        trainer = SingleTrainer(model, step.recipe, data, seed=0)
+        model = prepared(step, step.network(), torch.device("cpu"))
+        trainer = SingleTrainer(model, replace(step.recipe, drop_last=False), data, seed=0)
         trainer.set_rate(0)
         model.train()
         for module in model.modules():
@@ -29,5 +29,5 @@ def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tupl
         images = normalized(data.train_images, step.recipe.normalize)
         losses = [trainer.train_step(images, data.train_labels)[0].item() for _ in range(steps)]
         with torch.no_grad():
-            after = F.nll_loss(model(images), data.train_labels).item()
+            after = trainer.objective(images, model(images), data.train_labels).item()
     return losses[0], after

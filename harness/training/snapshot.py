@@ -1,7 +1,7 @@
 """Everything that the next epoch depends on, as tensors by name: captured as copies, restored in place.
 
-That is the weights and buffers of the networks, the momentum of the optimizer and the state of every generator. The
-learning rate is not part of it, being a function of the epoch.
+That is the weights and buffers of the networks, the state of the optimizer, which of SGD is the momentum, and that of
+every generator. The learning rate is not part of it, being a function of the epoch and of what else is there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,24 +13,21 @@ State = dict[str, Tensor]
 Generators = Mapping[str, Sequence[torch.Generator]]
 
 
-def capture(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: Generators) -> State:
-    """Contiguous copies on the CPU of the live tensors, the momentum and the generators."""
-    everything = {**live, **_momentum(optimizer), **_generator_states(generators)}
+def capture(live: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, generators: Generators) -> State:
+    """Contiguous copies on the CPU of the live tensors and of the state of the optimizer and the generators."""
+    everything = {**live, **_of_optimizer(optimizer), **_generator_states(generators)}
     return {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in everything.items()
     }
 
 
-def restore(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: Generators, state: State) -> None:
-    """Restore the live tensors, the momentum and the generators to a captured state, in place.
+def restore(live: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, generators: Generators, state: State) -> None:
+    """Restore the live tensors, the optimizer and the generators to a captured state, in place.
 
     Raises ValueError if the state is of another network: other names, shapes, types or generators.
     """
-    if any(name.startswith("momentum.") for name in state):
-        for weight in _weights(optimizer):
-            # In the layout of the weight, as the fused optimizer expects. Zeros equal no momentum: 0 * m + g = g.
-            optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    own = {**live, **_momentum(optimizer)}
+    _begin(optimizer, state)
+    own = {**live, **_of_optimizer(optimizer)}
     check({**own, **_generator_states(generators)}, state)
     with torch.no_grad():
         for name, value in own.items():
@@ -43,14 +40,41 @@ def restore(live: Mapping[str, Tensor], optimizer: torch.optim.SGD, generators: 
                 raise ValueError(f"generator.{name} is no state of a generator: {error}") from error
 
 
-def _weights(optimizer: torch.optim.SGD) -> list[Tensor]:
+def _names(optimizer: torch.optim.Optimizer, index: int) -> str:
+    # How the state of the weight of that index is called, with the key of torch in place of {}.
+    return f"momentum.{index}" if isinstance(optimizer, torch.optim.SGD) else f"optimizer.{index}.{{}}"
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
-def _momentum(optimizer: torch.optim.SGD) -> State:
-    # By the index of the weight; before the first step no weight has one.
-    buffers = [optimizer.state[weight].get("momentum_buffer") for weight in _weights(optimizer)]
-    return {f"momentum.{index}": buffer for index, buffer in enumerate(buffers) if buffer is not None}
+def _of_optimizer(optimizer: torch.optim.Optimizer) -> State:
+    # Before the first step no weight has any state.
+    return {
+        _names(optimizer, index).format(key): value
+        for index, weight in enumerate(_weights(optimizer))
+        for key, value in optimizer.state[weight].items()
+        if value is not None
+    }
+
+
+def _begin(optimizer: torch.optim.Optimizer, state: State) -> None:
+    """Give each weight the state, of zeros, that a captured one has of it.
+
+    In the layout of the weight, as fused optimizers expect; only the number of steps is a scalar.
+    """
+    keys = {"momentum_buffer"} if isinstance(optimizer, torch.optim.SGD) else _KEYS
+    for index, weight in enumerate(_weights(optimizer)):
+        for key in keys:
+            saved = state.get(_names(optimizer, index).format(key))
+            if saved is not None:
+                like = torch.zeros((), dtype=saved.dtype, device=weight.device) if key == "step" else weight
+                optimizer.state[weight][key] = torch.zeros_like(like)
+
+
+_KEYS = {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg", "momentum_buffer"}
+"""Of the states of Adam, AdamW and RMSprop."""
 
 
 def _generator_states(generators: Generators) -> State:

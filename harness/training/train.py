@@ -5,6 +5,7 @@ The same seed, device and versions give the same numbers, bit for bit on the CPU
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import TEST_IMAGES, Step
 from harness.training import native
-from harness.training.ensemble import together
+from harness.training.ensemble import refusal, together
 from harness.training.evaluation import Evaluation, percent
 from harness.training.trainer import Trainer, alone
 
@@ -42,16 +43,17 @@ def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list
         trained = trainer.train_epoch()
         clean = trainer.evaluate(trainer.data.train_images[:n], trainer.data.train_labels[:n])
         tested = trainer.test()
+        trainer.heed(tested)
     seconds = (time.perf_counter() - began) / len(seeds)
     return [
         _loss_error(step, seed, trainer.epoch, loss, finite)
         or Epoch(
             epoch=trainer.epoch,
-            train_accuracy=percent(correct, len(trainer.data.train_labels)),
+            train_accuracy=percent(correct, trainer.images_per_epoch),
             test_accuracy=_accuracy(test, trainer.data.test_labels),
             train_loss=round(loss, 6),
             seconds=round(seconds, 2),
-            errors=test.errors,
+            errors=test.errors if step.recipe.validation == 0 else (),  # which are known as test images
             # One image that is held to be impossible makes it infinite, which is no failure of the training.
             test_loss=round(test.loss, 6) if abs(test.loss) <= LARGEST_LOSS else math.nan,
             clean_train_accuracy=_accuracy(train, trainer.data.train_labels[:n]),
@@ -80,9 +82,13 @@ def named(step: type[Step], seeds: Sequence[int]) -> str:
 
 @contextmanager
 def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
-    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end."""
+    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end.
+
+    It does not repeat, in every worker, a warning that the check of the network gave already.
+    """
     device = data.train_images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        warnings.filterwarnings("ignore", "Implicit dimension choice")
         with foreign("its recipe", named(step, seeds)):
             made = trainer_of(step, seeds, data, trainer)
         yield made
@@ -91,21 +97,29 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str =
 def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Trainer:
     """The trainer of that name: of eager ones an ensemble for several seeds or a GPU, else a single network.
 
-    Seeds torch's global generator. Raises HarnessError if the native trainer is asked for what it does not do.
+    Seeds torch's global generator. Raises HarnessError if the native trainer is asked for what it does not do, and if
+    several networks are that cannot be stacked; `groups` gives these a trainer each.
     """
     if trainer == NATIVE:
         if data.train_images.device.type != "cpu" or len(seeds) > 1:
             raise HarnessError(f"{step.id}: the native trainer trains one seed at a time, on a CPU")
         return native.native_trainer(step, seeds[0], data)
     if data.train_images.device.type == "cuda" or len(seeds) > 1:
-        return together(step, seeds, data)
+        why = refusal(step, data.train_images.device)
+        if why is None:
+            return together(step, seeds, data)
+        if len(seeds) > 1:
+            raise HarnessError(f"{step.id} trains one seed after the other, not several at once: {why}")
     return alone(step, seeds[0], data)
 
 
-def groups(seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
-    """Which seeds share a trainer: on a GPU all of its worker's, on a CPU none, since that is faster there."""
+def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
+    """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked.
+
+    On a CPU none do, since that is faster there.
+    """
     seeds = list(seeds)
-    if device.type != "cuda":
+    if device.type != "cuda" or refusal(step, device) is not None:
         return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
 

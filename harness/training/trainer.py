@@ -7,32 +7,48 @@ one does not change the draws of the others.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from harness.data import MNIST
-from harness.device import layout
-from harness.errors import foreign
-from harness.recipe import Recipe
+from harness.data import MNIST, hold_out
+from harness.errors import HarnessError, foreign
+from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
 from harness.training.augmentation import prepare
-from harness.training.evaluation import Evaluation, check_output, evaluation
+from harness.training.evaluation import Evaluation, evaluation, percent
 from harness.training.losses import loss_of
+from harness.training.network import prepared
+from harness.training.optimizers import optimizer_of, set_momentum
+from harness.training.regularization import clip, l1
 from harness.training.snapshot import Generators, State, capture, restore
 
 
 class Trainer(ABC):
     """S networks of one step in training: S = 1 for `SingleTrainer`, one per seed for `EnsembleTrainer`."""
 
+    recipe: Recipe
     data: MNIST
+    steps_per_epoch: int
     epoch: int
     """How many epochs are finished."""
     finite: Tensor
     """(S,) how many batches of the last epoch came before the first whose loss was not finite."""
+    held_out: Tensor
+    """(S, epochs) what a plateau of each network is seen by, after each epoch; NaN for those to come."""
+
+    def __init__(self, recipe: Recipe, data: MNIST, networks: int) -> None:
+        self.recipe, self.data, self.epoch = recipe, data, 0
+        self.steps_per_epoch = batches_of(recipe, len(data.train_labels))
+        self.held_out = torch.full((networks, recipe.epochs), math.nan, dtype=torch.float64)
+
+    @property
+    def images_per_epoch(self) -> int:
+        """How many images are trained on in an epoch: all of them, or those of whole batches."""
+        return min(self.steps_per_epoch * self.recipe.batch_size, len(self.data.train_labels))
 
     @abstractmethod
     def launch_epoch(self) -> None:
@@ -50,6 +66,22 @@ class Trainer(ABC):
         """The evaluation of each network on the test images."""
         return self.evaluate(self.data.test_images, self.data.test_labels)
 
+    def heed(self, tested: list[Evaluation]) -> None:
+        """Let the schedule see how each network was judged after the last epoch, if that matters to it."""
+        schedule, n = self.recipe.schedule, len(self.data.test_labels)
+        if isinstance(schedule, ReduceLROnPlateau):
+            for own, one in zip(self.held_out, tested, strict=True):
+                own[self.epoch - 1] = one.loss if schedule.mode == "min" else percent(n - len(one.errors), n)
+
+    def rate_of(self, step: int, network: int = 0) -> float:
+        """The learning rate of a network in a step of this epoch, counted from 0."""
+        seen = self.held_out[network, : self.epoch].tolist() if self.memory() else ()
+        return self.recipe.rate(self.epoch, step, self.steps_per_epoch, seen)
+
+    def memory(self) -> State:
+        """What the schedule has seen, if that matters to it."""
+        return {"held_out": self.held_out} if isinstance(self.recipe.schedule, ReduceLROnPlateau) else {}
+
     @abstractmethod
     def state(self) -> State:
         """Everything that the next epoch depends on, as copies on the CPU."""
@@ -59,21 +91,43 @@ class Trainer(ABC):
         """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
 
 
+def batches_of(recipe: Recipe, n: int) -> int:
+    """How many batches an epoch of n images has; HarnessError if it has none."""
+    if not recipe.drop_last:
+        return math.ceil(n / recipe.batch_size)
+    if n < recipe.batch_size:
+        raise HarnessError(f"drop_last leaves no batch of {recipe.batch_size} in {n:,} images; lower batch_size")
+    return n // recipe.batch_size
+
+
+def judged_apart(recipe: Recipe, data: MNIST) -> MNIST:
+    """The data that a recipe trains on and is judged on: images held out are in the place of the test images.
+
+    Raises HarnessError if its share of the training images is none.
+    """
+    if recipe.validation == 0:
+        return data
+    n = len(data.train_labels)
+    held = round(recipe.validation * n)
+    if not 0 < held < n:
+        raise HarnessError(f"validation={recipe.validation} holds out {held} of {n:,} images; take another share")
+    return hold_out(data, held)
+
+
 def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    device = data.train_images.device
     torch.manual_seed(seed)
-    model = step.network().to(device).to(memory_format=layout(device))
-    check_output(step, model, device)
-    return SingleTrainer(model, step.recipe, data, seed)
+    model = prepared(step, step.network(), data.train_images.device)
+    return SingleTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
 
 
 class SingleTrainer(Trainer):
     """Trains one network. Faster than an ensemble of one on a CPU."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
+        super().__init__(recipe, data, networks=1)
         device = data.train_images.device
-        self.model, self.recipe, self.data = model, recipe, data
+        self.model = model
         self.dropout = torch.Generator(device).manual_seed(seed)
         dropout.replace(model, [self.dropout])
         self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
@@ -81,11 +135,9 @@ class SingleTrainer(Trainer):
         # Drawn on the CPU, so that the order is the same on every device.
         self.order = torch.Generator().manual_seed(seed)
         self.augmentation = torch.Generator(device).manual_seed(seed)
-        self.epoch = 0
         self.loss_sum = torch.zeros((), device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
         self.finite = torch.zeros(1, dtype=torch.int64, device=device)
-        self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
             self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
@@ -97,24 +149,31 @@ class SingleTrainer(Trainer):
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented, normalized batches: images (B, 1, 28, 28) float32 and labels (B,)."""
-        order = torch.randperm(len(self.data.train_labels), generator=self.order)
+        order = torch.randperm(len(self.data.train_labels), generator=self.order)[: self.images_per_epoch]
         for index in order.to(self.data.train_images.device).split(self.recipe.batch_size):
             images = prepare(self.data.train_images[index], self.recipe, self.augmentation)
             yield images, self.data.train_labels[index]
 
     def set_rate(self, step: int) -> None:
-        """Set the learning rate for a step of this epoch, counted from 0."""
+        """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.epoch, step, self.steps_per_epoch)
+            group["lr"] = self.rate_of(step)
+        set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
+
+    def objective(self, images: Tensor, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+        """What a training step lowers: the loss of a batch, with the penalty of the recipe."""
+        loss = self.loss(images, log_probabilities, labels)
+        return loss + self.recipe.l1 * l1(self.model.parameters()) if self.recipe.l1 > 0 else loss
 
     def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One step of gradient descent; the loss and the correct predictions of the batch, left on the device."""
         self.optimizer.zero_grad(set_to_none=True)
         with foreign("its forward pass"):
             log_probabilities = self.model(images)
-        loss = self.loss(images, log_probabilities, labels)
+        loss = self.objective(images, log_probabilities, labels)
         with foreign("its backward pass"):
             loss.backward()
+        clip(self.model.parameters(), self.recipe)
         self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
@@ -145,7 +204,7 @@ class SingleTrainer(Trainer):
         return [evaluation(self.evaluated, images, labels, self.recipe.normalize)]
 
     def state(self) -> State:
-        """Network, average, momentum and generators, as copies on the CPU."""
+        """Network, average, optimizer and generators, as copies on the CPU."""
         return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
@@ -155,21 +214,9 @@ class SingleTrainer(Trainer):
 
     def _live(self) -> dict[str, Tensor]:
         averaged = {} if self.averaged is None else self.averaged.state_dict(prefix="average.")
-        return {**self.model.state_dict(prefix="model."), **averaged}
+        return {**self.model.state_dict(prefix="model."), **averaged, **self.memory()}
 
     def _generators(self) -> Generators:
         # torch's global generator too, for networks that draw from it in training
         own = {"order": self.order, "augmentation": self.augmentation, "dropout": self.dropout}
         return {name: [one] for name, one in {**own, "global": torch.default_generator}.items()}
-
-
-def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor) -> torch.optim.SGD:
-    """The optimizer of a recipe. A CUDA graph can be replayed with another rate if the rate is a tensor."""
-    return torch.optim.SGD(
-        weights,
-        lr=rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.provenance import fingerprint
 from harness.step import Step
+from harness.training.network import classifier
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def trained(step: type[Step], seed: int, state: Mapping[str, Tensor]) -> Trained
     """
     prefix = "model." if step.recipe.average is None else "average.module."
     weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    network = step.network()
+    network = classifier(step, step.network(), torch.device("cpu"))
     network.load_state_dict(weights)
     return Trained(step, seed, network.eval())
 
@@ -54,7 +56,7 @@ def read(step: type[Step]) -> Trained:
         if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
             raise ValueError("it is of another network or recipe")
         seed = strict_json.whole({"seed": int(strict_json.text(about, "seed"))}, "seed", 0, strict_json.SEEDS)
-        network = step.network()
+        network = classifier(step, step.network(), torch.device("cpu"))
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise HarnessError(

@@ -1,48 +1,147 @@
-"""Schedules against those of torch, and values that no training can use."""
+"""A recipe is a value; one that no training can use is refused where it is written, in one line."""
 
+import math
 from typing import Any
 
 import pytest
-import torch
-from torch import nn
 
-from harness.recipe import Constant, OneCycle, RandomAffine, Recipe, StepLR
+from harness.evidence import record
+from harness.ladder import steps
+from harness.provenance import fingerprint
+from harness.recipe import (
+    Adam,
+    AdamW,
+    CosineAnnealingLR,
+    LinearLR,
+    MultiStepLR,
+    OneCycleLR,
+    RandomAffine,
+    Recipe,
+    ReduceLROnPlateau,
+    RMSprop,
+    SequentialLR,
+    StepLR,
+    Teacher,
+)
+from harness.recipe import recipe as module
 
-STEPS = 40
-
-
-def optimizer() -> torch.optim.SGD:
-    """An optimizer with a base rate of 1, so that its rate is the factor."""
-    return torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-
-
-def test_step_lr_is_that_of_torch() -> None:
-    sgd = optimizer()
-    scheduler = torch.optim.lr_scheduler.StepLR(sgd, step_size=6, gamma=0.1)
-    for epoch in range(20):
-        assert StepLR(6, gamma=0.1).factor(epoch, 0, 20) == pytest.approx(sgd.param_groups[0]["lr"])
-        sgd.step()
-        scheduler.step()
-
-
-def test_one_cycle_is_that_of_torch() -> None:
-    sgd = optimizer()
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(sgd, max_lr=1.0, total_steps=STEPS, cycle_momentum=False)
-    for step in range(STEPS):
-        assert OneCycle().factor(0, step, STEPS) == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-12)
-        if step < STEPS - 1:
-            sgd.step()
-            scheduler.step()
+GOOD = {"lr": 0.1, "batch_size": 64, "epochs": 15}
+NOT_NUMBERS = [math.nan, math.inf, -math.inf, 10**400, True, "0.1", None, (0.1,)]
 
 
-def test_a_constant_rate_stays() -> None:
-    assert {Constant().factor(epoch, epoch, 15) for epoch in range(15)} == {1.0}
+def line_of(make: Any, **arguments: Any) -> str:
+    """The message of the ValueError, which is one line."""
+    with pytest.raises(ValueError, match=".") as caught:
+        make(**arguments)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
 
 
-@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"batch_size": 0}, {"epochs": 0}, {"epochs": -1}, {"average": 1.0}])
-def test_values_that_cannot_be_trained_with_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"Recipe.{next(iter(wrong))}"):
-        Recipe(**{"lr": 0.1, "batch_size": 64, "epochs": 15, **wrong})
+@pytest.mark.parametrize("wrong", [*NOT_NUMBERS, 0, -0.1])
+def test_a_rate_is_a_finite_number_above_0(wrong: object) -> None:
+    assert line_of(Recipe, **GOOD | {"lr": wrong}).startswith("Recipe.lr must be a number above 0, not ")
+
+
+@pytest.mark.parametrize("name", ["batch_size", "epochs"])
+@pytest.mark.parametrize("wrong", [*NOT_NUMBERS[:3], *NOT_NUMBERS[4:], 64.0, 1.5, 0, -1])
+def test_batches_and_epochs_are_counted(name: str, wrong: object) -> None:
+    assert line_of(Recipe, **GOOD | {name: wrong}).startswith(
+        f"Recipe.{name} must be a whole number of at least 1, not "
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("momentum", [*NOT_NUMBERS, -0.1, 1, 1.5]),
+        ("nesterov", [1, 0, None, "yes"]),
+        ("weight_decay", [*NOT_NUMBERS, -1e-9]),
+        ("average", [0, 1, 1.0, 2, True, math.nan, "0.9"]),
+        ("label_smoothing", [*NOT_NUMBERS, -0.1, 1]),
+        ("l1", [*NOT_NUMBERS, -0.1]),
+        ("clip_grad_norm", [0, -1, True, math.nan, math.inf, "1"]),
+        ("clip_grad_value", [0, -1, True, math.nan, math.inf, "1"]),
+        ("drop_last", [1, None, "yes"]),
+        ("validation", [*NOT_NUMBERS, -0.1, 1]),
+        ("schedule", ["onecycle", StepLR, None, 0.1]),
+        ("optimizer", ["adam", Adam, 0.1]),
+        ("augmentation", ["affine", RandomAffine, 7]),
+        ("normalize", [(0.1307, 0.3081), None]),
+        ("teacher", ["frontier/step10"]),
+    ],
+)
+def test_each_setting_is_checked_and_named(setting: str, wrong: list[object]) -> None:
+    for value in wrong:
+        assert line_of(Recipe, **GOOD, **{setting: value}).startswith(f"Recipe.{setting} must be ")
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "start"),
+    [
+        (StepLR, {"step_size": 0}, "StepLR.step_size must be a whole number of at least 1, not 0"),
+        (StepLR, {"step_size": 2.0}, "StepLR.step_size must be"),
+        (StepLR, {"step_size": 2, "gamma": math.nan}, "StepLR.gamma must be a number above 0, not nan"),
+        (MultiStepLR, {"milestones": 5}, "MultiStepLR.milestones must be a tuple of any number, each a whole number"),
+        (MultiStepLR, {"milestones": [5]}, "MultiStepLR.milestones must be"),
+        (MultiStepLR, {"milestones": (5, 0)}, "MultiStepLR.milestones must be"),
+        (CosineAnnealingLR, {"T_max": 0}, "CosineAnnealingLR.T_max must be"),
+        (LinearLR, {"start_factor": 0}, "LinearLR.start_factor must be a number above 0 and at most 1, not 0"),
+        (OneCycleLR, {"pct_start": 1.1}, "OneCycleLR.pct_start must be a number of at least 0 and at most 1, not 1.1"),
+        (OneCycleLR, {"anneal_strategy": "exp"}, "OneCycleLR.anneal_strategy must be 'cos' or 'linear', not 'exp'"),
+        (OneCycleLR, {"base_momentum": 0.99}, "OneCycleLR.base_momentum must be at most max_momentum"),
+        (ReduceLROnPlateau, {"factor": 1.0}, "ReduceLROnPlateau.factor must be a number above 0 and below 1, not 1.0"),
+        (SequentialLR, {"schedulers": (LinearLR(),), "milestones": (2,)}, "SequentialLR has one schedule more"),
+        (SequentialLR, {"schedulers": (LinearLR(),) * 3, "milestones": (4, 2)}, "SequentialLR has one schedule more"),
+        (SequentialLR, {"schedulers": (OneCycleLR(),), "milestones": ()}, "SequentialLR.schedulers must be"),
+        (
+            Adam,
+            {"betas": (0.9,)},
+            "Adam.betas must be a tuple of 2, each a number of at least 0 and below 1, not",
+        ),
+        (AdamW, {"betas": [0.9, 0.999]}, "AdamW.betas must be"),
+        (RMSprop, {"alpha": 1}, "RMSprop.alpha must be"),
+        (Teacher, {"step": "a/b", "weights": 7}, "Teacher.weights must be a text, not 7"),
+    ],
+)
+def test_so_are_those_of_its_parts(make: Any, arguments: dict[str, Any], start: str) -> None:
+    assert line_of(make, **arguments).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("together", "word"),
+    [
+        ({"nesterov": True, "momentum": 0}, "nesterov"),
+        ({"optimizer": Adam(), "nesterov": True}, "momentum and nesterov"),
+        ({"optimizer": Adam(), "momentum": 0.5}, "momentum and nesterov"),
+        ({"clip_grad_norm": 1, "clip_grad_value": 1}, "clip_grad_norm and clip_grad_value"),
+        ({"schedule": ReduceLROnPlateau()}, "validation"),
+        ({"validation": 0.1, "teacher": Teacher("a/b", "0" * 16)}, "validation"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(together: dict[str, Any], word: str) -> None:
+    assert line_of(Recipe, **GOOD, **together).startswith(f"Recipe.{word} ")
+
+
+def test_an_unknown_argument_names_the_nearest_and_all_that_there_are() -> None:
+    line = line_of(Recipe, **GOOD, optimiser=Adam())
+    assert line.startswith("Recipe has no argument 'optimiser'; nearest: optimizer; it has lr, batch_size, epochs, ")
+    assert line_of(OneCycleLR, max_lr=0.1).startswith("OneCycleLR has no argument 'max_lr'; nearest: ")
+    assert line_of(StepLR, step_size=1, zzz=1) == "StepLR has no argument 'zzz'; it has step_size, gamma"
+
+
+def test_a_missing_argument_is_named() -> None:
+    assert line_of(Recipe, lr=0.1, epochs=15).startswith("Recipe: missing a required argument: 'batch_size'; ")
+    with pytest.raises(ValueError, match="StepLR: too many positional arguments; its arguments are step_size, gamma"):
+        StepLR(1, 0.1, 2)  # type: ignore[call-arg]
+
+
+def test_a_long_value_is_cut_off_in_its_line() -> None:
+    assert len(line_of(Recipe, **GOOD | {"lr": "ten\nmillion " * 100})) < 200
+
+
+def test_whole_numbers_are_numbers() -> None:
+    assert Recipe(lr=1, batch_size=64, epochs=15, weight_decay=0, l1=0).lr == 1
 
 
 def test_a_warp_of_8_bit_images_has_no_bilinear_form() -> None:
@@ -53,3 +152,23 @@ def test_a_warp_of_8_bit_images_has_no_bilinear_form() -> None:
 def test_a_recipe_is_a_value() -> None:
     assert Recipe(lr=0.1, batch_size=64, epochs=15) == Recipe(lr=0.1, batch_size=64, epochs=15)
     assert Recipe(lr=0.1, batch_size=64, epochs=15) != Recipe(lr=0.1, batch_size=64, epochs=14)
+
+
+def test_what_came_later_is_not_shown_where_it_changes_nothing() -> None:
+    """Records know a recipe by a hash of its repr."""
+    assert repr(Recipe(lr=0.1, batch_size=64, epochs=15)) == (
+        "Recipe(lr=0.1, batch_size=64, epochs=15, momentum=0.9, nesterov=False, weight_decay=0.0, schedule=Constant(), "
+        "augmentation=None, normalize=Normalize(mean=0.1307, std=0.3081), average=None)"
+    )
+    other = Recipe(lr=0.1, batch_size=64, epochs=15, drop_last=True, optimizer=RMSprop())
+    assert repr(other).endswith(
+        "average=None, optimizer=RMSprop(alpha=0.99, eps=1e-08, momentum=0.0, centered=False), drop_last=True)"
+    )
+    assert eval(repr(other), vars(module)) == other
+
+
+def test_every_record_is_of_the_recipe_that_its_step_has() -> None:
+    saved = {step: found for step in steps().values() if (found := record.read(step)) is not None}
+    assert len(saved) == 43
+    for step, found in saved.items():
+        assert found.provenance["fingerprint"] == fingerprint(step)

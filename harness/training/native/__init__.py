@@ -7,13 +7,14 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.evaluation import check_output
 from harness.training.native import library
 from harness.training.native.initial import initialized
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
 from harness.training.native.self_check import fault
-from harness.training.native.trainer import NativeTrainer
+from harness.training.native.trainer import NativeTrainer, refusal_of
+from harness.training.network import classifier
+from harness.training.trainer import judged_apart
 
 __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
 
@@ -25,7 +26,9 @@ WIDEST = 100_000
 
 def refusal(step: type[Step]) -> str | None:
     """Why the kernels do not train a step on this machine, or train it more slowly; None if they do."""
-    network = step.network()
+    if refused := refusal_of(step.recipe):
+        return refused
+    network = classifier(step, step.network(), torch.device("cpu"))
     try:
         plan_of(network)
         if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
@@ -48,9 +51,8 @@ def made() -> dict[str, Any]:
 
 def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    model = initialized(step.network, seed)
-    check_output(step, model, torch.device("cpu"))
+    model = classifier(step, initialized(step.network, seed), torch.device("cpu"))
     try:
-        return NativeTrainer(model, step.recipe, data, seed)
+        return NativeTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
     except NotCoveredError as error:
         raise HarnessError(f"{step.id} is not trained by the native kernels: {error}; use --trainer eager") from error

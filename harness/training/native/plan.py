@@ -3,7 +3,7 @@
 What it takes, one after the other, as `torch.nn` modules or as their functions: convolutions (any kernel, stride and
 groups, with a padding below the kernel) and linear maps; ReLU; batch normalization; dropout; max-pools without padding;
 averages over a whole map, plain or weighted as in `models.blocks`; flattening; and at the end a log-softmax over ten
-classes. Maps are square.
+classes, unless a classifier has that behind its logits. Maps are square.
 """
 
 import ctypes
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.training.native.operations import IMAGES, Factor, NotCoveredError, operations_of
+from harness.training.network import returns_logits
 
 CONVOLUTION, COPY, AVERAGE = range(3)  # the kinds of a unit
 
@@ -74,7 +75,7 @@ class _Planner:
             flat = self.channels * self.side**2
             if shape not in ((IMAGES, self.channels, self.side, self.side), (IMAGES, flat)):
                 raise NotCoveredError(f"it has maps of another shape after {operation}")
-        if not self.finished or shape != (IMAGES, 10):
+        if not (self.finished or returns_logits(network)) or shape != (IMAGES, 10):
             raise NotCoveredError("it does not end in a log-softmax over ten classes")
         if sorted(self._used()) != sorted(self.places.values()):
             raise NotCoveredError("it has parameters that are used twice or never")
@@ -113,7 +114,7 @@ class _Planner:
             case nn.Flatten():
                 pass  # a linear map reads whole maps; see there
             case nn.LogSoftmax():
-                if operation.dim not in (1, -1):
+                if operation.dim not in (None, 1, -1):  # None is 1 for maps and for what is flat
                     raise NotCoveredError(f"{operation} is not over the classes")
                 self.finished = True
             case Factor():

@@ -20,6 +20,11 @@ from harness.training.snapshot import State, check
 from harness.training.trainer import Trainer
 
 _ORDER = "generator.order"
+SETTINGS = {
+    *("lr", "batch_size", "epochs", "momentum", "nesterov", "weight_decay", "schedule", "augmentation", "normalize"),
+    *("average", "teacher", "drop_last", "validation"),
+}
+"""What of a recipe the kernels, or the trainer around them, know."""
 STEPS = 50  # in one call, so that Ctrl-C is heard within a second
 
 
@@ -63,28 +68,36 @@ def _flat(tensors: list[Tensor]) -> Tensor:
     return flat
 
 
+def refusal_of(recipe: Recipe) -> str | None:
+    """Why the kernels do not train as a recipe says; None if they do."""
+    if recipe.cycled_momentum(0, 0, 1) is not None:
+        return "its recipe cycles the momentum"
+    unknown = [name for name in recipe.settings() if name not in SETTINGS]
+    return f"its recipe has {unknown[0]}" if unknown else None
+
+
 class NativeTrainer(Trainer):
     """Trains one network on a CPU."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
-        self.recipe, self.data = recipe, data
+        if refused := refusal_of(recipe):
+            raise NotCoveredError(refused)
+        super().__init__(recipe, data, networks=1)
         self.network = Network(model, recipe.batch_size, average=recipe.average is not None)
         self.teacher = None if recipe.teacher is None else Network(teacher_network(recipe.teacher), recipe.batch_size)
         self.settings = library.recipe_of(recipe, seed)
         self.order = torch.Generator().manual_seed(seed)
-        self.epoch = 0
         self.finite = torch.zeros(1, dtype=torch.int64)
         self.loss_sum, self.correct = ctypes.c_double(), ctypes.c_int64()
-        if len(data.train_labels) % recipe.batch_size == 1 and any(
+        if self.images_per_epoch % recipe.batch_size == 1 and any(
             unit.normalized and unit.side == 1 for unit in self.network.plan.units
         ):
             raise NotCoveredError("it normalizes maps of one number, of which the last batch has one")
-        self.steps_per_epoch = math.ceil(len(data.train_labels) / recipe.batch_size)
 
     def launch_epoch(self) -> None:
         """Train the steps of an epoch."""
         self.loss_sum.value, self.correct.value = 0.0, 0
-        order = torch.randperm(len(self.data.train_labels), generator=self.order)
+        order = torch.randperm(len(self.data.train_labels), generator=self.order)[: self.images_per_epoch]
         trained = 0
         for start in range(0, self.steps_per_epoch, STEPS):
             part = order[start * self.recipe.batch_size :][: STEPS * self.recipe.batch_size]
@@ -98,7 +111,7 @@ class NativeTrainer(Trainer):
     def train_steps(self, order: Tensor, start: int) -> int:
         """Train on the images of this order, from a step of the epoch on; returns the steps with a finite loss."""
         steps = math.ceil(len(order) / self.recipe.batch_size)
-        rates = [self.recipe.rate(self.epoch, start + step, self.steps_per_epoch) for step in range(steps)]
+        rates = [self.rate_of(start + step) for step in range(steps)]
         done: int = library.load().train(
             self.network.handle,
             None if self.teacher is None else self.teacher.handle,
@@ -147,4 +160,5 @@ class NativeTrainer(Trainer):
     def _live(self) -> State:
         network = self.network
         average = {} if network.averaged is None else network.averaged.state_dict(prefix="average.module.")
-        return {**network.trained.state_dict(prefix="model."), **average, "momentum": network.momentum}
+        live = {**network.trained.state_dict(prefix="model."), **average, "momentum": network.momentum}
+        return live | self.memory()

@@ -95,8 +95,8 @@ def test_a_worker_that_is_killed_costs_its_own_seed(
     ("workers", "expected"), [(1, [[3, 1, 4, 15]]), (2, [[3, 4], [1, 15]]), (9, [[3], [1], [4], [15]])]
 )
 def test_seeds_share_the_gpus_evenly(workers: int, expected: list[list[int]]) -> None:
-    assert groups([3, 1, 4, 15], torch.device("cuda"), workers) == expected
-    assert groups([3, 1], CPU, workers) == [[3], [1]]
+    assert groups(small.Plain, [3, 1, 4, 15], torch.device("cuda"), workers) == expected
+    assert groups(small.Plain, [3, 1], CPU, workers) == [[3], [1]]
 
 
 @pytest.mark.parametrize(("status", "words"), [(-9, "SIGKILL"), (3, "exit status 3"), (None, "exit status None")])

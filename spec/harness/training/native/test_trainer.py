@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.recipe import Constant, Recipe
+from harness.recipe.schedules import Moment
 from harness.training.native import trainer as module
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.trainer import NativeTrainer
@@ -33,9 +34,9 @@ class Explosion(Constant):
 
     at: int = 0
 
-    def factor(self, epoch: int, step: int, steps: int) -> float:
-        """1, but for one step."""
-        return 1e25 if step == self.at else 1.0
+    def rate(self, lr: float, now: Moment) -> float:
+        """That of the recipe, but for one step."""
+        return lr * (1e25 if now.step == self.at else 1.0)
 
 
 def network() -> nn.Module:

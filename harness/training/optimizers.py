@@ -1,0 +1,38 @@
+"""The optimizer of a recipe."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.recipe import Adam, AdamW, Recipe, RMSprop
+
+
+def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor) -> torch.optim.Optimizer:
+    """The optimizer of a recipe. A CUDA graph can be replayed with another rate if the rate is a tensor."""
+    weights = list(weights)
+    common: dict[str, Any] = {"lr": rate, "weight_decay": recipe.weight_decay}
+    # What counts steps can be recorded in a CUDA graph only if it counts on the device.
+    counting: dict[str, Any] = {"capturable": any(weight.is_cuda for weight in weights)}
+    match recipe.optimizer:
+        case None:
+            return torch.optim.SGD(weights, **common, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+        case Adam() as settings:
+            return torch.optim.Adam(weights, **common, **asdict(settings), **counting, fused=True)
+        case AdamW() as settings:
+            return torch.optim.AdamW(weights, **common, **asdict(settings), **counting, fused=True)
+        case RMSprop() as settings:
+            return torch.optim.RMSprop(weights, **common, **asdict(settings), **counting)
+
+
+def set_momentum(optimizer: torch.optim.Optimizer, momentum: float | None) -> None:
+    """Set the momentum, or the first beta of Adam; None leaves it as it is."""
+    if momentum is None:
+        return
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["betas"] = (momentum, group["betas"][1])
+        else:
+            group["momentum"] = momentum

@@ -62,7 +62,7 @@ def build(source: Path) -> Library:
     if not _is_whole(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(path, wait=2 * TIMEOUT):
+            with locked(path, wait=2 * TIMEOUT, advice=_ADVICE):
                 if not _is_whole(path):  # the process that had the lock may have built it
                     _save(path, _compile([*command, *flags], source.name, code))
         except OSError as error:

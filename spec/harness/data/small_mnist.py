@@ -73,7 +73,7 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def check(mnist: MNIST) -> None:

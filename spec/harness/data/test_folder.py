@@ -111,9 +111,8 @@ class TestNamedFolder:
 class TestCache:
     def test_is_used_without_a_source_or_a_lock(self, cache: Path) -> None:
         put(cache, SMALL)
+        (cache / "mnist.lock").mkdir()  # so that no lock could be had
         check(data.load())
-        assert content(cache) == SMALL
-        assert not (cache / ".lock").exists()
 
     @pytest.mark.parametrize(
         "damage",

@@ -32,7 +32,8 @@ from harness.receptive_field.boxes import Field, centred, extents, hull
 from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image
 from harness.receptive_field.lattice import members
 from harness.receptive_field.rules.registry import Call, rule_of
-from harness.receptive_field.tracing import Graph, Node, Ref, trace
+from harness.receptive_field.graph import Graph, Node, Ref
+from harness.receptive_field.tracing import trace
 
 PerAxis = tuple[Any, ...]
 
@@ -172,7 +173,7 @@ def _target(graph: Graph, at: str | None) -> Ref:
 def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) -> tuple[FieldMap, ...]:
     """The maps of the outputs of a node, by its rule."""
     if node.op is None:
-        return (image(node.outputs[0].shape, 2),)
+        return (image(node.shapes[0], 2),)
     rule = rule_of(node.op)
     if rule is None:
         raise NoRuleError(
@@ -184,9 +185,8 @@ def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) ->
             f"{node.function} at {node.name} reads an output, such as indices, that has no receptive field"
         )
     arguments = tree_map(lambda leaf: known[leaf] if isinstance(leaf, Ref) else leaf, node.arguments)
-    shapes = [tensor.shape for tensor in node.outputs]
     try:
-        result = rule(Call(node.function, node.op, arguments, shapes, len(size) - 1))
+        result = rule(Call(node.function, node.op, arguments, node.shapes, len(size) - 1))
     except NoRuleError as error:
         raise NoRuleError(f"{error} (at {node.name}); register(...) takes a rule of your own") from error
     except (LookupError, RuntimeError, TypeError, ValueError) as error:

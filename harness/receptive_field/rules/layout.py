@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.receptive_field import lattice
+from harness.receptive_field import lattice, operations
 from harness.receptive_field.combine import merged, windowed
 from harness.receptive_field.field_map import FieldMap, NoRuleError, assembled, nothing, rearranged
 from harness.receptive_field.lattice import Window
@@ -67,6 +67,37 @@ def restride(call: Call) -> FieldMap:
     return replace(source, windows=None)
 
 
+@register(operations.read)
+def read_memory(call: Call) -> FieldMap:
+    """What a view shows of a block of memory that was written to."""
+    return rearranged(call.value("memory"), lambda labels: _memory(labels, call).as_strided(*_part_of(call)).clone())
+
+
+@register(operations.write)
+def write_memory(call: Call) -> FieldMap:
+    """A block of memory, part of which was replaced through a view of it."""
+
+    def move(labels: Sequence[Tensor]) -> Tensor:
+        memory = _memory(labels[0], call)
+        memory.as_strided(*_part_of(call)).copy_(labels[1])
+        return memory.as_strided(call["whole_size"], call["whole_stride"], call["whole_offset"]).clone()
+
+    return assembled([_part(call[name], call.axes) for name in ("memory", "source")], move)
+
+
+def _memory(labels: Tensor, call: Call) -> Tensor:
+    """A block of memory with the labels of the tensor that shows all of it."""
+    size, stride, offset = call["whole_size"], call["whole_stride"], call["whole_offset"]
+    length = 1 + offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    memory = labels.new_empty(length)
+    memory.as_strided(size, stride, offset).copy_(labels)
+    return memory
+
+
+def _part_of(call: Call) -> tuple[Sequence[int], Sequence[int], int]:
+    return call["part_size"], call["part_stride"], call["part_offset"]
+
+
 @register(aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli)
 def same(call: Call) -> FieldMap:
     """Each element stays where it is."""
@@ -75,7 +106,7 @@ def same(call: Call) -> FieldMap:
 
 @register(
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
-    aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill,
+    aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill, aten.zero,
 )  # fmt: skip
 def blank(call: Call) -> FieldMap:
     """A tensor that does not depend on the elements of its operand, only on a value that fills it."""

@@ -9,7 +9,7 @@ strides are Fractions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, reduce
 from math import ceil, floor, gcd, lcm
@@ -33,7 +33,7 @@ def union(one: Reach, other: Reach) -> Reach:
 
 
 def _contains(outer: Reach, inner: Reach) -> bool:
-    return not inner[1] or union(outer, inner) == outer
+    return not inner[1] or (outer[0] <= inner[0] and not inner[1] << (inner[0] - outer[0]) & ~outer[1])
 
 
 def members(mask: int) -> list[int]:
@@ -132,12 +132,15 @@ class Lattice:
 
     `clipped[i]` is a mask of the pixels that unit i reads. `reaches` describes one period of the units on an input
     without ends: `len(reaches)` units later, the same reaches return, shifted by `advance`. The period is 1 for chains
-    of convolutions, and longer for transposed convolution, upsampling and uneven pooling.
+    of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
+    and `whole` a mask of the units that read all of it because an operation combined all units of a map.
     """
 
     clipped: tuple[int, ...]
     reaches: tuple[Reach, ...]
     advance: int
+    length: int
+    whole: int = 0
 
     @property
     def jump(self) -> Fraction:
@@ -154,17 +157,29 @@ class Lattice:
         turns, phase = divmod(unit, len(self.reaches))
         return _shifted(self.reaches[phase], turns * self.advance)
 
+    def spans(self, unit: int, jump: Fraction) -> bool:
+        """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
+        gaps = f"{self.clipped[unit]:0{self.length}b}".split("1")
+        return max(map(len, gaps)) < max(1, abs(jump))
+
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
-        length = len(self.clipped)
-        clipped = tuple(
-            reduce(int.__or__, (self.clipped[t] for t in window.inside(o) if 0 <= t < length), 0)
-            for o in range(outputs)
-        )
         turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
         reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps)))
         advance = self.advance * turns * window.advance // len(self.reaches)
-        return _shortest(clipped, reaches, advance)
+        return self._reading([window.inside(o) for o in range(outputs)], *_shortest(reaches, advance))
+
+    def _reading(self, sources: Sequence[tuple[int, ...]], reaches: tuple[Reach, ...], advance: int) -> Lattice:
+        """The lattice whose unit o reads the units `sources[o]` of this one, as far as they are there."""
+        length, masks = len(self.clipped), []
+        for group in sources:
+            masks.append(reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0))
+        return replace(self, clipped=tuple(masks), reaches=reaches, advance=advance, whole=self._whole(sources))
+
+    def _whole(self, sources: Sequence[tuple[int, ...]]) -> int:
+        if self.whole == 0:
+            return 0
+        return sum(1 << o for o, group in enumerate(sources) if any(i >= 0 and self.whole >> i & 1 for i in group))
 
     def picked(self, sources: Sequence[tuple[int, ...]]) -> Lattice:
         """The lattice whose unit o reads the units `sources[o]` of this one.
@@ -176,18 +191,18 @@ class Lattice:
         window = _even(sources, length)
         if window is not None:
             return self.through(window, outputs)
-        clipped = tuple(reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0) for group in sources)
         units = [reduce(union, map(self.reach, group), NOTHING) for group in sources]
-        for period in range(1, outputs // 2 + 1):
-            moves = {b[0] - a[0] for a, b in zip(units, units[period:], strict=False) if a[1]}
-            even = all(a[1] == b[1] for a, b in zip(units, units[period:], strict=False))
-            if even and len(moves) == 1 and moves != {0}:
-                return Lattice(clipped, tuple(units[:period]), moves.pop())
-        return _repeated(clipped, units, self.jump)
+        first = next((unit for unit, (_, mask) in enumerate(units) if mask), outputs)
+        for period in range(1, min(outputs // 2, outputs - first - 1) + 1):
+            step = units[first + period][0] - units[first][0]
+            pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
+            if step and all(_shifted(a, -step) == b for a, b in pairs):
+                return self._reading(sources, tuple(units[:period]), step)
+        return self._reading(sources, *_repeated(units, self.jump))
 
     def spread(self, unit: int, outputs: int, jump: Fraction) -> Lattice:
         """The lattice whose units all read one unit of this one, among units that are `jump` pixels apart."""
-        return _repeated((self.clipped[unit],) * outputs, [self.reach(unit)] * outputs, jump)
+        return self._reading([(unit,)] * outputs, *_repeated([self.reach(unit)] * outputs, jump))
 
     def joined(self, other: Lattice) -> Lattice:
         """The union, unit by unit, of lattices with the same number of units and the same jump."""
@@ -195,46 +210,59 @@ class Lattice:
             return self
         period = lcm(len(self.reaches), len(other.reaches))
         clipped = tuple(a | b for a, b in zip(self.clipped, other.clipped, strict=True))
-        reaches = tuple(union(self.reach(i), other.reach(i)) for i in range(period))
-        return _shortest(clipped, reaches, int(self.jump * period))
+        reaches, advance = _shortest(
+            tuple(union(self.reach(i), other.reach(i)) for i in range(period)), int(self.jump * period)
+        )
+        return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole)
 
     def equals(self, other: Lattice) -> bool:
         """Whether each unit reads the same as in `other`."""
         return self is other or (
-            self.clipped == other.clipped and self.reaches == other.reaches and self.advance == other.advance
+            self.clipped == other.clipped
+            and self.reaches == other.reaches
+            and self.advance == other.advance
+            and self.whole == other.whole
         )
 
     def covers(self, other: Lattice) -> bool:
         """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
-        if self.jump != other.jump or any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True)):
+        if self.jump != other.jump or not self.covers_inside(other):
             return False
+        if len(self.reaches) == len(other.reaches):
+            return all(map(_contains, self.reaches, other.reaches))
         period = lcm(len(self.reaches), len(other.reaches))
         return all(_contains(self.reach(i), other.reach(i)) for i in range(period))
+
+    def covers_inside(self, other: Lattice) -> bool:
+        """Whether each unit reads every pixel of the real input that the same unit of `other` reads."""
+        return not other.whole & ~self.whole and not any(
+            b & ~a for a, b in zip(self.clipped, other.clipped, strict=True)
+        )
 
 
 def pixels(length: int) -> Lattice:
     """The input itself: unit i reads pixel i."""
-    return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1)
+    return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1, length, int(length == 1))
 
 
-def _repeated(clipped: tuple[int, ...], units: Sequence[Reach], jump: Fraction) -> Lattice:
-    """The lattice of units that repeat after the last, so far on that their jump is `jump`."""
+def _repeated(units: Sequence[Reach], jump: Fraction) -> tuple[tuple[Reach, ...], int]:
+    """The reaches and the advance of units that repeat after the last, so far on that their jump is `jump`."""
     advance = len(units) * jump
     turns = advance.denominator
     repeated = tuple(_shifted(unit, floor(turn * advance)) for turn in range(turns) for unit in units)
-    return _shortest(clipped, repeated, int(advance * turns))
+    return _shortest(repeated, int(advance * turns))
 
 
-def _shortest(clipped: tuple[int, ...], reaches: tuple[Reach, ...], advance: int) -> Lattice:
-    """A lattice with the shortest period that describes it."""
+def _shortest(reaches: tuple[Reach, ...], advance: int) -> tuple[tuple[Reach, ...], int]:
+    """The shortest period that describes the same reaches, and its advance."""
     length = len(reaches)
     for period in _divisors(gcd(length, advance)):
         turns = gcd(length, advance) // period
         size, step = length // turns, advance // turns
         if all(reaches[i] == _shifted(reaches[i - size], step) for i in range(size, length)):
-            return Lattice(clipped, reaches[:size], step)
+            return reaches[:size], step
     raise AssertionError("a pattern repeats after its own length at the latest")
 
 
@@ -250,8 +278,8 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
         if not sources[0] or not sources[period]:
             continue
         step = sources[period][0] - sources[0][0]
-        pairs = zip(sources, sources[period:], strict=False)
-        if step and all(tuple(i + step for i in one) == other for one, other in pairs):
+        pairs = zip(reversed(sources), reversed(sources[:-period]), strict=False)  # patterns end at the end, if at all
+        if step and all(len(a) == len(b) and all(i - step == j for i, j in zip(a, b, strict=True)) for a, b in pairs):
             return Window(tuple(sources[:period]), step, 1, -sources[0][0], Fraction(step, period))
     if len(set(sources)) == 1:
         return Window((sources[0],) * len(sources), 1, stride=Fraction(1, len(sources)))

@@ -17,7 +17,7 @@ torch.library.define(
     "receptive_field::write",
     f"(Tensor memory, Tensor source, {_GEOMETRY.format('whole')}, {_GEOMETRY.format('part')}) -> Tensor",
 )
-torch.library.define("receptive_field::recur", "(Tensor input, int dim, bool reverse) -> Tensor")
+torch.library.define("receptive_field::recur", "(Tensor input, int dim) -> Tensor")
 
 read = torch.ops.receptive_field.read.default
 """The part of a block of memory that a view shows; whole and part are given by size, stride and offset."""
@@ -26,9 +26,9 @@ write = torch.ops.receptive_field.write.default
 """A block of memory after something is written into a view of it."""
 
 recur = torch.ops.receptive_field.recur.default
-"""Each step along a dimension reads itself and all steps before it, or after it."""
+"""Each step along a dimension reads itself and all steps before it."""
 
-torch.library.impl("receptive_field::recur", "Meta", lambda source, dim, reverse: torch.empty_like(source))
+torch.library.impl("receptive_field::recur", "Meta", lambda source, dim: torch.empty_like(source))
 
 
 def recurrent(
@@ -42,7 +42,9 @@ def recurrent(
     bidirectional: bool,
     batch_first: bool = False,
 ) -> tuple[Tensor, ...]:
-    """Read what torch.lstm, gru, rnn_tanh and rnn_relu read: each step reads the steps up to it, and the first state.
+    """Read what torch.lstm, gru, rnn_tanh and rnn_relu read: the steps up to each step, and the first state.
+
+    A layer in both directions reads all steps.
 
     Returns:
         the steps of the last layer, and the last state of every layer as one tensor or, for an LSTM, two.
@@ -53,15 +55,12 @@ def recurrent(
     each = len(weights) // (layers * directions)
     steps, last = source, []
     for layer in range(layers):
-        ends = []
-        for index in range(layer * directions, (layer + 1) * directions):
-            summed = steps.matmul(weights[index * each][: states[0].shape[-1]].t())
-            for first in states:
-                summed = summed + first[index].mean(-1, keepdim=True).unsqueeze(time)
-            reverse = index % directions == 1
-            ends.append(recur(summed, time, reverse))
-            last.append(ends[-1].select(time, 0 if reverse else -1))
-        steps = torch.cat(ends, -1)
+        summed = steps.matmul(weights[layer * directions * each][: states[0].shape[-1]].t())
+        for first in (first[layer * directions + way] for first in states for way in range(directions)):
+            summed = summed + first.mean(-1, keepdim=True).unsqueeze(time)
+        read = summed.mean(time, keepdim=True).expand_as(summed) if bidirectional else recur(summed, time)
+        last += [read.select(time, -1)] * directions
+        steps = torch.cat([read, read], -1) if bidirectional else read
     final = torch.stack(last)
     return (steps, *(final[..., :1].expand(first.shape) for first in states))
 

@@ -24,7 +24,8 @@ aten = torch.ops.aten
     aten.permute, aten.transpose, aten.t, aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze,
     aten.clone, aten.alias, aten.detach, aten.contiguous, aten.roll, aten.flip, aten.pixel_shuffle,
     aten.pixel_unshuffle, aten.channel_shuffle, aten.index_select, aten.unfold, aten.repeat, aten.diagonal,
-    aten.unbind, aten.split, aten.split_with_sizes, aten.chunk, aten.gather, aten.movedim, aten.native_channel_shuffle,
+    aten.unbind, aten.split, aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.chunk,
+    aten.unsafe_chunk, aten.swapaxes, aten.gather, aten.movedim, aten.native_channel_shuffle,
     aten.permute_copy, aten.rot90, aten.tile, aten.index, aten.take_along_dim, aten.diagonal_copy,
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
@@ -225,24 +226,6 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
     scales = call.arguments.get("scale_factors")
     scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
     return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
-
-
-@register(aten.im2col)
-def unfold(call: Call) -> FieldMap:
-    """Patches become columns: elements move, and padding reads nothing."""
-    source = call.value("self")
-    blank = nothing(source.shape, call.axes)
-    padded = assembled([source, blank], lambda labels: torch.cat(list(labels)))
-    first = replace(padded, shape=source.shape, kinds=padded.kinds[:1].clone())
-
-    def move(labels: Tensor) -> Tensor:
-        result: Tensor = call.op(**_named(call, {"self": (labels + 1).double()}))
-        return (result - 1).long()
-
-    moved = rearranged(first, lambda labels: move(labels).clamp(min=0))
-    empty = len(first.fields)
-    kinds = move(first.kinds.expand(source.shape))
-    return replace(moved, fields=(*first.fields, ()), kinds=torch.where(kinds < 0, empty, kinds))
 
 
 @register(aten.glu)

@@ -101,7 +101,9 @@ def compressed(labels: Tensor) -> Tensor:
     for dim in range(labels.ndim):
         if labels.shape[dim] > 1:
             first = labels.narrow(dim, 0, 1)
-            if labels.stride(dim) == 0 or bool((labels == first).all()):
+            if labels.stride(dim) == 0 or (
+                torch.equal(first, labels.narrow(dim, 1, 1)) and bool((labels == first).all())  # in most cases it ends here
+            ):
                 labels = first
     return labels
 
@@ -120,13 +122,14 @@ def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def rearranged(value: FieldMap, move: Callable[[Tensor], Tensor]) -> FieldMap:
     """The map of a tensor after `move`, which may rearrange elements but compute none: its labels move alike."""
+    shape = move(value.kinds.new_empty(()).expand(value.shape)).shape
+    return relabelled(value, shape, lambda labels: move(labels.expand(value.shape)))
 
-    def moved(labels: Tensor) -> Tensor:
-        return compressed(move(labels.expand(value.shape)))
 
-    result = move(value.kinds.new_empty(()).expand(value.shape))
-    places = tuple(moved(labels) for labels in value.places)
-    return _pruned(replace(value, shape=result.shape, kinds=moved(value.kinds), places=places, windows=None))
+def relabelled(value: FieldMap, shape: torch.Size, move: Callable[[Tensor], Tensor]) -> FieldMap:
+    """The map after `move`, which takes labels that may have length 1 along dimensions where they do not vary."""
+    kinds, *places = (compressed(move(labels)) for labels in (value.kinds, *value.places))
+    return _pruned(replace(value, shape=shape, kinds=kinds, places=tuple(places), windows=None))
 
 
 def _pruned(value: FieldMap) -> FieldMap:

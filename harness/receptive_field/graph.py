@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class Node:
         named = {a.name: a.default_value for a in schema if a.has_default_value()}
         return named | dict(zip((a.name for a in schema), self.args, strict=False)) | self.kwargs
 
-    @property
+    @cached_property
     def reads(self) -> list[Ref]:
         """The tensors among its arguments that depend on the input."""
         leaves = tree_flatten((self.args, self.kwargs))[0]

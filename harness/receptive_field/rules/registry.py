@@ -76,11 +76,11 @@ def rule_of(op: Any) -> _Rule | None:
 def applied(rule: _Rule, call: Call) -> tuple[FieldMap, ...]:
     """The maps of the results. The rule sees one map of those that lie beside each other in an argument at a time."""
     leaves, spec = tree_flatten(call.arguments, is_leaf=lambda leaf: isinstance(leaf, FieldMap))
-    turns = max((len(leaf.terms) for leaf in leaves if isinstance(leaf, FieldMap)), default=1)
+    turns = 1 + max((len(leaf.beside) for leaf in leaves if isinstance(leaf, FieldMap)), default=0)
     results: list[tuple[FieldMap, ...]] = []
     for turn in range(turns):
         chosen = [_term(leaf, turn) if isinstance(leaf, FieldMap) else leaf for leaf in leaves]
-        result = rule(replace(call, arguments=tree_unflatten(chosen, spec)))
+        result = rule(call if turns == 1 else replace(call, arguments=tree_unflatten(chosen, spec)))
         results.append(result if isinstance(result, tuple) else (result,))
     if turns == 1:
         return results[0]

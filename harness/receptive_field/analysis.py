@@ -28,7 +28,7 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from harness.errors import HarnessError
-from harness.receptive_field.boxes import Field, centred, counted, extents, hull
+from harness.receptive_field.boxes import Field, centred, counted, extents, hull, jumps
 from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image
 from harness.receptive_field.lattice import members
@@ -104,7 +104,7 @@ class ReceptiveField:
             raise HarnessError(f"there is no unit {tuple(unit)} in a map of {' x '.join(map(str, self.shape))} units")
         seen = [0] * len(self.shape)
         for box in self.boxes:
-            read = [lattice.clipped[i] for lattice, i in zip(box, unit, strict=True)]
+            read = [lattice.inside(i % n) for lattice, i, n in zip(box, unit, self.shape, strict=True)]
             if all(read):
                 seen = [mask | more for mask, more in zip(seen, read, strict=True)]
         return tuple(members(mask) for mask in seen)
@@ -199,10 +199,10 @@ def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) ->
 
 def _check_jumps(value: FieldMap, node: Node) -> None:
     for axis in value.axes:
-        jumps = sorted({box[axis].jump for boxes in value.fields for box in boxes if box.counted})
-        if len(jumps) > 1 and value.units(axis) > 1:
+        found = sorted(jumps(value.fields, axis))
+        if len(found) > 1 and value.units(axis) > 1:
             raise JumpMismatchError(
-                f"paths with strides of {' and '.join(map(str, jumps))} input pixels meet at {node.name}: no single"
+                f"paths with strides of {' and '.join(map(str, found))} input pixels meet at {node.name}: no single"
                 " receptive field describes all units; strict=False still gives the region of each"
             )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
 from math import lcm
@@ -47,10 +48,12 @@ class Box:
         if self.counted != other.counted:
             return None
         differing = [axis for axis, (a, b) in enumerate(zip(self, other, strict=True)) if not a.equals(b)]
-        if len(differing) != 1 or self[differing[0]].jump != other[differing[0]].jump:
+        if len(differing) != 1:
             return None
         axis = differing[0]
-        return self.changed(axis, self[axis].joined(other[axis]))
+        one, two = self[axis], other[axis]
+        alike = one.jump == two.jump and len(one.clipped) == len(two.clipped)
+        return self.changed(axis, one.joined(two)) if alike else None
 
 
 Field = tuple[Box, ...]
@@ -127,6 +130,11 @@ def same(one: Field, other: Field) -> bool:
     )
 
 
-def picked(boxes: Field, axis: int, sources: Sources) -> Field:
+def jumps(fields: Sequence[Field], axis: int) -> set[Fraction]:
+    """The jumps along an axis of all counted boxes whose jump means anything."""
+    return {box[axis].jump for boxes in fields for box in boxes if box.counted and box[axis].has_stride}
+
+
+def picked(boxes: Field, axis: int, sources: Sources, jump: Fraction | None = None) -> Field:
     """The field whose unit o along an axis reads the units `sources[o]` of this one."""
-    return tuple(box.changed(axis, box[axis].picked(sources)) for box in boxes)
+    return tuple(box.changed(axis, box[axis].picked(sources, jump)) for box in boxes)

@@ -76,8 +76,10 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
-            left = [picked(boxes, axis, sources[0]) for boxes in left]
-            right = [picked(boxes, axis, sources[1]) for boxes in right]
+            known = [box[axis].jump for boxes in (*left, *right) for box in boxes]
+            jump = None if all(len(set(units)) == len(units) for units in sources) else known[0]
+            left = [picked(boxes, axis, sources[0], jump) for boxes in left]
+            right = [picked(boxes, axis, sources[1], jump) for boxes in right]
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
@@ -95,7 +97,7 @@ def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
     unit = int(same.places[axis].flatten()[0])
     lattices = [box[axis] for found in many.fields for box in found]
     jump, outputs = lattices[0].jump, max(len(lattice.clipped) for lattice in lattices)
-    return tuple(box.changed(axis, box[axis].spread(unit, outputs, jump)) for box in boxes)
+    return picked(boxes, axis, [(unit,)] * outputs, jump)
 
 
 def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tuple[Sources, Sources] | None]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.receptive_field.boxes import Box, Field, centred, extents, field, hull, picked, same
+from harness.receptive_field.boxes import Box, Field, centred, extents, field, hull, jumps, picked, same
 from harness.receptive_field.lattice import Window, pixels
 
 
@@ -74,8 +74,10 @@ class FieldMap:
 
     def jump(self, axis: int) -> Fraction | None:
         """Input pixels between neighbouring units, or None where paths disagree."""
-        jumps = {box[axis].jump for boxes in self.fields for box in boxes if box.counted}
-        return jumps.pop() if len(jumps) == 1 else None
+        lattices = [box[axis] for boxes in self.fields for box in boxes if box.counted]
+        most = max((len(lattice.clipped) for lattice in lattices), default=0)
+        found = jumps(self.fields, axis) or {part.jump for part in lattices if len(part.clipped) == most}
+        return found.pop() if len(found) == 1 else None
 
 
 def image(shape: torch.Size, first: int) -> FieldMap:

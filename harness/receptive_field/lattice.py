@@ -33,7 +33,7 @@ def union(one: Reach, other: Reach) -> Reach:
 
 
 def _contains(outer: Reach, inner: Reach) -> bool:
-    return not inner[1] or (outer[0] <= inner[0] and not inner[1] << (inner[0] - outer[0]) & ~outer[1])
+    return not inner[1] or (outer[0] <= inner[0] and not inner[1] & ~(outer[1] >> (inner[0] - outer[0])))
 
 
 def members(mask: int) -> list[int]:
@@ -133,7 +133,8 @@ class Lattice:
     `clipped[i]` is a mask of the pixels that unit i reads. `reaches` describes one period of the units on an input
     without ends: `len(reaches)` units later, the same reaches return, shifted by `advance`. The period is 1 for chains
     of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
-    and `whole` a mask of the units that read all of it because an operation combined all units of a map.
+    and `whole` a mask of the units that read all of it because an operation combined all units of a map. Where units
+    follow no rule that says how they would go on, the period is `guessed`, and their jump means nothing.
     """
 
     clipped: tuple[int, ...]
@@ -141,11 +142,17 @@ class Lattice:
     advance: int
     length: int
     whole: int = 0
+    guessed: bool = False
 
     @property
     def jump(self) -> Fraction:
         """Input pixels from one unit to the next, averaged over a period."""
         return Fraction(self.advance, len(self.reaches))
+
+    @cached_property
+    def has_stride(self) -> bool:
+        """Whether the jump means anything: units follow a rule, and do not all read the whole axis."""
+        return not self.guessed and self.whole != (1 << len(self.clipped)) - 1
 
     @cached_property
     def is_empty(self) -> bool:
@@ -156,6 +163,10 @@ class Lattice:
         """What a unit, any integer, reads on an input without ends."""
         turns, phase = divmod(unit, len(self.reaches))
         return _shifted(self.reaches[phase], turns * self.advance)
+
+    def inside(self, unit: int) -> int:
+        """A mask of the pixels that a unit reads; none if this lattice has fewer units than a map it is part of."""
+        return self.clipped[unit] if unit < len(self.clipped) else 0
 
     def spans(self, unit: int, jump: Fraction) -> bool:
         """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
@@ -181,28 +192,22 @@ class Lattice:
             return 0
         return sum(1 << o for o, group in enumerate(sources) if any(i >= 0 and self.whole >> i & 1 for i in group))
 
-    def picked(self, sources: Sequence[tuple[int, ...]]) -> Lattice:
+    def picked(self, sources: Sequence[tuple[int, ...]], jump: Fraction | None = None) -> Lattice:
         """The lattice whose unit o reads the units `sources[o]` of this one.
 
-        Sources that are evenly spaced, wrap around the end, or are all the same unit continue so on an input without
-        ends. Anything else is taken as a pattern that repeats.
+        Sources that are evenly spaced, wrap around the end, or are all the only unit continue so on an input without
+        ends, and so do units in a pattern. How any others continue is a guess, and so it is if the jump is given.
         """
         outputs, length = len(sources), len(self.clipped)
-        window = _even(sources, length)
+        window = _even(sources, length) if jump is None and not self.guessed else None
         if window is not None:
             return self.through(window, outputs)
         units = [reduce(union, map(self.reach, group), NOTHING) for group in sources]
-        first = next((unit for unit, (_, mask) in enumerate(units) if mask), outputs)
-        for period in range(1, min(outputs // 2, outputs - first - 1) + 1):
-            step = units[first + period][0] - units[first][0]
-            pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
-            if step and all(_shifted(a, -step) == b for a, b in pairs):
-                return self._reading(sources, tuple(units[:period]), step)
-        return self._reading(sources, *_repeated(units, self.jump))
-
-    def spread(self, unit: int, outputs: int, jump: Fraction) -> Lattice:
-        """The lattice whose units all read one unit of this one, among units that are `jump` pixels apart."""
-        return self._reading([(unit,)] * outputs, *_repeated([self.reach(unit)] * outputs, jump))
+        pattern = _pattern(units) if jump is None else None
+        if pattern is not None:
+            return replace(self._reading(sources, *pattern), guessed=False)
+        jump = jump or self.jump * (length if outputs == 1 else 1)
+        return replace(self._reading(sources, *_repeated(units, jump)), guessed=True)
 
     def joined(self, other: Lattice) -> Lattice:
         """The union, unit by unit, of lattices with the same number of units and the same jump."""
@@ -213,7 +218,8 @@ class Lattice:
         reaches, advance = _shortest(
             tuple(union(self.reach(i), other.reach(i)) for i in range(period)), int(self.jump * period)
         )
-        return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole)
+        guessed = self.guessed or other.guessed
+        return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole, guessed)
 
     def equals(self, other: Lattice) -> bool:
         """Whether each unit reads the same as in `other`."""
@@ -237,14 +243,25 @@ class Lattice:
 
     def covers_inside(self, other: Lattice) -> bool:
         """Whether each unit reads every pixel of the real input that the same unit of `other` reads."""
-        return not other.whole & ~self.whole and not any(
-            b & ~a for a, b in zip(self.clipped, other.clipped, strict=True)
-        )
+        if len(self.clipped) != len(other.clipped) or other.whole & ~self.whole:
+            return False
+        return not any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True))
 
 
 def pixels(length: int) -> Lattice:
     """The input itself: unit i reads pixel i."""
     return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1, length, int(length == 1))
+
+
+def _pattern(units: Sequence[Reach]) -> tuple[tuple[Reach, ...], int] | None:
+    """The reaches and the advance of the shortest pattern in which units come at least twice, if there is one."""
+    first = next((unit for unit, (_, mask) in enumerate(units) if mask), len(units))
+    for period in range(1, min(len(units) // 2, len(units) - first - 1) + 1):
+        step = units[first + period][0] - units[first][0]
+        pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
+        if step and all(_shifted(a, -step) == b for a, b in pairs):
+            return tuple(units[:period]), step
+    return None
 
 
 def _repeated(units: Sequence[Reach], jump: Fraction) -> tuple[tuple[Reach, ...], int]:
@@ -281,7 +298,7 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
         pairs = zip(reversed(sources), reversed(sources[:-period]), strict=False)  # patterns end at the end, if at all
         if step and all(len(a) == len(b) and all(i - step == j for i, j in zip(a, b, strict=True)) for a, b in pairs):
             return Window(tuple(sources[:period]), step, 1, -sources[0][0], Fraction(step, period))
-    if len(set(sources)) == 1:
+    if length == 1 and len(set(sources)) == 1:
         return Window((sources[0],) * len(sources), 1, stride=Fraction(1, len(sources)))
     return _wrapped([group[0] for group in sources], length) if all(len(g) == 1 for g in sources) else None
 
@@ -289,8 +306,8 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
 def _wrapped(places: list[int], length: int) -> Window | None:
     """The window of sources that advance evenly and wrap around the end, as in rolling and circular padding."""
     middle = len(places) // 2
-    step = places[middle] - places[middle - 1]
+    step = (places[middle] - places[middle - 1] + length // 2) % length - length // 2
     start = places[middle] - middle * step
-    if step == 0 or any((place - start - i * step) % length for i, place in enumerate(places)):
+    if step == 0 or len(places) > 3 * length or any((place - start - i * step) % length for i, place in enumerate(places)):
         return None
     return Window(((start,),), step, 1, -start, Fraction(step), tuple((place,) for place in places))

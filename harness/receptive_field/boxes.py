@@ -135,6 +135,6 @@ def jumps(fields: Sequence[Field], axis: int) -> set[Fraction]:
     return {box[axis].jump for boxes in fields for box in boxes if box.counted and box[axis].has_stride}
 
 
-def picked(boxes: Field, axis: int, sources: Sources, jump: Fraction | None = None) -> Field:
+def picked(boxes: Field, axis: int, sources: Sources, listed: bool = False) -> Field:
     """The field whose unit o along an axis reads the units `sources[o]` of this one."""
-    return tuple(box.changed(axis, box[axis].picked(sources, jump)) for box in boxes)
+    return tuple(box.changed(axis, box[axis].picked(sources, listed)) for box in boxes)

@@ -76,10 +76,9 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
-            known = [box[axis].jump for boxes in (*left, *right) for box in boxes]
-            jump = None if all(len(set(units)) == len(units) for units in sources) else known[0]
-            left = [picked(boxes, axis, sources[0], jump) for boxes in left]
-            right = [picked(boxes, axis, sources[1], jump) for boxes in right]
+            listed = any(len(set(units)) < len(units) for units in sources)
+            left = [picked(boxes, axis, sources[0], listed) for boxes in left]
+            right = [picked(boxes, axis, sources[1], listed) for boxes in right]
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
@@ -96,8 +95,8 @@ def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
     """A field that has one unit along an axis, repeated for each unit of a map that has many."""
     unit = int(same.places[axis].flatten()[0])
     lattices = [box[axis] for found in many.fields for box in found]
-    jump, outputs = lattices[0].jump, max(len(lattice.clipped) for lattice in lattices)
-    return picked(boxes, axis, [(unit,)] * outputs, jump)
+    outputs = max(len(lattice.clipped) for lattice in lattices)
+    return picked(boxes, axis, [(unit,)] * outputs, listed=True)
 
 
 def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tuple[Sources, Sources] | None]:

@@ -76,7 +76,7 @@ class FieldMap:
         """Input pixels between neighbouring units, or None where paths disagree."""
         lattices = [box[axis] for boxes in self.fields for box in boxes if box.counted]
         most = max((len(lattice.clipped) for lattice in lattices), default=0)
-        found = jumps(self.fields, axis) or {part.jump for part in lattices if len(part.clipped) == most}
+        found = jumps(self.fields, axis) or {part.jump for part in lattices if len(part.clipped) == most} - {0}
         return found.pop() if len(found) == 1 else None
 
 

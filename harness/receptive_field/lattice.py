@@ -134,7 +134,8 @@ class Lattice:
     without ends: `len(reaches)` units later, the same reaches return, shifted by `advance`. The period is 1 for chains
     of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
     and `whole` a mask of the units that read all of it because an operation combined all units of a map. Where units
-    follow no rule that says how they would go on, the period is `guessed`, and their jump means nothing.
+    follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of them, units
+    beyond the ends read nothing, and the jump is 0.
     """
 
     clipped: tuple[int, ...]
@@ -142,17 +143,17 @@ class Lattice:
     advance: int
     length: int
     whole: int = 0
-    guessed: bool = False
+    listed: bool = False
 
     @property
     def jump(self) -> Fraction:
         """Input pixels from one unit to the next, averaged over a period."""
-        return Fraction(self.advance, len(self.reaches))
+        return Fraction(0 if self.listed else self.advance, len(self.reaches))
 
     @cached_property
     def has_stride(self) -> bool:
         """Whether the jump means anything: units follow a rule, and do not all read the whole axis."""
-        return not self.guessed and self.whole != (1 << len(self.clipped)) - 1
+        return not self.listed and self.whole != (1 << len(self.clipped)) - 1
 
     @cached_property
     def is_empty(self) -> bool:
@@ -161,6 +162,8 @@ class Lattice:
 
     def reach(self, unit: int) -> Reach:
         """What a unit, any integer, reads on an input without ends."""
+        if self.listed:
+            return self.reaches[unit] if 0 <= unit < len(self.reaches) else NOTHING
         turns, phase = divmod(unit, len(self.reaches))
         return _shifted(self.reaches[phase], turns * self.advance)
 
@@ -175,6 +178,8 @@ class Lattice:
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
+        if self.listed:
+            return self.picked([window.inside(o) for o in range(outputs)])
         turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
         reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps)))
         advance = self.advance * turns * window.advance // len(self.reaches)
@@ -192,41 +197,37 @@ class Lattice:
             return 0
         return sum(1 << o for o, group in enumerate(sources) if any(i >= 0 and self.whole >> i & 1 for i in group))
 
-    def picked(self, sources: Sequence[tuple[int, ...]], jump: Fraction | None = None) -> Lattice:
+    def picked(self, sources: Sequence[tuple[int, ...]], listed: bool = False) -> Lattice:
         """The lattice whose unit o reads the units `sources[o]` of this one.
 
         Sources that are evenly spaced, wrap around the end, or are all the only unit continue so on an input without
-        ends, and so do units in a pattern. How any others continue is a guess, and so it is if the jump is given.
+        ends, and so do units in a pattern. Any others are listed, and so are all if that is asked for.
         """
-        outputs, length = len(sources), len(self.clipped)
-        window = _even(sources, length) if jump is None and not self.guessed else None
+        window = None if listed or self.listed else _even(sources, len(self.clipped))
         if window is not None:
-            return self.through(window, outputs)
-        units = [reduce(union, map(self.reach, group), NOTHING) for group in sources]
-        pattern = _pattern(units) if jump is None else None
-        if pattern is not None:
-            return replace(self._reading(sources, *pattern), guessed=False)
-        jump = jump or self.jump * (length if outputs == 1 else 1)
-        return replace(self._reading(sources, *_repeated(units, jump)), guessed=True)
+            return self.through(window, len(sources))
+        units = tuple(reduce(union, map(self.reach, group), NOTHING) for group in sources)
+        pattern = None if listed else (units, self.length) if len(units) == 1 else _pattern(units)
+        result = self._reading(sources, *(pattern or (units, 0)))
+        return replace(result, listed=pattern is None)
 
     def joined(self, other: Lattice) -> Lattice:
         """The union, unit by unit, of lattices with the same number of units and the same jump."""
         if self is other:
             return self
-        period = lcm(len(self.reaches), len(other.reaches))
+        period = len(self.reaches) if self.listed else lcm(len(self.reaches), len(other.reaches))
         clipped = tuple(a | b for a, b in zip(self.clipped, other.clipped, strict=True))
-        reaches, advance = _shortest(
-            tuple(union(self.reach(i), other.reach(i)) for i in range(period)), int(self.jump * period)
-        )
-        guessed = self.guessed or other.guessed
-        return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole, guessed)
+        reaches, advance = tuple(union(self.reach(i), other.reach(i)) for i in range(period)), int(self.jump * period)
+        if not self.listed:
+            reaches, advance = _shortest(reaches, advance)
+        return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole, self.listed)
 
     def equals(self, other: Lattice) -> bool:
         """Whether each unit reads the same as in `other`."""
         return self is other or (
             self.clipped == other.clipped
             and self.reaches == other.reaches
-            and self.advance == other.advance
+            and (self.advance, self.listed) == (other.advance, other.listed)
             and self.whole == other.whole
         )
 
@@ -234,7 +235,11 @@ class Lattice:
         """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
-        if self.jump != other.jump or not self.covers_inside(other):
+        if not self.covers_inside(other):
+            return False
+        if other.listed:
+            return all(_contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
+        if self.jump != other.jump:
             return False
         if len(self.reaches) == len(other.reaches):
             return all(map(_contains, self.reaches, other.reaches))
@@ -262,14 +267,6 @@ def _pattern(units: Sequence[Reach]) -> tuple[tuple[Reach, ...], int] | None:
         if step and all(_shifted(a, -step) == b for a, b in pairs):
             return tuple(units[:period]), step
     return None
-
-
-def _repeated(units: Sequence[Reach], jump: Fraction) -> tuple[tuple[Reach, ...], int]:
-    """The reaches and the advance of units that repeat after the last, so far on that their jump is `jump`."""
-    advance = len(units) * jump
-    turns = advance.denominator
-    repeated = tuple(_shifted(unit, floor(turn * advance)) for turn in range(turns) for unit in units)
-    return _shortest(repeated, int(advance * turns))
 
 
 def _shortest(reaches: tuple[Reach, ...], advance: int) -> tuple[tuple[Reach, ...], int]:

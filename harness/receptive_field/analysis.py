@@ -28,11 +28,13 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from harness.errors import HarnessError
-from harness.receptive_field.boxes import Field, centred, extents, hull
+from harness.receptive_field.boxes import Field, centred, counted, extents, hull, jumps
+from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image
 from harness.receptive_field.lattice import members
-from harness.receptive_field.rules.registry import Call, rule_of
-from harness.receptive_field.tracing import Graph, Node, Ref, trace
+from harness.receptive_field.rules.registry import Call, applied, rule_of
+from harness.receptive_field.graph import Graph, Node, Ref
+from harness.receptive_field.tracing import trace
 
 PerAxis = tuple[Any, ...]
 
@@ -102,7 +104,7 @@ class ReceptiveField:
             raise HarnessError(f"there is no unit {tuple(unit)} in a map of {' x '.join(map(str, self.shape))} units")
         seen = [0] * len(self.shape)
         for box in self.boxes:
-            read = [lattice.clipped[i] for lattice, i in zip(box, unit, strict=True)]
+            read = [lattice.inside(i % n) for lattice, i, n in zip(box, unit, self.shape, strict=True)]
             if all(read):
                 seen = [mask | more for mask, more in zip(seen, read, strict=True)]
         return tuple(members(mask) for mask in seen)
@@ -148,7 +150,7 @@ def receptive_field(
         what = "the model returns" if at is None else f"at={at!r} names"
         function = graph.nodes[target.node].function
         raise NoRuleError(f"{what} an output of {function}, such as indices, that has no receptive field")
-    return _summary(finished(known[target]), tuple(layers))
+    return _summary(finished(alone(known[target])), tuple(layers))
 
 
 def _target(graph: Graph, at: str | None) -> Ref:
@@ -172,7 +174,7 @@ def _target(graph: Graph, at: str | None) -> Ref:
 def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) -> tuple[FieldMap, ...]:
     """The maps of the outputs of a node, by its rule."""
     if node.op is None:
-        return (image(node.outputs[0].shape, 2),)
+        return (image(node.shapes[0], 2),)
     rule = rule_of(node.op)
     if rule is None:
         raise NoRuleError(
@@ -184,9 +186,8 @@ def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) ->
             f"{node.function} at {node.name} reads an output, such as indices, that has no receptive field"
         )
     arguments = tree_map(lambda leaf: known[leaf] if isinstance(leaf, Ref) else leaf, node.arguments)
-    shapes = [tensor.shape for tensor in node.outputs]
     try:
-        result = rule(Call(node.function, node.op, arguments, shapes, len(size) - 1))
+        return applied(rule, Call(node.function, node.op, arguments, node.shapes, len(size) - 1))
     except NoRuleError as error:
         raise NoRuleError(f"{error} (at {node.name}); register(...) takes a rule of your own") from error
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -194,15 +195,14 @@ def _evaluated(node: Node, known: dict[Ref, FieldMap], size: tuple[int, ...]) ->
             f"the rule of {node.function} ({node.op}) does not cover its use at {node.name}: {error};"
             " register(...) takes a rule of your own"
         ) from error
-    return result if isinstance(result, tuple) else (result,)
 
 
 def _check_jumps(value: FieldMap, node: Node) -> None:
     for axis in value.axes:
-        if value.jump(axis) is None and value.units(axis) > 1 and any(value.fields):
-            jumps = sorted({box[axis].jump for boxes in value.fields for box in boxes})
+        found = sorted(jumps(value.fields, axis))
+        if len(found) > 1 and value.units(axis) > 1:
             raise JumpMismatchError(
-                f"paths with strides of {' and '.join(map(str, jumps))} input pixels meet at {node.name}: no single"
+                f"paths with strides of {' and '.join(map(str, found))} input pixels meet at {node.name}: no single"
                 " receptive field describes all units; strict=False still gives the region of each"
             )
 
@@ -249,8 +249,8 @@ def _summary(value: FieldMap, layers: tuple[Layer, ...]) -> ReceptiveField:
         stride=tuple(_plain(value.jump(axis)) for axis in value.axes),
         padding=tuple(-axis[0][0] for axis in reads),
         used=tuple(max(reach[1].bit_count() for reach in axis) for axis in reads),
-        holes=_holes(boxes, interior, reads),
-        is_global=value.is_global,
+        holes=_holes(counted(boxes), interior, reads),
+        is_global=_area([[lattice.whole for lattice in box] for box in boxes]) == prod(map(value.units, value.axes)),
         aligned=value.aligned and centred(value.fields),
         shift_variant=any(len(axis) > 1 for axis in reads),
         layers=layers,

@@ -2,21 +2,61 @@
 
 A **box** has one lattice per axis of the input: its unit (i, j) reads some rows and some columns, and all pixels where
 they cross. A **field** is a union of boxes, because parallel branches may read a cross that no single box describes.
+Some boxes are not **counted** in the size of a field: a gate and a statistic read a whole map in order to scale it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
 from math import lcm
 
 from harness.receptive_field.lattice import NOTHING, Lattice, Reach, union
 
-Box = tuple[Lattice, ...]
-Field = tuple[Box, ...]
 Sources = Sequence[tuple[int, ...]]
 """For each new unit, the old units that it reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """One lattice per axis of the input; `counted` unless it is read through a gate or a statistic alone."""
+
+    lattices: tuple[Lattice, ...]
+    counted: bool = True
+
+    def __getitem__(self, axis: int) -> Lattice:
+        return self.lattices[axis]
+
+    def __iter__(self) -> Iterator[Lattice]:
+        return iter(self.lattices)
+
+    def changed(self, axis: int, lattice: Lattice) -> Box:
+        """The box with another lattice along one axis."""
+        return replace(self, lattices=(*self.lattices[:axis], lattice, *self.lattices[axis + 1 :]))
+
+    def covers(self, other: Box) -> bool:
+        """Whether leaving out `other` would change neither what units read nor, if it is counted, their size."""
+        if other.counted:
+            return self.counted and all(a.covers(b) for a, b in zip(self, other, strict=True))
+        return all(a.covers_inside(b) for a, b in zip(self, other, strict=True))
+
+    def joined(self, other: Box) -> Box | None:
+        """The union of two boxes, if it is a box: if they differ along one axis only."""
+        if self.counted != other.counted:
+            return None
+        differing = [axis for axis, (a, b) in enumerate(zip(self, other, strict=True)) if not a.equals(b)]
+        if len(differing) != 1:
+            return None
+        axis = differing[0]
+        one, two = self[axis], other[axis]
+        alike = one.jump == two.jump and len(one.clipped) == len(two.clipped)
+        return self.changed(axis, one.joined(two)) if alike else None
+
+
+Field = tuple[Box, ...]
 
 
 def field(boxes: Sequence[Box]) -> Field:
@@ -25,10 +65,10 @@ def field(boxes: Sequence[Box]) -> Field:
     waiting = list(reversed(boxes))
     while waiting:
         box = waiting.pop()
-        if any(lattice.is_empty for lattice in box) or any(_covers(other, box) for other in result):
+        if any(lattice.is_empty for lattice in box) or any(other.covers(box) for other in result):
             continue
-        result = [other for other in result if not _covers(box, other)]
-        joined = [(other, both) for other in result if (both := _joined(other, box)) is not None]
+        result = [other for other in result if not box.covers(other)]
+        joined = [(other, both) for other in result if (both := other.joined(box)) is not None]
         if joined:
             result.remove(joined[0][0])
             waiting.append(joined[0][1])
@@ -37,22 +77,22 @@ def field(boxes: Sequence[Box]) -> Field:
     return tuple(result)
 
 
-def _covers(outer: Box, inner: Box) -> bool:
-    return all(a.covers(b) for a, b in zip(outer, inner, strict=True))
+def counted(boxes: Field) -> Field:
+    """The field without what is read through gates and statistics."""
+    return tuple(box for box in boxes if box.counted)
 
 
-def _joined(one: Box, other: Box) -> Box | None:
-    """The union of two boxes, if it is a box: if they differ along one axis only."""
-    differing = [axis for axis, (a, b) in enumerate(zip(one, other, strict=True)) if not a.equals(b)]
-    if len(differing) != 1 or one[differing[0]].jump != other[differing[0]].jump:
-        return None
-    axis = differing[0]
-    return (*one[:axis], one[axis].joined(other[axis]), *one[axis + 1 :])
+def uncounted(boxes: Field) -> Field:
+    """The same field, read through a gate or a statistic."""
+    return field([replace(box, counted=False) for box in boxes])
 
 
 def extents(boxes: Field, axis: int, units: int) -> list[Reach]:
-    """What units read along one axis of an input without ends: those of one period, or all where jumps differ."""
-    lattices = [box[axis] for box in boxes]
+    """What units read along one axis of an input without ends: those of one period, or all where jumps differ.
+
+    Gates and statistics are left out.
+    """
+    lattices = [box[axis] for box in boxes if box.counted]
     alike = len({lattice.jump for lattice in lattices}) <= 1
     period = lcm(*(len(lattice.reaches) for lattice in lattices)) if alike else units
     return [reduce(union, (lattice.reach(unit) for lattice in lattices), NOTHING) for unit in range(period)]
@@ -65,9 +105,9 @@ def hull(reach: Reach) -> int:
 
 def centred(fields: Sequence[Field]) -> bool:
     """Whether fields have the same centre at every unit, the "alignment" of Araujo, Norris and Sim, Distill 2019."""
-    present = [boxes for boxes in fields if boxes]
+    present = [left for boxes in fields if (left := counted(boxes))]
     for one, other in pairwise(present):
-        for axis in range(len(one[0])):
+        for axis in range(len(one[0].lattices)):
             jumps = {box[axis].jump for box in (*one, *other)}
             if len(jumps) > 1:
                 return False
@@ -85,10 +125,16 @@ def same(one: Field, other: Field) -> bool:
     """Whether two fields have the same boxes, in order."""
     return one is other or (
         len(one) == len(other)
+        and all(a.counted == b.counted for a, b in zip(one, other, strict=True))
         and all(a.equals(b) for pair in zip(one, other, strict=True) for a, b in zip(*pair, strict=True))
     )
 
 
-def picked(boxes: Field, axis: int, sources: Sources) -> Field:
+def jumps(fields: Sequence[Field], axis: int) -> set[Fraction]:
+    """The jumps along an axis of all counted boxes whose jump means anything."""
+    return {box[axis].jump for boxes in fields for box in boxes if box.counted and box[axis].has_stride}
+
+
+def picked(boxes: Field, axis: int, sources: Sources, listed: bool = False) -> Field:
     """The field whose unit o along an axis reads the units `sources[o]` of this one."""
-    return tuple((*box[:axis], box[axis].picked(sources), *box[axis + 1 :]) for box in boxes)
+    return tuple(box.changed(axis, box[axis].picked(sources, listed)) for box in boxes)

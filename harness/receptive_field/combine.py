@@ -1,4 +1,4 @@
-"""Field maps of tensors that are computed from others: elementwise, by sums, or by sliding windows."""
+"""Field maps of tensors that are computed from others, elementwise or by sliding windows."""
 
 from __future__ import annotations
 
@@ -8,26 +8,44 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from harness.receptive_field.boxes import Field, Sources, centred, field, picked
-from harness.receptive_field.field_map import (
-    FieldMap,
-    NoRuleError,
-    compressed,
-    laid_along,
-    settled,
-    stretched,
-    usual_dim,
-    varying,
-)
-from harness.receptive_field.lattice import Lattice, Window, whole
+from harness.receptive_field.boxes import Field, Sources, centred, field, picked, uncounted
+from harness.receptive_field.field_map import FieldMap, compressed, laid_along, settled, usual_dim
+from harness.receptive_field.lattice import Lattice, Window
+from harness.receptive_field.sums import mixed
 
 
 def merged(values: Sequence[FieldMap], shape: torch.Size) -> FieldMap:
-    """The map of an elementwise operation with broadcasting: the union of what each element reads in the operands."""
-    result = _broadcast(values[0], shape)
-    for value in values[1:]:
-        result = _pair(result, _broadcast(value, shape))
-    return replace(result, windows={} if len(values) > 1 else None)
+    """The map of an elementwise operation with broadcasting: the union of what each element reads in the operands.
+
+    Maps whose labels vary along different dimensions stay beside each other.
+    """
+    parts: list[FieldMap] = []
+    for value in (_broadcast(term, shape) for value in values for term in value.terms):
+        place = next((i for i, part in enumerate(parts) if _is_alike(part, value)), len(parts))
+        parts[place:] = [_pair(parts[place], value), *parts[place + 1 :]] if place < len(parts) else [value]
+    return replace(parts[0], beside=tuple(parts[1:]), windows={} if len(values) > 1 else None)
+
+
+def _is_alike(one: FieldMap, other: FieldMap) -> bool:
+    """Whether labels for the pairs of labels that meet vary along no more dimensions than those of one map do."""
+    if not any(one.fields) or not any(other.fields):
+        return True
+    pairs = zip(one.places, other.places, strict=True)
+    return all(torch.broadcast_shapes(a.shape, b.shape).numel() <= max(a.numel(), b.numel()) for a, b in pairs)
+
+
+def alone(value: FieldMap) -> FieldMap:
+    """The map together with those beside it."""
+    first, *rest = value.terms
+    for term in rest:
+        first = _pair(first, term)
+    return replace(first, windows=value.windows)
+
+
+def unweighed(value: FieldMap, shape: torch.Size) -> FieldMap:
+    """The map of a gate or a statistic, for all that it scales: nothing that it reads counts in the size."""
+    fields = tuple(uncounted(boxes) for boxes in value.fields)
+    return replace(_broadcast(value, shape), fields=fields, aligned=True)
 
 
 def _broadcast(value: FieldMap, shape: torch.Size) -> FieldMap:
@@ -58,8 +76,9 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
-            left = [picked(boxes, axis, sources[0]) for boxes in left]
-            right = [picked(boxes, axis, sources[1]) for boxes in right]
+            listed = any(len(set(units)) < len(units) for units in sources)
+            left = [picked(boxes, axis, sources[0], listed) for boxes in left]
+            right = [picked(boxes, axis, sources[1], listed) for boxes in right]
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
@@ -68,7 +87,6 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         tuple(field((*a, *b)) for a, b in together),
         kinds,
         tuple(places),
-        one.is_global or other.is_global,
         one.aligned and other.aligned and all(centred(pair) for pair in together),
     )
 
@@ -77,86 +95,20 @@ def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
     """A field that has one unit along an axis, repeated for each unit of a map that has many."""
     unit = int(same.places[axis].flatten()[0])
     lattices = [box[axis] for found in many.fields for box in found]
-    jump, outputs = lattices[0].jump, max(len(lattice.clipped) for lattice in lattices)
-    return tuple((*box[:axis], box[axis].spread(unit, outputs, jump), *box[axis + 1 :]) for box in boxes)
+    outputs = max(len(lattice.clipped) for lattice in lattices)
+    return picked(boxes, axis, [(unit,)] * outputs, listed=True)
 
 
 def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tuple[Sources, Sources] | None]:
     """New labels, one per pair of labels that meet, and the labels of each pair; None if both are the same already."""
     if alike and torch.equal(one, other):
         return one, None
-    both = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
-    pairs, labels = both.reshape(-1, 2).unique(dim=0, return_inverse=True)
+    left, right = torch.broadcast_tensors(one, other)
+    many = int(other.max()) + 1
+    codes, labels = (left * many + right).unique(return_inverse=True)
+    pairs = torch.stack([codes // many, codes % many], dim=-1)
     sources = [(label,) for label in pairs[:, 0].tolist()], [(label,) for label in pairs[:, 1].tolist()]
-    return compressed(labels.reshape(both.shape[:-1])), sources
-
-
-def mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> FieldMap:
-    """The map after all elements along `dims` are combined; each of these dimensions has length 1 then.
-
-    With `groups`, `dims` is one dimension, divided into groups as the channels of a convolution are, and has `outputs`
-    kinds then, the same number from each group.
-    """
-    for axis in value.axes:
-        along = set(varying(value.kinds)) & set(value.dims(axis)) & set(dims)
-        if along:
-            whole_axis = set(value.dims(axis)) | set(varying(value.kinds)) <= set(dims)
-            value = _collapsed(value, axis) if whole_axis else settled(value, axis, min(along))
-    value = kinds_mixed(value, dims, groups, outputs)
-    windows: dict[int, Window] = {}
-    for axis in value.axes:
-        if not set(value.dims(axis)) & set(dims):
-            continue
-        labels, groups_of = _gathered(value.places[axis], dims)
-        count = value.units(axis)
-        fields = tuple(picked(boxes, axis, groups_of) for boxes in value.fields)
-        places = (*value.places[:axis], labels, *value.places[axis + 1 :])
-        value = replace(value, fields=fields, places=places)
-        if len(groups_of) == 1:
-            windows[axis] = whole(count)
-    shape = torch.Size(1 if dim in dims else length for dim, length in enumerate(value.shape))
-    return replace(value, shape=shape, windows=windows or None)
-
-
-def _collapsed(value: FieldMap, axis: int) -> FieldMap:
-    """The map with one unit along an axis, which reads what all the units of its kind read."""
-    labels, kinds = torch.broadcast_tensors(value.places[axis], value.kinds)
-    sources = [[tuple(labels[kinds == kind].unique().tolist())] for kind in range(len(value.fields))]
-    fields = tuple(picked(boxes, axis, units) for boxes, units in zip(value.fields, sources, strict=True))
-    single = torch.zeros([1] * labels.ndim, dtype=torch.int64)
-    return replace(value, fields=fields, places=(*value.places[:axis], single, *value.places[axis + 1 :]))
-
-
-def _gathered(labels: Tensor, dims: Sequence[int]) -> tuple[Tensor, Sources]:
-    """New labels, one per set of labels that occurs along `dims`, and these sets."""
-    rest = [dim for dim in range(labels.ndim) if dim not in dims]
-    rows = labels.permute(*rest, *dims).reshape(*(labels.shape[dim] for dim in rest), -1)
-    known: dict[tuple[int, ...], int] = {}
-    names = [known.setdefault(tuple(sorted(set(row))), len(known)) for row in rows.reshape(-1, rows.shape[-1]).tolist()]
-    shape = [1 if dim in dims else length for dim, length in enumerate(labels.shape)]
-    return compressed(torch.tensor(names).reshape(shape)), list(known)
-
-
-def kinds_mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 1) -> FieldMap:
-    """The map after channels along `dims` are combined, all of them or, along a single dimension, in groups."""
-    if not set(varying(value.kinds)) & set(dims) or groups == outputs == value.shape[dims[0]] > 1:
-        return value
-    if groups == 1:
-        labels, sets = _gathered(value.kinds, dims)
-    else:
-        (dim,) = dims
-        parts = [_gathered(part, dims) for part in stretched(value.kinds, dim, value.shape[dim]).chunk(groups, dim)]
-        sets = [kinds for _, found in parts for kinds in found]
-        first, ids = 0, []
-        for part, found in parts:
-            ids.append((part + first).repeat_interleave(outputs // groups, dim))
-            first += len(found)
-        shape = [max(part.shape[d] for part in ids) for d in range(value.kinds.ndim)]
-        shape[dim] = outputs // groups
-        labels = compressed(torch.cat([part.expand(shape) for part in ids], dim))
-    fields = tuple(field([box for kind in kinds for box in value.fields[kind]]) for kinds in sets)
-    aligned = value.aligned and all(centred([value.fields[kind] for kind in kinds]) for kinds in sets)
-    return replace(value, fields=fields, kinds=labels, aligned=aligned)
+    return compressed(labels), sources
 
 
 def windowed(
@@ -166,7 +118,7 @@ def windowed(
 
     Args:
         value: the map that the operation reads.
-        windows: the window of each dimension; a dimension along which no axis of the input runs counts as channels.
+        windows: the window of each dimension.
         shape: the shape of the result.
         mixing: the number of groups and of output channels, if channels are summed.
 
@@ -178,13 +130,38 @@ def windowed(
         value = mixed(value, [1], *mixing)
     for axis, dim in dims.items():
         value = _slid(value, axis, dim, windows[dim], shape[dim])
-    channels = [dim for dim in windows if dim not in dims.values() and windows[dim].kernel > 1]
-    value = kinds_mixed(value, channels) if channels else value
+    for dim in set(windows) - set(dims.values()):
+        value = gathered(value, dim, [windows[dim].inside(output) for output in range(shape[dim])])
     return replace(value, shape=shape, windows={axis: windows[dim] for axis, dim in dims.items()})
 
 
+def gathered(value: FieldMap, dim: int, sources: Sources) -> FieldMap:
+    """The map whose element o along a dimension combines the elements `sources[o]`; those outside read nothing."""
+    length, outputs, most = value.shape[dim], len(sources), max(map(len, sources))
+    shape = torch.Size([*value.shape[:dim], outputs, *value.shape[dim + 1 :]])
+    if all(labels.shape[dim] == 1 for labels in (value.kinds, *value.places)):
+        return replace(value, shape=shape, windows=None)
+    index = torch.tensor([[*group, *[-1] * (most - len(group))] for group in sources]).reshape(outputs, most)
+    outside = (index < 0) | (index >= length)
+
+    def chosen(labels: Tensor) -> Tensor:
+        if labels.shape[dim] == 1:
+            return labels.unsqueeze(dim)
+        return labels.index_select(dim, index.clamp(0, length - 1).flatten()).unflatten(dim, (outputs, most))
+
+    kinds, fields = chosen(value.kinds), value.fields
+    if outside.any():
+        mask = outside.reshape([outputs if d == dim else most if d == dim + 1 else 1 for d in range(kinds.ndim)])
+        kinds, fields = torch.where(mask, len(fields), kinds), (*fields, ())
+    places = tuple(chosen(labels) for labels in value.places)
+    apart = torch.Size([*shape[: dim + 1], most, *shape[dim + 1 :]])
+    summed = mixed(replace(value, shape=apart, fields=fields, kinds=kinds, places=places), [dim + 1])
+    kinds, *rest = (compressed(labels.squeeze(dim + 1)) for labels in (summed.kinds, *summed.places))
+    return replace(summed, shape=shape, kinds=kinds, places=tuple(rest), windows=None)
+
+
 def _assigned(value: FieldMap, dims: Sequence[int]) -> dict[int, int]:
-    """The dimension of an operation along which each axis of the input runs; the others are channels."""
+    """The dimension of an operation along which each axis of the input runs alone, so that its units can slide."""
     found: dict[int, int] = {}
     for axis in value.axes:
         own = [dim for dim in dims if dim in value.dims(axis)]
@@ -193,10 +170,9 @@ def _assigned(value: FieldMap, dims: Sequence[int]) -> dict[int, int]:
         beside = usual in dims and usual not in others and set(own) <= others
         if own and usual is not None and (usual in own or beside):
             found[axis] = usual
-        elif len(own) > 1:
-            raise NoRuleError("a window slides along two dimensions that both run along one axis of the input")
-        elif own:
+        elif len(own) == 1:
             found[axis] = own[0]
+    found = {axis: dim for axis, dim in found.items() if list(found.values()).count(dim) == 1}
     taken = {dim for axis in value.axes for dim in value.dims(axis)}
     free = [dim for dim in dims if dim not in taken]
     single = [axis for axis in value.axes if axis not in found and not set(value.dims(axis)) - {1}]
@@ -216,7 +192,7 @@ def _slid(value: FieldMap, axis: int, dim: int, window: Window, outputs: int) ->
             known[lattice] = lattice.through(window, outputs)
         return known[lattice]
 
-    fields = tuple(field([(*box[:axis], slid(box[axis]), *box[axis + 1 :]) for box in boxes]) for boxes in value.fields)
+    fields = tuple(field([box.changed(axis, slid(box[axis])) for box in boxes]) for boxes in value.fields)
     places = list(value.places)
     places[axis] = laid_along(torch.arange(outputs), dim, value.places[axis].ndim)
     shape = torch.Size(outputs if d == dim else length for d, length in enumerate(value.shape))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.receptive_field.boxes import Box, Field, centred, extents, field, hull, picked, same
+from harness.receptive_field.boxes import Box, Field, centred, extents, field, hull, jumps, picked, same
 from harness.receptive_field.lattice import Window, pixels
 
 
@@ -32,17 +32,19 @@ class NoRuleError(HarnessError):
 class FieldMap:
     """What every element of a tensor reads: element e is unit `places[axis][e]` of `fields[kinds[e]]`.
 
-    `is_global` and `aligned` describe all paths to the tensor, as in `ReceptiveField`. `windows` are those of the
-    operation that computed it, by axis, for the table of layers; None if it moves no field.
+    `aligned` describes all paths to the tensor, as in `ReceptiveField`. `windows` are those of the operation that
+    computed it, by axis, for the table of layers; None if it moves no field. `beside` are further maps of the same
+    shape, whose elements the elements of this one read as well: attention weights read a query along one dimension and
+    a key along another, and labels for all their pairs would be many.
     """
 
     shape: torch.Size
     fields: tuple[Field, ...]
     kinds: Tensor
     places: tuple[Tensor, ...]
-    is_global: bool = False
     aligned: bool = True
     windows: Mapping[int, Window] | None = None
+    beside: tuple[FieldMap, ...] = ()
 
     @property
     def axes(self) -> range:
@@ -55,8 +57,12 @@ class FieldMap:
 
     def units(self, axis: int) -> int:
         """The number of different units along an axis of the input."""
-        dims = self.dims(axis)
-        return self.places[axis].numel() if len(dims) < 2 else len(self.places[axis].unique())
+        return 1 if self.places[axis].numel() == 1 else len(self.places[axis].unique())
+
+    @property
+    def terms(self) -> list[FieldMap]:
+        """The map alone, and then those beside it."""
+        return [replace(self, beside=()), *self.beside]
 
     def united(self) -> Field:
         """The field of all kinds together, since a unit stands for all its channels."""
@@ -68,13 +74,15 @@ class FieldMap:
 
     def jump(self, axis: int) -> Fraction | None:
         """Input pixels between neighbouring units, or None where paths disagree."""
-        jumps = {box[axis].jump for boxes in self.fields for box in boxes}
-        return jumps.pop() if len(jumps) == 1 else None
+        lattices = [box[axis] for boxes in self.fields for box in boxes if box.counted]
+        most = max((len(lattice.clipped) for lattice in lattices), default=0)
+        found = jumps(self.fields, axis) or {part.jump for part in lattices if len(part.clipped) == most} - {0}
+        return found.pop() if len(found) == 1 else None
 
 
 def image(shape: torch.Size, first: int) -> FieldMap:
     """The field map of the input of a model, whose dimensions from `first` on are the axes."""
-    box = tuple(pixels(length) for length in shape[first:])
+    box = Box(tuple(pixels(length) for length in shape[first:]))
     places = tuple(laid_along(torch.arange(shape[dim]), dim, len(shape)) for dim in range(first, len(shape)))
     return FieldMap(shape, ((box,),), torch.zeros([1] * len(shape), dtype=torch.int64), places)
 
@@ -95,20 +103,35 @@ def compressed(labels: Tensor) -> Tensor:
     for dim in range(labels.ndim):
         if labels.shape[dim] > 1:
             first = labels.narrow(dim, 0, 1)
-            if labels.stride(dim) == 0 or bool((labels == first).all()):
+            if labels.stride(dim) == 0 or (
+                torch.equal(first, labels.narrow(dim, 1, 1)) and bool((labels == first).all())  # in most cases it ends here
+            ):
                 labels = first
     return labels
 
 
+def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """For each row of a matrix, the number of the first row like it among different rows; and where these are."""
+    weights = torch.randint(1 << 62, rows.shape[1:], generator=torch.Generator().manual_seed(0))
+    keys, numbers = (rows @ weights).unique(return_inverse=True)
+    first = torch.full_like(keys, len(rows)).scatter_reduce(0, numbers, torch.arange(len(rows)), "amin")
+    first, order = first.sort()
+    numbers = order.argsort()[numbers]
+    if not torch.equal(rows, rows[first][numbers]):  # two rows have one key, once in 2 ** 62 pairs
+        raise AssertionError("different rows have the same key")
+    return numbers, first
+
+
 def rearranged(value: FieldMap, move: Callable[[Tensor], Tensor]) -> FieldMap:
     """The map of a tensor after `move`, which may rearrange elements but compute none: its labels move alike."""
+    shape = move(value.kinds.new_empty(()).expand(value.shape)).shape
+    return relabelled(value, shape, lambda labels: move(labels.expand(value.shape)))
 
-    def moved(labels: Tensor) -> Tensor:
-        return compressed(move(labels.expand(value.shape)))
 
-    result = move(value.kinds.new_empty(()).expand(value.shape))
-    places = tuple(moved(labels) for labels in value.places)
-    return _pruned(replace(value, shape=result.shape, kinds=moved(value.kinds), places=places, windows=None))
+def relabelled(value: FieldMap, shape: torch.Size, move: Callable[[Tensor], Tensor]) -> FieldMap:
+    """The map after `move`, which takes labels that may have length 1 along dimensions where they do not vary."""
+    kinds, *places = (compressed(move(labels)) for labels in (value.kinds, *value.places))
+    return _pruned(replace(value, shape=shape, kinds=kinds, places=tuple(places), windows=None))
 
 
 def _pruned(value: FieldMap) -> FieldMap:
@@ -131,9 +154,10 @@ def settled(value: FieldMap, axis: int, dim: int) -> FieldMap:
         return value
     both = [stretched(part, dim, length).movedim(dim, -1) for part in torch.broadcast_tensors(labels, value.kinds)]
     rest = both[0].shape[:-1]
-    rows, kinds = torch.cat(both, dim=-1).reshape(-1, 2 * length).unique(dim=0, return_inverse=True)
+    rows = torch.cat(both, dim=-1).reshape(-1, 2 * length)
+    kinds, first = distinct(rows)
     fields = []
-    for row in rows.tolist():
+    for row in rows[first].tolist():
         units, owners = row[:length], row[length:]
         boxes: list[Box] = []
         for kind in sorted(set(owners)):
@@ -220,8 +244,7 @@ def assembled(
     places = tuple(put([value.places[axis] for value in values]) for axis in values[0].axes)
     shape = move([torch.zeros((), dtype=torch.int64).expand(value.shape) for value in values]).shape
     aligned = all(value.aligned for value in values) and centred(kinds)
-    is_global = any(value.is_global for value in values)
-    whole = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, is_global, aligned, {}))
+    whole = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, aligned, {}))
     for axis in whole.axes:
         home = _home(whole, axis)
         if home is not None and home in varying(whole.kinds):

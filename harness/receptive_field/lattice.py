@@ -9,7 +9,7 @@ strides are Fractions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, reduce
 from math import ceil, floor, gcd, lcm
@@ -33,7 +33,7 @@ def union(one: Reach, other: Reach) -> Reach:
 
 
 def _contains(outer: Reach, inner: Reach) -> bool:
-    return not inner[1] or union(outer, inner) == outer
+    return not inner[1] or (outer[0] <= inner[0] and not inner[1] & ~(outer[1] >> (inner[0] - outer[0])))
 
 
 def members(mask: int) -> list[int]:
@@ -132,17 +132,28 @@ class Lattice:
 
     `clipped[i]` is a mask of the pixels that unit i reads. `reaches` describes one period of the units on an input
     without ends: `len(reaches)` units later, the same reaches return, shifted by `advance`. The period is 1 for chains
-    of convolutions, and longer for transposed convolution, upsampling and uneven pooling.
+    of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
+    and `whole` a mask of the units that read all of it because an operation combined all units of a map. Where units
+    follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of them, units
+    beyond the ends read nothing, and the jump is 0.
     """
 
     clipped: tuple[int, ...]
     reaches: tuple[Reach, ...]
     advance: int
+    length: int
+    whole: int = 0
+    listed: bool = False
 
     @property
     def jump(self) -> Fraction:
         """Input pixels from one unit to the next, averaged over a period."""
-        return Fraction(self.advance, len(self.reaches))
+        return Fraction(0 if self.listed else self.advance, len(self.reaches))
+
+    @cached_property
+    def has_stride(self) -> bool:
+        """Whether the jump means anything: units follow a rule, and do not all read the whole axis."""
+        return not self.listed and self.whole != (1 << len(self.clipped)) - 1
 
     @cached_property
     def is_empty(self) -> bool:
@@ -151,90 +162,121 @@ class Lattice:
 
     def reach(self, unit: int) -> Reach:
         """What a unit, any integer, reads on an input without ends."""
+        if self.listed:
+            return self.reaches[unit] if 0 <= unit < len(self.reaches) else NOTHING
         turns, phase = divmod(unit, len(self.reaches))
         return _shifted(self.reaches[phase], turns * self.advance)
 
+    def inside(self, unit: int) -> int:
+        """A mask of the pixels that a unit reads; none if this lattice has fewer units than a map it is part of."""
+        return self.clipped[unit] if unit < len(self.clipped) else 0
+
+    def spans(self, unit: int, jump: Fraction) -> bool:
+        """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
+        gaps = f"{self.clipped[unit]:0{self.length}b}".split("1")
+        return max(map(len, gaps)) < max(1, abs(jump))
+
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
-        length = len(self.clipped)
-        clipped = tuple(
-            reduce(int.__or__, (self.clipped[t] for t in window.inside(o) if 0 <= t < length), 0)
-            for o in range(outputs)
-        )
+        if self.listed:
+            return self.picked([window.inside(o) for o in range(outputs)])
         turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
         reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps)))
         advance = self.advance * turns * window.advance // len(self.reaches)
-        return _shortest(clipped, reaches, advance)
+        return self._reading([window.inside(o) for o in range(outputs)], *_shortest(reaches, advance))
 
-    def picked(self, sources: Sequence[tuple[int, ...]]) -> Lattice:
+    def _reading(self, sources: Sequence[tuple[int, ...]], reaches: tuple[Reach, ...], advance: int) -> Lattice:
+        """The lattice whose unit o reads the units `sources[o]` of this one, as far as they are there."""
+        length, masks = len(self.clipped), []
+        for group in sources:
+            masks.append(reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0))
+        return replace(self, clipped=tuple(masks), reaches=reaches, advance=advance, whole=self._whole(sources))
+
+    def _whole(self, sources: Sequence[tuple[int, ...]]) -> int:
+        if self.whole == 0:
+            return 0
+        return sum(1 << o for o, group in enumerate(sources) if any(i >= 0 and self.whole >> i & 1 for i in group))
+
+    def picked(self, sources: Sequence[tuple[int, ...]], listed: bool = False) -> Lattice:
         """The lattice whose unit o reads the units `sources[o]` of this one.
 
-        Sources that are evenly spaced, wrap around the end, or are all the same unit continue so on an input without
-        ends. Anything else is taken as a pattern that repeats.
+        Sources that are evenly spaced, wrap around the end, or are all the only unit continue so on an input without
+        ends, and so do units in a pattern. Any others are listed, and so are all if that is asked for.
         """
-        outputs, length = len(sources), len(self.clipped)
-        window = _even(sources, length)
+        window = None if listed or self.listed else _even(sources, len(self.clipped))
         if window is not None:
-            return self.through(window, outputs)
-        clipped = tuple(reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0) for group in sources)
-        units = [reduce(union, map(self.reach, group), NOTHING) for group in sources]
-        for period in range(1, outputs // 2 + 1):
-            moves = {b[0] - a[0] for a, b in zip(units, units[period:], strict=False) if a[1]}
-            even = all(a[1] == b[1] for a, b in zip(units, units[period:], strict=False))
-            if even and len(moves) == 1 and moves != {0}:
-                return Lattice(clipped, tuple(units[:period]), moves.pop())
-        return _repeated(clipped, units, self.jump)
-
-    def spread(self, unit: int, outputs: int, jump: Fraction) -> Lattice:
-        """The lattice whose units all read one unit of this one, among units that are `jump` pixels apart."""
-        return _repeated((self.clipped[unit],) * outputs, [self.reach(unit)] * outputs, jump)
+            return self.through(window, len(sources))
+        units = tuple(reduce(union, map(self.reach, group), NOTHING) for group in sources)
+        pattern = None if listed else (units, self.length) if len(units) == 1 else _pattern(units)
+        result = self._reading(sources, *(pattern or (units, 0)))
+        return replace(result, listed=pattern is None)
 
     def joined(self, other: Lattice) -> Lattice:
         """The union, unit by unit, of lattices with the same number of units and the same jump."""
         if self is other:
             return self
-        period = lcm(len(self.reaches), len(other.reaches))
+        period = len(self.reaches) if self.listed else lcm(len(self.reaches), len(other.reaches))
         clipped = tuple(a | b for a, b in zip(self.clipped, other.clipped, strict=True))
-        reaches = tuple(union(self.reach(i), other.reach(i)) for i in range(period))
-        return _shortest(clipped, reaches, int(self.jump * period))
+        reaches, advance = tuple(union(self.reach(i), other.reach(i)) for i in range(period)), int(self.jump * period)
+        if not self.listed:
+            reaches, advance = _shortest(reaches, advance)
+        return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole, self.listed)
 
     def equals(self, other: Lattice) -> bool:
         """Whether each unit reads the same as in `other`."""
         return self is other or (
-            self.clipped == other.clipped and self.reaches == other.reaches and self.advance == other.advance
+            self.clipped == other.clipped
+            and self.reaches == other.reaches
+            and (self.advance, self.listed) == (other.advance, other.listed)
+            and self.whole == other.whole
         )
 
     def covers(self, other: Lattice) -> bool:
         """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
-        if self.jump != other.jump or any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True)):
+        if not self.covers_inside(other):
             return False
+        if other.listed:
+            return all(_contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
+        if self.jump != other.jump:
+            return False
+        if len(self.reaches) == len(other.reaches):
+            return all(map(_contains, self.reaches, other.reaches))
         period = lcm(len(self.reaches), len(other.reaches))
         return all(_contains(self.reach(i), other.reach(i)) for i in range(period))
+
+    def covers_inside(self, other: Lattice) -> bool:
+        """Whether each unit reads every pixel of the real input that the same unit of `other` reads."""
+        if len(self.clipped) != len(other.clipped) or other.whole & ~self.whole:
+            return False
+        return not any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True))
 
 
 def pixels(length: int) -> Lattice:
     """The input itself: unit i reads pixel i."""
-    return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1)
+    return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1, length, int(length == 1))
 
 
-def _repeated(clipped: tuple[int, ...], units: Sequence[Reach], jump: Fraction) -> Lattice:
-    """The lattice of units that repeat after the last, so far on that their jump is `jump`."""
-    advance = len(units) * jump
-    turns = advance.denominator
-    repeated = tuple(_shifted(unit, floor(turn * advance)) for turn in range(turns) for unit in units)
-    return _shortest(clipped, repeated, int(advance * turns))
+def _pattern(units: Sequence[Reach]) -> tuple[tuple[Reach, ...], int] | None:
+    """The reaches and the advance of the shortest pattern in which units come at least twice, if there is one."""
+    first = next((unit for unit, (_, mask) in enumerate(units) if mask), len(units))
+    for period in range(1, min(len(units) // 2, len(units) - first - 1) + 1):
+        step = units[first + period][0] - units[first][0]
+        pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
+        if step and all(_shifted(a, -step) == b for a, b in pairs):
+            return tuple(units[:period]), step
+    return None
 
 
-def _shortest(clipped: tuple[int, ...], reaches: tuple[Reach, ...], advance: int) -> Lattice:
-    """A lattice with the shortest period that describes it."""
+def _shortest(reaches: tuple[Reach, ...], advance: int) -> tuple[tuple[Reach, ...], int]:
+    """The shortest period that describes the same reaches, and its advance."""
     length = len(reaches)
     for period in _divisors(gcd(length, advance)):
         turns = gcd(length, advance) // period
         size, step = length // turns, advance // turns
         if all(reaches[i] == _shifted(reaches[i - size], step) for i in range(size, length)):
-            return Lattice(clipped, reaches[:size], step)
+            return reaches[:size], step
     raise AssertionError("a pattern repeats after its own length at the latest")
 
 
@@ -250,10 +292,10 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
         if not sources[0] or not sources[period]:
             continue
         step = sources[period][0] - sources[0][0]
-        pairs = zip(sources, sources[period:], strict=False)
-        if step and all(tuple(i + step for i in one) == other for one, other in pairs):
+        pairs = zip(reversed(sources), reversed(sources[:-period]), strict=False)  # patterns end at the end, if at all
+        if step and all(len(a) == len(b) and all(i - step == j for i, j in zip(a, b, strict=True)) for a, b in pairs):
             return Window(tuple(sources[:period]), step, 1, -sources[0][0], Fraction(step, period))
-    if len(set(sources)) == 1:
+    if length == 1 and len(set(sources)) == 1:
         return Window((sources[0],) * len(sources), 1, stride=Fraction(1, len(sources)))
     return _wrapped([group[0] for group in sources], length) if all(len(g) == 1 for g in sources) else None
 
@@ -261,8 +303,8 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
 def _wrapped(places: list[int], length: int) -> Window | None:
     """The window of sources that advance evenly and wrap around the end, as in rolling and circular padding."""
     middle = len(places) // 2
-    step = places[middle] - places[middle - 1]
+    step = (places[middle] - places[middle - 1] + length // 2) % length - length // 2
     start = places[middle] - middle * step
-    if step == 0 or any((place - start - i * step) % length for i, place in enumerate(places)):
+    if step == 0 or len(places) > 3 * length or any((place - start - i * step) % length for i, place in enumerate(places)):
         return None
     return Window(((start,),), step, 1, -start, Fraction(step), tuple((place,) for place in places))

@@ -1,16 +1,14 @@
-"""The operations that a model runs, as a graph, with the paths of its modules as names.
+"""The operations that a model runs, recorded with the paths of its modules as names.
 
-The model runs once on tensors without data (on the meta device) while every basic operation is recorded. This follows
-functional calls, reused modules and Python control flow, and takes milliseconds. Tensors that depend on constants alone
-(masks, tables of indices) have data, so that rules can read them.
+A copy of the model runs once on tensors without data (on the meta device) while every basic operation is recorded. This
+follows functional calls, reused modules, work in place and Python control flow, and takes milliseconds. Tensors that
+depend on constants alone (masks, tables of indices) have data, so that rules can read them.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,77 +18,31 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from harness.errors import HarnessError
-
-
-@dataclass(frozen=True)
-class Ref:
-    """One of the tensors that a node returns."""
-
-    node: int
-    output: int
-
-
-@dataclass
-class Node:
-    """One basic operation, or the input.
-
-    `function` is what the model called (such as conv2d) and `op` the basic operation behind it, None for the input.
-    Among `args` and `kwargs` is a `Ref` in place of each tensor that depends on the input. `outputs` are the tensors
-    that it returns, without data.
-    """
-
-    function: str
-    op: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    name: str
-    outputs: list[Tensor] = field(default_factory=list)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """All arguments by name, including defaults."""
-        schema = self.op._schema.arguments
-        named = {a.name: a.default_value for a in schema if a.has_default_value()}
-        return named | dict(zip((a.name for a in schema), self.args, strict=False)) | self.kwargs
-
-    @property
-    def reads(self) -> list[Ref]:
-        """The tensors among its arguments that depend on the input."""
-        leaves = tree_flatten((self.args, self.kwargs))[0]
-        return [leaf for leaf in leaves if isinstance(leaf, Ref)]
-
-
-@dataclass
-class Graph:
-    """The nodes in the order in which they ran, the input first, and the names of their tensors."""
-
-    nodes: list[Node]
-    names: dict[str, Ref]
-    outputs: dict[str, Ref]
-
-    def live(self, target: Ref) -> list[int]:
-        """The nodes on a path to `target`, in order; any other node is dead."""
-        found, waiting = set(), [target.node]
-        while waiting:
-            node = waiting.pop()
-            if node not in found:
-                found.add(node)
-                waiting += [ref.node for ref in self.nodes[node].reads]
-        return sorted(found)
+from harness.receptive_field.field_map import NoRuleError
+from harness.receptive_field.graph import Graph, Node, Ref
+from harness.receptive_field.memory import Memory
+from harness.receptive_field.operations import RECURRENT
+from harness.receptive_field.shadow import shadow
 
 
 class _Functions(TorchFunctionMode):
-    """Remembers which function of torch the model is calling."""
+    """Remembers which function of torch the model is calling, and replaces those that hide what they read."""
 
     name = ""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if func is Tensor.data.__get__:  # type: ignore[attr-defined]
+            return args[0].detach()
         self.name = getattr(func, "__name__", str(func)).strip("_")
         named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
         if self.name == "pad" and named.get("mode") == "circular":
             return _wrapped(named["input"], named["pad"])
+        if self.name in RECURRENT and args[0].device.type == "meta":
+            if isinstance(args[3], Sequence):
+                raise NoRuleError(f"{self.name} of a packed sequence, whose lengths are values, cannot be followed")
+            return RECURRENT[self.name](*args)
         return func(*args, **(kwargs or {}))
 
 
@@ -106,70 +58,87 @@ def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
 class _Recorder(TorchDispatchMode):
     """Records every basic operation that depends on the input, and runs the others."""
 
-    def __init__(self, functions: _Functions) -> None:
+    def __init__(self, functions: _Functions, image: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.functions = functions
-        self.nodes: list[Node] = []
+        self.nodes = [Node("input", None, (), {}, "input", [image.shape])]
         self.scope: list[str] = []
-        self.tensors: dict[int, Ref] = {}
-        self.marked: list[Ref | None] | None = None
-        self.closed = False
+        self.memory = Memory(self._add)
+        self.memory.hold(image, Ref(0, 0))
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        if self.closed:
-            return func(*args, **kwargs)
-        if self.marked is not None and func is torch.ops.aten.clone.default:
-            self.marked.append(self.tensors.get(id(args[0])))
-            return func(*args, **kwargs)
         leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
-        traced = any(id(leaf) in self.tensors for leaf in leaves)
-        if not traced and all(leaf.device.type != "meta" for leaf in leaves):
-            return func(*args, **(kwargs | {"device": "cpu"} if kwargs.get("device") is not None else kwargs))
-        result = self._without_data(func, *tree_map(_meta, (args, kwargs)))
-        if traced:
-            self._record(func, args, kwargs, result)
-        return result
+        refs = {id(leaf): ref for leaf in leaves if (ref := self.memory.ref(leaf)) is not None}
+        real = all(leaf.device.type != "meta" for leaf in leaves)
+        is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
+        where = {"device": "cpu" if real else "meta"} if kwargs.get("device") is not None else {}
+        if real and is_view:
+            for leaf in leaves:
+                self.memory.hold(leaf, refs.get(id(leaf)))
+        if real and (is_view or not refs):
+            result = func(*args, **kwargs | where)
+        else:
+            result = self._without_data(func, *tree_map(_meta, (args, kwargs | where)))
+        return self._record(func, args, kwargs, refs, result) if refs else result
 
     def _without_data(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return func(*args, **kwargs)
         except NotImplementedError as error:
-            raise HarnessError(
-                f"{self.functions.name or func} ({func}) in {self._location()} cannot run without data: {error}. The"
-                " analysis needs a model whose shapes do not depend on the values of its input."
+            raise NoRuleError(
+                f"{self.functions.name or func} ({func}) in {self.location()} cannot be followed: its shapes, or its"
+                " result, depend on the values of the input"
             ) from error
 
-    def _record(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        refs = tree_map(
-            lambda leaf: self.tensors.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf, (args, kwargs)
-        )
+    def _record(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], refs: dict[int, Ref], result: Any
+    ) -> Any:
+        """Add the node of an operation; returns what the model gets."""
         name = self.functions.name or func.overloadpacket.__name__
-        if func._schema.is_mutable and torch.Tag.inplace_view not in func.tags:
-            raise HarnessError(
-                f"{name} ({func}) in {self._location()} writes into a tensor in a way that cannot be followed"
-            )
-        node = Node(name, func, refs[0], refs[1], ".".join([*self.scope[-1:], name]))
-        for output, tensor in enumerate(leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)):
-            node.outputs.append(tensor)
-            self.tensors[id(tensor)] = Ref(len(self.nodes), output)
-        self.nodes.append(node)
+        named = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
+        written = [
+            named[a.name] for a in func._schema.arguments if a.alias_info and a.alias_info.is_write and a.name in named
+        ]
+        results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        in_place = bool(written) and all(r.alias_info and r.alias_info.is_write for r in func._schema.returns)
+        op = _functional(func) if in_place else func
+        if op is None or (written and not in_place and any(id(tensor) in refs for tensor in written)):
+            raise NoRuleError(f"{name} ({func}) in {self.location()} writes into a tensor in a way that has no rule")
+        args, kwargs = tree_map(lambda leaf: refs.get(id(leaf), leaf), (args, kwargs))
+        index = len(self.nodes)
+        self.nodes.append(Node(name, op, args, kwargs, ".".join([*self.scope[-1:], name]), [t.shape for t in results]))
+        if in_place:
+            for output, tensor in enumerate(written):
+                changes = torch.Tag.inplace_view not in func.tags
+                (self.memory.write if changes else self.memory.hold)(tensor, Ref(index, output))
+            return written[0] if len(written) == 1 else tuple(written)
+        for output, tensor in enumerate(results):
+            self.memory.hold(tensor, Ref(index, output))
+        return result
 
-    def _location(self) -> str:
+    def _add(self, op: Any, args: tuple[Any, ...], shape: torch.Size) -> Ref:
+        """Add the node of an operation on memory."""
+        name = op.overloadpacket.__name__
+        self.nodes.append(Node(name, op, args, {}, ".".join([*self.scope[-1:], name]), [shape]))
+        return Ref(len(self.nodes) - 1, 0)
+
+    def location(self) -> str:
+        """The module that is running, in words."""
         return self.scope[-1] if self.scope and self.scope[-1] else "the model"
 
-    def find(self, tensor: Tensor) -> Ref | None:
-        """The node and output of a tensor that the model holds.
 
-        The model holds wrappers of the tensors that are recorded. An operation on a wrapper, here clone, reaches the
-        recorder with the tensor itself.
-        """
-        self.marked = []
-        tensor.clone()
-        (ref,), self.marked = self.marked, None
-        return ref
+def _functional(func: Any) -> Any:
+    """The operation that computes what another one writes: add for add_; None if there is none."""
+    packet = getattr(getattr(torch.ops, func.namespace), func._schema.name.partition("::")[2].rstrip("_"), None)
+    wanted = [a.name for a in func._schema.arguments if not a.is_out]
+    for overload in packet.overloads() if packet else ():
+        found = getattr(packet, overload)
+        if [a.name for a in found._schema.arguments] == wanted and not found._schema.is_mutable:
+            return found
+    return None
 
 
 def _meta(leaf: Any) -> Any:
@@ -178,61 +147,40 @@ def _meta(leaf: Any) -> Any:
     return leaf
 
 
-def _copy_without_data(model: nn.Module) -> nn.Module:
-    """A copy of the model in eval mode, whose parameters have shapes and no data."""
-    memo: dict[int, Any] = {}
-    for name, parameter in model.named_parameters():
-        if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise HarnessError(f"{type(model).__name__} is lazy: {name} has no shape before the model has run once")
-        memo[id(parameter)] = nn.Parameter(
-            torch.empty_like(parameter, device="meta", requires_grad=False), requires_grad=False
-        )
-    for module in model.modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise HarnessError("a TorchScript module hides its operations; analyse the module that it was made from")
-        computed = (value for value in vars(module).values() if isinstance(value, Tensor) and not value.is_leaf)
-        memo |= {id(value): value.detach().clone() for value in computed}
-    return copy.deepcopy(model, memo).eval()
-
-
 def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
-    """Run the model on one input of `input_size` (channels first, no batch) and record its operations.
+    """Run a copy of the model on one input of `input_size` (channels first, no batch) and record its operations.
 
     Raises:
-        HarnessError: the model cannot run on this size, or chooses its path by the values of its input.
+        NoRuleError: the model reads values of a tensor that depends on its input.
+        HarnessError: the model cannot run on this size.
 
     """
+    double = shadow(model)
+    kinds = (parameter.dtype for parameter in double.parameters() if parameter.is_floating_point())
+    image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
     functions = _Functions()
-    recorder = _Recorder(functions)
+    recorder = _Recorder(functions, image)
     names = _Names(recorder)
-    shadow = _copy_without_data(model)
-    for path, module in shadow.named_modules():
+    for path, module in double.named_modules():
         if path:
             names.watch(path, module)
-    kinds = (parameter.dtype for parameter in shadow.parameters() if parameter.is_floating_point())
-    image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
-    returned: dict[str, Ref] = {}
-
-    def entered(wrapped: Tensor) -> Any:
-        outputs = shadow(wrapped)
-        returned.update(names.outputs("output", outputs))
-        recorder.closed = True
-        return outputs
-
-    recorder.nodes.append(Node("input", None, (), {}, "input", [image]))
-    recorder.tensors[id(image)] = Ref(0, 0)
     try:
-        with warnings.catch_warnings(), torch.no_grad(), recorder, functions:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.no_grad(), recorder, functions:
             warnings.simplefilter("ignore")  # torch's advice on speed is irrelevant without data
-            torch.func.functionalize(entered)(image)
+            outputs = names.outputs("output", double(image))
     except HarnessError:
         raise
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError) as error:
-        raise HarnessError(
-            f"{type(model).__name__} does not run on an input of {input_size}, in"
-            f" {functions.name or 'forward'}: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
-        ) from error
-    return Graph(recorder.nodes, names.all(), returned)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        refused = f"{type(model).__name__} does not run on an input of {input_size}"
+        called = functions.name or "forward"
+        if "meta" in reason.lower() or "fake" in reason.lower():
+            raise NoRuleError(
+                f"{refused} without its values, which {called} in {recorder.location()} needs; the analysis follows"
+                " models whose path and shapes do not depend on them"
+            ) from error
+        raise HarnessError(f"{refused}, in {called}: {reason}") from error
+    return Graph(recorder.nodes, names.all(), outputs)
 
 
 class _Names:
@@ -263,7 +211,7 @@ class _Names:
 
     def outputs(self, name: str, outputs: Any) -> dict[str, Ref]:
         """Name what a module returned: a tensor `name`, the parts of a dict or tuple `name.key`."""
-        refs = {key: self.recorder.find(tensor) for key, tensor in _parts(name, outputs)}
+        refs = {key: self.recorder.memory.ref(tensor) for key, tensor in _parts(name, outputs)}
         found = {key: ref for key, ref in refs.items() if ref is not None}
         self.refs.update(found)
         return found

@@ -13,30 +13,33 @@ To add a rule, also for an operation of another library:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.receptive_field import lattice
-from harness.receptive_field.combine import kinds_mixed, merged, mixed, windowed
+from harness.receptive_field.combine import merged, unweighed, windowed
 from harness.receptive_field.field_map import FieldMap, NoRuleError, rearranged
 from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, pointwise, register
+from harness.receptive_field.sums import mixed
 
 aten = torch.ops.aten
 
 
 @register(aten.mul, aten.div)
 def scale(call: Call) -> FieldMap:
-    """A product; one factor for a whole map is a gate (squeeze and excitation) and only makes the field global."""
+    """A product; one factor for a whole map is a gate (squeeze and excitation), whose field does not count."""
     factors = call.values
     for gate, other in (factors, factors[::-1]) if len(factors) == 2 else ():
         spread = [a for a in other.axes if other.units(a) > 1]
         if spread and all(gate.units(a) == 1 for a in other.axes):
-            is_global = other.is_global or any(gate.fields)
-            return replace(merged([other], call.shapes[0]), is_global=is_global)
+            both = merged([other, unweighed(gate, call.shapes[0])], call.shapes[0])
+            return replace(both, windows=None)
     return merged(factors, call.shapes[0])
 
 
@@ -95,8 +98,13 @@ def adaptive_pool(call: Call) -> FieldMap:
 
 
 def _pooled(source: FieldMap, windows: dict[int, Window], shape: torch.Size) -> FieldMap:
-    result = windowed(source, windows, shape)
-    return replace(result, is_global=result.is_global or all(shape[dim] == 1 for dim in windows))
+    """Pooling separately per channel: a sum over each dimension that is pooled whole, a window along the others."""
+    ends = {dim: tuple(range(source.shape[dim])) for dim in windows if shape[dim] == 1}
+    dims = [dim for dim, everything in ends.items() if windows[dim].inside(0) == everything]
+    between = torch.Size(n if d in dims else shape[d] for d, n in enumerate(source.shape))
+    result = windowed(source, {dim: window for dim, window in windows.items() if dim not in dims}, between)
+    summed = mixed(result, dims)
+    return replace(summed, windows={**(result.windows or {}), **(summed.windows or {})})
 
 
 @register(
@@ -110,11 +118,8 @@ def reduction(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     source = call.values[0]
     dims = _dims(call.arguments.get("dim"), source)
     result = mixed(source, dims)
-    is_global = source.is_global or _spans(source, dims)
-    windows = result.windows
     if len(call.shapes[0]) != len(source.shape):
-        result = rearranged(result, lambda labels: labels.squeeze(dims))
-    result = replace(result, is_global=is_global, windows=windows)
+        result = replace(rearranged(result, lambda labels: labels.squeeze(dims)), windows=result.windows)
     return (result,) * len(call.shapes) if len(call.shapes) > 1 else result
 
 
@@ -123,18 +128,12 @@ def _dims(dims: Any, source: FieldMap) -> list[int]:
     return [dim % len(source.shape) for dim in listed]
 
 
-def _spans(source: FieldMap, dims: Sequence[int]) -> bool:
-    """Whether an axis of the input runs along any of the dimensions."""
-    return any(set(source.dims(a)) & set(dims) for a in source.axes)
-
-
-def _normalized(source: FieldMap, dims: Sequence[int], groups: int = 1) -> FieldMap:
-    """A map divided by its own statistics, which act as a gate over space and as a sum over channels."""
-    channels = [dim for dim in dims if all(dim not in source.dims(a) for a in source.axes)]
-    is_global = source.is_global or _spans(source, dims)
-    outputs = source.shape[channels[0]] if groups > 1 else 1
-    combined = kinds_mixed(source, channels, groups, outputs) if channels else source
-    return replace(combined, is_global=is_global)
+def _normalized(source: FieldMap, dims: Sequence[int]) -> FieldMap:
+    """A map divided by its own statistics, which count as a sum over channels and not as one over space."""
+    space = {dim for dim in dims if any(dim in source.dims(a) for a in source.axes)}
+    terms = [source, mixed(source, [dim for dim in dims if dim not in space])]
+    statistics = [unweighed(mixed(source, dims), source.shape)] if space else []
+    return replace(merged([*terms, *statistics], source.shape), windows=None)
 
 
 @register(aten._softmax, aten._log_softmax, aten._safe_softmax)
@@ -153,26 +152,28 @@ def softmax(call: Call) -> FieldMap:
     aten._batch_norm_with_update,
 )
 def batch_norm(call: Call) -> FieldMap:
-    """Elementwise with running statistics; global with those of the batch."""
+    """Elementwise with running statistics; those of the batch read a whole channel."""
     source = call.value("input")
-    statistics = call.arguments.get("training", False) or "with_update" in str(call.op)
-    space = [dim for dim in range(len(source.shape)) if dim != 1]
-    return replace(source, is_global=source.is_global or bool(statistics and _spans(source, space)), windows=None)
+    if not (call.arguments.get("training", False) or "with_update" in str(call.op)):
+        return replace(source, windows=None)
+    return _normalized(source, [dim for dim in range(len(source.shape)) if dim != 1])
 
 
 @register(aten.native_layer_norm, aten._fused_rms_norm)
 def layer_norm(call: Call) -> FieldMap:
-    """Statistics over the last dimensions; global if these include space."""
+    """Statistics over the last dimensions."""
     source = call.value("input")
-    count = len(call["normalized_shape"])
-    return replace(_normalized(source, range(len(source.shape) - count, len(source.shape))), windows=None)
+    return _normalized(source, range(len(source.shape) - len(call["normalized_shape"]), len(source.shape)))
 
 
 @register(aten.native_group_norm)
 def group_norm(call: Call) -> FieldMap:
     """Statistics over groups of channels and all of space."""
     source = call.value("input")
-    return replace(_normalized(source, range(1, len(source.shape)), call["group"]), windows=None)
+    groups, shape = call["group"], source.shape
+    apart = rearranged(source, lambda labels: labels.unflatten(1, (groups, -1)))
+    normalized = _normalized(apart, range(2, len(apart.shape)))
+    return rearranged(normalized, lambda labels: labels.reshape(shape))
 
 
 @register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm)
@@ -186,19 +187,20 @@ def matrix_product(call: Call) -> FieldMap:
     }
     names |= {"mv": ("self", "vec"), "addmv": ("mat", "vec"), "addbmm": ("batch1", "batch2")}
     left, right = (call[name] for name in names[call.op.overloadpacket.__name__])
-    if isinstance(left, FieldMap) and isinstance(right, FieldMap):
-        return attention(call)
-    source = left if isinstance(left, FieldMap) else right
-    if not isinstance(source, FieldMap):
-        return pointwise(call)
-    dim = len(source.shape) - (1 if source is left or len(source.shape) == 1 else 2)
-    summed = mixed(source, [dim])
-    windows, is_global = summed.windows, source.is_global or _spans(source, [dim])
+    terms: list[FieldMap] = []
+    windows: Mapping[int, Window] | None = None
+    for factor, dim in ((left, -1), (right, 0 if len(right.shape) == 1 else -2)):
+        if isinstance(factor, FieldMap):
+            summed = mixed(factor, [dim % len(factor.shape)])
+            windows = windows or summed.windows
+            terms.append(summed)
     if call.op.overloadpacket in (aten.mv, aten.addmv):
-        summed = rearranged(summed, lambda labels: labels.squeeze(dim))
-    bias = call.arguments.get("self") if call.op.overloadpacket in (aten.addmm, aten.baddbmm, aten.addmv) else None
-    terms = [summed, bias] if isinstance(bias, FieldMap) else [summed]
-    return replace(merged(terms, call.shapes[0]), is_global=is_global, windows=windows)
+        terms = [rearranged(term, lambda labels: labels.squeeze(-1)) for term in terms]
+    elif call.op.overloadpacket is aten.addbmm:
+        terms = [rearranged(mixed(term, [0]), lambda labels: labels.squeeze(0)) for term in terms]
+    bias = call.arguments.get("self") if call.op.overloadpacket not in (aten.mm, aten.bmm, aten.mv) else None
+    terms += [bias] if isinstance(bias, FieldMap) else []
+    return replace(merged(terms, call.shapes[0]), windows=windows)
 
 
 @register(
@@ -207,12 +209,21 @@ def matrix_product(call: Call) -> FieldMap:
     aten._scaled_dot_product_efficient_attention,
     aten._scaled_dot_product_cudnn_attention,
     aten._scaled_dot_product_attention_math,
-    aten._native_multi_head_attention,
-    aten._transformer_encoder_layer_fwd,
+    aten._scaled_dot_product_fused_attention_overrideable,
 )
 def attention(call: Call) -> FieldMap:
-    """Every element may read what any element of the operands reads; windowed attention counts as global too."""
-    sums = [mixed(source, range(len(source.shape))) for source in call.values]
-    alike = [rearranged(part, lambda labels: labels.reshape(())) for part in sums]
-    result = merged(alike, call.shapes[0])
-    return replace(result, is_global=True, windows=sums[0].windows)
+    """Each token reads its own query and, of the tokens of its sequence, every key and every value."""
+    summed = {"query": [-1], "key": [-2, -1], "value": [-2], "attn_mask": [-1], "attn_bias": [-1]}
+    terms = []
+    for name, dims in summed.items():
+        source = call.arguments.get(name)
+        if isinstance(source, FieldMap):
+            term = mixed(source, [dim % len(source.shape) for dim in dims])
+            heads = call.shapes[0][1] // term.shape[1]
+            terms.append(rearranged(term, partial(_repeated, heads)) if heads > 1 else term)
+    windows = next((term.windows for term in terms if term.windows), None)
+    return replace(merged(terms, call.shapes[0]), windows=windows)
+
+
+def _repeated(heads: int, labels: Tensor) -> Tensor:
+    return labels.repeat_interleave(heads, 1)

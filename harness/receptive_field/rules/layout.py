@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.receptive_field import lattice
+from harness.receptive_field import lattice, operations
 from harness.receptive_field.combine import merged, windowed
-from harness.receptive_field.field_map import FieldMap, NoRuleError, assembled, nothing, rearranged
+from harness.receptive_field.field_map import FieldMap, NoRuleError, assembled, nothing, rearranged, relabelled
 from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, register
 
@@ -21,10 +21,7 @@ aten = torch.ops.aten
 
 
 @register(
-    aten.permute, aten.transpose, aten.t, aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze,
-    aten.clone, aten.alias, aten.detach, aten.contiguous, aten.roll, aten.flip, aten.pixel_shuffle,
-    aten.pixel_unshuffle, aten.channel_shuffle, aten.index_select, aten.unfold, aten.repeat, aten.diagonal,
-    aten.unbind, aten.split, aten.split_with_sizes, aten.chunk, aten.gather, aten.movedim, aten.native_channel_shuffle,
+    aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze, aten.pixel_shuffle, aten.pixel_unshuffle, aten.channel_shuffle, aten.index_select, aten.unfold, aten.repeat, aten.diagonal, aten.unbind, aten.split, aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.chunk, aten.unsafe_chunk, aten.gather, aten.native_channel_shuffle,
     aten.permute_copy, aten.rot90, aten.tile, aten.index, aten.take_along_dim, aten.diagonal_copy,
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
@@ -52,10 +49,43 @@ def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
     return {name: argument for name, argument in (call.arguments | labels).items() if name in known}
 
 
+@register(
+    aten.permute, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.permute_copy, aten.roll, aten.flip, aten.rot90,
+)  # fmt: skip
+def turn(call: Call) -> FieldMap:
+    """Dimensions change places, or elements along them do; a dimension of labels may have length 1."""
+    (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, FieldMap))
+    return relabelled(call.value(name), call.shapes[0], lambda labels: call.op(**_named(call, {name: labels})))
+
+
 @register(aten.view, aten._unsafe_view, aten.reshape, aten._reshape_alias, aten.view_copy)
 def reshape(call: Call) -> FieldMap:
-    """The same elements in the same order."""
-    return rearranged(call.value("self"), lambda labels: labels.reshape(call.shapes[0]))
+    """The same elements in the same order. Dimensions that are joined or split by themselves stay apart."""
+    source, shape = call.value("self"), call.shapes[0]
+    groups = _joined_or_split(source.shape, shape)
+
+    def move(labels: Tensor) -> Tensor:
+        short = [all(labels.shape[dim] == 1 for dim in old) for old, _ in groups]
+        before = [1 if s else source.shape[dim] for s, (old, _) in zip(short, groups, strict=True) for dim in old]
+        after = [1 if s else shape[dim] for s, (_, new) in zip(short, groups, strict=True) for dim in new]
+        return labels.expand(before).reshape(after)
+
+    return relabelled(source, shape, move)
+
+
+def _joined_or_split(old: torch.Size, new: torch.Size) -> list[tuple[range, range]]:
+    """Groups of neighbouring dimensions, old and new, with the same number of elements, as small as can be."""
+    groups, i, j, begin = [], 0, 0, (0, 0)
+    while i < len(old) or j < len(new):
+        if i < len(old) and (j == len(new) or old[begin[0] : i].numel() <= new[begin[1] : j].numel()):
+            i += 1
+        else:
+            j += 1
+        whole = old[begin[0] : i].numel() == new[begin[1] : j].numel()
+        if whole and (old[i:].numel() == new[j:].numel()):
+            groups.append((range(begin[0], i), range(begin[1], j)))
+            begin = (i, j)
+    return groups
 
 
 @register(aten.as_strided, aten.as_strided_)
@@ -67,7 +97,41 @@ def restride(call: Call) -> FieldMap:
     return replace(source, windows=None)
 
 
-@register(aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli)
+@register(operations.read)
+def read_memory(call: Call) -> FieldMap:
+    """What a view shows of a block of memory that was written to."""
+    return rearranged(call.value("memory"), lambda labels: _memory(labels, call).as_strided(*_part_of(call)).clone())
+
+
+@register(operations.write)
+def write_memory(call: Call) -> FieldMap:
+    """A block of memory, part of which was replaced through a view of it."""
+
+    def move(labels: Sequence[Tensor]) -> Tensor:
+        memory = _memory(labels[0], call)
+        memory.as_strided(*_part_of(call)).copy_(labels[1])
+        return memory.as_strided(call["whole_size"], call["whole_stride"], call["whole_offset"]).clone()
+
+    return assembled([_part(call[name], call.axes) for name in ("memory", "source")], move)
+
+
+def _memory(labels: Tensor, call: Call) -> Tensor:
+    """A block of memory with the labels of the tensor that shows all of it."""
+    size, stride, offset = call["whole_size"], call["whole_stride"], call["whole_offset"]
+    length = 1 + offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    memory = labels.new_empty(length)
+    memory.as_strided(size, stride, offset).copy_(labels)
+    return memory
+
+
+def _part_of(call: Call) -> tuple[Sequence[int], Sequence[int], int]:
+    return call["part_size"], call["part_stride"], call["part_offset"]
+
+
+@register(
+    aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli, aten.clone, aten.alias,
+    aten.detach, aten.contiguous,
+)  # fmt: skip
 def same(call: Call) -> FieldMap:
     """Each element stays where it is."""
     return replace(call.values[0], windows=None)
@@ -75,7 +139,7 @@ def same(call: Call) -> FieldMap:
 
 @register(
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
-    aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill,
+    aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill, aten.zero,
 )  # fmt: skip
 def blank(call: Call) -> FieldMap:
     """A tensor that does not depend on the elements of its operand, only on a value that fills it."""
@@ -194,24 +258,6 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
     scales = call.arguments.get("scale_factors")
     scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
     return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
-
-
-@register(aten.im2col)
-def unfold(call: Call) -> FieldMap:
-    """Patches become columns: elements move, and padding reads nothing."""
-    source = call.value("self")
-    blank = nothing(source.shape, call.axes)
-    padded = assembled([source, blank], lambda labels: torch.cat(list(labels)))
-    first = replace(padded, shape=source.shape, kinds=padded.kinds[:1].clone())
-
-    def move(labels: Tensor) -> Tensor:
-        result: Tensor = call.op(**_named(call, {"self": (labels + 1).double()}))
-        return (result - 1).long()
-
-    moved = rearranged(first, lambda labels: move(labels).clamp(min=0))
-    empty = len(first.fields)
-    kinds = move(first.kinds.expand(source.shape))
-    return replace(moved, fields=(*first.fields, ()), kinds=torch.where(kinds < 0, empty, kinds))
 
 
 @register(aten.glu)

@@ -7,11 +7,12 @@ several tensors. Operations are those of torch.ops.aten, to which torch reduces 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from harness.receptive_field.combine import merged
 from harness.receptive_field.field_map import FieldMap, NoRuleError, nothing
@@ -70,6 +71,27 @@ def rule_of(op: Any) -> _Rule | None:
     """The rule of an operation, if it has one; `pointwise` for all that torch marks as elementwise."""
     found = _rules.get(op.overloadpacket, _rules.get(op))
     return pointwise if found is None and torch.Tag.pointwise in op.tags else found
+
+
+def applied(rule: _Rule, call: Call) -> tuple[FieldMap, ...]:
+    """The maps of the results. The rule sees one map of those that lie beside each other in an argument at a time."""
+    leaves, spec = tree_flatten(call.arguments, is_leaf=lambda leaf: isinstance(leaf, FieldMap))
+    turns = 1 + max((len(leaf.beside) for leaf in leaves if isinstance(leaf, FieldMap)), default=0)
+    results: list[tuple[FieldMap, ...]] = []
+    for turn in range(turns):
+        chosen = [_term(leaf, turn) if isinstance(leaf, FieldMap) else leaf for leaf in leaves]
+        result = rule(call if turns == 1 else replace(call, arguments=tree_unflatten(chosen, spec)))
+        results.append(result if isinstance(result, tuple) else (result,))
+    if turns == 1:
+        return results[0]
+    return tuple(
+        replace(merged(parts, parts[0].shape), windows=parts[0].windows) for parts in zip(*results, strict=True)
+    )
+
+
+def _term(value: FieldMap, turn: int) -> FieldMap:
+    terms = value.terms
+    return terms[turn] if turn < len(terms) else nothing(value.shape, len(value.places))
 
 
 @register(

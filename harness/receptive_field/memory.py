@@ -1,0 +1,89 @@
+"""Which node of the graph each tensor of a running model holds, also after writes into tensors that share memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.receptive_field import operations
+from harness.receptive_field.field_map import NoRuleError
+from harness.receptive_field.graph import Ref
+
+Record = Callable[[Any, tuple[Any, ...], torch.Size], Ref]
+Geometry = tuple[torch.Size, tuple[int, ...], int]
+"""The size, stride and offset of a view of memory."""
+
+
+@dataclass
+class _Block:
+    """One block of memory: the largest view of it, what that holds (None for a constant), and the views of it."""
+
+    whole: Geometry
+    item: int
+    ref: Ref | None
+    views: set[int] = field(default_factory=set)
+
+
+class Memory:
+    """The nodes that tensors hold.
+
+    A write through one view changes what all other views of the same memory hold; they are then read anew from the
+    block of memory, by an operation of its own.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._refs: dict[int, Ref] = {}
+        self._blocks: dict[int, _Block] = {}
+        self._alive: list[Tensor] = []  # so that no other tensor, and no other memory, has the same address
+
+    def ref(self, tensor: Tensor) -> Ref | None:
+        """What a tensor holds; None if it does not depend on the input."""
+        block = self._blocks.get(_address(tensor))
+        if id(tensor) not in self._refs and block is not None and block.ref is not None:
+            ref, part = block.ref, self._geometry(tensor, block)
+            if part != block.whole:
+                ref = self._record(operations.read, (ref, *block.whole, *part), tensor.shape)
+            self.hold(tensor, ref)
+        return self._refs.get(id(tensor))
+
+    def hold(self, tensor: Tensor, ref: Ref | None) -> None:
+        """Note what a new tensor holds."""
+        self._alive.append(tensor)
+        block = self._blocks.setdefault(
+            _address(tensor), _Block(_geometry(tensor), tensor.element_size(), ref, {id(tensor)})
+        )
+        block.views.add(id(tensor))
+        if ref is not None:
+            self._refs[id(tensor)] = ref
+
+    def write(self, tensor: Tensor, ref: Ref) -> None:
+        """Note what a tensor holds after something was written into it, and that views of the same memory changed."""
+        self.hold(tensor, None)
+        block = self._blocks[_address(tensor)]
+        part = self._geometry(tensor, block)
+        if part == block.whole:
+            block.ref = ref
+        else:
+            memory = torch.empty(block.whole[0], device="meta") if block.ref is None else block.ref
+            block.ref = self._record(operations.write, (memory, ref, *block.whole, *part), block.whole[0])
+        for view in block.views:
+            self._refs.pop(view, None)
+        self._refs[id(tensor)] = ref
+
+    def _geometry(self, tensor: Tensor, block: _Block) -> Geometry:
+        if tensor.element_size() != block.item:
+            raise NoRuleError("memory that is written to under two types cannot be followed")
+        return _geometry(tensor)
+
+
+def _geometry(tensor: Tensor) -> Geometry:
+    return tensor.shape, tensor.stride(), tensor.storage_offset()
+
+
+def _address(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)

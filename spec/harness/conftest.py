@@ -1,10 +1,13 @@
 """Loads modules that cannot be loaded twice, and fixes random numbers and examples, so that all runs are the same.
 
+A session that leaves a process behind fails.
+
 pytester forgets the modules that its inner run imports, but torch starts only once per process, and so does matplotlib,
 which draws the report of an inner run.
 """
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ import torchvision  # noqa: F401
 from hypothesis import settings
 
 import harness.report.page  # noqa: F401
+from spec.harness.support.processes import none_left_behind
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadline fails on a machine that is busy
 
@@ -22,6 +26,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_is_left_behind() -> Iterator[None]:
+    """Fail a session that leaves a process behind."""
+    with none_left_behind():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from harness.training import dropout
 from harness.training.dropout import Dropout, mask
 from spec.harness.training import plain
 
-RATES = [0.01, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
+RATES = [0.01, 0.031, 1 / 32, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
 
 
 def seeded(seed: int = 0) -> torch.Generator:

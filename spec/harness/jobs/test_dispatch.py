@@ -110,6 +110,15 @@ def test_whoever_stops_asking_ends_the_engine_and_keeps_the_checkpoints(
         next(runs)
 
 
+def test_a_network_that_is_no_classifier_of_digits_is_refused_before_a_file_is_written(
+    tmp_path: Path, shown: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plain, "model", lambda: torch.nn.Flatten())
+    with pytest.raises(HarnessError, match="into 2 x 784, not 2 x 10"):
+        next(runs_of(Interleaved(), tmp_path, shown, [0]))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_died_is_named_after_the_others_are_done(tmp_path: Path, shown: list[tuple[int, int]]) -> None:
     runs = runs_of(Interleaved(dead=[0, 2]), tmp_path, shown, [0, 1, 2])
     assert next(runs).seed == 1
@@ -121,12 +130,21 @@ def test_what_died_is_named_after_the_others_are_done(tmp_path: Path, shown: lis
 def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "work", scripted(*ACCURACIES))
+    made: list[str] = []
+    monkeypatch.setattr(engines, "work", lambda job, data: made.append(job.trainer) or scripted(*ACCURACIES)(job, data))
     shown: list[tuple[type[Step], int, Epoch]] = []
     whole = dispatch.run_here(Plain, iter([2, 0]), CPU, folder=tmp_path, data=images())
     assert [(run.seed, len(run.epochs)) for run in whole] == [(2, 4), (0, 4)]
     short = dispatch.run_here(
-        Plain, [1], CPU, folder=tmp_path, data=images(), epochs=1, on_epoch=lambda *each: shown.append(each)
+        Plain,
+        [1],
+        CPU,
+        folder=tmp_path,
+        data=images(),
+        epochs=1,
+        on_epoch=lambda *each: shown.append(each),
+        trainer="native",
     )
+    assert made == ["eager", "eager", "native"]
     assert [(run.seed, len(run.epochs)) for run in short] == [(1, 1)]
     assert shown == [(Plain, 1, short[0].epochs[0])]

@@ -1,9 +1,10 @@
 """What is drawn is where the numbers are: positions, marks and labels of the plots, worked out by hand."""
 
+import re
 from itertools import pairwise
 from typing import Any
+from xml.etree import ElementTree
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -154,12 +155,21 @@ def test_a_label_is_escaped_and_on_one_line() -> None:
     assert "1 &lt; 2\\x00 and 3" in whole
 
 
-def test_a_plot_has_no_more_digits_and_ids_than_it_needs() -> None:
-    figure = plots.frontier(points(99.3, 99.5))
-    text = svg.inline(figure, "one", "label", plots.DARK)
-    assert not mpl.rcParams["svg.hashsalt"]
-    assert "\n" not in text
-    assert "xlink" not in text
-    assert "<metadata" not in text
-    assert "<style" not in text
+def test_a_plot_in_a_page_has_no_more_than_it_needs() -> None:
+    text = svg.inline(plots.frontier(points(99.3, 99.5)), "one", "label", plots.DARK)
+    root = ElementTree.fromstring(text)
+    assert all(element.tag == "text" or not (element.text or "").strip() for element in root.iter())
+    assert not any((element.tail or "").strip() for element in root.iter())
+    assert {"metadata", "style"}.isdisjoint(element.tag for element in root.iter())
+    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
+    assert {element.attrib["id"] for element in root.iter() if "id" in element.attrib} == used
+    assert used
+    assert not re.search(r"\.\d{3}", text)
+    assert not re.search(r"\n|xlink|font-family", text)
     assert f"light-dark({plots.INK}, {plots.DARK[plots.INK]})" in text
+
+
+def test_a_plot_of_its_own_is_white_and_one_in_a_page_has_no_ground() -> None:
+    drawn = Figure(figsize=(3, 2))
+    assert f"fill: {svg.WHITE}" in svg.standalone(drawn, "one", "")
+    assert svg.WHITE not in svg.inline(drawn, "one", "", {})

@@ -61,6 +61,13 @@ class Stripes(nn.Sequential):
         )
 
 
+class Tall(nn.Sequential):
+    """A pool behind a convolution of 3 x 1."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(1, 10, (3, 1)), nn.MaxPool2d(2), GlobalAverage(), LogProbabilities())
+
+
 class Middle(nn.Module):
     """One element of each channel."""
 
@@ -89,6 +96,7 @@ EVIDENCE = {
     "pools at a field of 5": "max-pool at a field of 5",
     # 36 x 784, 108 x 676, 9 x 169, 72 x 168 and 60 x 42: 73,008 of 117,369
     "multiplies most in convolution 2": "convolution 2, with 62% of the multiplications",
+    "mine/tall pools at a field of 3": "max-pool at a field of 3",  # counted down the rows
     "trains with schedule.gamma 0.5": "schedule.gamma 0.5",
     "trains with the schedule.gamma of mine/wide": "schedule.gamma 0.5, 0.5",
     "changes batch_size since mine/odd@64": "changes batch_size",
@@ -130,6 +138,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
         step("mine/odd@64", Odd, other),
         step("mine/wide", lambda: nn.Sequential(nn.Linear(28, 20), nn.Flatten(), nn.Linear(1, 6), LogProbabilities())),
         step("mine/stripes", Stripes),
+        step("mine/tall", Tall),
     ]
     monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in known})
     return known[0]

@@ -128,3 +128,14 @@ def test_stacked_networks_draw_what_each_would_alone() -> None:
     together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)
     alone = [Dropout(0.3, [seeded(seed)])(images[0]) for seed in (1, 2, 3)]
     assert torch.equal(together, torch.stack(alone))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_mask_on_a_gpu_has_its_rate_its_scale_and_its_generator() -> None:
+    like = torch.empty(1_000_000, device="cuda")
+    first, again, other = (mask(like, 0.3, torch.Generator("cuda").manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert stats.binomtest(int((first == 0).sum()), len(like), 0.3).pvalue > 1e-4
+    assert first.max().item() == pytest.approx(1 / 0.7)

@@ -6,6 +6,7 @@ pytester forgets the modules that its inner run imports, but torch starts only o
 which draws the report of an inner run.
 """
 
+import os
 import random
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 import torchvision  # noqa: F401
 from hypothesis import settings
+from platformdirs import user_cache_path
 
 import harness.report.page  # noqa: F401
 from spec.harness.support.processes import none_left_behind
@@ -22,10 +24,12 @@ settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadlin
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fix the examples, unless another profile is chosen, and use pytest-randomly for the order only."""
+    """Fix the examples, unless another profile is chosen; let pytest-randomly choose the order only; keep the cache."""
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
+    # pytester moves HOME: a test that trains in a session of its own would compile the kernels anew, for ten seconds.
+    os.environ.setdefault("XDG_CACHE_HOME", str(user_cache_path()))
 
 
 @pytest.fixture(autouse=True, scope="session")

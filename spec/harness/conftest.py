@@ -18,7 +18,7 @@ from hypothesis import settings
 from platformdirs import user_cache_path
 
 import harness.report.page  # noqa: F401
-from spec.harness.support.processes import none_left_behind
+from spec.harness.support.left_behind import none_left_behind
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadline fails on a machine that is busy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spec.harness.support import processes
+from spec.harness.support import left_behind
 from spec.harness.support.paths import ROOT
 
 HANGING = """
@@ -61,15 +61,15 @@ def test_without_pytest_timeout_a_ladder_is_checked_all_the_same(pytester: pytes
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
 def test_a_process_that_outlives_its_parent_is_found_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "PATIENCE", 0)
+    monkeypatch.setattr(left_behind, "PATIENCE", 0)
     orphan = "sleep 20 > /dev/null &"  # it ends by itself if nothing finds it
     with pytest.raises(AssertionError, match=r"^left behind: .*sleep 20.*, started in .*::test_a_process_that"):
         leaving_nothing_behind(orphan)
     leaving_nothing_behind("true")
-    assert processes.MARK in os.environ  # that of the session
+    assert left_behind.MARK in os.environ  # that of the session
 
 
 def leaving_nothing_behind(script: str) -> None:
     """Run a script of a shell, which must leave no process behind."""
-    with processes.none_left_behind():
+    with left_behind.none_left_behind():
         subprocess.run(["sh", "-c", script], check=True)

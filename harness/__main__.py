@@ -10,6 +10,8 @@ from typing import NoReturn
 from harness.errors import HarnessError
 
 VERBS = {
+    "check": "Check any network: layers, parameters, receptive field, remarks, and whether it holds a goal.",
+    "new": "Make a project of your own with a first step, or add the next step to a ladder.",
     "train": "Train a step with some seeds and say whether it held the goal.",
     "compare": "Compare two steps, or one step under two records, over common seeds.",
     "show": "Print the specification of a step, or list the steps.",

@@ -5,7 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
@@ -65,6 +65,46 @@ class Rules:
     parameters: Rule = ANY
     branches: Mapping[str, Rule] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+
+
+def rules(ladder: str) -> Rules:
+    """The rules of a ladder; HarnessError if it states none."""
+    module = importlib.import_module(f"spec.{ladder}")
+    found = getattr(module, "RULES", None)
+    if not isinstance(found, Rules):
+        raise HarnessError(f"spec/{ladder}/__init__.py states no RULES; write RULES = Rules() where there are none")
+    return found
+
+
+def ends(of_ladder: Sequence[type[Step]]) -> list[type[Step]]:
+    """The steps of a ladder that no other of it follows or learns from: one per branch."""
+    followed = {step.follows for step in of_ladder}
+    followed |= {step.recipe.teacher.step for step in of_ladder if step.recipe.teacher is not None}
+    return [step for step in of_ladder if step.id not in followed]
+
+
+def broken(rules: Rules, of_ladder: Sequence[type[Step]]) -> dict[str, list[str]]:
+    """What breaks each rule that the steps of a ladder do not keep."""
+    last = ends(of_ladder)
+    judged = [step for step in of_ladder if step in last or step.goal]
+    found = {
+        "steps": [f"{step.id} is step {n}" for step in last if not rules.steps.allows(n := _place(step))],
+        "epochs": [
+            f"{step.id} trains for {n} epochs" for step in judged if not rules.epochs.allows(n := step.recipe.epochs)
+        ],
+        "parameters": [
+            f"{step.id} has {step.parameters:,} parameters"
+            for step in judged
+            for rule in {rules.parameters, rules.branches.get(step.id, rules.parameters)}
+            if not rule.allows(step.parameters)
+        ],
+    }
+    return {rule: what for rule, what in found.items() if what}
+
+
+def _place(step: type[Step]) -> int:
+    """How many steps there are up to this one, itself included."""
+    return 1 + (_place(find(step.follows)) if step.follows else 0)
 
 
 def steps() -> dict[str, type[Step]]:

@@ -6,7 +6,7 @@ Free of torch until a test runs, so that pytest can list options and steps witho
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.ladder import find
+from harness.ladder import broken, ends, find, rules, steps
 from harness.step import GOAL, GOAL_EPOCHS, Step
 
 if TYPE_CHECKING:
@@ -88,6 +88,19 @@ class StepSpec(Step):
             document = self.document()
             admitted = "nothing changes" in document.analysis + document.notes
             assert changed or admitted, f"{self.id} changes nothing since {self.follows}, and does not say so"
+
+    def test_rules(self) -> None:
+        """The ladder that ends in this step breaks the rules that it says it breaks, and no other."""
+        of_ladder = [step for step in steps().values() if step.ladder == self.ladder]
+        if type(self) in ends(of_ladder):
+            stated = rules(self.ladder)
+            found = broken(stated, of_ladder)
+            wrong = [what for rule in found.keys() - stated.broken for what in found[rule]]
+            wrong += [f"no step breaks the rule of {rule}" for rule in sorted(stated.broken - found.keys())]
+            wrong += [
+                f"no step {one} ends a branch" for one in stated.branches.keys() - {step.id for step in of_ladder}
+            ]
+            assert not wrong, f"{'; '.join(wrong)}: correct the step, or RULES in spec/{self.ladder}/__init__.py"
 
     def test_learns(self) -> None:
         """A few steps of the recipe's optimizer on one synthetic batch lower the loss."""

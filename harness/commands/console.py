@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -92,3 +93,16 @@ def summary(field: ReceptiveField) -> str:
 def _per_axis(numbers: tuple[Any, ...]) -> str:
     texts = ["-" if number is None else str(number) for number in numbers]
     return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+def field_as_json(field: ReceptiveField) -> dict[str, Any]:
+    """The fields of an analysis in JSON's types: a fraction becomes a string such as "1/2"."""
+    names = ("size", "stride", "padding", "used", "holes", "is_global", "aligned", "shift_variant", "shape")
+    layers = [{key: _plain(value) for key, value in asdict(layer).items()} for layer in field.layers]
+    return {**{name: _plain(getattr(field, name)) for name in names}, "layers": layers}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

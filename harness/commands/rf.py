@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.arguments import parse_positive
-from harness.commands.console import console, summary, table
+from harness.commands.console import console, field_as_json, summary, table
 from harness.errors import HarnessError
 from harness.ladder import find, nearest, steps
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from harness.receptive_field import ReceptiveField
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
     if arguments.json:
         asked = {"model": arguments.model, "input_size": arguments.input_size, "at": arguments.at}
-        print(json.dumps(asked | _as_json(field), indent=2))
+        print(json.dumps(asked | field_as_json(field), indent=2))
     else:
         out = console()
         out.print(table(field))
@@ -77,16 +74,3 @@ def _imported(name: str) -> Any:
     if not callable(found):
         raise HarnessError(f"{path} has no callable {attribute!r}; {nearest(attribute, dir(module))}")
     return found
-
-
-def _as_json(field: ReceptiveField) -> dict[str, Any]:
-    """The fields of an analysis in JSON's types: a fraction becomes a string such as "1/2"."""
-    names = ("size", "stride", "padding", "used", "holes", "is_global", "aligned", "shift_variant", "shape")
-    layers = [{key: _plain(value) for key, value in dataclasses.asdict(layer).items()} for layer in field.layers]
-    return {**{name: _plain(getattr(field, name)) for name in names}, "layers": layers}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

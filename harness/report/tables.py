@@ -42,11 +42,12 @@ def _row(step: type[Step]) -> list[str]:
         f"{step.parameters:,}",
         str(step.receptive_field),
         f"{best:.2f}" if best else "",
-        *_measured(step),
+        *measured(step),
     ]
 
 
-def _measured(step: type[Step]) -> list[str]:
+def measured(step: type[Step]) -> list[str]:
+    """The cells of the last four columns; empty without a record."""
     runs = record.runs(step)
     if not runs:
         return ["", "", "", ""]

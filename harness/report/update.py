@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.files import write
 from harness.ladder import find, steps
-from harness.report import benchmark, tables
+from harness.report import benchmark, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
 
@@ -29,7 +29,7 @@ def rewrite() -> list[Path]:
     """Bring all specs, the README and its plot up to the records, and return the files that changed.
 
     All specs, because a claim about one step may be decided by the record of another. The README is the one next to
-    the package `spec`, the plot its docs/frontier.svg; either may be missing.
+    the package `spec`, the others its docs/frontier.svg and docs/results.md; each may be missing.
 
     Raises HarnessError for a claim that is not in the vocabulary and if more than generated text would change, in both
     cases before anything is written; and if a file cannot be written.
@@ -43,24 +43,27 @@ def rewrite() -> list[Path]:
 def texts() -> Iterator[tuple[Path, str]]:
     """Each file with generated text, and its content as it should be."""
     specs = list(steps().values())
-    words = {step.id: {claim: verdict.word for claim, verdict in verdicts(step).items()} for step in specs}
+    found = {step.id: verdicts(step) for step in specs}
+    words = {of: {claim: verdict.word for claim, verdict in judged.items()} for of, judged in found.items()}
     for step in specs:
         yield step.source, spec_text(step, words[step.id])
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
             yield folder / SUMS, checksums(folder)
     root = specs[0].source.parents[2] if specs else Path()
-    readme, plot = root / "README.md", root / "docs" / "frontier.svg"
+    readme, plot, page = root / "README.md", root / "docs" / "frontier.svg", root / "docs" / "results.md"
     if readme.exists():
         before = readme.read_text("utf-8")
         after = readme_text(before, words)
         if by_hand(after, generated(before)) != by_hand(before, generated(before)):
             raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
         yield readme, after
+    if page.exists():
+        yield page, results.page(specs, found)
     if plot.exists():
-        from harness.report import page  # which loads matplotlib
+        from harness.report.page import plot as drawn  # which loads matplotlib
 
-        yield plot, page.plot(specs)
+        yield plot, drawn(specs)
 
 
 def checksums(folder: Path) -> str:

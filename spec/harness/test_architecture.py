@@ -14,8 +14,8 @@ HARNESS = ROOT / "harness"
 FLOORS = [  # from the top down; what stands on one floor does not know its neighbours
     {"__init__", "__main__"},
     {"commands", "plugin"},
-    {"report", "step_spec"},
-    {"benchmark", "claims", "jobs"},
+    {"project", "report", "step_spec"},
+    {"benchmark", "claims", "jobs", "review"},
     {"evidence", "training"},
     {"provenance"},
     {"data", "ladder", "machine", "run"},

@@ -1,0 +1,236 @@
+"""Check any network: its layers, parameters and receptive field, what to remark, and whether it holds a goal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from harness.commands.arguments import add_data, add_device, add_trainer, parse_positive
+from harness.commands.console import bare_table, console, display, field_as_json, summary, table
+from harness.errors import HarnessError
+from harness.ladder import find, nearest
+from harness.recipe import Recipe
+from harness.recipe.named import NAMED
+from harness.run import Epoch, Progress, Run
+from harness.step import GOAL, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from harness.review import Review
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `check`."""
+    parser.add_argument(
+        "target", metavar="TARGET", help="file.py:Class, notebook.ipynb:Class, package.module:Class or the id of a step"
+    )
+    parser.add_argument("--parameters", type=parse_positive, metavar="N", help="the most that it may have")
+    parser.add_argument("--train", action="store_true", help="train it too, and judge whether it holds the goal")
+    parser.add_argument(
+        "--recipe",
+        default="one-cycle",
+        metavar="RECIPE",
+        help=f"how to train it: {', '.join(NAMED)}, file.py:NAME or the id of a step (default: one-cycle)",
+    )
+    parser.add_argument("--seeds", type=parse_positive, default=1, metavar="N", help="how many runs (default: 1)")
+    parser.add_argument("--epochs", type=parse_positive, metavar="N", help="train for N epochs instead of the recipe's")
+    parser.add_argument(
+        "--goal", type=_percent, default=GOAL, metavar="X", help=f"test accuracy in percent (default: {GOAL:.2f})"
+    )
+    add_device(parser)
+    add_data(parser)
+    add_trainer(parser)
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0 and up to 100")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the review, train if asked to; 1 if the network breaks a limit or a run misses the goal, else 0."""
+    from harness.review import load, review
+
+    build = load(arguments.target)
+    recipe = _recipe(arguments)  # before anything is printed, since it may be wrong
+    found = review(build())
+    within = arguments.parameters is None or found.parameters <= arguments.parameters
+    if not arguments.json:
+        _print(found, arguments)
+    runs = _trained(_step(arguments.target, build, recipe, found), arguments) if arguments.train else []
+    held = [min(run.final) >= arguments.goal for run in runs]
+    if arguments.json:
+        print(json.dumps(_as_json(found, arguments, runs, held), indent=2))
+    elif runs:
+        _print_runs(runs, held, arguments.goal)
+    return 0 if within and all(held) else 1
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments name, with their number of epochs."""
+    from harness.review.target import value_in
+
+    name = arguments.recipe
+    path, _, attribute = name.rpartition(":")
+    if name in NAMED:
+        recipe: Any = NAMED[name]
+    elif path.endswith((".py", ".ipynb")):
+        recipe = value_in(Path(path), attribute)
+    elif "/" in name:
+        recipe = find(name).recipe
+    else:
+        raise HarnessError(f"no recipe is named {name!r}; {nearest(name, list(NAMED))}, or give file.py:NAME")
+    if not isinstance(recipe, Recipe):
+        raise HarnessError(f"{name} is {type(recipe).__name__}, and no harness.Recipe")
+    return replace(recipe, epochs=arguments.epochs) if arguments.epochs else recipe
+
+
+def _step(target: str, build: Callable[[], nn.Module], recipe: Recipe, found: Review) -> type[Step]:
+    """The network with the recipe as a step, which is in no ladder."""
+    own = {"__module__": __name__, "model": staticmethod(build), "parameters": found.parameters, "recipe": recipe}
+    step: type[Step] = type("Checked", (Step,), own)
+    step.id = step.title = target
+    return step
+
+
+def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
+    """The runs of the seeds 0, 1, ..., shown as they are trained; HarnessError if the loss of one is not finite."""
+    from harness.data import load
+    from harness.device import device_of
+    from harness.training.choice import choose
+    from harness.training.train import sound, train, training
+
+    device = device_of(arguments.device)
+    choice = choose(arguments.trainer, step, device)
+    data = load(arguments.data).to(device)
+    print(choice.line(step), file=sys.stderr)
+    runs: list[Run] = []
+    with display(arguments.seeds * step.recipe.epochs) as on_epoch:
+        for seed in range(arguments.seeds):
+            progress = Progress([seed])
+            with training(step, [seed], data, choice.name) as trainer:
+                for outcomes in train(step, trainer, progress, step.recipe.epochs):
+                    if isinstance(outcome := outcomes[seed], Epoch):
+                        on_epoch(step, seed, outcome)
+            runs += sound(progress.histories(step))
+    return runs
+
+
+def _print(found: Review, arguments: argparse.Namespace) -> None:
+    from harness.review.remarks import remarks
+
+    out = console()
+    out.print(_layers(found, arguments.target))
+    out.print(
+        f"\n{_parameters(found, arguments.parameters)}; {found.multiplications:,} multiplications and "
+        f"{found.activations:,} activations per image"
+    )
+    for line in _places(found):
+        out.print(line)
+    out.print()
+    if found.field is None:
+        out.print(f"no receptive field: {found.no_field}")
+    else:
+        out.print(table(found.field))
+        out.print(f"receptive field: {summary(found.field)}; the image has 28 x 28")
+    out.print()
+    for what, why in remarks(found):
+        out.print(f"- {what}: {why}")
+
+
+def _parameters(found: Review, limit: int | None) -> str:
+    if limit is None:
+        return f"{found.parameters:,} parameters"
+    more = found.parameters - limit
+    return f"{found.parameters:,} parameters, {f'{more:,} MORE than' if more > 0 else 'within'} the limit of {limit:,}"
+
+
+def _layers(found: Review, title: str) -> Table:
+    """One row per operation that has weights or writes numbers."""
+    result = bare_table(title)
+    for column in ("layer", "operation"):
+        result.add_column(column, no_wrap=True)
+    for column in ("output", "parameters", "multiplications"):
+        result.add_column(column, justify="right", no_wrap=True)
+    for one in found.operations:
+        if one.weights or one.activations:
+            numbers = (f"{number:,}" if number else "" for number in (one.parameters, one.multiplications))
+            result.add_row(one.module, one.function, " x ".join(map(str, one.shape)), *numbers)
+    return result
+
+
+def _places(found: Review) -> list[str]:
+    """Where normalization, dropout, pools and global averages stand, by the convolutions before them."""
+    from harness.review.remarks import DROPOUTS, NORMALIZATIONS
+
+    kinds = {
+        "normalization": found.places(*NORMALIZATIONS),
+        "dropout": found.places(*DROPOUTS),
+        "max-pool": found.places("max_pool"),
+        "global average": found.global_averages,
+        "fully connected": found.places("linear"),
+    }
+    lines = []
+    for kind, places in kinds.items():
+        after = dict.fromkeys(sum(one < place for one in found.convolutions) for place in places)
+        where = f"after convolution {', '.join(map(str, after))}" if any(after) else "at the start"
+        lines.append(f"{kind}: {where if after else 'none'}")
+    return [f"convolutions: {len(found.convolutions)}", *lines]
+
+
+def _print_runs(runs: list[Run], held: list[bool], goal: float) -> None:
+    from harness.evidence.statistics import binomial_interval
+
+    result = bare_table()
+    for name in ("seed", *(f"epoch {epoch.epoch}" for epoch in runs[0].epochs[-len(runs[0].final) :]), "held"):
+        result.add_column(name, justify="right", no_wrap=True)
+    for run, did in zip(runs, held, strict=True):
+        result.add_row(str(run.seed), *(f"{accuracy:.2f}" for accuracy in run.final), "yes" if did else "no")
+    console().print(result)
+    share = binomial_interval(sum(held), len(held))
+    print(
+        f"{goal:.2f} % held in each of the last {len(runs[0].final)} epochs by {sum(held)} of {len(held)} "
+        f"(95 % interval for one to hold: {100 * share.low:.0f} to {100 * share.high:.0f} %)"
+    )
+
+
+def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held: list[bool]) -> dict[str, Any]:
+    from harness.review.remarks import remarks
+
+    return {
+        "target": arguments.target,
+        "parameters": found.parameters,
+        "limit": arguments.parameters,
+        "multiplications": found.multiplications,
+        "activations": found.activations,
+        "layers": [
+            {
+                "layer": one.module,
+                "operation": one.function,
+                "output": one.shape,
+                "parameters": one.parameters,
+                "multiplications": one.multiplications,
+                "activations": one.activations,
+            }
+            for one in found.operations
+        ],
+        "receptive_field": field_as_json(found.field) if found.field else None,
+        "remarks": [remark._asdict() for remark in remarks(found)],
+        "goal": arguments.goal,
+        "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],
+    }

@@ -1,0 +1,40 @@
+"""Make a project of one's own: a ladder with a first step that passes its checks, or the next step of a ladder."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb `new`."""
+    parser.add_argument("folder", metavar="DIR", help="a folder to make; with STEP, the ladder in one: DIR/LADDER")
+    parser.add_argument("step", metavar="STEP", nargs="?", help="the name of a step to add to the ladder")
+    parser.add_argument(
+        "--from",
+        dest="target",
+        metavar="TARGET",
+        help="the network: file.py:Class, notebook.ipynb:Class or package.module:Class (default: a small one)",
+    )
+    parser.add_argument("--follows", metavar="STEP", help="the step that the new one changes")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files, and print what to do with them."""
+    from harness.project import new_project, new_step
+
+    folder = Path(arguments.folder)
+    if arguments.step is None:
+        if arguments.follows:
+            raise HarnessError(
+                "--follows is for a step of a ladder: python -m harness new DIR/LADDER STEP --follows STEP"
+            )
+        new_project(folder, arguments.target)
+        print(f'made {folder}; check it with: cd {folder} && pytest -m "not slow"')
+        return 0
+    if arguments.follows and arguments.target:
+        raise HarnessError("a step has its network from the one that it follows or --from a file, and not from both")
+    sys.path.insert(0, str(folder.parent.resolve()))  # where its spec/ is
+    print(f"wrote {new_step(folder, arguments.step, arguments.follows, arguments.target)}")
+    return 0

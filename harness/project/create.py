@@ -1,0 +1,193 @@
+"""A new project, a new ladder in it, and the next step of a ladder: each is written whole, or not at all."""
+
+import keyword
+import re
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import jinja2
+from torch import nn
+
+from harness import files
+from harness.errors import HarnessError
+from harness.ladder import find
+from harness.project.literal import classes, literal
+from harness.recipe.named import NAMED
+from harness.review import load, review
+from harness.review.target import definition
+from harness.step import Step
+
+FIRST = "first"
+"""The first step of a new project."""
+
+Texts = dict[str, str]
+"""The texts of files by their paths in a project."""
+
+_TEMPLATES = {
+    "README.md": "README.md.j2",
+    "pyproject.toml": "pyproject.toml.j2",
+    "conftest.py": "conftest.py.j2",
+    ".gitignore": "gitignore.j2",
+    ".github/workflows/ci.yml": "ci.yml.j2",
+}
+_PACKAGES = {"spec": "The specifications: one folder per ladder, one file per step.", "models": "The networks."}
+# What is filled in are identifiers, numbers and code of the user's own.
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader("harness.project"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+
+
+def new_project(folder: Path, target: str | None) -> None:
+    """Make a project with a ladder of its name and a first step.
+
+    The network is that of a target, `file.py:Class` or `package.module:Class`, or a small one to begin with.
+
+    Raises HarnessError if the folder exists and is not empty, if its name is no name of a ladder, or as `review` does.
+    """
+    name = folder.resolve().name
+    ladder = _identifier(name.replace("-", "_"), "ladder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise HarnessError(f"{folder} exists and is not empty; name a folder that does not exist")
+    about = {"name": name, "ladder": ladder, "step": FIRST, "version": metadata.version("mnist-ladders")}
+    texts = {path: _ENVIRONMENT.get_template(template).render(about) for path, template in _TEMPLATES.items()}
+    texts |= {f"{package}/__init__.py": f'"""{what}"""\n' for package, what in _PACKAGES.items()}
+    texts |= _ladder(ladder, FIRST, target)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.resolve().parent) as temporary:
+            whole = Path(temporary) / name
+            _write(whole, texts)
+            whole.rename(folder)
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
+
+
+def new_step(folder: Path, name: str, follows: str | None, target: str | None) -> Path:
+    """Write the next step of a ladder, `folder` being PROJECT/LADDER, and return its file.
+
+    It is a copy of the step that it follows, to be edited. The first step of a ladder follows none.
+
+    Raises HarnessError if there is no such project, if the ladder has a step of that name or one already and this
+    follows none, and if it follows one that does not exist.
+    """
+    project, ladder = folder.parent, _identifier(folder.name, "ladder")
+    _identifier(name, "step")
+    if not (project / "spec" / "__init__.py").is_file():
+        raise HarnessError(f"{project} is no project, as it has no spec/; make one with: python -m harness new DIR")
+    existing = [path.stem for path in sorted((project / "spec" / ladder).glob("test_[0-9]*_*.py"))]
+    if name in [re.sub(r"^test_[0-9]+_", "", stem) for stem in existing]:
+        raise HarnessError(f"{ladder} has a step {name}; give the new one another name")
+    if follows is None:
+        if existing:
+            raise HarnessError(
+                f"say which step of {ladder} {name} follows, as in --follows {existing[-1].split('_', 2)[2]}"
+            )
+        texts = _ladder(ladder, name, target)
+    else:
+        texts = _next(find(follows if "/" in follows else f"{ladder}/{follows}"), ladder, name, len(existing) + 1)
+    for path in texts:
+        if (project / path).exists():
+            raise HarnessError(f"{project / path} exists; it is left as it is")
+    try:
+        _write(project, texts)
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
+    return project / list(texts)[-1]
+
+
+def _write(project: Path, texts: Texts) -> None:
+    for path, text in texts.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        files.write(project / path, text.encode())
+
+
+def _identifier(name: str, what: str) -> str:
+    """The name of a ladder or a step, which Python has to be able to import."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name in ("harness", "models", "spec"):
+        raise HarnessError(f"{name!r} is no name of a {what}; use small letters, digits and _, and begin with a letter")
+    return name
+
+
+def _ladder(ladder: str, step: str, target: str | None) -> Texts:
+    """The files of a ladder with one step, the step last."""
+    text, imported, name = _network(ladder, target)
+    network = _built(text, name) if text else load(str(target))()
+    found = review(network)
+    if found.field is None:
+        raise HarnessError(f"the receptive field of the network is not known: {found.no_field}")
+    down, across = found.field.size
+    if down != across:
+        raise HarnessError(f"the network sees {down} x {across} pixels; a step has a field as wide as high")
+    recipe = literal(NAMED["one-cycle"], indent=4)
+    about = {
+        "ladder": ladder,
+        "step": step,
+        "number": 1,
+        "title": _title(step),
+        "imports": [
+            "from harness import Recipe, StepSpec",
+            f"from harness.recipe import {', '.join(sorted(classes(recipe) - {'Recipe'}))}",
+            f"from {imported} import {name}",
+        ],
+        "follows": None,
+        "model": name,
+        "parameters": found.parameters,
+        "field": down,
+        "recipe": recipe,
+    }
+    return {
+        **({f"models/{ladder}.py": text} if text else {}),
+        f"spec/{ladder}/__init__.py": _ENVIRONMENT.get_template("ladder.py.j2").render(about),
+        f"spec/{ladder}/test_01_{step}.py": _ENVIRONMENT.get_template("step.py.j2").render(about),
+    }
+
+
+def _network(ladder: str, target: str | None) -> tuple[str, str, str]:
+    """The text of the module of a network, empty if it has one already, the module's name, and that of the class."""
+    if target is None:
+        return _ENVIRONMENT.get_template("network.py.j2").render(ladder=ladder), f"models.{ladder}", "Network"
+    path, _, name = target.rpartition(":")
+    if not path and name.endswith((".py", ".ipynb")):
+        path, name = target, ""
+    if not path:
+        raise HarnessError(f"--from {target} names no class; give file.py:Class or package.module:Class")
+    if not path.endswith((".py", ".ipynb")):
+        return "", path, name
+    name, statements = definition(Path(path), name)
+    body = "\n\n".join(one.text for one in statements)
+    return f'"""The networks of {ladder}, from {Path(path).name}."""\n\n{body}\n', f"models.{ladder}", name
+
+
+def _built(text: str, name: str) -> nn.Module:
+    """The network of a class in the text of a module."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.py"
+        path.write_text(text, encoding="utf-8")
+        return load(f"{path}:{name}")()
+
+
+def _next(before: type[Step], ladder: str, step: str, number: int) -> Texts:
+    """The file of a step that changes nothing yet."""
+    folder, _, module = before.__module__.rpartition(".")
+    about = {
+        "ladder": ladder,
+        "step": step,
+        "number": number,
+        "title": _title(step),
+        "imports": ["from harness import StepSpec", f"from {folder} import {module} as before"],
+        "follows": before.id,
+        "model": f"before.{before.__name__}.model",
+        "parameters": before.parameters,
+        "field": before.receptive_field,
+        "recipe": f"before.{before.__name__}.recipe",
+    }
+    return {f"spec/{ladder}/test_{number:02}_{step}.py": _ENVIRONMENT.get_template("step.py.j2").render(about)}
+
+
+def _title(step: str) -> str:
+    return "".join(part.capitalize() for part in step.split("_"))

@@ -1,0 +1,83 @@
+"""docs/results.md: every claim that runs decide, with its verdict, its evidence, and how many runs would decide it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from harness import escape
+from harness.claims import Verdict
+from harness.claims.sentences import analysis, kind_of, outcome
+from harness.claims.vocabulary import by_runs
+from harness.evidence import record
+from harness.evidence.facts import difference
+from harness.ladder import find
+from harness.report import tables
+from harness.report.markdown import table
+from harness.step import Step
+
+DECIDED = ("supported", "refuted")
+HEAD = """# Results: what runs decide
+
+Generated from the records; do not edit. [verdicts.md](verdicts.md) says how a verdict is reached, and by how many runs.
+Where as many as were planned leave a claim undecided, its evidence ends with the number that would decide it with a
+probability of 80 %, if the mean and the spread of the runs so far are the true ones. Where it names none, no number
+that anybody makes would: the claim lies as good as on its bound, or is about a single run.
+"""
+
+Verdicts = Mapping[str, Mapping[str, Verdict]]
+"""The verdict on each claim of each step, by the step's id."""
+
+
+def page(steps: Sequence[type[Step]], verdicts: Verdicts) -> str:
+    """The whole page, of some steps and their variants."""
+    ladders: dict[str, list[type[Step]]] = {}
+    for step in steps:
+        ladders.setdefault(step.ladder, []).append(step)
+    variants = [find(f"{step.id}@{name}") for step in steps for name in step.variants]
+    parts = [HEAD, _overview(ladders, verdicts)]
+    if variants:
+        parts += ["## Variants\n", _variants(variants)]
+    for name, of_ladder in ladders.items():
+        parts += [f"## {escape.markdown(name)}\n", _claims(of_ladder, verdicts)]
+    return "\n".join(parts)
+
+
+def _overview(ladders: Mapping[str, Sequence[type[Step]]], verdicts: Verdicts) -> str:
+    """A table with the runs of each ladder and its sentences that they decide; Notes are not counted."""
+    named = {escape.markdown_code(name): list(of_ladder) for name, of_ladder in ladders.items()}
+    named["all published"] = [step for of_ladder in named.values() for step in of_ladder if step.document().published]
+    rows = []
+    for name, steps in named.items():
+        found = Counter(
+            outcome(sentence, {claim: verdict.word for claim, verdict in verdicts[step.id].items()})
+            for step in steps
+            for sentence in analysis(step)
+            if kind_of(sentence) == "runs"
+        )
+        decided = sum(found[word] for word in DECIDED)
+        share = f"{100 * decided / found.total():.0f} %" if found else ""
+        planned = sum(step.planned_runs() for step in steps)
+        made = sum(min(len(record.runs(step)), step.planned_runs()) for step in steps)
+        rows.append((name, f"{made} of {planned}", found.total(), *(found[word] for word in DECIDED), share))
+    return table(("ladder", "runs", "sentences that runs decide", *DECIDED, "decided"), rows) + "\n"
+
+
+def _variants(variants: Sequence[type[Step]]) -> str:
+    """A table of variants of steps, which only claims speak of."""
+    rows = []
+    for variant in variants:
+        changes = difference(find(str(variant.follows)), variant)
+        rows.append(
+            (escape.markdown_code(variant.id), escape.markdown("; ".join(changes)), *tables.measured(variant)[1:])
+        )
+    return table(("variant", "change", *tables.HEAD[-3:]), rows, left=2) + "\n"
+
+
+def _claims(steps: Sequence[type[Step]], verdicts: Verdicts) -> str:
+    """A table of the claims of some steps that runs decide."""
+    rows = [
+        (escape.markdown_code(step.id), escape.markdown(claim), verdict.word, escape.markdown(verdict.evidence))
+        for step in steps
+        for claim, verdict in verdicts[step.id].items()
+        if by_runs([claim])
+    ]
+    return table(("step", "claim", "verdict", "evidence"), rows, left=4) + "\n"

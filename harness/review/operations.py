@@ -1,0 +1,100 @@
+"""The operations of a network in the order in which they run, with the shapes, the weights and the cost of each."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A function of torch that a network calls on a tensor that depends on its input; numbers are per image."""
+
+    module: str
+    """The path of the module that calls it, empty for the network itself."""
+    function: str
+    """Its name in torch, such as conv2d."""
+    reads: tuple[int, ...]
+    """The places of the operations whose results it takes, -1 for the input."""
+    shape: tuple[int, ...]
+    """Of the result, without the batch."""
+    weights: Mapping[str, tuple[int, ...]]
+    """The parameters that it takes and none before it did, each with its shape."""
+    multiplications: int
+    activations: int
+    """The numbers that it writes; 0 where it only looks at a tensor in another shape."""
+
+    @property
+    def name(self) -> str:
+        """The module with the function, as in "features.3 (conv2d)"."""
+        return f"{self.module} ({self.function})" if self.module else self.function
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters that it takes and none before it did."""
+        return sum(map(prod, self.weights.values()))
+
+
+def operations(network: nn.Module, images: Tensor) -> tuple[Tensor, list[Operation]]:
+    """The result for some images, without gradients, and the operations behind it. The network stays in its mode."""
+    recorder = _Recorder(network, images)
+    with _paths(network, recorder.path), torch.no_grad(), recorder:
+        result = network(images)
+    return result, recorder.operations
+
+
+@contextmanager
+def _paths(network: nn.Module, path: list[str]) -> Iterator[None]:
+    """Keep the path of the module that is running at the end of `path`."""
+    handles = []
+    for name, module in network.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda *_, name=name: path.append(name)))
+        handles.append(module.register_forward_hook(lambda *_: (path.pop(), None)[1], always_call=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Recorder(TorchFunctionMode):
+    """Notes each function that is called on a tensor that depends on the input."""
+
+    def __init__(self, network: nn.Module, images: Tensor) -> None:
+        super().__init__()
+        self.images = len(images)
+        self.path = [""]
+        self.operations: list[Operation] = []
+        self.names = {id(parameter): name for name, parameter in network.named_parameters()}
+        # The place of the operation behind each tensor, by its identity, which no other takes while the tensor lives.
+        self.results: dict[int, tuple[int, Tensor]] = {id(images): (-1, images)}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        taken = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        reads = dict.fromkeys(self.results[id(one)][0] for one in taken if id(one) in self.results)
+        storages = {one.untyped_storage().data_ptr() for one in taken}
+        with FlopCounterMode(display=False) as counter:
+            result = func(*args, **kwargs or {})
+        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if reads and made:
+            written = sum(one.numel() for one in made if one.untyped_storage().data_ptr() not in storages)
+            self.results |= {id(one): (len(self.operations), one) for one in made}
+            self.operations.append(
+                Operation(
+                    module=self.path[-1],
+                    function=getattr(func, "__name__", str(func)).strip("_"),
+                    reads=tuple(reads),
+                    shape=tuple(made[0].shape[1:]),
+                    weights={self.names.pop(id(one)): tuple(one.shape) for one in taken if id(one) in self.names},
+                    multiplications=counter.get_total_flops() // 2 // self.images,
+                    activations=written // self.images,
+                )
+            )
+        return result

@@ -1,0 +1,137 @@
+"""The part of a script or a notebook that defines a name: its statement, and those that define what it needs.
+
+The rest is not run, so that a class can be taken out of a file that also downloads data and trains.
+"""
+
+import ast
+import builtins
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import files
+from harness.errors import HarnessError
+
+_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w., ]+=\s*[%!].*|.*\?\s*$)", flags=re.MULTILINE)
+_OTHER_LANGUAGE = re.compile(r"\s*%%(?!time\b|timeit\b|capture\b|prun\b)")
+"""A cell magic after which the cell is no Python of this notebook."""
+
+
+def cells(path: Path) -> list[str]:
+    """The source of a script in a list of one, or of the code cells of a notebook, without magics.
+
+    Raises HarnessError if the file cannot be read or is no notebook.
+    """
+    try:
+        text = files.read(path).decode("utf-8-sig")
+        if path.suffix != ".ipynb":
+            return [text]
+        sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        kind = "notebook" if path.suffix == ".ipynb" else "text in UTF-8"
+        raise HarnessError(f"{path} is no {kind}: {error}") from error
+    return [_MAGIC.sub(r"\1pass", source) for source in sources if not _OTHER_LANGUAGE.match(source)]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of a script or a notebook, and its text."""
+
+    node: ast.stmt
+    text: str
+
+
+def statements(path: Path) -> list[Statement]:
+    """The statements of a script or a notebook in order; HarnessError where none of it is Python.
+
+    A cell of a notebook that is not Python is left out, since it may be a sketch that never ran.
+    """
+    found: list[Statement] = []
+    errors = []
+    for number, text in enumerate(cells(path), start=1):
+        try:
+            found += [Statement(node, _text(text, node)) for node in ast.parse(text, filename=str(path)).body]
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "it"
+            errors.append(f"{f'cell {number}, ' if path.suffix == '.ipynb' else ''}{where}: {error}".splitlines()[0])
+    if errors and not found:
+        raise HarnessError(f"{path} is not Python: {errors[0]}")
+    return found
+
+
+def _text(source: str, node: ast.stmt) -> str:
+    """The lines of a statement, with its decorators and comments."""
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+
+
+def networks(body: Iterable[Statement]) -> list[str]:
+    """The classes among some statements that look like networks: a base is called something with Module or Net."""
+    known: set[str] = set()
+    for node in (one.node for one in body):
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            if bases & known or any(re.search(r"Module$|Sequential$|Net$", base) for base in bases):
+                known.add(node.name)
+    return sorted(known)
+
+
+def needed(body: list[Statement], name: str) -> list[Statement]:
+    """The statements that define a name and what it needs, in order; none if nothing defines it."""
+    bound = [set(_bound(one.node)) for one in body]
+    if not any(name in names for names in bound):
+        return []
+    chosen: set[int] = set()
+    waiting, seen = {name}, set(dir(builtins))
+    while waiting:
+        wanted = waiting.pop()
+        seen.add(wanted)
+        for index, names in enumerate(bound):
+            if index not in chosen and (wanted in names or "*" in names):
+                chosen.add(index)
+                waiting |= _loaded(body[index].node) - seen
+    return [
+        body[index] for index in sorted(chosen, key=lambda index: (not _is_of_the_compiler(body[index].node), index))
+    ]
+
+
+def _is_of_the_compiler(node: ast.stmt) -> bool:
+    """Whether it is a `from __future__ import`, which every statement needs and which has to come first."""
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The global names that a statement binds, or of whose values it sets an item or an attribute."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            yield node.name
+        case ast.ImportFrom(module="__future__"):
+            yield "*"
+        case ast.Import() | ast.ImportFrom():
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        case ast.If() if "__name__" in _loaded(node.test):
+            pass  # what a script does when it is run, and not when it is imported
+        case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            pass  # their names are their own
+        case ast.Name() | ast.Attribute() | ast.Subscript() if isinstance(node.ctx, ast.Store):
+            yield _base(node)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _bound(child)
+
+
+def _base(target: ast.AST) -> str:
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _loaded(statement: ast.AST) -> set[str]:
+    """Every name that a statement reads, also in the functions that it defines."""
+    return {
+        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)
+    }

@@ -1,0 +1,103 @@
+"""The front door: any network is checked without a line of ours in it, and trained and judged if asked to."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import data
+from harness.__main__ import main
+from harness.data.synthetic import synthetic
+from harness.ladder import find
+from harness.recipe.named import NAMED
+
+NETWORK = """
+import torch.nn as nn
+import torch.nn.functional as F
+from harness import Recipe
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 7, stride=4)
+        self.fc = nn.Linear(8 * 6 * 6, 10)
+    def forward(self, x):
+        return F.log_softmax(self.fc(F.relu(self.conv(x)).flatten(1)), dim=1)
+FAST = Recipe(lr=0.05, batch_size=20, epochs=4)
+SLOW = Recipe(lr=1e-6, batch_size=20, epochs=4)
+OTHER = 3
+"""
+PARAMETERS = 8 * 49 + 8 + 10 * 288 + 10
+
+Check = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Check the network: the exit status, and what is on standard output and standard error."""
+    (tmp_path / "mine.py").write_text(NETWORK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "load", lambda folder: synthetic(200))
+
+    def run(words: str) -> tuple[int, str, str]:
+        status = main(["check", *words.split()])
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+def test_a_network_is_described(check: Check) -> None:
+    status, out, err = check("mine.py:Net")
+    assert (status, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert f"conv conv2d 8 x 6 x 6 400 {8 * 36 * 49:,}" in lines
+    assert any(line.startswith(f"{PARAMETERS:,} parameters; ") for line in lines)
+    assert "fully connected: after convolution 1" in lines
+    assert any(line.startswith("- fc (linear) has 2,890 of 3,290 parameters: ") for line in lines)
+
+
+@pytest.mark.parametrize(("limit", "status"), [(PARAMETERS, 0), (PARAMETERS - 1, 1)])
+def test_a_limit_that_is_broken_is_the_exit_status(check: Check, limit: int, status: int) -> None:
+    found, out, _ = check(f"mine.py:Net --parameters {limit}")
+    assert (found, f"1 MORE than the limit of {limit:,}" in out) == (status, bool(status))
+
+
+@pytest.mark.parametrize(("recipe", "held"), [("FAST", 2), ("SLOW", 0)])
+def test_runs_are_judged_by_each_of_their_last_epochs(check: Check, recipe: str, held: int) -> None:
+    status, out, err = check(f"mine.py:Net --train --recipe mine.py:{recipe} --seeds 2 --goal 90 --trainer eager")
+    assert err.count("epoch 4/4") == 2
+    assert f"90.00 % held in each of the last 3 epochs by {held} of 2" in out
+    assert status == (0 if held == 2 else 1)
+
+
+def test_json_has_all_of_it(check: Check) -> None:
+    status, out, _ = check("mine.py:Net --train --recipe mine.py:FAST --epochs 2 --json --trainer eager")
+    value: dict[str, Any] = json.loads(out)
+    assert (value["parameters"], len(value["runs"][0]["epochs"])) == (PARAMETERS, 2)
+    assert [layer["operation"] for layer in value["layers"]] == ["conv2d", "relu", "flatten", "linear", "log_softmax"]
+    assert status == (0 if value["runs"][0]["held"] else 1)
+
+
+def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> None:
+    assert NAMED["one-cycle"] == find("frontier/step6").recipe
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "mine.py:Net --recipe nothing",
+            "no recipe is named 'nothing'; nearest: one-cycle, plain, or give file.py:NAME",
+        ),
+        ("mine.py:Net --recipe mine.py:OTHER", "mine.py:OTHER is int, and no harness.Recipe"),
+        ("mine.py:Net --recipe five_steps/step9", "unknown step"),
+        ("none.py", "say which network"),
+    ],
+)
+def test_a_wrong_word_is_an_error(check: Check, words: str, message: str) -> None:
+    Path("none.py").write_text("x = 1\n")
+    status, out, err = check(words)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1

@@ -1,0 +1,1 @@
+"""Tests of projects of one's own."""

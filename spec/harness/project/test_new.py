@@ -1,0 +1,144 @@
+"""A project of one's own passes its checks as it is made, has what it was asked for, and is never half-written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+from harness.ladder import steps
+from harness.project.literal import classes, literal
+from harness.recipe import named
+from spec.harness.support.paths import ROOT
+
+NOTEBOOK = """
+from __future__ import annotations
+import torch
+from torch import nn
+N = 10  # classes
+class Net(nn.Module):
+    # the last homework
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, N, 5, bias=False)
+        self.norm = nn.BatchNorm2d(N)
+    def forward(self, x: torch.Tensor):
+        return torch.log_softmax(torch.relu(self.norm(self.conv(x))).mean((2, 3)), 1)
+net = Net().cuda()
+"""
+
+
+def new(*words: str) -> int:
+    return main(["new", *words])
+
+
+@pytest.fixture
+def homework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "homework.py").write_text(NOTEBOOK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def test_a_project_passes_its_checks_and_has_all_verbs(homework: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*words: str, folder: Path = homework) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("harness", "new", "my-net", "--from", "homework.py")
+    run("harness", "new", "my-net/my_net", "wider", "--follows", "first")
+    project = homework / "my-net"
+    assert "14 passed" in run("pytest", "-q", "-m", "not slow", "-p", "no:randomly", folder=project)
+    assert [line.split()[:2] for line in run("harness", "show", folder=project).splitlines()] == [
+        ["my_net/first", "270"],
+        ["my_net/wider", "270"],
+    ]
+
+
+def test_the_network_is_copied_with_what_it_needs_and_its_comments(homework: Path) -> None:
+    assert new("mine", "--from", "homework.py:Net") == 0
+    text = (homework / "mine/models/mine.py").read_text()
+    assert "from __future__ import annotations" in text.splitlines()[2]
+    assert "N = 10  # classes" in text.splitlines()
+    assert "    # the last homework" in text.splitlines()
+    assert "cuda" not in text
+
+
+def test_a_project_without_a_network_begins_with_a_small_one(homework: Path) -> None:
+    assert new("mine") == 0
+    text = (homework / "mine/spec/mine/test_01_first.py").read_text()
+    weights = 9 * (8 + 8 * 8 + 8 * 16 + 16 * 16 + 16 * 16) + 2 * (8 + 8 + 16 * 3) + 16 * 10 + 10
+    assert f"parameters = {weights:_}\n" in text
+    assert "receptive_field = 28\n" in text
+
+
+def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert new("mine") == 0
+    assert new("mine/other", "begin", "--from", "homework.py:Net") == 0
+    assert [path.name for path in sorted((homework / "mine/spec/other").iterdir())] == [
+        "__init__.py",
+        "test_01_begin.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["full"], "full exists and is not empty"),
+        (["2nd"], "'2nd' is no name of a ladder"),
+        (["class"], "'class' is no name of a ladder"),
+        (["spec"], "'spec' is no name of a ladder"),
+        (["mine", "--from", "homework.py:Nat"], "nearest: Net"),
+        (["mine", "--from", "nothing"], "names no class"),
+        (["mine", "--follows", "first"], "--follows is for a step of a ladder"),
+        (["nowhere/mine", "second", "--follows", "first"], "nowhere is no project"),
+        (["made/made", "first"], "made has a step first"),
+        (["made/made", "second"], "say which step of made second follows, as in --follows first"),
+        (["made/made", "../second", "--follows", "first"], "no name of a step"),
+        (["made/made", "second", "--follows", "first", "--from", "homework.py"], "not from both"),
+    ],
+)
+def test_a_wrong_word_is_an_error_and_nothing_is_written(
+    homework: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    (homework / "full").mkdir()
+    (homework / "full/file").touch()
+    assert new("made") == 0
+    before = sorted(homework.rglob("*"))
+    assert new(*words) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(homework.rglob("*")) == before
+
+
+def test_a_project_that_cannot_be_written_is_not_begun(homework: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(homework.rglob("*"))
+
+    def full(path: Path, raw: bytes) -> None:
+        if path.name == "conftest.py":
+            raise OSError(28, "No space left on device")
+        path.write_bytes(raw)
+
+    monkeypatch.setattr("harness.files.write", full)
+    assert new("mine") == 2
+    assert sorted(homework.rglob("*")) == before
+
+
+@pytest.mark.parametrize("step", steps().values(), ids=lambda step: step.id)
+def test_the_source_of_a_recipe_makes_it_again(step: type) -> None:
+    recipe = step.recipe  # type: ignore[attr-defined]
+    source = literal(recipe)
+    names = {name: getattr(__import__("harness.recipe").recipe, name) for name in classes(source)}
+    assert eval(source, names) == recipe
+
+
+def test_arguments_at_their_default_are_left_out() -> None:
+    assert literal(named.NAMED["plain"]) == "Recipe(lr=0.01, batch_size=64, epochs=15)"

@@ -1,0 +1,1 @@
+"""Tests of the review of networks that somebody brings."""

@@ -1,0 +1,129 @@
+"""Layers, sizes and remarks, against counts by hand and against networks that were built to be remarked on."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.errors import HarnessError
+from harness.ladder import steps
+from harness.review import review
+from harness.review.remarks import remarks
+
+
+class Functional(nn.Module):
+    """A network as notebooks have it: functions between modules, and a flatten by view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 5)
+        self.conv2 = nn.Conv2d(4, 8, 3, groups=2)
+        self.fc = nn.Linear(8 * 11 * 11, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.dropout(self.conv2(x), 0.1, self.training)  # 12 - 2 = 10
+        x = F.pad(x, (0, 1, 0, 1)).view(-1, 8 * 11 * 11)
+        return F.log_softmax(self.fc(x), dim=1)
+
+
+def test_operations_have_their_shapes_weights_and_cost() -> None:
+    found = review(Functional())
+    rows = {one.function: one for one in found.operations if one.function != "conv2d"}
+    first, second = (one for one in found.operations if one.function == "conv2d")
+    assert (first.module, first.shape, dict(first.weights)) == (
+        "conv1", (4, 24, 24), {"conv1.weight": (4, 1, 5, 5), "conv1.bias": (4,)},
+    )  # fmt: skip
+    assert first.multiplications == 24 * 24 * 4 * 25
+    assert second.multiplications == 10 * 10 * 8 * 2 * 9
+    assert rows["max_pool2d"].shape == (4, 12, 12)
+    assert rows["linear"].multiplications == 8 * 11 * 11 * 10
+    assert found.activations == 2 * 4 * 24 * 24 + 4 * 12 * 12 + 8 * 10 * 10 + 8 * 11 * 11 + 2 * 10
+    assert found.parameters == 104 + 8 * 18 + 8 + 9_690
+
+
+def test_an_operation_reads_what_came_before_it_whatever_its_shape() -> None:
+    found = review(Functional())
+    [linear] = found.places("linear")
+    assert found.operations[found.source(linear)].function == "pad"
+    [dropout] = found.places("dropout")
+    assert found.operations[dropout].reads == (dropout - 1,)
+
+
+@pytest.mark.parametrize("step", steps().values(), ids=lambda step: step.id)
+def test_every_parameter_of_a_step_is_one_of_an_operation(step: type) -> None:
+    found = review(step.model())  # type: ignore[attr-defined]
+    assert sum(one.parameters for one in found.operations) == found.parameters == step.parameters  # type: ignore[attr-defined]
+    assert not found.unused
+
+
+HEAD = (nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def network(*middle: nn.Module, end: nn.Sequential | None = None) -> nn.Module:
+    """Seven convolutions of which there is nothing to remark, with something between, or another end."""
+
+    def conv(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+    return nn.Sequential(
+        *conv(1, 4), *conv(4, 4), nn.MaxPool2d(2), *conv(4, 4), *conv(4, 4), *conv(4, 4), *conv(4, 4), *middle,
+        *(end or nn.Sequential(*HEAD, nn.LogSoftmax(1))).children(),
+    )  # fmt: skip
+
+
+class Unused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Linear(3, 4)
+        self.network = network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.network(x)
+        return result
+
+
+CASES: dict[str, nn.Module] = {
+    "19.bias before a batch normalization: 4 parameters": network(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()),
+    "21 (relu) after the last layer with weights, on the logits": network(
+        end=nn.Sequential(HEAD[0], nn.Identity(), nn.ReLU(), *HEAD[1:], nn.LogSoftmax(1))
+    ),
+    "22 (dropout) after the last layer with weights, on the logits": network(
+        end=nn.Sequential(*HEAD, nn.Dropout(0.1), nn.LogSoftmax(1))
+    ),
+    "is followed by 1 convolution wider than 1 x 1": network(
+        nn.MaxPool2d(2), nn.Conv2d(4, 4, 2, bias=False), nn.BatchNorm2d(4), nn.ReLU()
+    ),
+    "19 (dropout) directly before a batch normalization": network(nn.Dropout(0.1), nn.BatchNorm2d(4)),
+    "20 (linear) has 6,500 of": network(
+        end=nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.Linear(100, 10), nn.LogSoftmax(1))
+    ),
+    "spare.weight, spare.bias: never used": Unused(),
+    "no normalization": nn.Sequential(*(one for one in network().children() if not isinstance(one, nn.BatchNorm2d))),
+    "Implicit dimension choice": network(end=nn.Sequential(*HEAD, nn.LogSoftmax())),
+    "the last convolution sees 7 pixels": nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)), *(nn.Conv2d(4, 4, 5), nn.BatchNorm2d(4)), *HEAD, nn.LogSoftmax(1)
+    ),
+}  # fmt: skip
+
+
+def test_a_sound_network_is_not_remarked_on() -> None:
+    assert remarks(review(network())) == []
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_network_is_remarked_on_for_what_it_has(what: str) -> None:
+    found = [one.what for one in remarks(review(CASES[what]))]
+    assert any(what in one for one in found), found
+
+
+def test_a_network_that_takes_no_digits_is_an_error() -> None:
+    with pytest.raises(HarnessError, match="does not take 2 x 1 x 28 x 28: .*mat1 and mat2"):
+        review(nn.Linear(3, 4))
+
+
+def test_the_network_is_left_without_hooks() -> None:
+    one = Functional()
+    review(one)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in one.modules())
+    assert torch.equal(one(torch.zeros(1, 1, 28, 28)), one(torch.zeros(1, 1, 28, 28)))

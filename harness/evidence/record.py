@@ -1,5 +1,6 @@
 """Records: the committed evidence of a step, spec/<ladder>/records/<step>.json, made of complete runs only."""
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -59,18 +60,24 @@ def read(step: type[Step]) -> Record | None:
 def read_file(path: Path, step: type[Step]) -> Record:
     """The record in a file, wherever it is; HarnessError if it is no record of that step."""
     try:
-        value = strict_json.parse(files.read(path))
-        if strict_json.text(value, "step") != step.id:
-            raise ValueError(f"it is of {value['step'][:80]}")
-        parameters = strict_json.whole({"parameters": 0, **value}, "parameters", 0, 10**12)
-        made = strict_json.facts(strict_json.field(value, "provenance"))
-        _check_binding(made)
-        entries = strict_json.objects(value, "runs")
-        saved = tuple(run_of_json(step, run, {**made, **_own_provenance(run, made)}) for run in entries)
-        if not saved or len({run.seed for run in saved}) < len(saved):
-            raise ValueError("it has no run, or a seed twice")
+        return _record(step, step.id, files.read(path))
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is not a record of {step.id}: {error}") from error
+
+
+@functools.lru_cache(maxsize=64)  # every claim about a step asks for its record, and most of the time is the parsing
+def _record(step: type[Step], step_id: str, raw: bytes) -> Record:
+    """The record of a step in the bytes of a file; ValueError if it is none."""
+    value = strict_json.parse(raw)
+    if strict_json.text(value, "step") != step_id:
+        raise ValueError(f"it is of {value['step'][:80]}")
+    parameters = strict_json.whole({"parameters": 0, **value}, "parameters", 0, 10**12)
+    made = strict_json.facts(strict_json.field(value, "provenance"))
+    _check_binding(made)
+    entries = strict_json.objects(value, "runs")
+    saved = tuple(run_of_json(step, run, {**made, **_own_provenance(run, made)}) for run in entries)
+    if not saved or len({run.seed for run in saved}) < len(saved):
+        raise ValueError("it has no run, or a seed twice")
     return Record(step, parameters, made, saved)
 
 

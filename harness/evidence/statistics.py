@@ -1,6 +1,7 @@
 """Intervals, from scipy, and the rules that are built on them."""
 
 import bisect
+import functools
 import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ class Interval(NamedTuple):
         return f"{self.estimate:{spec}}{bounds}"
 
 
+@functools.cache
 def binomial_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
     """The share of k in n, and the exact two-sided interval for it (Clopper and Pearson, Biometrika 1934)."""
     interval = stats.binomtest(k, n).proportion_ci(confidence_level=confidence, method="exact")
@@ -54,9 +56,11 @@ def mean_p(values: Sequence[float], bound: float) -> float:
         return 1.0
     if min(values) == max(values):  # values that agree leave no doubt about their mean
         return float(math.isclose(values[0], bound, abs_tol=1e-9))
-    return float(stats.ttest_1samp(values, bound).pvalue)
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return 2 * float(stats.t.sf(abs(float(np.mean(values)) - bound) / error, len(values) - 1))
 
 
+@functools.cache
 def sign_p(k: int, n: int) -> float:
     """The two-sided p-value of the exact sign test: k of n, where a half of all would be expected by chance."""
     return float(stats.binomtest(k, n).pvalue)
@@ -129,24 +133,28 @@ def prediction_interval(values: Sequence[float], confidence: float = 0.95, image
     s is never taken as less than the binomial standard error of the mean: a handful of runs that happen to agree
     says little about the next one, and a single run says nothing.
     """
-    mean, error, student = _prediction(values, images)
-    reach = float(student.ppf((1 + confidence) / 2)) * error
+    mean, error = _prediction(values, images)
+    share = (1 + confidence) / 2
+    reach = error * float(stats.t.ppf(share, len(values) - 1) if len(values) > 1 else stats.norm.ppf(share))
     return Interval(mean, max(mean - reach, 0.0), min(mean + reach, 100.0))
 
 
 def prediction_p(values: Sequence[float], value: float, images: int = TEST_IMAGES) -> float:
     """The probability that one more run like these lies as far from their mean as the value does, or further."""
-    mean, error, student = _prediction(values, images)
+    mean, error = _prediction(values, images)
     distance = abs(value - mean)
-    return 2 * float(student.sf(distance / error)) if error else float(distance == 0)
+    if error == 0:
+        return float(distance == 0)
+    above = stats.t.sf(distance / error, len(values) - 1) if len(values) > 1 else stats.norm.sf(distance / error)
+    return 2 * float(above)
 
 
-def _prediction(values: Sequence[float], images: int) -> tuple[float, float, Any]:
-    """The mean of accuracies in percent, the standard error of one more, and the distribution of it in such errors."""
+def _prediction(values: Sequence[float], images: int) -> tuple[float, float]:
+    """The mean of accuracies in percent, and the standard error of one more."""
     n, mean = len(values), float(np.mean(values))
     noise = standard_error(mean, images)
     spread = max(noise, float(np.std(values, ddof=1))) if n > 1 else noise
-    return mean, spread * math.sqrt(1 + 1 / n), stats.t(n - 1) if n > 1 else stats.norm()
+    return mean, spread * math.sqrt(1 + 1 / n)
 
 
 def chance_below(values: Sequence[float], bound: float) -> float:

@@ -55,7 +55,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     else:
         try:  # what closes or deletes something when it goes must not go twice
             result = value if hasattr(type(value), "__del__") else copy.deepcopy(value, memo)
-        except Exception:  # noqa: BLE001 - whatever an object says when it refuses, it is shared then
+        except Exception:
             result = value
     memo[id(value)] = result
     return result

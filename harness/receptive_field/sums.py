@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.receptive_field.boxes import Box, Sources, centred, field
-from harness.receptive_field.field_map import FieldMap, compressed, distinct, varying
+from harness.receptive_field.field_map import FieldMap, compressed, distinct
 from harness.receptive_field.lattice import Lattice, strided, whole
 
 _Rectangle = tuple[frozenset[int], ...]

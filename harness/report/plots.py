@@ -253,9 +253,11 @@ def _sizes(axes: Axes, sizes: Sequence[int]) -> None:
     axes.minorticks_off()
     for digits in DIGITS:
         axes.xaxis.set_major_locator(LogLocator(subs=digits))
-        named = axes.transData.transform([(size, 1) for size in axes.get_xticks() if low <= size <= high])[:, 0]
-        if all(np.diff(named) > NAME):
+        named = [size for size in axes.get_xticks() if low <= size <= high]
+        if all(np.diff([axes.transData.transform((size, 1))[0] for size in named]) > NAME):
             break
+    if not named:  # no power of ten lies between sizes that are much alike
+        axes.set_xticks(sizes[:1])
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.xaxis.grid(visible=True)
 

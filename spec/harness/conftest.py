@@ -1,27 +1,42 @@
 """Loads modules that cannot be loaded twice, and fixes random numbers and examples, so that all runs are the same.
 
+A session that leaves a process behind fails.
+
 pytester forgets the modules that its inner run imports, but torch starts only once per process, and so does matplotlib,
 which draws the report of an inner run.
 """
 
+import os
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 import torchvision  # noqa: F401
 from hypothesis import settings
+from platformdirs import user_cache_path
 
 import harness.report.page  # noqa: F401
+from spec.harness.support.left_behind import none_left_behind
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadline fails on a machine that is busy
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fix the examples, unless another profile is chosen, and use pytest-randomly for the order only."""
+    """Fix the examples, unless another profile is chosen; let pytest-randomly choose the order only; keep the cache."""
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
+    # pytester moves HOME: a test that trains in a session of its own would compile the kernels anew, for ten seconds.
+    os.environ.setdefault("XDG_CACHE_HOME", str(user_cache_path()))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_is_left_behind() -> Iterator[None]:
+    """Fail a session that leaves a process behind."""
+    with none_left_behind():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -108,10 +108,10 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 
 def test_the_pair_that_is_recommended_is_the_one_that_ci_installs() -> None:
-    constraints = (ROOT / ".ci" / "constraints.txt").read_text().splitlines()
+    locked = re.findall(r"^\S+==\S+", (ROOT / ".ci" / "locked.txt").read_text(), re.MULTILINE)
     pair = re.search(r"pip install (torch==\S+) (torchvision==[\d.]+)", README)
     assert pair
-    assert set(pair.groups()) <= set(constraints)
+    assert set(pair.groups()) <= set(locked)
 
 
 def test_the_markers_that_are_used_are_registered(pytestconfig: pytest.Config) -> None:

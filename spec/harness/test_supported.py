@@ -5,6 +5,7 @@ import re
 import tomllib
 from importlib.metadata import packages_distributions
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -16,7 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 def pins(name: str) -> dict[str, Version]:
     """The versions that a file in .ci pins, by name."""
     lines = (ROOT / ".ci" / name).read_text(encoding="utf-8").splitlines()
-    found = (Requirement(line) for line in lines if line and not line.startswith("#"))
+    found = (Requirement(line.removesuffix("\\")) for line in lines if re.match(r"\w", line))
     return {pin.name.lower(): Version(str(pin.specifier).removeprefix("==")) for pin in found}
 
 
@@ -39,12 +40,29 @@ def test_what_is_installed_with_the_harness_is_what_it_imports() -> None:
 
 
 def test_what_ci_installs_is_within_the_bounds() -> None:
-    newest = pins("constraints.txt")
+    newest = pins("locked.txt") | pins("tox.txt") | pins("release.txt")
     groups = PROJECT["dependency-groups"]
     for bound in map(
         Requirement, [*PROJECT["project"]["dependencies"], *(line for group in groups.values() for line in group)]
     ):
         assert newest[bound.name.lower()] in bound.specifier, bound
+
+
+@pytest.mark.parametrize("name", ["locked.txt", "tox.txt", "release.txt"])
+def test_whatever_ci_installs_has_a_hash(name: str) -> None:
+    text = (ROOT / ".ci" / name).read_text(encoding="utf-8")
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[\w-]+==[\w.]+( ; [^;#]+?)?( +--hash=sha256:[0-9a-f]{64})+", line), line
+
+
+def test_whatever_is_installed_in_a_workflow_is_locked() -> None:
+    scripts = [*(ROOT / ".github" / "workflows").glob("*.yml"), ROOT / ".ci" / "run"]
+    installs = [found for path in scripts for found in re.findall(r"\bpip\W? install .*", path.read_text())]
+    assert installs
+    for install in installs:
+        assert re.search(r"--require-hashes -r \.ci/\w+\.txt$", install), install
 
 
 def test_the_environments_that_workflows_run_exist() -> None:

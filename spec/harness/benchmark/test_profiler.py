@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -190,8 +192,14 @@ class TensorBoard:
         command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1"]
         log = (logdir / "tensorboard.log").open("wb")
         self.log = Path(log.name)
-        self.process = subprocess.Popen([*command, "--port", str(self.port)], stdout=log, stderr=subprocess.STDOUT)
+        command += ["--port", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         log.close()
+
+    def end(self) -> None:
+        """End the server, and the processes that its plugin started to read a run, which would go on without it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def get(self, route: str, **query: str) -> Any:
         """The JSON of one of the plugin's routes."""
@@ -201,7 +209,7 @@ class TensorBoard:
             body = response.read()
             return json.loads(gzip.decompress(body) if response.headers["Content-Encoding"] == "gzip" else body)
 
-    def runs(self, seconds: float = 60) -> list[str]:
+    def runs(self, seconds: float = 240) -> list[str]:
         """The plugin's runs once it has loaded them; the server answers before that."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -219,8 +227,7 @@ class TensorBoard:
 def tensorboard(made: Trace, folder: Path) -> Iterator[TensorBoard]:
     server = TensorBoard(folder)
     yield server
-    server.process.terminate()
-    server.process.wait(timeout=30)
+    server.end()
 
 
 @pytest.mark.tensorboard

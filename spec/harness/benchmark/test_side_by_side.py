@@ -61,7 +61,7 @@ def test_every_implementation_trains(way: str, seeds: int) -> None:
     data = synthetic(320)
     side = IMPLEMENTATIONS[way](STEP, data, CPU) if seeds == 1 else eager(STEP, data, CPU, seeds)
     before = side.test()
-    side_by_side.advance(side.steps(), 150)
+    side_by_side.advance(side.steps(), 80)
     assert before < 40
     assert side.test() > 90
 

@@ -105,6 +105,14 @@ def test_parameters_are_uniform_in_their_ranges_and_independent() -> None:
     assert torch.corrcoef(together).fill_diagonal_(0).abs().max() < 0.03
 
 
+def test_parameters_are_drawn_in_double_precision() -> None:
+    drawn = draw(RandomDistortion(degrees=7, elastic=0.5, on="tensor"), 5, 28, torch.Generator().manual_seed(0))
+    assert isinstance(drawn, Distortion)
+    assert {part.dtype for part in vars(drawn).values()} == {torch.float64}
+    unit = torch.rand(5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.equal(drawn.angle, -7 + 14 * unit)
+
+
 def test_the_same_generator_gives_the_same_batch(images: Tensor) -> None:
     recipe = Recipe(lr=1, batch_size=2, epochs=1, augmentation=RandomAffine(degrees=20))
     first, second = (prepare(images, recipe, torch.Generator().manual_seed(4)) for _ in range(2))

@@ -9,8 +9,9 @@ from torch import nn
 
 from harness.training import dropout
 from harness.training.dropout import Dropout, mask
+from spec.harness.training import plain
 
-RATES = [0.01, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
+RATES = [0.01, 0.031, 1 / 32, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -80,6 +81,16 @@ def test_the_layout_of_the_input_does_not_change_what_is_dropped() -> None:
     assert torch.equal(mask(rows, 0.3, seeded(3)), mask(pixels, 0.3, seeded(3)))
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_maps_are_masked_pixel_by_pixel_and_anything_else_in_the_order_of_its_elements(rate: float) -> None:
+    expected = plain.mask((7, 27), rate, seeded(2))
+    maps = mask(torch.empty(7, 3, 3, 3, dtype=torch.float64), rate, seeded(2))
+    assert maps.permute(0, 2, 3, 1).flatten().tolist() == pytest.approx(expected.flatten().tolist(), rel=1e-12)
+    for shape in [(7, 27), (3, 9, 7), (189,), (7, 3, 1, 3, 3)]:
+        others = mask(torch.empty(shape, dtype=torch.float64), rate, seeded(2))
+        assert others.flatten().tolist() == pytest.approx(expected.flatten().tolist(), rel=1e-12)
+
+
 def test_it_is_off_in_evaluation() -> None:
     images = torch.randn(4, 5)
     assert Dropout(0.5, [seeded()]).eval()(images) is images
@@ -94,13 +105,19 @@ def test_two_draws_differ_and_a_seed_repeats_them() -> None:
     assert torch.equal(again(ones), second)
 
 
+class Own(nn.Dropout):
+    """A dropout that somebody changed."""
+
+
 def test_it_takes_the_place_of_every_dropout_and_of_nothing_else() -> None:
-    model = nn.Sequential(nn.Dropout(0.1), nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2)), nn.Dropout2d(0.3)).eval()
+    inner = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2), Own(0.4))
+    model = nn.Sequential(nn.Dropout(0.1), inner, nn.Dropout2d(0.3)).eval()
     dropout.replace(model, [seeded()])
     assert [(type(layer), getattr(layer, "p", None)) for layer in model.modules() if not list(layer.children())] == [
         (Dropout, 0.1),
         (nn.Linear, None),
         (Dropout, 0.2),
+        (Own, 0.4),
         (nn.Dropout2d, 0.3),
     ]
     assert not any(layer.training for layer in model.modules())
@@ -111,3 +128,14 @@ def test_stacked_networks_draw_what_each_would_alone() -> None:
     together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)
     alone = [Dropout(0.3, [seeded(seed)])(images[0]) for seed in (1, 2, 3)]
     assert torch.equal(together, torch.stack(alone))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_mask_on_a_gpu_has_its_rate_its_scale_and_its_generator() -> None:
+    like = torch.empty(1_000_000, device="cuda")
+    first, again, other = (mask(like, 0.3, torch.Generator("cuda").manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert stats.binomtest(int((first == 0).sum()), len(like), 0.3).pvalue > 1e-4
+    assert first.max().item() == pytest.approx(1 / 0.7)

@@ -5,18 +5,6 @@ per batch. With the same parameters the images are those of torchvision: bit for
 images (`on="image"`), and up to rounding those of its transforms of tensors (`on="tensor"`).
 """
 
-from harness.training.augmentation.affine import Affine, Distortion, concatenate, draw
-from harness.training.augmentation.batches import normalized, prepare, transformed
-from harness.training.augmentation.warp import warp_image, warp_tensor
+from harness.training.augmentation.batches import normalized, prepare
 
-__all__ = [
-    "Affine",
-    "Distortion",
-    "concatenate",
-    "draw",
-    "normalized",
-    "prepare",
-    "transformed",
-    "warp_image",
-    "warp_tensor",
-]
+__all__ = ["normalized", "prepare"]

@@ -1,7 +1,6 @@
 """The parameters of affine maps and distortions, one set per image."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.recipe import RandomAffine, RandomDistortion
+from harness.training.augmentation.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -50,30 +50,19 @@ class Distortion(Affine):
 _POINTS = 4  # displaced points per row and column
 
 
-def concatenate(draws: Iterable[Affine]) -> Affine:
-    """The parameters of several batches as those of one."""
-    draws = list(draws)
-    parts = zip(*(vars(batch).values() for batch in draws), strict=True)
-    return type(draws[0])(*map(torch.cat, parts))
-
-
-def draw(transform: RandomAffine, n: int, side: int, generator: torch.Generator) -> Affine:
-    """Parameters for n square images of the given side: float64, on the device of the generator."""
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        unit = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float64)
-        return low + (high - low) * unit
-
+def draw(transform: RandomAffine, side: int, draws: Draws) -> Affine:
+    """Parameters for square images of the given side."""
     reach = transform.translate * side
     affine = Affine(
         # counter-clockwise, as torchvision rotates PIL images and tensors alike
-        angle=uniform(-transform.degrees, transform.degrees, n),
-        shift=uniform(-reach, reach, n, 2).round(),
-        scale=uniform(*transform.scale, n),
+        angle=draws.uniform(-transform.degrees, transform.degrees),
+        shift=draws.uniform(-reach, reach, 2).round(),
+        scale=draws.uniform(*transform.scale),
     )
     if not isinstance(transform, RandomDistortion):
         return affine
-    shear = uniform(-transform.shear, transform.shear, n)
-    shape = n, 2, _POINTS, _POINTS
-    normal = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
-    return Distortion(**vars(affine), shear=shear, displacement=transform.elastic * normal)
+    return Distortion(
+        **vars(affine),
+        shear=draws.uniform(-transform.shear, transform.shear),
+        displacement=transform.elastic * draws.normal(2, _POINTS, _POINTS),
+    )

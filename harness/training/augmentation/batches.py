@@ -1,29 +1,28 @@
 """From uint8 images to augmented, normalized batches."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from harness.recipe import Normalize, Recipe
-from harness.training.augmentation.affine import Affine, draw
+from harness.training.augmentation.affine import draw
+from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.warp import warp_image, warp_tensor
 
 
-def prepare(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Augment and normalize uint8 images (N, H, W) as the recipe says: float32 (N, 1, H, W)."""
-    if recipe.augmentation is None:
-        return transformed(images, recipe, None)
-    return transformed(images, recipe, draw(recipe.augmentation, len(images), images.shape[-1], generator))
+def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator]) -> Tensor:
+    """Augment and normalize uint8 images (N, H, W) as the recipe says: float32 (N, 1, H, W).
 
-
-def transformed(images: Tensor, recipe: Recipe, affine: Affine | None) -> Tensor:
-    """`prepare` with given parameters of the augmentation for the N images."""
+    The images are those of one network or several, in equal parts, each with the generator of its augmentation.
+    """
     transform = recipe.augmentation
-    if transform is None or affine is None:
+    if transform is None:
         return normalized(images, recipe.normalize)
+    affine = draw(transform, images.shape[-1], Draws(generators, len(images) // len(generators)))
     if transform.on == "image":
         return normalized(warp_image(images, affine, int(transform.fill)), recipe.normalize)
-    floats = normalized(images, recipe.normalize)
-    return warp_tensor(floats, affine, transform.fill, transform.interpolation)
+    return warp_tensor(normalized(images, recipe.normalize), affine, transform.fill, transform.interpolation)
 
 
 def normalized(images: Tensor, normalize: Normalize) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.recipe import RandomAffine, RandomDistortion
-from harness.training.augmentation import Affine, Distortion
+from harness.training.augmentation.affine import Affine, Distortion
 
 Words = tuple[NDArray[np.uint64], ...]
 _LOW = np.uint64(0xFFFFFFFF)

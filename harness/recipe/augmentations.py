@@ -1,19 +1,40 @@
-"""What happens to an image before it enters the network: normalization, and changes that are drawn anew each time."""
+"""What happens to an image before it enters the network: normalization, and changes that are drawn anew each time.
+
+Transforms have the names, the arguments and the meaning of torchvision's, and every image has draws of its own.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.recipe.checks import Positive, checked
 
+Size = tuple[int, int]
+"""Rows and columns of an image."""
+Interpolation = Literal["nearest", "bilinear"]
+On = Literal["image", "tensor"]
+
+
+class Transform:
+    """A change of images, drawn anew for every image in every epoch."""
+
+    @property
+    def on(self) -> On:
+        """Whether it acts on 8-bit images or, after their normalization, on tensors."""
+        return "image"
+
+
+@checked
 @dataclass(frozen=True)
 class Normalize:
     """Mean and standard deviation of pixels in [0, 1]; images enter the network as (x / 255 - mean) / std."""
 
     mean: float = 0.1307
-    std: float = 0.3081
+    std: Positive = 0.3081
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
-class RandomAffine:
+class RandomAffine(Transform):
     """A random rotation, shift and scale, drawn anew for every image in every epoch.
 
     `degrees`: the angle is uniform in [-degrees, degrees], counter-clockwise about the centre of the image.
@@ -27,8 +48,8 @@ class RandomAffine:
     degrees: float = 0.0
     translate: float = 0.0
     scale: tuple[float, float] = (1.0, 1.0)
-    interpolation: Literal["nearest", "bilinear"] = "nearest"
-    on: Literal["image", "tensor"] = "image"
+    interpolation: Interpolation = "nearest"
+    on: On = "image"
     fill: float = 0.0
 
     def __post_init__(self) -> None:
@@ -36,6 +57,7 @@ class RandomAffine:
             raise ValueError("RandomAffine on 8-bit images interpolates by nearest neighbour only; use on='tensor'")
 
 
+@checked
 @dataclass(frozen=True)
 class RandomDistortion(RandomAffine):
     """A random affine map with a shear and a smooth displacement of all pixels; on="tensor" only.

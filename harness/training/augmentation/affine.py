@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.recipe import RandomAffine, RandomDistortion
-from harness.training.augmentation.draws import Draws
+from harness.recipe.augmentations import Size
+from harness.training.augmentation.draws import Draws, between
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,14 @@ class Distortion(Affine):
 _POINTS = 4  # displaced points per row and column
 
 
-def draw(transform: RandomAffine, side: int, draws: Draws) -> Affine:
-    """Parameters for square images of the given side."""
-    reach = transform.translate * side
-    affine = Affine(
-        # counter-clockwise, as torchvision rotates PIL images and tensors alike
-        angle=draws.uniform(-transform.degrees, transform.degrees),
-        shift=draws.uniform(-reach, reach, 2).round(),
-        scale=draws.uniform(*transform.scale),
-    )
+def draw(transform: RandomAffine, size: Size, draws: Draws) -> Affine:
+    """Parameters for images of that size."""
+    height, width = size
+    # counter-clockwise, as torchvision rotates PIL images and tensors alike
+    angle = draws.uniform(-transform.degrees, transform.degrees)
+    reach = (transform.translate * width, transform.translate * height)
+    shift = [between(-most, most, share) for most, share in zip(reach, draws.uniform(0, 1, 2).unbind(1), strict=True)]
+    affine = Affine(angle, torch.stack(shift, 1).round(), draws.uniform(*transform.scale))
     if not isinstance(transform, RandomDistortion):
         return affine
     return Distortion(

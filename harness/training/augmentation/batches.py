@@ -1,14 +1,33 @@
-"""From uint8 images to augmented, normalized batches."""
+"""From uint8 images to augmented, normalized batches: the one place where the transforms of a recipe are applied."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from harness.recipe import Normalize, Recipe
-from harness.training.augmentation.affine import draw
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, Recipe
+from harness.recipe.augmentations import Size, Transform
+from harness.recipe.sequence import transforms
 from harness.training.augmentation.draws import Draws
-from harness.training.augmentation.warp import warp_image, warp_tensor
+from harness.training.augmentation.warp import Warp
+
+
+class Change(Protocol):
+    """What a transform drew for N images, and how it changes them."""
+
+    @classmethod
+    def draw(cls, transform: Any, size: Size, draws: Draws) -> "Change":
+        """What a transform changes in images of that size."""
+
+    def apply(self, images: Tensor) -> Tensor:
+        """The images changed: uint8 (N, H, W), or normalized float32 (N, 1, H, W)."""
+
+
+CHANGES: Mapping[type[Transform], type[Change]] = {
+    RandomAffine: Warp,
+    RandomDistortion: Warp,
+}
 
 
 def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator]) -> Tensor:
@@ -16,13 +35,19 @@ def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator
 
     The images are those of one network or several, in equal parts, each with the generator of its augmentation.
     """
-    transform = recipe.augmentation
-    if transform is None:
-        return normalized(images, recipe.normalize)
-    affine = draw(transform, images.shape[-1], Draws(generators, len(images) // len(generators)))
-    if transform.on == "image":
-        return normalized(warp_image(images, affine, int(transform.fill)), recipe.normalize)
-    return warp_tensor(normalized(images, recipe.normalize), affine, transform.fill, transform.interpolation)
+    draws = Draws(generators, len(images) // len(generators))
+    sequence = transforms(recipe.augmentation)
+    images = changed(images, [one for one in sequence if one.on == "image"], draws)
+    tensors = normalized(images, recipe.normalize)
+    return changed(tensors, [one for one in sequence if one.on == "tensor"], draws)
+
+
+def changed(images: Tensor, sequence: Iterable[Transform], draws: Draws) -> Tensor:
+    """Images after the transforms, one after the other."""
+    for transform in sequence:
+        size = images.shape[-2], images.shape[-1]
+        images = CHANGES[type(transform)].draw(transform, size, draws).apply(images)
+    return images
 
 
 def normalized(images: Tensor, normalize: Normalize) -> Tensor:

@@ -18,7 +18,7 @@ class Draws:
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Uniform in [low, high): (N, *shape)."""
-        return low + (high - low) * self._stacked(torch.rand, shape)
+        return between(low, high, self._stacked(torch.rand, shape))
 
     def normal(self, *shape: int) -> Tensor:
         """Normal with a mean of 0 and a standard deviation of 1: (N, *shape)."""
@@ -29,3 +29,8 @@ class Draws:
         return torch.cat(
             [draw(shape, generator=own, device=own.device, dtype=torch.float64) for own in self.generators]
         )
+
+
+def between(low: float, high: float, share: Tensor) -> Tensor:
+    """The numbers at those shares of the way from low to high."""
+    return low + (high - low) * share

@@ -1,10 +1,35 @@
 """Images whose pixels come from elsewhere in the image: 8-bit images as PIL warps them, floats as torchvision does."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training.augmentation.affine import Affine, Distortion
+from harness.recipe import RandomAffine
+from harness.recipe.augmentations import Size
+from harness.training.augmentation.affine import Affine, Distortion, draw
+from harness.training.augmentation.draws import Draws
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Affine maps or distortions, and what the transform says of their images."""
+
+    transform: RandomAffine
+    affine: Affine
+
+    @classmethod
+    def draw(cls, transform: RandomAffine, size: Size, draws: Draws) -> Self:
+        """A map for each image of that size."""
+        return cls(transform, draw(transform, size, draws))
+
+    def apply(self, images: Tensor) -> Tensor:
+        """Warp uint8 images (N, H, W) or float images (N, C, H, W), whichever the transform acts on."""
+        if self.transform.on == "image":
+            return warp_image(images, self.affine, int(self.transform.fill))
+        return warp_tensor(images, self.affine, self.transform.fill, self.transform.interpolation)
 
 
 def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:

@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.recipe import RandomDistortion
+from harness.recipe import RandomAffine, RandomDistortion
 from harness.recipe import Recipe as TrainingRecipe
+from harness.recipe.sequence import transforms
 from harness.training.native.build import Library, build
+from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import Unit
 
 _NONE, _IMAGE, _NEAREST, _BILINEAR = range(4)  # augmentations
@@ -43,7 +45,7 @@ class State(ctypes.Structure):
 
 
 def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
-    """A recipe and a seed as the kernels take them."""
+    """A recipe and a seed as the kernels take them; NotCoveredError if they do not."""
     settings = Recipe(
         mean=recipe.normalize.mean,
         deviation=recipe.normalize.std,
@@ -57,7 +59,7 @@ def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
     )
     if (teacher := recipe.teacher) is not None:
         settings.share, settings.temperature = teacher.share, teacher.temperature
-    if (affine := recipe.augmentation) is not None:
+    if (affine := _affine(recipe)) is not None:
         on_tensor = _BILINEAR if affine.interpolation == "bilinear" else _NEAREST
         settings.augmentation = _IMAGE if affine.on == "image" else on_tensor
         settings.degrees, settings.translate, settings.fill = affine.degrees, affine.translate, affine.fill
@@ -65,6 +67,17 @@ def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
         if isinstance(affine, RandomDistortion):
             settings.shear, settings.elastic = affine.shear, affine.elastic
     return settings
+
+
+def _affine(recipe: TrainingRecipe) -> RandomAffine | None:
+    """The affine map or the distortion of a recipe; NotCoveredError if it augments in another way."""
+    match transforms(recipe.augmentation):
+        case ():
+            return None
+        case (RandomAffine() as affine,):
+            return affine
+        case sequence:
+            raise NotCoveredError(f"it augments by {' and '.join(type(one).__name__ for one in sequence)}")
 
 
 @cache

@@ -37,7 +37,7 @@ def images() -> Tensor:
 def affine() -> Affine:
     """Angles up to 25 degrees, shifts up to 3 pixels, scales up to 15 % from 1."""
     transform = RandomAffine(degrees=25, translate=3 / 28, scale=(0.85, 1.15))
-    return draw(transform, 28, draws(N, seed=1))
+    return draw(transform, (28, 28), draws(N, seed=1))
 
 
 def turned(affine: Affine) -> Affine:
@@ -104,7 +104,7 @@ def test_the_same_image_twice_in_a_batch_comes_out_different() -> None:
 
 
 def test_parameters_are_uniform_in_their_ranges_and_independent() -> None:
-    drawn = draw(RandomAffine(degrees=7, translate=0.1, scale=(0.9, 1.1)), 28, draws(20_000))
+    drawn = draw(RandomAffine(degrees=7, translate=0.1, scale=(0.9, 1.1)), (28, 28), draws(20_000))
     assert kstest(drawn.angle.numpy(), "uniform", (-7, 14)).pvalue > 1e-3
     assert kstest(drawn.scale.numpy(), "uniform", (0.9, 0.2)).pvalue > 1e-3
     assert drawn.shift.unique().tolist() == [-3, -2, -1, 0, 1, 2, 3]
@@ -161,12 +161,12 @@ def test_a_displacement_is_that_of_torchvision(images: Tensor) -> None:
 
 def test_distortions_are_as_large_as_asked_for_and_each_image_has_its_own() -> None:
     transform = RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")
-    drawn = draw(transform, 28, draws(2000))
+    drawn = draw(transform, (28, 28), draws(2000))
     assert isinstance(drawn, Distortion)
     assert kstest(drawn.shear, "uniform", args=(-0.1, 0.2)).pvalue > 0.01
     assert kstest(drawn.displacement.flatten(), "norm", args=(0.0, 0.5)).pvalue > 0.01
     assert len(drawn.displacement.flatten().unique()) == 2000 * 32
-    plain = draw(RandomAffine(degrees=8), 28, draws(2000))
+    plain = draw(RandomAffine(degrees=8), (28, 28), draws(2000))
     assert torch.equal(plain.angle, drawn.angle)
 
 

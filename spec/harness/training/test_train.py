@@ -100,9 +100,9 @@ def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: 
     order = torch.randperm(500, generator=torch.Generator().manual_seed(2))
     draws = torch.Generator().manual_seed(2)
     angles: dict[int, float] = {}
-    assert recipe.augmentation is not None
+    assert isinstance(recipe.augmentation, RandomAffine)
     for batch in order.split(32):
-        angle = draw(recipe.augmentation, 28, Draws([draws], len(batch))).angle
+        angle = draw(recipe.augmentation, (28, 28), Draws([draws], len(batch))).angle
         angles.update(zip(batch.tolist(), angle.tolist(), strict=True))
 
     def rotate(image: Image.Image, index: int) -> Image.Image:

@@ -1,0 +1,28 @@
+"""The transforms of a recipe as a sequence: in which order they can act."""
+
+from itertools import pairwise
+
+from harness.recipe.augmentations import Transform
+
+Augmentation = Transform | tuple[Transform, ...]
+
+
+def transforms(augmentation: Augmentation | None) -> tuple[Transform, ...]:
+    """The transforms of an augmentation in the order in which they act.
+
+    Raises ValueError where they cannot follow each other.
+    """
+    if augmentation is None:
+        return ()
+    sequence = augmentation if isinstance(augmentation, tuple) else (augmentation,)
+    if not sequence or not all(isinstance(one, Transform) for one in sequence):
+        raise ValueError(
+            f"Recipe.augmentation is a transform of harness.recipe, a tuple of them or None, not {augmentation!r}"
+        )
+    for before, after in pairwise(sequence):
+        if (before.on, after.on) == ("tensor", "image"):
+            raise ValueError(
+                f"{type(after).__name__} acts on 8-bit images: it stands before {type(before).__name__}, which acts on "
+                "normalized tensors"
+            )
+    return sequence

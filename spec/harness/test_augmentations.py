@@ -1,0 +1,39 @@
+"""The augmentation of a recipe: what it may be, and in which order transforms may stand."""
+
+from typing import Any
+
+import pytest
+from torchvision import transforms as vision
+
+from harness.recipe import RandomAffine, Recipe
+
+
+def recipe(augmentation: Any) -> Recipe:
+    return Recipe(lr=0.1, batch_size=64, epochs=15, augmentation=augmentation)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(), [RandomAffine()], "rotate", (RandomAffine(), None), RandomAffine, vision.RandomRotation(7), 7],
+    ids=repr,
+)
+def test_what_is_no_transform_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="augmentation"):
+        recipe(wrong)
+
+
+def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
+    on_image, on_tensor = RandomAffine(degrees=7), RandomAffine(degrees=7, on="tensor")
+    assert recipe((on_image, on_tensor)).augmentation == (on_image, on_tensor)
+    with pytest.raises(ValueError, match="RandomAffine acts on 8-bit images"):
+        recipe((on_tensor, on_image))
+
+
+def test_one_transform_is_printed_as_before_there_were_sequences() -> None:
+    """Records identify a recipe by a hash of what it prints."""
+    printed = repr(recipe(RandomAffine(degrees=7, fill=1)))
+    assert printed == (
+        "Recipe(lr=0.1, batch_size=64, epochs=15, momentum=0.9, nesterov=False, weight_decay=0.0, "
+        "schedule=Constant(), augmentation=RandomAffine(degrees=7, translate=0.0, scale=(1.0, 1.0), "
+        "interpolation='nearest', on='image', fill=1), normalize=Normalize(mean=0.1307, std=0.3081), average=None)"
+    )

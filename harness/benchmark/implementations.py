@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from harness.data import MNIST
-from harness.recipe import RandomDistortion, Recipe
+from harness.recipe import RandomAffine, RandomDistortion, Recipe
 from harness.recipe.augmentations import Transform
 from harness.recipe.sequence import transforms as sequence
 from harness.run import EAGER, NATIVE
@@ -59,11 +59,12 @@ def transforms_of(recipe: Recipe, *, train: bool) -> transforms.Compose:
 
 
 def _published(transform: Transform) -> nn.Module:
-    """Torchvision's transform of that name, with the same arguments."""
-    given = {field.name: getattr(transform, field.name) for field in fields(transform)}
-    del given["on"]
-    given["interpolation"] = transforms.InterpolationMode(given["interpolation"])
-    given["translate"] = (given["translate"],) * 2
+    """The transform of torchvision with that name and these arguments."""
+    given = {field.name: getattr(transform, field.name) for field in fields(transform) if field.name != "on"}
+    if "interpolation" in given:
+        given["interpolation"] = transforms.InterpolationMode(given["interpolation"])
+    if isinstance(transform, RandomAffine):
+        given["translate"] = transform.reach
     named: nn.Module = getattr(transforms, type(transform).__name__)(**given)
     return named
 

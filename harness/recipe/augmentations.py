@@ -3,17 +3,21 @@
 Transforms have the names, the arguments and the meaning of torchvision's, and every image has draws of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
-from harness.recipe.checks import Positive, checked
+from harness.recipe.checks import NotNegative, Positive, Share, checked
 
 Size = tuple[int, int]
 """Rows and columns of an image."""
+Pair = tuple[float, float]
+Fill = float | tuple[float]
+"""A tuple has a number for each channel, and there is one."""
 Interpolation = Literal["nearest", "bilinear"]
 On = Literal["image", "tensor"]
 
 
+@dataclass(frozen=True)
 class Transform:
     """A change of images, drawn anew for every image in every epoch."""
 
@@ -21,6 +25,27 @@ class Transform:
     def on(self) -> On:
         """Whether it acts on 8-bit images or, after their normalization, on tensors."""
         return "image"
+
+    def _check_ascending(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            ends = value if isinstance(value, tuple) else ()
+            if any(low > high for low, high in zip(ends[::2], ends[1::2], strict=True)):
+                raise ValueError(f"{type(self).__name__}.{name} must have the lower end of a range first, not {value}")
+
+    def _check_fill(self, fill: Fill) -> None:
+        if self.on == "image" and not 0 <= level(fill) <= 255:
+            raise ValueError(f"{type(self).__name__}.fill must be a grey level from 0 to 255, not {fill}")
+
+
+def level(fill: Fill) -> float:
+    """The one number of a fill."""
+    return fill[0] if isinstance(fill, tuple) else fill
+
+
+def interval(ends: float | Pair) -> Pair:
+    """From -x to x for a number x."""
+    return ends if isinstance(ends, tuple) else (-ends, ends)
 
 
 @checked
@@ -34,27 +59,77 @@ class Normalize:
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class RandomAffine(Transform):
-    """A random rotation, shift and scale, drawn anew for every image in every epoch.
+class RandomRotation(Transform):
+    """A random rotation about the centre of the image.
 
-    `degrees`: the angle is uniform in [-degrees, degrees], counter-clockwise about the centre of the image.
-    `translate`: the largest shift along each axis as a fraction of the side, rounded to whole pixels.
-    `scale`: the range of a uniform factor.
+    `degrees`: the angle is uniform in this range, or in [-degrees, degrees], counter-clockwise.
     `on`: "image" transforms the 8-bit image before normalization, with the arithmetic of PIL, and `fill` is a grey
     level (0 to 255); "tensor" transforms the normalized float image, as torchvision does with tensors, and `fill` is
     in normalized units.
     """
 
-    degrees: float = 0.0
-    translate: float = 0.0
-    scale: tuple[float, float] = (1.0, 1.0)
+    degrees: NotNegative | Pair
     interpolation: Interpolation = "nearest"
     on: On = "image"
-    fill: float = 0.0
+    fill: Fill = 0.0
 
     def __post_init__(self) -> None:
-        if self.on == "image" and self.interpolation != "nearest":
-            raise ValueError("RandomAffine on 8-bit images interpolates by nearest neighbour only; use on='tensor'")
+        self._check_ascending("degrees")
+        self._check_fill(self.fill)
+
+    @property
+    def angles(self) -> Pair:
+        """The range of the angle in degrees, counter-clockwise."""
+        return interval(self.degrees)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class RandomAffine(Transform):
+    """A random rotation, shift, scale and shear.
+
+    `degrees`: the angle is uniform in this range, or in [-degrees, degrees], clockwise about the centre of the image.
+    `translate`: the largest shift along each axis as a fraction of the side, rounded to whole pixels; a pair is across
+    and down.
+    `scale`: the range of a uniform factor.
+    `shear`: the range of a uniform angle in degrees by which columns are sheared along rows, or [-shear, shear]; four
+    numbers are that range and another one for rows along columns.
+    `on`, `fill`: as for `RandomRotation`.
+    """
+
+    degrees: NotNegative | Pair = 0.0
+    translate: Share | tuple[Share, Share] = 0.0
+    scale: tuple[Positive, Positive] = (1.0, 1.0)
+    interpolation: Interpolation = "nearest"
+    on: On = "image"
+    fill: Fill = 0.0
+    shear: NotNegative | Pair | tuple[float, float, float, float] = 0.0
+
+    def __repr__(self) -> str:
+        """The repr of a dataclass, without a shear of 0, which came later: records identify a recipe by its hash."""
+        shown = [field.name for field in fields(self) if field.name != "shear" or self.shear != field.default]
+        return f"RandomAffine({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    def __post_init__(self) -> None:
+        self._check_ascending("degrees", "scale", "shear")
+        self._check_fill(self.fill)
+
+    @property
+    def angles(self) -> Pair:
+        """The range of the angle in degrees, counter-clockwise."""
+        low, high = interval(self.degrees)
+        return -high, -low
+
+    @property
+    def reach(self) -> Pair:
+        """The largest shifts across and down, as fractions of the sides."""
+        return self.translate if isinstance(self.translate, tuple) else (self.translate, self.translate)
+
+    @property
+    def shears(self) -> tuple[Pair, Pair]:
+        """The ranges of the angles by which columns and rows are sheared."""
+        ends = self.shear if isinstance(self.shear, tuple) else interval(self.shear)
+        return (ends[0], ends[1]), (ends[2], ends[3]) if len(ends) == 4 else (0.0, 0.0)
 
 
 @checked
@@ -62,14 +137,14 @@ class RandomAffine(Transform):
 class RandomDistortion(RandomAffine):
     """A random affine map with a shear and a smooth displacement of all pixels; on="tensor" only.
 
-    `shear`: columns of shift per row of distance from the middle, uniform in [-shear, shear].
+    `shear`: not an angle, but columns of shift per row of distance from the middle, uniform in [-shear, shear].
     `elastic`: the standard deviation in pixels of the displacements of a 4 x 4 grid of points, drawn independently and
     interpolated by cubics. Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to
     visual document analysis", ICDAR 2003, draw one displacement per pixel and smooth them.
     """
 
-    shear: float = 0.0
-    elastic: float = 0.0
+    shear: NotNegative = 0.0
+    elastic: NotNegative = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

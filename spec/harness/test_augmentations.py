@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from torchvision import transforms as vision
 
-from harness.recipe import RandomAffine, Recipe
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomRotation, Recipe
 
 
 def recipe(augmentation: Any) -> Recipe:
@@ -27,6 +27,40 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
     assert recipe((on_image, on_tensor)).augmentation == (on_image, on_tensor)
     with pytest.raises(ValueError, match="RandomAffine acts on 8-bit images"):
         recipe((on_tensor, on_image))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (RandomRotation, {"degrees": -7}),
+        (RandomRotation, {"degrees": (7, -7)}),
+        (RandomRotation, {"degrees": [-7, 7]}),
+        (RandomRotation, {"degrees": (-7, 0, 7)}),
+        (RandomRotation, {"degrees": float("nan")}),
+        (RandomRotation, {"degrees": 7, "fill": 256}),
+        (RandomRotation, {"degrees": 7, "fill": (-1,)}),
+        (RandomRotation, {"degrees": 7, "fill": (0, 0, 0)}),
+        (RandomRotation, {"degrees": 7, "interpolation": "bicubic"}),
+        (RandomRotation, {"degrees": 7, "expand": True}),
+        (RandomAffine, {"translate": 1.5}),
+        (RandomAffine, {"translate": (0.1, -0.1)}),
+        (RandomAffine, {"scale": 0.9}),
+        (RandomAffine, {"scale": (1.1, 0.9)}),
+        (RandomAffine, {"scale": (0, 1)}),
+        (RandomAffine, {"shear": (1, 2, 3)}),
+        (RandomAffine, {"shear": (1, 2, 4, 3)}),
+        (Normalize, {"std": 0}),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drawn_is_refused_by_the_name_of_its_argument(kind: type, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^{kind.__name__}\b.*\b{list(wrong)[-1]}\b"):
+        kind(**wrong)
+
+
+def test_a_shear_is_part_of_what_identifies_a_recipe() -> None:
+    assert repr(RandomAffine(degrees=7, shear=(5, 10))).endswith("on='image', fill=0.0, shear=(5, 10))")
+    assert repr(RandomDistortion(on="tensor")).endswith("on='tensor', fill=0.0, shear=0.0, elastic=0.0)")
 
 
 def test_one_transform_is_printed_as_before_there_were_sequences() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.recipe import RandomAffine, RandomDistortion
+from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
 from harness.recipe.augmentations import Size
 from harness.training.augmentation.draws import Draws, between
 
@@ -36,6 +36,14 @@ class Affine:
 
 
 @dataclass(frozen=True)
+class Rotation(Affine):
+    """A rotation alone, whose sine and cosine PIL rounds to 15 digits: so that a right angle is one."""
+
+    def _linear(self) -> Tensor:
+        return super()._linear().round(decimals=15)
+
+
+@dataclass(frozen=True)
 class Distortion(Affine):
     """An affine map with shear, in columns per row (N,), and displacements of 4 x 4 points in pixels (N, 2, 4, 4)."""
 
@@ -48,21 +56,41 @@ class Distortion(Affine):
         return turned + torch.stack([F.pad(self.shear[:, None], (1, 0)), torch.zeros_like(turned[:, 0])], -2)
 
 
+@dataclass(frozen=True)
+class Sheared(Affine):
+    """An affine map with shear, in degrees of columns and of rows (N, 2)."""
+
+    shear: Tensor
+
+    def _linear(self) -> Tensor:
+        # As torchvision has it, whose angle is clockwise.
+        angle = self.angle * (-math.pi / 180)
+        of_columns, of_rows = (self.shear * (math.pi / 180)).unbind(1)
+        tangent, stretch = torch.tan(of_columns), torch.cos(of_rows)
+        a, c = torch.cos(angle - of_rows) / stretch, torch.sin(angle - of_rows) / stretch
+        b, d = -a * tangent - torch.sin(angle), -c * tangent + torch.cos(angle)
+        return torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2) / self.scale[:, None, None]
+
+
 _POINTS = 4  # displaced points per row and column
 
 
-def draw(transform: RandomAffine, size: Size, draws: Draws) -> Affine:
+def draw(transform: RandomRotation | RandomAffine, size: Size, draws: Draws) -> Affine:
     """Parameters for images of that size."""
+    angle = draws.uniform(*transform.angles)
+    if isinstance(transform, RandomRotation):
+        return Rotation(angle, torch.zeros_like(angle)[:, None].expand(-1, 2), torch.ones_like(angle))
     height, width = size
-    # counter-clockwise, as torchvision rotates PIL images and tensors alike
-    angle = draws.uniform(-transform.degrees, transform.degrees)
-    reach = (transform.translate * width, transform.translate * height)
+    reach = (transform.reach[0] * width, transform.reach[1] * height)
     shift = [between(-most, most, share) for most, share in zip(reach, draws.uniform(0, 1, 2).unbind(1), strict=True)]
     affine = Affine(angle, torch.stack(shift, 1).round(), draws.uniform(*transform.scale))
-    if not isinstance(transform, RandomDistortion):
+    if isinstance(transform, RandomDistortion):
+        shear = draws.uniform(-transform.shear, transform.shear)
+        return Distortion(
+            **vars(affine), shear=shear, displacement=transform.elastic * draws.normal(2, _POINTS, _POINTS)
+        )
+    if transform.shear == 0:
         return affine
-    return Distortion(
-        **vars(affine),
-        shear=draws.uniform(-transform.shear, transform.shear),
-        displacement=transform.elastic * draws.normal(2, _POINTS, _POINTS),
-    )
+    shares = draws.uniform(0, 1, 2).unbind(1)
+    sheared = [between(*ends, share) for ends, share in zip(transform.shears, shares, strict=True)]
+    return Sheared(**vars(affine), shear=torch.stack(sheared, 1))

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from harness.recipe import Normalize, RandomAffine, RandomDistortion, Recipe
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomRotation, Recipe
 from harness.recipe.augmentations import Size, Transform
 from harness.recipe.sequence import transforms
 from harness.training.augmentation.draws import Draws
@@ -25,6 +25,7 @@ class Change(Protocol):
 
 
 CHANGES: Mapping[type[Transform], type[Change]] = {
+    RandomRotation: Warp,
     RandomAffine: Warp,
     RandomDistortion: Warp,
 }

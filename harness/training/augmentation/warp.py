@@ -7,43 +7,47 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.recipe import RandomAffine
-from harness.recipe.augmentations import Size
+from harness.recipe import RandomAffine, RandomRotation
+from harness.recipe.augmentations import Size, level
 from harness.training.augmentation.affine import Affine, Distortion, draw
 from harness.training.augmentation.draws import Draws
+from harness.training.augmentation.sampling import bilinear, middles, nearest
 
 
 @dataclass(frozen=True)
 class Warp:
     """Affine maps or distortions, and what the transform says of their images."""
 
-    transform: RandomAffine
+    transform: RandomRotation | RandomAffine
     affine: Affine
 
     @classmethod
-    def draw(cls, transform: RandomAffine, size: Size, draws: Draws) -> Self:
+    def draw(cls, transform: RandomRotation | RandomAffine, size: Size, draws: Draws) -> Self:
         """A map for each image of that size."""
         return cls(transform, draw(transform, size, draws))
 
     def apply(self, images: Tensor) -> Tensor:
         """Warp uint8 images (N, H, W) or float images (N, C, H, W), whichever the transform acts on."""
-        if self.transform.on == "image":
-            return warp_image(images, self.affine, int(self.transform.fill))
-        return warp_tensor(images, self.affine, self.transform.fill, self.transform.interpolation)
+        interpolation, fill = self.transform.interpolation, level(self.transform.fill)
+        if self.transform.on == "tensor":
+            return warp_tensor(images, self.affine, fill, interpolation)
+        if interpolation == "nearest":
+            return warp_image(images, self.affine, int(fill))
+        return warp_between(images, self.affine, int(fill))
 
 
 def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
     """Nearest-neighbour warp of uint8 images (N, H, W), bit for bit as PIL's `Image.transform(..., AFFINE)`.
 
     PIL computes in 16.16 fixed point: it rounds coefficients to 1/65536, and the source pixel is the integer part of
-    their sum. The same integers give the same pixels.
+    their sum. The same integers give the same pixels. (Of a map that scales and does not turn or shear, PIL adds up
+    coordinates in float64: in about one image of a thousand it reads a row or a column from the next pixel.)
     """
-    n, height, width = images.shape
+    height, width = images.shape[-2:]
     linear, offset = affine._inverse()
-    centre = _pair(width / 2, height / 2, linear)
-    # input = linear @ (output - centre) + offset + centre, where output is the middle (+ 1/2) of a pixel
-    origin = offset + centre - (linear @ centre) + linear.sum(-1) / 2
-    step, start = _fixed_point(linear), _fixed_point(origin)
+    corner = _corner(images, linear, offset)
+    # from the corner to the middle of the first pixel
+    step, start = _fixed_point(linear), _fixed_point(corner + linear.sum(-1) / 2)
     rows = torch.arange(height, device=images.device)[None, :, None]
     columns = torch.arange(width, device=images.device)[None, None, :]
 
@@ -51,11 +55,30 @@ def warp_image(images: Tensor, affine: Affine, fill: int) -> Tensor:
         along_x, along_y = step[:, axis, 0, None, None], step[:, axis, 1, None, None]
         return (start[:, axis, None, None] + columns * along_x + rows * along_y) >> 16
 
-    x, y = source(0), source(1)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = torch.where(inside, y * width + x, 0).view(n, -1)
-    warped = images.reshape(n, -1).gather(1, index).view_as(images)
-    return warped.masked_fill_(~inside, fill)
+    return nearest(images, source(0), source(1), fill)
+
+
+def warp_between(images: Tensor, affine: Affine, fill: int) -> Tensor:
+    """Bilinear warp of uint8 images (N, H, W), as PIL's, which computes in float64 and rounds down.
+
+    Bit for bit, unless the last place of a float64 decides between two grey levels.
+    """
+    linear, offset = affine._inverse()
+    corner = _corner(images, linear, offset)
+    columns, rows = middles(images)
+
+    def source(axis: int) -> Tensor:
+        along_x, along_y = linear[:, axis, 0, None, None], linear[:, axis, 1, None, None]
+        return along_x * columns + along_y * rows + corner[:, axis, None, None]
+
+    return bilinear(images, source(0), source(1), fill)
+
+
+def _corner(images: Tensor, linear: Tensor, offset: Tensor) -> Tensor:
+    """Where the corner of each image comes from (N, 2), by maps about the centre."""
+    centre = _pair(images.shape[-1] / 2, images.shape[-2] / 2, linear)
+    # input = linear @ (output - centre) + offset + centre
+    return offset + centre - (linear @ centre)
 
 
 def _pair(x: float, y: float, like: Tensor) -> Tensor:
@@ -68,7 +91,10 @@ def _fixed_point(coefficients: Tensor) -> Tensor:
 
 
 def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str) -> Tensor:
-    """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision warps tensors; `fill` outside the image."""
+    """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision warps tensors; `fill` outside the image.
+
+    Interpolation mixes the edge of an image with the fill. torchvision does so twice where `fill` is not 0, bilinear.
+    """
     height, width = images.shape[-2:]
     linear, offset = affine._inverse()
     half = _pair(width / 2, height / 2, linear)

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.recipe import RandomAffine, RandomDistortion
+from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
 from harness.recipe import Recipe as TrainingRecipe
+from harness.recipe.augmentations import level
 from harness.recipe.sequence import transforms
 from harness.training.native.build import Library, build
 from harness.training.native.operations import NotCoveredError
@@ -62,7 +63,7 @@ def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
     if (affine := _affine(recipe)) is not None:
         on_tensor = _BILINEAR if affine.interpolation == "bilinear" else _NEAREST
         settings.augmentation = _IMAGE if affine.on == "image" else on_tensor
-        settings.degrees, settings.translate, settings.fill = affine.degrees, affine.translate, affine.fill
+        settings.degrees, settings.translate, settings.fill = affine.angles[1], affine.reach[0], level(affine.fill)
         settings.least_scale, settings.most_scale = affine.scale
         if isinstance(affine, RandomDistortion):
             settings.shear, settings.elastic = affine.shear, affine.elastic
@@ -70,14 +71,26 @@ def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
 
 
 def _affine(recipe: TrainingRecipe) -> RandomAffine | None:
-    """The affine map or the distortion of a recipe; NotCoveredError if it augments in another way."""
+    """The affine map or the distortion of a recipe; NotCoveredError for what the kernels do not do.
+
+    They draw from symmetric ranges, the same across and down, and interpolate in tensors only.
+    """
     match transforms(recipe.augmentation):
         case ():
             return None
+        case (RandomRotation(degrees=degrees, interpolation=interpolation, on=on, fill=fill),):
+            affine = RandomAffine(degrees=degrees, interpolation=interpolation, on=on, fill=fill)
         case (RandomAffine() as affine,):
-            return affine
+            pass
         case sequence:
             raise NotCoveredError(f"it augments by {' and '.join(type(one).__name__ for one in sequence)}")
+    if sum(affine.angles) != 0 or affine.reach[0] != affine.reach[1]:
+        raise NotCoveredError("it augments by an affine map of another range to one side than to the other")
+    if affine.on == "image" and affine.interpolation != "nearest":
+        raise NotCoveredError("it interpolates in 8-bit images")
+    if affine.shear != 0 and not isinstance(affine, RandomDistortion):
+        raise NotCoveredError("it augments by a shear")
+    return affine
 
 
 @cache

@@ -3,7 +3,7 @@
 Imports no torch, so that a specification can be read without it.
 """
 
-from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomRotation
+from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
 from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (
@@ -33,6 +33,7 @@ __all__ = [
     "RMSprop",
     "RandomAffine",
     "RandomDistortion",
+    "RandomPerspective",
     "RandomRotation",
     "Recipe",
     "ReduceLROnPlateau",

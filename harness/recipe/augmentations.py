@@ -150,3 +150,21 @@ class RandomDistortion(RandomAffine):
         super().__post_init__()
         if self.on == "image":
             raise ValueError("RandomDistortion acts on tensors only; use on='tensor'")
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class RandomPerspective(Transform):
+    """With probability `p` a random perspective of the 8-bit image.
+
+    `distortion_scale`: how far each corner moves inwards at most along each axis, as a share of half the side.
+    `fill`: the grey level (0 to 255) of what is not of the image.
+    """
+
+    distortion_scale: Share = 0.5
+    p: Share = 0.5
+    interpolation: Interpolation = "bilinear"
+    fill: Fill = 0.0
+
+    def __post_init__(self) -> None:
+        self._check_fill(self.fill)

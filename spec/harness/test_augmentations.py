@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from torchvision import transforms as vision
 
-from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomRotation, Recipe
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation, Recipe
 
 
 def recipe(augmentation: Any) -> Recipe:
@@ -49,6 +49,9 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
         (RandomAffine, {"scale": (0, 1)}),
         (RandomAffine, {"shear": (1, 2, 3)}),
         (RandomAffine, {"shear": (1, 2, 4, 3)}),
+        (RandomPerspective, {"distortion_scale": 1.5}),
+        (RandomPerspective, {"p": -0.1}),
+        (RandomPerspective, {"fill": -0.4}),
         (Normalize, {"std": 0}),
     ],
     ids=str,

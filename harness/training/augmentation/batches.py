@@ -6,10 +6,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomRotation, Recipe
+from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation, Recipe
 from harness.recipe.augmentations import Size, Transform
 from harness.recipe.sequence import transforms
 from harness.training.augmentation.draws import Draws
+from harness.training.augmentation.perspective import Perspective
 from harness.training.augmentation.warp import Warp
 
 
@@ -28,6 +29,7 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
     RandomRotation: Warp,
     RandomAffine: Warp,
     RandomDistortion: Warp,
+    RandomPerspective: Perspective,
 }
 
 

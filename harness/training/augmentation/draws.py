@@ -24,6 +24,14 @@ class Draws:
         """Normal with a mean of 0 and a standard deviation of 1: (N, *shape)."""
         return self._stacked(torch.randn, shape)
 
+    def whole(self, n: int | Tensor, *shape: int) -> Tensor:
+        """Whole numbers from 0 to n - 1: (N, *shape)."""
+        return (self.uniform(0, 1, *shape) * n).floor()
+
+    def happens(self, p: float) -> Tensor:
+        """True with probability p: (N,) bool."""
+        return self.uniform(0, 1) < p
+
     def _stacked(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         shape = self.n, *shape
         return torch.cat(

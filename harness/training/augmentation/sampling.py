@@ -12,7 +12,7 @@ def middles(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def nearest(images: Tensor, x: Tensor, y: Tensor, fill: int) -> Tensor:
-    """The pixels in columns x and rows y, int64 (N, H, W), of uint8 images (N, H, W); `fill` outside."""
+    """The pixels in columns x and rows y, whole numbers (N, H, W), of uint8 images (N, H, W); `fill` outside."""
     height, width = images.shape[-2:]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return _pixels(images, x.where(inside, 0), y.where(inside, 0)).masked_fill_(~inside, fill)
@@ -26,18 +26,19 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor, fill: int) -> Tensor:
     """
     height, width = images.shape[-2:]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = x.where(inside, 0), y.where(inside, 0)
     left, top = (x - 0.5).floor(), (y - 0.5).floor()
     right_share, lower_share = x - 0.5 - left, y - 0.5 - top
-    first, second = ((left + step).clamp(0, width - 1).long() for step in (0, 1))
+    first, second = ((left + step).clamp(0, width - 1) for step in (0, 1))
     upper, lower = (
         _between(_pixels(images, first, row).double(), _pixels(images, second, row), right_share)
-        for row in ((top + step).clamp(0, height - 1).long() for step in (0, 1))
+        for row in ((top + step).clamp(0, height - 1) for step in (0, 1))
     )
     return _between(upper, lower, lower_share).to(torch.uint8).masked_fill_(~inside, fill)
 
 
 def _pixels(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    index = y * images.shape[-1] + x
+    index = (y * images.shape[-1] + x).long()
     return images.flatten(1).gather(1, index.flatten(1)).view_as(index)
 
 

@@ -3,7 +3,16 @@
 Imports no torch, so that a specification can be read without it.
 """
 
-from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
+from harness.recipe.augmentations import (
+    CenterCrop,
+    Normalize,
+    RandomAffine,
+    RandomCrop,
+    RandomDistortion,
+    RandomPerspective,
+    RandomRotation,
+    Resize,
+)
 from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (
@@ -22,6 +31,7 @@ from harness.recipe.schedules import (
 __all__ = [
     "Adam",
     "AdamW",
+    "CenterCrop",
     "Constant",
     "CosineAnnealingLR",
     "ExponentialLR",
@@ -32,11 +42,13 @@ __all__ = [
     "OneCycleLR",
     "RMSprop",
     "RandomAffine",
+    "RandomCrop",
     "RandomDistortion",
     "RandomPerspective",
     "RandomRotation",
     "Recipe",
     "ReduceLROnPlateau",
+    "Resize",
     "SequentialLR",
     "StepLR",
     "Teacher",

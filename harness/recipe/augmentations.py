@@ -4,13 +4,16 @@ Transforms have the names, the arguments and the meaning of torchvision's, and e
 """
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Annotated, Literal
 
-from harness.recipe.checks import NotNegative, Positive, Share, checked
+from harness.recipe.checks import Count, NotNegative, Positive, Range, Share, checked
 
 Size = tuple[int, int]
 """Rows and columns of an image."""
 Pair = tuple[float, float]
+Whole = Annotated[int, Range(least=0)]
+Sides = Count | tuple[Count, Count]
+"""Rows and columns, or one number for both."""
 Fill = float | tuple[float]
 """A tuple has a number for each channel, and there is one."""
 Interpolation = Literal["nearest", "bilinear"]
@@ -25,6 +28,10 @@ class Transform:
     def on(self) -> On:
         """Whether it acts on 8-bit images or, after their normalization, on tensors."""
         return "image"
+
+    def size_after(self, size: Size) -> Size:
+        """What it makes of images of that size; ValueError if it cannot."""
+        return size
 
     def _check_ascending(self, *names: str) -> None:
         for name in names:
@@ -41,6 +48,16 @@ class Transform:
 def level(fill: Fill) -> float:
     """The one number of a fill."""
     return fill[0] if isinstance(fill, tuple) else fill
+
+
+def sides(size: Sides) -> Size:
+    """Rows and columns."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def shown(size: Size) -> str:
+    """A size in words."""
+    return f"{size[0]} x {size[1]}"
 
 
 def interval(ends: float | Pair) -> Pair:
@@ -168,3 +185,68 @@ class RandomPerspective(Transform):
 
     def __post_init__(self) -> None:
         self._check_fill(self.fill)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class RandomCrop(Transform):
+    """A random part of the 8-bit image.
+
+    `padding`: how many pixels are added first: on each side, or two numbers (left and right, above and below), or four
+    (left, above, right, below). `fill`: their grey level (0 to 255).
+    """
+
+    size: Sides
+    padding: Whole | tuple[Whole, Whole] | tuple[Whole, Whole, Whole, Whole] | None = None
+    fill: Fill = 0.0
+
+    def __post_init__(self) -> None:
+        self._check_fill(self.fill)
+
+    @property
+    def borders(self) -> tuple[int, int, int, int]:
+        """The pixels that are added: left, above, right, below."""
+        around = self.padding or 0
+        ends = around if isinstance(around, tuple) else (around,)
+        left, above, right, below = ends * (4 // len(ends))
+        return left, above, right, below
+
+    def size_after(self, size: Size) -> Size:
+        """The size of the part."""
+        left, above, right, below = self.borders
+        padded = size[0] + above + below, size[1] + left + right
+        wanted = sides(self.size)
+        if wanted[0] > padded[0] or wanted[1] > padded[1]:
+            raise ValueError(f"RandomCrop.size must be at most {shown(padded)}, that of the images, not {self.size}")
+        return wanted
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class CenterCrop(Transform):
+    """The middle of the 8-bit image, with black around it where it is smaller."""
+
+    size: Sides
+
+    def size_after(self, size: Size) -> Size:
+        """The size of the middle."""
+        return sides(self.size)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Resize(Transform):
+    """The 8-bit image in another size, bilinear, and smoothed where it gets smaller.
+
+    `size`: rows and columns, or the length of the shorter side.
+    """
+
+    size: Sides
+
+    def size_after(self, size: Size) -> Size:
+        """The new size."""
+        if isinstance(self.size, tuple):
+            return self.size
+        height, width = size
+        shorter = min(size)
+        return int(self.size * height / shorter), int(self.size * width / shorter)

@@ -1,9 +1,12 @@
-"""The transforms of a recipe as a sequence: in which order they can act."""
+"""The transforms of a recipe as a sequence: in which order they can act, and on images of which size."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
-from harness.recipe.augmentations import Transform
+from harness.recipe.augmentations import Size, Transform, shown
 
+SIZE = (28, 28)
+"""Of the images, as they are and as networks take them."""
 Augmentation = Transform | tuple[Transform, ...]
 
 
@@ -23,4 +26,13 @@ def transforms(augmentation: Augmentation | None) -> tuple[Transform, ...]:
                 f"{type(after).__name__} acts on 8-bit images: it stands before {type(before).__name__}, which acts on "
                 "normalized tensors"
             )
+    if (size := size_after(sequence, SIZE)) != SIZE:
+        raise ValueError(f"Recipe.augmentation must give images of {shown(SIZE)}, not {shown(size)}; add a Resize")
     return sequence
+
+
+def size_after(sequence: Iterable[Transform], size: Size) -> Size:
+    """What transforms make of images of that size."""
+    for transform in sequence:
+        size = transform.size_after(size)
+    return size

@@ -1,11 +1,22 @@
 """The augmentation of a recipe: what it may be, and in which order transforms may stand."""
 
+import re
 from typing import Any
 
 import pytest
 from torchvision import transforms as vision
 
-from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation, Recipe
+from harness.recipe import (
+    CenterCrop,
+    Normalize,
+    RandomAffine,
+    RandomCrop,
+    RandomDistortion,
+    RandomPerspective,
+    RandomRotation,
+    Recipe,
+    Resize,
+)
 
 
 def recipe(augmentation: Any) -> Recipe:
@@ -52,6 +63,12 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
         (RandomPerspective, {"distortion_scale": 1.5}),
         (RandomPerspective, {"p": -0.1}),
         (RandomPerspective, {"fill": -0.4}),
+        (RandomCrop, {"size": 0}),
+        (RandomCrop, {"size": 28.0}),
+        (RandomCrop, {"size": 28, "padding": -1}),
+        (RandomCrop, {"size": 28, "padding": (1, 2, 3)}),
+        (CenterCrop, {"size": (28, 28, 28)}),
+        (Resize, {"size": None}),
         (Normalize, {"std": 0}),
     ],
     ids=str,
@@ -59,6 +76,26 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
 def test_what_cannot_be_drawn_is_refused_by_the_name_of_its_argument(kind: type, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"^{kind.__name__}\b.*\b{list(wrong)[-1]}\b"):
         kind(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "why"),
+    [
+        (RandomCrop(size=24), "must give images of 28 x 28, not 24 x 24; add a Resize"),
+        ((CenterCrop(size=24), Resize(size=(28, 29))), "not 28 x 29"),
+        ((Resize(size=(14, 28)), Resize(size=28)), "not 28 x 56"),  # the shorter side becomes 28
+        (RandomCrop(size=32), "RandomCrop.size must be at most 28 x 28, that of the images, not 32"),
+        ((CenterCrop(size=22), RandomCrop(size=28, padding=(4, 2))), "RandomCrop.size must be at most 26 x 30"),
+    ],
+)
+def test_networks_take_images_of_the_size_that_they_are_tested_with(sequence: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        recipe(sequence)
+
+
+def test_images_may_change_their_size_in_between() -> None:
+    sequence = (CenterCrop(size=22), RandomCrop(size=24, padding=2), Resize(size=28), RandomCrop(size=28, padding=4))
+    assert recipe(sequence).augmentation == sequence
 
 
 def test_a_shear_is_part_of_what_identifies_a_recipe() -> None:

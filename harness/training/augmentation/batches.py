@@ -6,11 +6,23 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from harness.recipe import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation, Recipe
+from harness.recipe import (
+    CenterCrop,
+    Normalize,
+    RandomAffine,
+    RandomCrop,
+    RandomDistortion,
+    RandomPerspective,
+    RandomRotation,
+    Recipe,
+    Resize,
+)
 from harness.recipe.augmentations import Size, Transform
 from harness.recipe.sequence import transforms
+from harness.training.augmentation.crop import Center, Crop
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.perspective import Perspective
+from harness.training.augmentation.resize import Resized
 from harness.training.augmentation.warp import Warp
 
 
@@ -30,6 +42,9 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
     RandomAffine: Warp,
     RandomDistortion: Warp,
     RandomPerspective: Perspective,
+    RandomCrop: Crop,
+    CenterCrop: Center,
+    Resize: Resized,
 }
 
 

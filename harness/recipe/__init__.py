@@ -5,6 +5,7 @@ Imports no torch, so that a specification can be read without it.
 
 from harness.recipe.augmentations import (
     CenterCrop,
+    ColorJitter,
     Normalize,
     RandomAffine,
     RandomCrop,
@@ -32,6 +33,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "CenterCrop",
+    "ColorJitter",
     "Constant",
     "CosineAnnealingLR",
     "ExponentialLR",

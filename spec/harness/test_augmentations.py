@@ -8,6 +8,7 @@ from torchvision import transforms as vision
 
 from harness.recipe import (
     CenterCrop,
+    ColorJitter,
     Normalize,
     RandomAffine,
     RandomCrop,
@@ -69,6 +70,10 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
         (RandomCrop, {"size": 28, "padding": (1, 2, 3)}),
         (CenterCrop, {"size": (28, 28, 28)}),
         (Resize, {"size": None}),
+        (ColorJitter, {"brightness": -0.1}),
+        (ColorJitter, {"contrast": (1.2, 0.8)}),
+        (ColorJitter, {"contrast": (-0.2, 1.2)}),
+        (ColorJitter, {"hue": 0.1}),
         (Normalize, {"std": 0}),
     ],
     ids=str,

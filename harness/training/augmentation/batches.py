@@ -8,6 +8,7 @@ from torch import Tensor
 
 from harness.recipe import (
     CenterCrop,
+    ColorJitter,
     Normalize,
     RandomAffine,
     RandomCrop,
@@ -21,6 +22,7 @@ from harness.recipe.augmentations import Size, Transform
 from harness.recipe.sequence import transforms
 from harness.training.augmentation.crop import Center, Crop
 from harness.training.augmentation.draws import Draws
+from harness.training.augmentation.jitter import Jitter
 from harness.training.augmentation.perspective import Perspective
 from harness.training.augmentation.resize import Resized
 from harness.training.augmentation.warp import Warp
@@ -45,6 +47,7 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
     RandomCrop: Crop,
     CenterCrop: Center,
     Resize: Resized,
+    ColorJitter: Jitter,
 }
 
 

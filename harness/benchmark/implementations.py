@@ -13,8 +13,8 @@ from torchvision import transforms
 
 from harness.data import MNIST
 from harness.recipe import RandomAffine, RandomDistortion, Recipe
-from harness.recipe.augmentations import Transform
 from harness.recipe.sequence import transforms as sequence
+from harness.recipe.transform import Transform
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 from harness.training.choice import choose

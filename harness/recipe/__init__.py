@@ -3,17 +3,9 @@
 Imports no torch, so that a specification can be read without it.
 """
 
-from harness.recipe.augmentations import (
-    CenterCrop,
-    ColorJitter,
-    Normalize,
-    RandomAffine,
-    RandomCrop,
-    RandomDistortion,
-    RandomPerspective,
-    RandomRotation,
-    Resize,
-)
+from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
+from harness.recipe.crops import CenterCrop, RandomCrop, Resize
+from harness.recipe.grey_levels import ColorJitter
 from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (

@@ -1,68 +1,13 @@
 """What happens to an image before it enters the network: normalization, and changes that are drawn anew each time.
 
-Transforms have the names, the arguments and the meaning of torchvision's, and every image has draws of its own.
+Transforms have the names, the arguments and the meaning of torchvision's, and every image has draws of its own. Those
+here move pixels by a map; `crops` and `grey_levels` have the others.
 """
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Literal
 
-from harness.recipe.checks import Count, NotNegative, Positive, Range, Share, checked
-
-Size = tuple[int, int]
-"""Rows and columns of an image."""
-Pair = tuple[float, float]
-Whole = Annotated[int, Range(least=0)]
-Sides = Count | tuple[Count, Count]
-"""Rows and columns, or one number for both."""
-Fill = float | tuple[float]
-"""A tuple has a number for each channel, and there is one."""
-Interpolation = Literal["nearest", "bilinear"]
-On = Literal["image", "tensor"]
-
-
-@dataclass(frozen=True)
-class Transform:
-    """A change of images, drawn anew for every image in every epoch."""
-
-    @property
-    def on(self) -> On:
-        """Whether it acts on 8-bit images or, after their normalization, on tensors."""
-        return "image"
-
-    def size_after(self, size: Size) -> Size:
-        """What it makes of images of that size; ValueError if it cannot."""
-        return size
-
-    def _check_ascending(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            ends = value if isinstance(value, tuple) else ()
-            if any(low > high for low, high in zip(ends[::2], ends[1::2], strict=True)):
-                raise ValueError(f"{type(self).__name__}.{name} must have the lower end of a range first, not {value}")
-
-    def _check_fill(self, fill: Fill) -> None:
-        if self.on == "image" and not 0 <= level(fill) <= 255:
-            raise ValueError(f"{type(self).__name__}.fill must be a grey level from 0 to 255, not {fill}")
-
-
-def level(fill: Fill) -> float:
-    """The one number of a fill."""
-    return fill[0] if isinstance(fill, tuple) else fill
-
-
-def sides(size: Sides) -> Size:
-    """Rows and columns."""
-    return size if isinstance(size, tuple) else (size, size)
-
-
-def shown(size: Size) -> str:
-    """A size in words."""
-    return f"{size[0]} x {size[1]}"
-
-
-def interval(ends: float | Pair) -> Pair:
-    """From -x to x for a number x."""
-    return ends if isinstance(ends, tuple) else (-ends, ends)
+from harness.recipe.checks import NotNegative, Positive, Share, checked
+from harness.recipe.transform import Fill, Interpolation, On, Pair, Transform, interval
 
 
 @checked
@@ -185,89 +130,3 @@ class RandomPerspective(Transform):
 
     def __post_init__(self) -> None:
         self._check_fill(self.fill)
-
-
-@checked
-@dataclass(frozen=True, kw_only=True)
-class RandomCrop(Transform):
-    """A random part of the 8-bit image.
-
-    `padding`: how many pixels are added first: on each side, or two numbers (left and right, above and below), or four
-    (left, above, right, below). `fill`: their grey level (0 to 255).
-    """
-
-    size: Sides
-    padding: Whole | tuple[Whole, Whole] | tuple[Whole, Whole, Whole, Whole] | None = None
-    fill: Fill = 0.0
-
-    def __post_init__(self) -> None:
-        self._check_fill(self.fill)
-
-    @property
-    def borders(self) -> tuple[int, int, int, int]:
-        """The pixels that are added: left, above, right, below."""
-        around = self.padding or 0
-        ends = around if isinstance(around, tuple) else (around,)
-        left, above, right, below = ends * (4 // len(ends))
-        return left, above, right, below
-
-    def size_after(self, size: Size) -> Size:
-        """The size of the part."""
-        left, above, right, below = self.borders
-        padded = size[0] + above + below, size[1] + left + right
-        wanted = sides(self.size)
-        if wanted[0] > padded[0] or wanted[1] > padded[1]:
-            raise ValueError(f"RandomCrop.size must be at most {shown(padded)}, that of the images, not {self.size}")
-        return wanted
-
-
-@checked
-@dataclass(frozen=True, kw_only=True)
-class CenterCrop(Transform):
-    """The middle of the 8-bit image, with black around it where it is smaller."""
-
-    size: Sides
-
-    def size_after(self, size: Size) -> Size:
-        """The size of the middle."""
-        return sides(self.size)
-
-
-@checked
-@dataclass(frozen=True, kw_only=True)
-class Resize(Transform):
-    """The 8-bit image in another size, bilinear, and smoothed where it gets smaller.
-
-    `size`: rows and columns, or the length of the shorter side.
-    """
-
-    size: Sides
-
-    def size_after(self, size: Size) -> Size:
-        """The new size."""
-        if isinstance(self.size, tuple):
-            return self.size
-        height, width = size
-        shorter = min(size)
-        return int(self.size * height / shorter), int(self.size * width / shorter)
-
-
-@checked
-@dataclass(frozen=True, kw_only=True)
-class ColorJitter(Transform):
-    """A random brightness and a random contrast of the 8-bit image, in random order.
-
-    Each is a factor that is uniform in a range: [1 - x, 1 + x] for a number x, though not below 0. torchvision's
-    saturation and hue do nothing to a grey image.
-    """
-
-    brightness: NotNegative | tuple[NotNegative, NotNegative] = 0.0
-    contrast: NotNegative | tuple[NotNegative, NotNegative] = 0.0
-
-    def __post_init__(self) -> None:
-        self._check_ascending("brightness", "contrast")
-
-    @staticmethod
-    def factors(around: float | Pair) -> Pair:
-        """The range of a factor."""
-        return around if isinstance(around, tuple) else (max(0.0, 1 - around), 1 + around)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from harness.recipe.augmentations import Size, Transform, shown
+from harness.recipe.transform import Size, Transform, shown
 
 SIZE = (28, 28)
 """Of the images, as they are and as networks take them."""

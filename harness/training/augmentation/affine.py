@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
-from harness.recipe.augmentations import Size
+from harness.recipe.transform import Size
 from harness.training.augmentation.draws import Draws, between
 
 

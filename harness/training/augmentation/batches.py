@@ -18,8 +18,8 @@ from harness.recipe import (
     Recipe,
     Resize,
 )
-from harness.recipe.augmentations import Size, Transform
 from harness.recipe.sequence import transforms
+from harness.recipe.transform import Size, Transform
 from harness.training.augmentation.crop import Center, Crop
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.jitter import Jitter

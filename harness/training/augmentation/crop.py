@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.recipe import CenterCrop, RandomCrop
-from harness.recipe.augmentations import Size, level, sides
+from harness.recipe.transform import Size, level, sides
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.sampling import nearest
 

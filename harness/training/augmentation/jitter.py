@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.recipe import ColorJitter
-from harness.recipe.augmentations import Size
+from harness.recipe.transform import Size
 from harness.training.augmentation.draws import Draws
 
 

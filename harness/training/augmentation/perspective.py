@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.recipe import RandomPerspective
-from harness.recipe.augmentations import Size, level
+from harness.recipe.transform import Size, level
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.sampling import bilinear, middles, nearest
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.recipe import Resize
-from harness.recipe.augmentations import Size
+from harness.recipe.transform import Size
 from harness.training.augmentation.draws import Draws
 
 _ONE = 1 << 22  # PIL's weights are fixed-point numbers

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.recipe import RandomAffine, RandomRotation
-from harness.recipe.augmentations import Size, level
+from harness.recipe.transform import Size, level
 from harness.training.augmentation.affine import Affine, Distortion, draw
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.sampling import bilinear, middles, nearest

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
 from harness.recipe import Recipe as TrainingRecipe
-from harness.recipe.augmentations import level
 from harness.recipe.sequence import transforms
+from harness.recipe.transform import level
 from harness.training.native.build import Library, build
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import Unit

@@ -16,7 +16,7 @@ from torchvision.transforms import functional as vision
 
 from harness import steps
 from harness.recipe import RandomAffine, RandomDistortion, Recipe
-from harness.recipe.augmentations import level
+from harness.recipe.transform import level
 from harness.training.augmentation import normalized
 from harness.training.augmentation.affine import Affine, Distortion
 from harness.training.augmentation.warp import warp_tensor

@@ -5,7 +5,7 @@ Imports no torch, so that a specification can be read without it.
 
 from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
 from harness.recipe.crops import CenterCrop, RandomCrop, Resize
-from harness.recipe.grey_levels import ColorJitter
+from harness.recipe.grey_levels import ColorJitter, RandomErasing
 from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (
@@ -38,6 +38,7 @@ __all__ = [
     "RandomAffine",
     "RandomCrop",
     "RandomDistortion",
+    "RandomErasing",
     "RandomPerspective",
     "RandomRotation",
     "Recipe",

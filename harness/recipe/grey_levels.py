@@ -1,9 +1,10 @@
 """Transforms that leave pixels in their places and change their values."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from harness.recipe.checks import NotNegative, checked
-from harness.recipe.transform import Pair, Transform
+from harness.recipe.checks import NotNegative, Positive, Share, checked
+from harness.recipe.transform import Fill, On, Pair, Transform
 
 
 @checked
@@ -25,3 +26,27 @@ class ColorJitter(Transform):
     def factors(around: float | Pair) -> Pair:
         """The range of a factor."""
         return around if isinstance(around, tuple) else (max(0.0, 1 - around), 1 + around)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class RandomErasing(Transform):
+    """With probability `p` a random rectangle of the normalized tensor gets another value.
+
+    `scale`: the range of its area, as a share of the image; `ratio`: that of its height divided by its width, on a
+    logarithmic scale. A rectangle as high or as wide as the image is drawn again, up to nine times.
+    `value`: in normalized units, or "random" for standard normal noise.
+    """
+
+    p: Share = 0.5
+    scale: tuple[Share, Share] = (0.02, 0.33)
+    ratio: tuple[Positive, Positive] = (0.3, 3.3)
+    value: Fill | Literal["random"] = 0.0
+
+    def __post_init__(self) -> None:
+        self._check_ascending("scale", "ratio")
+
+    @property
+    def on(self) -> On:
+        """Tensors: torchvision refuses PIL images."""
+        return "tensor"

@@ -13,6 +13,7 @@ from harness.recipe import (
     RandomAffine,
     RandomCrop,
     RandomDistortion,
+    RandomErasing,
     RandomPerspective,
     RandomRotation,
     Recipe,
@@ -39,6 +40,8 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
     assert recipe((on_image, on_tensor)).augmentation == (on_image, on_tensor)
     with pytest.raises(ValueError, match="RandomAffine acts on 8-bit images"):
         recipe((on_tensor, on_image))
+    with pytest.raises(ValueError, match="RandomAffine acts on 8-bit images: it stands before RandomErasing"):
+        recipe((RandomErasing(), on_image))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +77,10 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
         (ColorJitter, {"contrast": (1.2, 0.8)}),
         (ColorJitter, {"contrast": (-0.2, 1.2)}),
         (ColorJitter, {"hue": 0.1}),
+        (RandomErasing, {"scale": (0.1, 1.1)}),
+        (RandomErasing, {"scale": (0.3, 0.1)}),
+        (RandomErasing, {"ratio": (0, 1)}),
+        (RandomErasing, {"value": "noise"}),
         (Normalize, {"std": 0}),
     ],
     ids=str,

@@ -13,6 +13,7 @@ from harness.recipe import (
     RandomAffine,
     RandomCrop,
     RandomDistortion,
+    RandomErasing,
     RandomPerspective,
     RandomRotation,
     Recipe,
@@ -22,6 +23,7 @@ from harness.recipe.sequence import transforms
 from harness.recipe.transform import Size, Transform
 from harness.training.augmentation.crop import Center, Crop
 from harness.training.augmentation.draws import Draws
+from harness.training.augmentation.erasing import Erasing
 from harness.training.augmentation.jitter import Jitter
 from harness.training.augmentation.perspective import Perspective
 from harness.training.augmentation.resize import Resized
@@ -48,6 +50,7 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
     CenterCrop: Center,
     Resize: Resized,
     ColorJitter: Jitter,
+    RandomErasing: Erasing,
 }
 
 

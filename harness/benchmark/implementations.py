@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from harness.data import MNIST
-from harness.recipe import RandomAffine, RandomDistortion, Recipe
+from harness.recipe import RandomAffine, RandomApply, RandomDistortion, Recipe
 from harness.recipe.sequence import transforms as sequence
 from harness.recipe.transform import Transform
 from harness.run import EAGER, NATIVE
@@ -65,6 +65,8 @@ def _published(transform: Transform) -> nn.Module:
         given["interpolation"] = transforms.InterpolationMode(given["interpolation"])
     if isinstance(transform, RandomAffine):
         given["translate"] = transform.reach
+    if isinstance(transform, RandomApply):
+        given["transforms"] = [_published(one) for one in transform.transforms]
     named: nn.Module = getattr(transforms, type(transform).__name__)(**given)
     return named
 

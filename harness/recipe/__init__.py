@@ -20,6 +20,7 @@ from harness.recipe.schedules import (
     SequentialLR,
     StepLR,
 )
+from harness.recipe.sequence import RandomApply
 
 __all__ = [
     "Adam",
@@ -36,6 +37,7 @@ __all__ = [
     "OneCycleLR",
     "RMSprop",
     "RandomAffine",
+    "RandomApply",
     "RandomCrop",
     "RandomDistortion",
     "RandomErasing",

@@ -1,7 +1,7 @@
 """What happens to an image before it enters the network: normalization, and changes that are drawn anew each time.
 
 Transforms have the names, the arguments and the meaning of torchvision's, and every image has draws of its own. Those
-here move pixels by a map; `crops` and `grey_levels` have the others.
+here move pixels by a map; `crops`, `grey_levels` and `sequence` have the others.
 """
 
 from dataclasses import dataclass, fields

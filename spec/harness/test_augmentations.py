@@ -11,6 +11,7 @@ from harness.recipe import (
     ColorJitter,
     Normalize,
     RandomAffine,
+    RandomApply,
     RandomCrop,
     RandomDistortion,
     RandomErasing,
@@ -81,6 +82,11 @@ def test_an_8_bit_image_is_not_to_be_had_from_a_normalized_one() -> None:
         (RandomErasing, {"scale": (0.3, 0.1)}),
         (RandomErasing, {"ratio": (0, 1)}),
         (RandomErasing, {"value": "noise"}),
+        (RandomApply, {"transforms": ()}),
+        (RandomApply, {"transforms": RandomAffine()}),
+        (RandomApply, {"transforms": [RandomAffine()]}),
+        (RandomApply, {"transforms": (RandomAffine(), RandomErasing())}),
+        (RandomApply, {"transforms": (RandomAffine(),), "p": 2}),
         (Normalize, {"std": 0}),
     ],
     ids=str,
@@ -105,9 +111,27 @@ def test_networks_take_images_of_the_size_that_they_are_tested_with(sequence: An
         recipe(sequence)
 
 
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        RandomApply(transforms=(CenterCrop(size=22),)),
+        (RandomApply(transforms=(CenterCrop(size=22),)), Resize(size=(28, 30)), Resize(size=(28, 28))),
+        (RandomApply(transforms=(CenterCrop(size=22),)), RandomAffine(), Resize(size=28)),
+        (RandomApply(transforms=(RandomApply(transforms=(CenterCrop(size=22),)), RandomAffine())), Resize(size=28)),
+    ],
+    ids=str,
+)
+def test_images_of_two_sizes_are_refused(sequence: Any) -> None:
+    with pytest.raises(ValueError, match=r"RandomApply gives some images 22 x 22|must give images of 28 x 28"):
+        recipe(sequence)
+
+
 def test_images_may_change_their_size_in_between() -> None:
     sequence = (CenterCrop(size=22), RandomCrop(size=24, padding=2), Resize(size=28), RandomCrop(size=28, padding=4))
     assert recipe(sequence).augmentation == sequence
+    crop = RandomApply(transforms=(CenterCrop(size=22),), p=0.1)
+    for sequence in (crop, Resize(size=28)), (RandomApply(transforms=(crop, Resize(size=28))),):
+        assert recipe(sequence).augmentation == sequence
 
 
 def test_a_shear_is_part_of_what_identifies_a_recipe() -> None:

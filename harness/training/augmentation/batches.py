@@ -11,6 +11,7 @@ from harness.recipe import (
     ColorJitter,
     Normalize,
     RandomAffine,
+    RandomApply,
     RandomCrop,
     RandomDistortion,
     RandomErasing,
@@ -69,6 +70,10 @@ def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator
 def changed(images: Tensor, sequence: Iterable[Transform], draws: Draws) -> Tensor:
     """Images after the transforms, one after the other."""
     for transform in sequence:
+        if isinstance(transform, RandomApply):
+            applied = draws.happens(transform.p).view(-1, *[1] * (images.dim() - 1))
+            images = changed(images, transform.transforms, draws).where(applied, images)
+            continue
         size = images.shape[-2], images.shape[-1]
         images = CHANGES[type(transform)].draw(transform, size, draws).apply(images)
     return images

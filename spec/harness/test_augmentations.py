@@ -127,10 +127,13 @@ def test_images_of_two_sizes_are_refused(sequence: Any) -> None:
 
 
 def test_images_may_change_their_size_in_between() -> None:
-    sequence = (CenterCrop(size=22), RandomCrop(size=24, padding=2), Resize(size=28), RandomCrop(size=28, padding=4))
-    assert recipe(sequence).augmentation == sequence
     crop = RandomApply(transforms=(CenterCrop(size=22),), p=0.1)
-    for sequence in (crop, Resize(size=28)), (RandomApply(transforms=(crop, Resize(size=28))),):
+    sequences: list[Any] = [
+        (CenterCrop(size=22), RandomCrop(size=24, padding=2), Resize(size=28), RandomCrop(size=28, padding=4)),
+        (crop, Resize(size=28)),
+        (RandomApply(transforms=(crop, Resize(size=28))),),
+    ]
+    for sequence in sequences:
         assert recipe(sequence).augmentation == sequence
 
 

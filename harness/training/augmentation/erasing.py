@@ -33,7 +33,8 @@ class Erasing:
         """Ten rectangles for each image, of which the first counts that is neither as high nor as wide."""
         happens = draws.happens(transform.p)
         area = size[0] * size[1] * draws.uniform(*transform.scale, _TRIES)
-        ratio = draws.uniform(*map(math.log, transform.ratio), _TRIES).exp()
+        flattest, steepest = map(math.log, transform.ratio)
+        ratio = draws.uniform(flattest, steepest, _TRIES).exp()
         heights, widths = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
         fits = (heights < size[0]) & (widths < size[1])
         first = fits.int().argmax(1, keepdim=True)

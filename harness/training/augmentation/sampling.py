@@ -15,7 +15,7 @@ def nearest(images: Tensor, x: Tensor, y: Tensor, fill: int) -> Tensor:
     """The pixels in columns x and rows y, whole numbers (N, H, W), of uint8 images (N, H, W); `fill` outside."""
     height, width = images.shape[-2:]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return _pixels(images, x.where(inside, 0), y.where(inside, 0)).masked_fill_(~inside, fill)
+    return _gather(images, (y * width + x).where(inside, 0)).masked_fill_(~inside, fill)
 
 
 def bilinear(images: Tensor, x: Tensor, y: Tensor, fill: int) -> Tensor:
@@ -31,15 +31,15 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor, fill: int) -> Tensor:
     right_share, lower_share = x - 0.5 - left, y - 0.5 - top
     first, second = ((left + step).clamp(0, width - 1) for step in (0, 1))
     upper, lower = (
-        _between(_pixels(images, first, row).double(), _pixels(images, second, row), right_share)
-        for row in ((top + step).clamp(0, height - 1) for step in (0, 1))
+        _between(_gather(images, row + first).double(), _gather(images, row + second), right_share)
+        for row in ((top + step).clamp(0, height - 1) * width for step in (0, 1))
     )
     return _between(upper, lower, lower_share).to(torch.uint8).masked_fill_(~inside, fill)
 
 
-def _pixels(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    index = (y * images.shape[-1] + x).long()
-    return images.flatten(1).gather(1, index.flatten(1)).view_as(index)
+def _gather(images: Tensor, index: Tensor) -> Tensor:
+    """The pixels with these numbers (N, h, w), counted along rows."""
+    return images.flatten(1).gather(1, index.long().flatten(1)).view_as(index)
 
 
 def _between(first: Tensor, second: Tensor, share: Tensor) -> Tensor:

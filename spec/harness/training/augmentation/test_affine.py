@@ -181,3 +181,18 @@ def test_networks_together_have_the_images_that_each_has_alone(images: Tensor) -
     together = prepare(images, recipe, [torch.Generator().manual_seed(seed) for seed in seeds])
     for seed, part, among in zip(seeds, images.chunk(2), together.chunk(2), strict=True):
         assert torch.equal(prepare(part, recipe, [torch.Generator().manual_seed(seed)]), among)
+
+
+def test_the_draws_of_a_seed_are_those_by_which_recorded_runs_were_trained() -> None:
+    """The numbers are of the version that made the records; another order of draws would be another training."""
+    transform = RandomDistortion(degrees=8, translate=0.2, scale=(0.9, 1.1), shear=0.1, elastic=0.5, on="tensor")
+    drawn = draw(transform, (28, 28), draws(3))
+    assert isinstance(drawn, Distortion)
+    for found, recorded in (
+        (drawn.angle, [7.520848028904849, 3.325117830396607, -0.6498729099607861]),
+        (drawn.shift, [[5, 2], [3, -4], [-2, 1]]),
+        (drawn.scale, [0.9576471784272301, 0.9905737697762229, 0.9353599052407429]),
+        (drawn.shear, [-0.02894664833213871, 0.024381049735905533, -0.003630319843658289]),
+        (drawn.displacement[2, 1, 3], [-0.12158565488432568, -0.21971118180342739, 1.3572330083009203, -0.7315868399]),
+    ):
+        torch.testing.assert_close(found, torch.tensor(recorded, dtype=torch.float64), rtol=0, atol=1e-9)

@@ -1,17 +1,20 @@
 """The implementations of one training, to be timed side by side: a notebook's, and the trainers of the harness."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import Protocol
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from harness.data import MNIST
-from harness.recipe import RandomDistortion, Recipe
+from harness.recipe import RandomAffine, RandomApply, RandomDistortion, Recipe
+from harness.recipe.sequence import transforms as sequence
+from harness.recipe.transform import Transform
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 from harness.training.choice import choose
@@ -48,18 +51,24 @@ class _Digits(Dataset[tuple[Tensor, int]]):
 
 def transforms_of(recipe: Recipe, *, train: bool) -> transforms.Compose:
     """The transforms of a recipe, composed as in a notebook."""
-    chain = [transforms.ToTensor(), transforms.Normalize((recipe.normalize.mean,), (recipe.normalize.std,))]
-    affine = recipe.augmentation
-    if train and affine is not None:
-        random = transforms.RandomAffine(
-            affine.degrees,
-            translate=(affine.translate, affine.translate),
-            scale=affine.scale,
-            interpolation=transforms.InterpolationMode(affine.interpolation),
-            fill=affine.fill,
-        )
-        chain.insert(0 if affine.on == "image" else len(chain), random)
+    mean, std = recipe.normalize.mean, recipe.normalize.std
+    chain: list[nn.Module] = [transforms.ToTensor(), transforms.Normalize((mean,), (std,))]
+    for transform in reversed(sequence(recipe.augmentation)) if train else ():
+        chain.insert(0 if transform.on == "image" else 2, _published(transform))
     return transforms.Compose(chain)
+
+
+def _published(transform: Transform) -> nn.Module:
+    """The transform of torchvision with that name and these arguments."""
+    given = {field.name: getattr(transform, field.name) for field in fields(transform) if field.name != "on"}
+    if "interpolation" in given:
+        given["interpolation"] = transforms.InterpolationMode(given["interpolation"])
+    if isinstance(transform, RandomAffine):
+        given["translate"] = transform.reach
+    if isinstance(transform, RandomApply):
+        given["transforms"] = [_published(one) for one in transform.transforms]
+    named: nn.Module = getattr(transforms, type(transform).__name__)(**given)
+    return named
 
 
 class Notebook:
@@ -171,5 +180,7 @@ IMPLEMENTATIONS: dict[str, Callable[[type[Step], MNIST, torch.device], Implement
 def names(step: type[Step], device: torch.device) -> list[str]:
     """Which implementations there are of a step, slowest first: of a teacher or distortions there is no notebook."""
     ours = [EAGER, NATIVE] if choose("auto", step, device).name == NATIVE else [EAGER]
-    published = step.recipe.teacher is None and not isinstance(step.recipe.augmentation, RandomDistortion)
+    published = step.recipe.teacher is None and not any(
+        isinstance(one, RandomDistortion) for one in sequence(step.recipe.augmentation)
+    )
     return ["notebook", *ours] if published else ours

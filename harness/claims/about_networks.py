@@ -1,8 +1,9 @@
 """The vocabulary of claims that the network and the recipe decide, without any run.
 
 Placeholders as in `harness.claims.about_runs`, and: LAYERS is a layer or a sequence of layers in the order of
-definition, such as `conv3x3 then relu then bn`; FIELD is a setting of the recipe, such as `batch_size` or
-`schedule.gamma`; WHAT is a list of layers and settings.
+definition, such as `conv3x3 then relu then bn`; FIELD is a setting of the recipe, such as `batch_size`,
+`schedule.gamma` or, of several transforms, `augmentation.RandomRotation.degrees`; WHAT is a list of layers and
+settings.
 """
 
 import re

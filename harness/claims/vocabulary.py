@@ -39,7 +39,7 @@ _PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "A": (r"\d", int),
     "B": (r"\d", int),
     "LAYERS": (rf"{_LAYER}(?: then {_LAYER})*", str),
-    "FIELD": (r"[a-z_.]+", str),
+    "FIELD": (r"[A-Za-z_.]+", str),
     "VALUE": (r".+", str),
     "WHAT": (r"[\w-]+(?:, [\w-]+)*(?: and [\w-]+)?", str),
 }

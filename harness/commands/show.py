@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(step: type[Step], out: Console) -> None:
     """Print title, prose, claims with their verdicts, goal, recipe, changes since the step before, and layers."""
     from harness.claims import verdicts
-    from harness.evidence.facts import difference
+    from harness.evidence.facts import difference, settings
     from harness.receptive_field import receptive_field
 
     out.print(Text.assemble((step.id, "bold"), f": {step.title}\n"))
@@ -40,7 +40,7 @@ def _show(step: type[Step], out: Console) -> None:
     if found := verdicts(step):
         _section(out, "Claims", *(f"{verdict.word}: {claim} ({verdict.evidence})" for claim, verdict in found.items()))
     _section(out, "Goal", _goal(step))
-    _section(out, "Recipe", *(f"{name}: {value}" for name, value in step.recipe.settings().items()), _loss(step))
+    _section(out, "Recipe", *settings(step), _loss(step))
     if step.variants:
         _section(out, "Variants", *(f"{step.id}@{name}: {change}" for name, change in step.variants.items()))
     if step.follows is not None:

@@ -51,9 +51,34 @@ def _fields(prefix: str, old: Any, new: Any) -> list[str]:
             continue
         if is_dataclass(was) and type(was) is type(is_now):
             changes += _fields(f"{prefix}{field.name}.", was, is_now)
+        elif _is_sequence(was) or _is_sequence(is_now):
+            changes += _sequence(f"{prefix}{field.name}", was, is_now)
         else:
             changes.append(f"{prefix}{field.name}: {was} -> {is_now}")
     return changes
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(is_dataclass, value))
+
+
+def _sequence(name: str, *both: Any) -> list[str]:
+    """What differs where both have the same kinds of parts in the same order, and otherwise the parts that differ."""
+    old, new = (one if isinstance(one, tuple) else (one,) * (one is not None) for one in both)
+    if list(map(type, old)) == list(map(type, new)):
+        pairs = zip(old, new, strict=True)
+        return [line for was, is_now in pairs for line in _fields(f"{name}.{type(was).__name__}.", was, is_now)]
+    changes = difflib.ndiff(list(map(repr, old)), list(map(repr, new)))
+    return [f"{line[0]} {name}: {line[2:]}" for line in changes if line[0] in "-+"]
+
+
+def settings(step: type[Step]) -> list[str]:
+    """The recipe, one setting per line; a sequence is one line per part."""
+    lines = []
+    for name, value in step.recipe.settings().items():
+        parts = [(f"{name} {n}", part) for n, part in enumerate(value, 1)] if _is_sequence(value) else [(name, value)]
+        lines += [f"{part_name}: {part}" for part_name, part in parts]
+    return lines
 
 
 @functools.cache
@@ -93,11 +118,19 @@ def drops(step: type[Step]) -> bool:
 
 
 def setting(step: type[Step], name: str) -> Any:
-    """A setting of the recipe by its name, with full stops; HarnessError if there is none."""
+    """A setting of the recipe by its name, with full stops; HarnessError if there is none.
+
+    A part of a sequence has the name of its class: `augmentation.RandomRotation.degrees`.
+    """
     try:
-        return functools.reduce(getattr, name.split("."), step.recipe)
+        return functools.reduce(_part, name.split("."), step.recipe)
     except AttributeError:
         raise HarnessError(f"the recipe of {step.id} has no {name}") from None
+
+
+def _part(whole: Any, name: str) -> Any:
+    parts = {type(part).__name__: part for part in reversed(whole)} if _is_sequence(whole) else {}
+    return parts[name] if name in parts else getattr(whole, name)
 
 
 def changed(step: type[Step], other: type[Step]) -> list[str]:

@@ -3,7 +3,9 @@
 Imports no torch, so that a specification can be read without it.
 """
 
-from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion
+from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
+from harness.recipe.crops import CenterCrop, RandomCrop, Resize
+from harness.recipe.grey_levels import ColorJitter, RandomErasing
 from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (
@@ -18,10 +20,13 @@ from harness.recipe.schedules import (
     SequentialLR,
     StepLR,
 )
+from harness.recipe.sequence import RandomApply
 
 __all__ = [
     "Adam",
     "AdamW",
+    "CenterCrop",
+    "ColorJitter",
     "Constant",
     "CosineAnnealingLR",
     "ExponentialLR",
@@ -32,9 +37,15 @@ __all__ = [
     "OneCycleLR",
     "RMSprop",
     "RandomAffine",
+    "RandomApply",
+    "RandomCrop",
     "RandomDistortion",
+    "RandomErasing",
+    "RandomPerspective",
+    "RandomRotation",
     "Recipe",
     "ReduceLROnPlateau",
+    "Resize",
     "SequentialLR",
     "StepLR",
     "Teacher",

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
-from harness.recipe.augmentations import Normalize, RandomAffine
+from harness.recipe.augmentations import Normalize
 from harness.recipe.checks import Count, Decay, NotNegative, Positive, Range, checked
 from harness.recipe.optimizers import Adam, AdamW, RMSprop
 from harness.recipe.schedules import AnySchedule, Constant, Moment, ReduceLROnPlateau
+from harness.recipe.sequence import Augmentation, transforms
 
 
 @checked
@@ -38,6 +39,7 @@ class Recipe:
 
     `optimizer`: None for stochastic gradient descent with the `momentum` and `nesterov` of the recipe.
     `weight_decay`: L2, as the optimizer has it. `l1`: the weight in the loss of the sum of all absolute parameters.
+    `augmentation`: a transform, or a tuple of transforms in the order in which they act.
     `average`: decay per step of an exponential moving average of weights and buffers, which is evaluated in place of
     the trained weights; None for no average.
     `label_smoothing`: the share of a target that is spread over all classes.
@@ -56,7 +58,7 @@ class Recipe:
     nesterov: bool = False
     weight_decay: NotNegative = 0.0
     schedule: AnySchedule = Constant()
-    augmentation: RandomAffine | None = None
+    augmentation: Augmentation | None = None
     normalize: Normalize = Normalize()
     average: Annotated[float, Range(above=0, below=1)] | None = None
     teacher: Teacher | None = field(default=None, metadata=LATER)
@@ -73,6 +75,7 @@ class Recipe:
         return f"Recipe({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
 
     def __post_init__(self) -> None:
+        transforms(self.augmentation)  # raises if they cannot follow each other
         if self.nesterov and self.momentum == 0:
             raise ValueError("Recipe.nesterov needs a momentum above 0")
         if self.optimizer is not None and (self.nesterov or self.momentum != type(self).momentum):

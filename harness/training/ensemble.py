@@ -19,8 +19,8 @@ from harness.data.synthetic import synthetic
 from harness.errors import foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
-from harness.training import augmentation, dropout
-from harness.training.augmentation import normalized, transformed
+from harness.training import dropout
+from harness.training.augmentation import normalized, prepare
 from harness.training.cuda_graph import WARM_UP, StepGraph
 from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
@@ -79,14 +79,8 @@ class EnsembleTrainer(Trainer):
 
     def images(self, index: Tensor) -> Tensor:
         """Augmented, normalized images (S, B, 1, 28, 28) float32 of a batch of indices (S, B)."""
-        images = self.data.train_images[index.flatten()]
-        drawn = None
-        if self.recipe.augmentation is not None:
-            side = images.shape[-1]
-            drawn = augmentation.concatenate(
-                augmentation.draw(self.recipe.augmentation, index.shape[1], side, own) for own in self.augmentations
-            )
-        return transformed(images, self.recipe, drawn).view(*index.shape, 1, *images.shape[1:])
+        images = prepare(self.data.train_images[index.flatten()], self.recipe, self.augmentations)
+        return images.view(*index.shape, *images.shape[1:])
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""

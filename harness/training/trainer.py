@@ -151,7 +151,7 @@ class SingleTrainer(Trainer):
         """Shuffled, augmented, normalized batches: images (B, 1, 28, 28) float32 and labels (B,)."""
         order = torch.randperm(len(self.data.train_labels), generator=self.order)[: self.images_per_epoch]
         for index in order.to(self.data.train_images.device).split(self.recipe.batch_size):
-            images = prepare(self.data.train_images[index], self.recipe, self.augmentation)
+            images = prepare(self.data.train_images[index], self.recipe, [self.augmentation])
             yield images, self.data.train_labels[index]
 
     def set_rate(self, step: int) -> None:

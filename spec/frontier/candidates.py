@@ -12,6 +12,7 @@ from typing import Any
 
 from harness import StepSpec
 from harness.jobs.search import Rung
+from harness.recipe import RandomAffine
 from models.sketch import Sketch
 from spec.frontier import test_06_step6 as step6
 
@@ -23,7 +24,7 @@ def candidate(name: str, line: str, **changes: Any) -> type[StepSpec]:
     """The candidate that is to be a variable of that name here."""
     recipe = step6.TestFunnel.recipe
     affine: dict[str, Any] = {key: changes.pop(key) for key in ("degrees", "scale") if key in changes}
-    if affine and recipe.augmentation is not None:
+    if affine and isinstance(recipe.augmentation, RandomAffine):
         changes["augmentation"] = replace(recipe.augmentation, **affine)
     told = {key: value for key, value in {**changes, **affine}.items() if key != "augmentation"}
     attributes: dict[str, Any] = {

@@ -8,9 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.recipe import RandomDistortion
+from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
 from harness.recipe import Recipe as TrainingRecipe
+from harness.recipe.sequence import transforms
+from harness.recipe.transform import level
 from harness.training.native.build import Library, build
+from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import Unit
 
 _NONE, _IMAGE, _NEAREST, _BILINEAR = range(4)  # augmentations
@@ -43,7 +46,7 @@ class State(ctypes.Structure):
 
 
 def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
-    """A recipe and a seed as the kernels take them."""
+    """A recipe and a seed as the kernels take them; NotCoveredError if they do not."""
     settings = Recipe(
         mean=recipe.normalize.mean,
         deviation=recipe.normalize.std,
@@ -57,14 +60,37 @@ def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
     )
     if (teacher := recipe.teacher) is not None:
         settings.share, settings.temperature = teacher.share, teacher.temperature
-    if (affine := recipe.augmentation) is not None:
+    if (affine := _affine(recipe)) is not None:
         on_tensor = _BILINEAR if affine.interpolation == "bilinear" else _NEAREST
         settings.augmentation = _IMAGE if affine.on == "image" else on_tensor
-        settings.degrees, settings.translate, settings.fill = affine.degrees, affine.translate, affine.fill
+        settings.degrees, settings.translate, settings.fill = affine.angles[1], affine.reach[0], level(affine.fill)
         settings.least_scale, settings.most_scale = affine.scale
         if isinstance(affine, RandomDistortion):
             settings.shear, settings.elastic = affine.shear, affine.elastic
     return settings
+
+
+def _affine(recipe: TrainingRecipe) -> RandomAffine | None:
+    """The affine map or the distortion of a recipe; NotCoveredError for what the kernels do not do.
+
+    They draw from symmetric ranges, the same across and down, and interpolate in tensors only.
+    """
+    match transforms(recipe.augmentation):
+        case ():
+            return None
+        case (RandomRotation(degrees=degrees, interpolation=interpolation, on=on, fill=fill),):
+            affine = RandomAffine(degrees=degrees, interpolation=interpolation, on=on, fill=fill)
+        case (RandomAffine() as affine,):
+            pass
+        case sequence:
+            raise NotCoveredError(f"it augments by {' and '.join(type(one).__name__ for one in sequence)}")
+    if sum(affine.angles) != 0 or affine.reach[0] != affine.reach[1]:
+        raise NotCoveredError("it augments by an affine map of another range to one side than to the other")
+    if affine.on == "image" and affine.interpolation != "nearest":
+        raise NotCoveredError("it interpolates in 8-bit images")
+    if affine.shear != 0 and not isinstance(affine, RandomDistortion):
+        raise NotCoveredError("it augments by a shear")
+    return affine
 
 
 @cache

@@ -18,7 +18,7 @@ IMAGES = 2
 
 
 class NotCoveredError(Exception):
-    """Why a network is not trained by the native kernels."""
+    """Why a network is not trained by the native kernels, or not with its recipe."""
 
 
 def operations_of(network: nn.Module, side: int) -> Iterator[tuple[Any, tuple[int, ...] | None]]:

@@ -1,7 +1,16 @@
 """What changed between two steps, in words that a person can check."""
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from harness import steps
-from harness.evidence.facts import difference
+from harness.claims.vocabulary import decide
+from harness.errors import HarnessError
+from harness.evidence.facts import difference, settings
+from harness.recipe import CenterCrop, RandomAffine, RandomApply, RandomErasing, RandomRotation, Resize
+from harness.step import Step
 
 
 def changes(after: str) -> list[str]:
@@ -36,3 +45,66 @@ def test_the_same_step_has_no_difference() -> None:
 
 def test_a_nested_value_names_its_field() -> None:
     assert "batch_size: 128 -> 64" in changes("five_steps/step2")
+
+
+def augmented(augmentation: Any) -> type[Step]:
+    """The step without an augmentation that five_steps/step5 gives one, with this augmentation."""
+    base = steps()["five_steps/step4"]
+    return type("Step", (base,), {"recipe": replace(base.recipe, augmentation=augmentation)})
+
+
+TURNED, ERASED = RandomRotation(degrees=(-7, 7), fill=(1,)), RandomErasing(value="random")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        (None, (TURNED, ERASED), [f"+ augmentation: {TURNED}", f"+ augmentation: {ERASED}"]),
+        (TURNED, (TURNED, ERASED), [f"+ augmentation: {ERASED}"]),
+        ((TURNED, ERASED), None, [f"- augmentation: {TURNED}", f"- augmentation: {ERASED}"]),
+        ((TURNED, ERASED), (ERASED,), [f"- augmentation: {TURNED}"]),
+        (
+            (TURNED, ERASED),
+            (replace(TURNED, degrees=9), replace(ERASED, p=0.2)),
+            ["augmentation.RandomRotation.degrees: (-7, 7) -> 9", "augmentation.RandomErasing.p: 0.5 -> 0.2"],
+        ),
+        (
+            (RandomApply(transforms=(CenterCrop(size=22),), p=0.1), Resize(size=28)),
+            (RandomApply(transforms=(CenterCrop(size=24),), p=0.1), Resize(size=28)),
+            ["augmentation.RandomApply.transforms.CenterCrop.size: 22 -> 24"],
+        ),
+        ((TURNED,), (TURNED,), []),
+        (TURNED, RandomAffine(degrees=7), [f"augmentation: {TURNED} -> {RandomAffine(degrees=7)}"]),
+    ],
+)
+def test_several_transforms_are_compared_one_by_one(before: Any, after: Any, lines: list[str]) -> None:
+    assert difference(augmented(before), augmented(after)) == lines
+
+
+def test_several_transforms_are_a_line_each() -> None:
+    shown = settings(augmented((TURNED, ERASED)))
+    assert [line for line in shown if line.startswith("augmentation")] == [
+        f"augmentation 1: {TURNED}",
+        f"augmentation 2: {ERASED}",
+    ]
+    assert "momentum: 0.9" in shown
+
+
+@pytest.mark.parametrize(
+    ("claim", "word"),
+    [
+        ("trains with augmentation.RandomRotation.degrees (-7, 7)", "supported"),
+        ("trains with augmentation.RandomErasing.value random", "supported"),
+        ("trains with augmentation.RandomErasing.p 0.3", "refuted"),
+        ("changes augmentation since five_steps/step4", "supported"),
+        ("changes only augmentation since five_steps/step4", "supported"),
+        ("trains with the augmentation of five_steps/step5", "refuted"),
+    ],
+)
+def test_claims_may_be_about_one_transform_of_several(claim: str, word: str) -> None:
+    assert decide(augmented((TURNED, ERASED)), claim).word == word
+
+
+def test_a_transform_that_is_not_there_is_named() -> None:
+    with pytest.raises(HarnessError, match=r"has no augmentation\.RandomAffine\.degrees"):
+        decide(augmented((TURNED, ERASED)), "trains with augmentation.RandomAffine.degrees 7")

@@ -10,7 +10,19 @@ from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
-from harness.recipe import OneCycle, RandomAffine, RandomDistortion, StepLR
+from harness.recipe import (
+    CenterCrop,
+    ColorJitter,
+    OneCycle,
+    RandomAffine,
+    RandomApply,
+    RandomCrop,
+    RandomDistortion,
+    RandomErasing,
+    RandomPerspective,
+    Resize,
+    StepLR,
+)
 from harness.run import Epoch
 from harness.step import Step
 from harness.training.ensemble import EnsembleTrainer
@@ -19,6 +31,7 @@ from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained
 
 RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
+SEQUENCE = (RandomApply(transforms=(RandomCrop(size=28, padding=2), ColorJitter(contrast=0.5))), RandomErasing())
 AFFINE = RandomAffine(degrees=8, translate=0.1, scale=(0.9, 1.1), interpolation="bilinear", on="tensor", fill=-0.4)
 
 
@@ -64,9 +77,10 @@ def without_seconds(epoch: Epoch) -> Epoch:
         replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1)),
         replace(RECIPE, augmentation=AFFINE),
         replace(RECIPE, augmentation=RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")),
+        replace(RECIPE, augmentation=SEQUENCE),
         replace(RECIPE, schedule=OneCycle(), average=0.9),
     ],
-    ids=["plain", "momentum and decay", "on images", "on tensors", "distorted", "averaged"],
+    ids=["plain", "momentum and decay", "on images", "on tensors", "distorted", "a sequence", "averaged"],
 )
 def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> None:
     step = step_of(recipe)
@@ -113,8 +127,9 @@ def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
         replace(RECIPE, momentum=0.5, nesterov=True, weight_decay=1e-3, schedule=StepLR(1, 0.3)),
         replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1)),
         replace(RECIPE, augmentation=AFFINE, schedule=OneCycle(), average=0.9),
+        replace(RECIPE, augmentation=(RandomPerspective(), CenterCrop(size=22), Resize(size=28), *SEQUENCE)),
     ],
-    ids=["momentum and decay", "on images", "on tensors, averaged"],
+    ids=["momentum and decay", "on images", "on tensors, averaged", "a sequence"],
 )
 def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> None:
     step, on_gpu = step_of(recipe), data.to("cuda")

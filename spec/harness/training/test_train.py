@@ -18,7 +18,8 @@ from harness.errors import HarnessError
 from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import EAGER, NATIVE, Epoch, Run
 from harness.step import Step
-from harness.training import augmentation
+from harness.training.augmentation.affine import draw
+from harness.training.augmentation.draws import Draws
 from harness.training.evaluation import errors, evaluate, evaluation, evaluations
 from harness.training.train import sound, training
 from harness.training.trainer import SingleTrainer
@@ -99,9 +100,9 @@ def test_each_batch_has_the_loss_of_the_reference_with_the_same_rotations(data: 
     order = torch.randperm(500, generator=torch.Generator().manual_seed(2))
     draws = torch.Generator().manual_seed(2)
     angles: dict[int, float] = {}
-    assert recipe.augmentation is not None
+    assert isinstance(recipe.augmentation, RandomAffine)
     for batch in order.split(32):
-        angle = augmentation.draw(recipe.augmentation, len(batch), 28, draws).angle
+        angle = draw(recipe.augmentation, (28, 28), Draws([draws], len(batch))).angle
         angles.update(zip(batch.tolist(), angle.tolist(), strict=True))
 
     def rotate(image: Image.Image, index: int) -> Image.Image:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.recipe import RandomAffine, RandomDistortion
-from harness.training.augmentation import Affine, Distortion
+from harness.training.augmentation.affine import Affine, Distortion
 
 Words = tuple[NDArray[np.uint64], ...]
 _LOW = np.uint64(0xFFFFFFFF)
@@ -54,9 +54,9 @@ def parameters(transform: RandomAffine, images: int, *, seed: int, step: int) ->
         return torch.from_numpy(low + (high - low) * share)
 
     (turn, size), shifts = pair(0), pair(1)
-    reach = transform.translate * 28
+    reach = transform.reach[0] * 28
     affine = Affine(
-        between(-transform.degrees, transform.degrees, turn),
+        between(*transform.angles, turn),
         between(-reach, reach, shifts.T.copy()).round(),
         between(*transform.scale, size),
     )

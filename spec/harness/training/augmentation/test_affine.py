@@ -15,9 +15,16 @@ from torchvision.transforms import functional as vision
 from torchvision.transforms.functional import elastic_transform
 
 from harness.recipe import Normalize, RandomAffine, RandomDistortion, Recipe
-from harness.training.augmentation import Affine, Distortion, draw, prepare, warp_image, warp_tensor
+from harness.training.augmentation import prepare
+from harness.training.augmentation.affine import Affine, Distortion, draw
+from harness.training.augmentation.draws import Draws
+from harness.training.augmentation.warp import warp_image, warp_tensor
 
 N = 200
+
+
+def draws(n: int, seed: int = 0) -> Draws:
+    return Draws([torch.Generator().manual_seed(seed)], n)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,7 @@ def images() -> Tensor:
 def affine() -> Affine:
     """Angles up to 25 degrees, shifts up to 3 pixels, scales up to 15 % from 1."""
     transform = RandomAffine(degrees=25, translate=3 / 28, scale=(0.85, 1.15))
-    return draw(transform, N, 28, torch.Generator().manual_seed(1))
+    return draw(transform, (28, 28), draws(N, seed=1))
 
 
 def turned(affine: Affine) -> Affine:
@@ -92,12 +99,12 @@ def test_beyond_the_edge_is_the_fill() -> None:
 def test_the_same_image_twice_in_a_batch_comes_out_different() -> None:
     image = torch.randint(0, 256, (1, 28, 28), dtype=torch.uint8).expand(2, 28, 28)
     recipe = Recipe(lr=1, batch_size=2, epochs=1, augmentation=RandomAffine(degrees=20))
-    first, second = prepare(image, recipe, torch.Generator().manual_seed(0))
+    first, second = prepare(image, recipe, [torch.Generator().manual_seed(0)])
     assert not torch.equal(first, second)
 
 
 def test_parameters_are_uniform_in_their_ranges_and_independent() -> None:
-    drawn = draw(RandomAffine(degrees=7, translate=0.1, scale=(0.9, 1.1)), 20_000, 28, torch.Generator().manual_seed(0))
+    drawn = draw(RandomAffine(degrees=7, translate=0.1, scale=(0.9, 1.1)), (28, 28), draws(20_000))
     assert kstest(drawn.angle.numpy(), "uniform", (-7, 14)).pvalue > 1e-3
     assert kstest(drawn.scale.numpy(), "uniform", (0.9, 0.2)).pvalue > 1e-3
     assert drawn.shift.unique().tolist() == [-3, -2, -1, 0, 1, 2, 3]
@@ -115,13 +122,13 @@ def test_parameters_are_drawn_in_double_precision() -> None:
 
 def test_the_same_generator_gives_the_same_batch(images: Tensor) -> None:
     recipe = Recipe(lr=1, batch_size=2, epochs=1, augmentation=RandomAffine(degrees=20))
-    first, second = (prepare(images, recipe, torch.Generator().manual_seed(4)) for _ in range(2))
+    first, second = (prepare(images, recipe, [torch.Generator().manual_seed(4)]) for _ in range(2))
     assert torch.equal(first, second)
 
 
 def test_normalization_is_that_of_the_recipe(images: Tensor) -> None:
     recipe = Recipe(lr=1, batch_size=2, epochs=1, normalize=Normalize(0.1309, 0.3084))
-    prepared = prepare(images[:1], recipe, torch.Generator())
+    prepared = prepare(images[:1], recipe, [torch.Generator()])
     assert prepared[0, 0, 3, 5].item() == pytest.approx((images[0, 3, 5].item() / 255 - 0.1309) / 0.3084, abs=1e-6)
 
 
@@ -162,15 +169,38 @@ def test_a_displacement_is_that_of_torchvision(images: Tensor) -> None:
 
 def test_distortions_are_as_large_as_asked_for_and_each_image_has_its_own() -> None:
     transform = RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")
-    drawn = draw(transform, 2000, 28, torch.Generator().manual_seed(0))
+    drawn = draw(transform, (28, 28), draws(2000))
     assert isinstance(drawn, Distortion)
     assert kstest(drawn.shear, "uniform", args=(-0.1, 0.2)).pvalue > 0.01
     assert kstest(drawn.displacement.flatten(), "norm", args=(0.0, 0.5)).pvalue > 0.01
     assert len(drawn.displacement.flatten().unique()) == 2000 * 32
-    plain = draw(RandomAffine(degrees=8), 2000, 28, torch.Generator().manual_seed(0))
+    plain = draw(RandomAffine(degrees=8), (28, 28), draws(2000))
     assert torch.equal(plain.angle, drawn.angle)
 
 
 def test_distortions_are_of_tensors_only() -> None:
     with pytest.raises(ValueError, match="on='tensor'"):
         RandomDistortion(degrees=8, shear=0.1)
+
+
+def test_networks_together_have_the_images_that_each_has_alone(images: Tensor) -> None:
+    recipe = Recipe(lr=1, batch_size=2, epochs=1, augmentation=RandomAffine(degrees=20, translate=0.1))
+    seeds = [3, 9]
+    together = prepare(images, recipe, [torch.Generator().manual_seed(seed) for seed in seeds])
+    for seed, part, among in zip(seeds, images.chunk(2), together.chunk(2), strict=True):
+        assert torch.equal(prepare(part, recipe, [torch.Generator().manual_seed(seed)]), among)
+
+
+def test_the_draws_of_a_seed_are_those_by_which_recorded_runs_were_trained() -> None:
+    """The numbers are of the version that made the records; another order of draws would be another training."""
+    transform = RandomDistortion(degrees=8, translate=0.2, scale=(0.9, 1.1), shear=0.1, elastic=0.5, on="tensor")
+    drawn = draw(transform, (28, 28), draws(3))
+    assert isinstance(drawn, Distortion)
+    for found, recorded in (
+        (drawn.angle, [7.520848028904849, 3.325117830396607, -0.6498729099607861]),
+        (drawn.shift, [[5, 2], [3, -4], [-2, 1]]),
+        (drawn.scale, [0.9576471784272301, 0.9905737697762229, 0.9353599052407429]),
+        (drawn.shear, [-0.02894664833213871, 0.024381049735905533, -0.003630319843658289]),
+        (drawn.displacement[2, 1, 3], [-0.12158565488432568, -0.21971118180342739, 1.3572330083009203, -0.7315868399]),
+    ):
+        torch.testing.assert_close(found, torch.tensor(recorded, dtype=torch.float64), rtol=0, atol=1e-9)

@@ -1,0 +1,52 @@
+"""Transforms that leave pixels in their places and change their values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.recipe.checks import NotNegative, Positive, Share, checked
+from harness.recipe.transform import Fill, On, Pair, Transform
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class ColorJitter(Transform):
+    """A random brightness and a random contrast of the 8-bit image, in random order.
+
+    Each is a factor that is uniform in a range: [1 - x, 1 + x] for a number x, though not below 0. torchvision's
+    saturation and hue do nothing to a grey image.
+    """
+
+    brightness: NotNegative | tuple[NotNegative, NotNegative] = 0.0
+    contrast: NotNegative | tuple[NotNegative, NotNegative] = 0.0
+
+    def __post_init__(self) -> None:
+        self._check_ascending("brightness", "contrast")
+
+    @staticmethod
+    def factors(around: float | Pair) -> Pair:
+        """The range of a factor."""
+        return around if isinstance(around, tuple) else (max(0.0, 1 - around), 1 + around)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class RandomErasing(Transform):
+    """With probability `p` a random rectangle of the normalized tensor gets another value.
+
+    `scale`: the range of its area, as a share of the image; `ratio`: that of its height divided by its width, on a
+    logarithmic scale. A rectangle as high or as wide as the image is drawn again, up to nine times.
+    `value`: in normalized units, or "random" for standard normal noise.
+    """
+
+    p: Share = 0.5
+    scale: tuple[Share, Share] = (0.02, 0.33)
+    ratio: tuple[Positive, Positive] = (0.3, 3.3)
+    value: Fill | Literal["random"] = 0.0
+
+    def __post_init__(self) -> None:
+        self._check_ascending("scale", "ratio")
+
+    @property
+    def on(self) -> On:
+        """Tensors: torchvision refuses PIL images."""
+        return "tensor"

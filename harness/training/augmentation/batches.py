@@ -1,0 +1,84 @@
+"""From uint8 images to augmented, normalized batches: the one place where the transforms of a recipe are applied."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from harness.recipe import (
+    CenterCrop,
+    ColorJitter,
+    Normalize,
+    RandomAffine,
+    RandomApply,
+    RandomCrop,
+    RandomDistortion,
+    RandomErasing,
+    RandomPerspective,
+    RandomRotation,
+    Recipe,
+    Resize,
+)
+from harness.recipe.sequence import transforms
+from harness.recipe.transform import Size, Transform
+from harness.training.augmentation.crop import Center, Crop
+from harness.training.augmentation.draws import Draws
+from harness.training.augmentation.erasing import Erasing
+from harness.training.augmentation.jitter import Jitter
+from harness.training.augmentation.perspective import Perspective
+from harness.training.augmentation.resize import Resized
+from harness.training.augmentation.warp import Warp
+
+
+class Change(Protocol):
+    """What a transform drew for N images, and how it changes them."""
+
+    @classmethod
+    def draw(cls, transform: Any, size: Size, draws: Draws) -> "Change":
+        """What a transform changes in images of that size."""
+
+    def apply(self, images: Tensor) -> Tensor:
+        """The images changed: uint8 (N, H, W), or normalized float32 (N, 1, H, W)."""
+
+
+CHANGES: Mapping[type[Transform], type[Change]] = {
+    RandomRotation: Warp,
+    RandomAffine: Warp,
+    RandomDistortion: Warp,
+    RandomPerspective: Perspective,
+    RandomCrop: Crop,
+    CenterCrop: Center,
+    Resize: Resized,
+    ColorJitter: Jitter,
+    RandomErasing: Erasing,
+}
+
+
+def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator]) -> Tensor:
+    """Augment and normalize uint8 images (N, H, W) as the recipe says: float32 (N, 1, H, W).
+
+    The images are those of one network or several, in equal parts, each with the generator of its augmentation.
+    """
+    draws = Draws(generators, len(images) // len(generators))
+    sequence = transforms(recipe.augmentation)
+    images = changed(images, [one for one in sequence if one.on == "image"], draws)
+    tensors = normalized(images, recipe.normalize)
+    return changed(tensors, [one for one in sequence if one.on == "tensor"], draws)
+
+
+def changed(images: Tensor, sequence: Iterable[Transform], draws: Draws) -> Tensor:
+    """Images after the transforms, one after the other."""
+    for transform in sequence:
+        if isinstance(transform, RandomApply):
+            applied = draws.happens(transform.p).view(-1, *[1] * (images.dim() - 1))
+            images = changed(images, transform.transforms, draws).where(applied, images)
+            continue
+        size = images.shape[-2], images.shape[-1]
+        images = CHANGES[type(transform)].draw(transform, size, draws).apply(images)
+    return images
+
+
+def normalized(images: Tensor, normalize: Normalize) -> Tensor:
+    """Normalize uint8 images (N, H, W) to float32 (N, 1, H, W), with torchvision's order of operations."""
+    return images.unsqueeze(1).to(torch.float32).div_(255).sub_(normalize.mean).div_(normalize.std)

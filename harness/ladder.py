@@ -69,11 +69,8 @@ class Rules:
 
 
 def rules(ladder: str) -> Rules:
-    """The rules of a ladder; HarnessError if it states none."""
-    module = importlib.import_module(f"spec.{ladder}")
-    found = getattr(module, "RULES", None)
-    if not isinstance(found, Rules):
-        raise HarnessError(f"spec/{ladder}/__init__.py states no RULES; write RULES = Rules() where there are none")
+    """The rules of a ladder, RULES in its package; none if it states none."""
+    found: Rules = getattr(importlib.import_module(f"spec.{ladder}"), "RULES", Rules())
     return found
 
 

@@ -115,6 +115,7 @@ def augmented(images: NDArray[np.uint8], recipe: Recipe, generator: torch.Genera
     transform = recipe.augmentation
     if transform is None:
         return normalized(images, recipe)
+    assert isinstance(transform, RandomAffine)
     drawn = list(draws(transform, len(images), generator))
     if transform.on == "image":
         return normalized(np.stack([of_pil(*pair, transform) for pair in zip(images, drawn, strict=True)]), recipe)
@@ -164,6 +165,7 @@ def warped(image: Array, draw: Draw, transform: RandomAffine) -> Array:
     height, width = image.shape
     row, column = np.mgrid[:height, :width].astype(float)
     x, y = column - (width - 1) / 2 - draw.shift[0], row - (height - 1) / 2 - draw.shift[1]
+    assert isinstance(transform.fill, float)
     cos, sin = (f(math.radians(draw.angle)) / draw.scale for f in (math.cos, math.sin))
     smooth = F.interpolate(torch.tensor(draw.displacement)[None], (height, width), mode="bicubic")[0].numpy()
     from_column = cos * x - sin * y + draw.shear * y + (width - 1) / 2 + smooth[0]

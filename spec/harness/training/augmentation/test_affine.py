@@ -113,7 +113,7 @@ def test_parameters_are_uniform_in_their_ranges_and_independent() -> None:
 
 
 def test_parameters_are_drawn_in_double_precision() -> None:
-    drawn = draw(RandomDistortion(degrees=7, elastic=0.5, on="tensor"), 5, 28, torch.Generator().manual_seed(0))
+    drawn = draw(RandomDistortion(degrees=7, elastic=0.5, on="tensor"), (28, 28), draws(5))
     assert isinstance(drawn, Distortion)
     assert {part.dtype for part in vars(drawn).values()} == {torch.float64}
     unit = torch.rand(5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -25,7 +25,7 @@ def test_the_example_of_a_ladder_of_ones_own_runs(pytester: pytest.Pytester) -> 
     pytester.makeini("[pytest]\nstrict = true\n")
     # The logging plugin opens a file, which must not outlive a session in this process.
     result = pytester.runpytest_inprocess("-p", "no:logging", "-p", "harness.plugin", "mine", "-m", "not slow", "-v")
-    result.assert_outcomes(passed=7, deselected=2)
+    result.assert_outcomes(passed=8, deselected=2)
     result.stdout.fnmatch_lines(["*TestTiny::test_receptive_field PASSED*"])
 
 

@@ -18,8 +18,8 @@ from spec.harness.evidence.records_of import step_with
 class Frozen(nn.Conv2d):
     """A convolution whose weights are not trained."""
 
-    def __init__(self, *settings: int) -> None:
-        super().__init__(*settings, bias=False)
+    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+        super().__init__(channels_in, channels_out, kernel, bias=False)
         self.weight.requires_grad = False
 
 

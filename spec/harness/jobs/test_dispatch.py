@@ -9,8 +9,9 @@ import torch
 
 from harness.errors import HarnessError
 from harness.jobs import dispatch, engines
-from harness.jobs.job import Job, Results
+from harness.jobs.job import Job, Results, Update
 from harness.jobs.resume import Resumable
+from harness.provenance import commit
 from harness.run import Epoch, Run
 from harness.step import Step
 from spec.harness.jobs.scripted import scripted
@@ -73,7 +74,7 @@ def test_each_seed_is_a_job_with_all_that_it_needs(tmp_path: Path, shown: list[t
     assert [(job.step, job.seeds, job.epochs, job.checkpoint, job.trainer) for job in engine.jobs] == [
         (Plain, (seed,), 2, None, "native") for seed in (0, 2)
     ]
-    assert all(job.head == dispatch.commit() for job in engine.jobs)
+    assert all(job.head == commit() for job in engine.jobs)
     assert [(run.seed, run.accuracies()) for run in runs] == [(0, (99.1, 99.1)), (2, (99.3, 99.3))]
     assert shown == [(0, 1), (2, 1), (0, 2), (2, 2)]
     assert engine.closed
@@ -131,7 +132,12 @@ def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(engines, "work", lambda job, data: made.append(job.trainer) or scripted(*ACCURACIES)(job, data))
+
+    def work(job: Job, data: object) -> Iterator[Update]:
+        made.append(job.trainer)
+        yield from scripted(*ACCURACIES)(job, data)
+
+    monkeypatch.setattr(engines, "work", work)
     shown: list[tuple[type[Step], int, Epoch]] = []
     whole = dispatch.run_here(Plain, iter([2, 0]), CPU, folder=tmp_path, data=images())
     assert [(run.seed, len(run.epochs)) for run in whole] == [(2, 4), (0, 4)]

@@ -28,6 +28,11 @@ def points(*accuracies: float, size: int = 1000) -> list[plots.Point]:
     ]
 
 
+def lines(axes: Axes) -> list[Any]:
+    """The lines of an axes, marks among them."""
+    return list(axes.lines)
+
+
 def texts(axes: Axes) -> list[str]:
     """The labels of an axes."""
     return [text.get_text() for text in axes.texts]
@@ -58,8 +63,8 @@ def test_the_axis_of_a_curve_spans_its_later_two_thirds_and_the_goal() -> None:
 def test_one_run_has_no_band_and_the_goal_has_a_line() -> None:
     [axes] = plots.curves([[99.0] * 3], [[98.0] * 3], 1, None).axes
     assert list(axes.collections) == []
-    assert [99.4, 99.4] in [list(line.get_ydata()) for line in axes.lines]
-    styles = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert [99.4, 99.4] in [list(line.get_ydata()) for line in lines(axes)]
+    styles = {line.get_label(): line.get_linestyle() for line in lines(axes)}
     assert (styles["train"], styles["test"]) == ("--", "-")
 
 
@@ -67,16 +72,16 @@ def test_a_point_with_an_interval_is_filled_and_one_run_is_hollow() -> None:
     several, one = points(99.3, 99.5)
     one = plots.Point(one.step, one.parameters, Interval(one.accuracy))
     [axes] = plots.frontier([several, one]).axes
-    marks = {line.get_xdata()[0]: line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "o"}
+    marks = {line.get_xdata()[0]: line.get_markerfacecolor() for line in lines(axes) if line.get_marker() == "o"}
     assert marks == {several.parameters: plots.LADDERS[0], one.parameters: "none"}
-    intervals = [line.get_ydata() for line in axes.lines if list(line.get_xdata()) == [several.parameters] * 2]
+    intervals = [line.get_ydata() for line in lines(axes) if list(line.get_xdata()) == [several.parameters] * 2]
     assert [list(each) for each in intervals] == [pytest.approx([99.2, 99.4])]
-    assert not [line for line in axes.lines if list(line.get_xdata()) == [one.parameters] * 2]
+    assert not [line for line in lines(axes) if list(line.get_xdata()) == [one.parameters] * 2]
 
 
 def test_the_frontier_is_drawn_in_steps_on_to_the_right() -> None:
     [axes] = plots.frontier(points(99.3, 99.1, 99.5)).axes
-    [line] = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    [line] = [line for line in lines(axes) if line.get_drawstyle() == "steps-post"]
     assert list(line.get_xdata()) == [1000, 3000, 1e9]
     assert list(line.get_ydata()) == [99.3, 99.5, 99.5]
 

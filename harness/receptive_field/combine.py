@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.receptive_field.boxes import Field, Sources, centred, field, picked, uncounted
 from harness.receptive_field.field_map import FieldMap, compressed, laid_along, settled, usual_dim
-from harness.receptive_field.lattice import Lattice, Window
+from harness.receptive_field.lattice import Lattice, Window, strided
 from harness.receptive_field.sums import mixed
 
 
@@ -124,13 +124,15 @@ def windowed(
 
     """
     dims = _assigned(value, sorted(windows))
-    for axis, dim in (*dims.items(), *dims.items()):  # twice, because settling one axis may free a dimension
+    moving = {dim for dim, window in windows.items() if window != strided(0, 1) or shape[dim] != value.shape[dim]}
+    sliding = {axis: dim for axis, dim in dims.items() if dim in moving}
+    for axis, dim in (*sliding.items(), *sliding.items()):  # twice, because settling one axis may free a dimension
         value = settled(value, axis, dim)
     if mixing is not None:
         value = mixed(value, [1], *mixing)
-    for axis, dim in dims.items():
+    for axis, dim in sliding.items():
         value = _slid(value, axis, dim, windows[dim], shape[dim])
-    for dim in set(windows) - set(dims.values()):
+    for dim in moving - set(dims.values()):
         value = gathered(value, dim, [windows[dim].inside(output) for output in range(shape[dim])])
     return replace(value, shape=shape, windows={axis: windows[dim] for axis, dim in dims.items()})
 

@@ -152,8 +152,8 @@ class Lattice:
 
     @cached_property
     def has_stride(self) -> bool:
-        """Whether the jump means anything: units follow a rule, and do not all read the whole axis."""
-        return not self.listed and self.whole != (1 << len(self.clipped)) - 1
+        """Whether the jump means anything: units follow a rule, and do not all read the whole axis or nothing."""
+        return not self.listed and self.whole != sum(1 << unit for unit, mask in enumerate(self.clipped) if mask)
 
     @cached_property
     def is_empty(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from harness.receptive_field import lattice, operations
 from harness.receptive_field.combine import merged, windowed
@@ -28,6 +29,9 @@ def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Elements move and none is computed, so the operation itself is applied to their labels."""
     if len(call.values) != 1:
         raise NoRuleError(f"{call.function} with indices computed from the input")
+    constants = tree_leaves(call.arguments, is_leaf=lambda leaf: isinstance(leaf, FieldMap))
+    if any(isinstance(leaf, Tensor) and leaf.is_meta for leaf in constants):
+        raise NoRuleError(f"{call.function} with indices that have no data, as in a model on the meta device")
     (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, FieldMap))
 
     def moves(output: int) -> Callable[[Tensor], Tensor]:

@@ -60,11 +60,7 @@ def read(step: type[Step]) -> Record | None:
 def read_file(path: Path, step: type[Step]) -> Record:
     """The record in a file, wherever it is; HarnessError if it is no record of that step."""
     try:
-<<<<<<< HEAD
-        return _record(step, step.id, files.read(path))  # type: ignore[arg-type]  # a class can be hashed
-=======
         return _record(step, step.id, files.read(path))  # type: ignore[arg-type]  # a class is hashable
->>>>>>> suite
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is not a record of {step.id}: {error}") from error
 

@@ -104,7 +104,8 @@ def compressed(labels: Tensor) -> Tensor:
         if labels.shape[dim] > 1:
             first = labels.narrow(dim, 0, 1)
             if labels.stride(dim) == 0 or (
-                torch.equal(first, labels.narrow(dim, 1, 1)) and bool((labels == first).all())  # in most cases it ends here
+                torch.equal(first, labels.narrow(dim, 1, 1))
+                and bool((labels == first).all())  # in most cases it ends here
             ):
                 labels = first
     return labels

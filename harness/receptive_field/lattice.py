@@ -305,6 +305,10 @@ def _wrapped(places: list[int], length: int) -> Window | None:
     middle = len(places) // 2
     step = (places[middle] - places[middle - 1] + length // 2) % length - length // 2
     start = places[middle] - middle * step
-    if step == 0 or len(places) > 3 * length or any((place - start - i * step) % length for i, place in enumerate(places)):
+    if (
+        step == 0
+        or len(places) > 3 * length
+        or any((place - start - i * step) % length for i, place in enumerate(places))
+    ):
         return None
     return Window(((start,),), step, 1, -start, Fraction(step), tuple((place,) for place in places))

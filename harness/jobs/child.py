@@ -21,6 +21,11 @@ def pickled(value: Any) -> bytes:
     return bytes(ForkingPickler.dumps(value))
 
 
+def unpickled(raw: bytes) -> Any:
+    """The value that `pickled` made bytes of; raises whatever loading it raises."""
+    return ForkingPickler.loads(raw)
+
+
 class Child:
     """A process that runs `function(connection, *arguments)`, as the process that started it sees it."""
 

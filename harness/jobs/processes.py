@@ -4,7 +4,6 @@ A worker receives the data once and then one job after the other. While it compu
 one that stands still, stopped by a signal or waiting for a lock for ever, is found and ended like one that died.
 """
 
-import pickle
 import signal
 import time
 from collections import deque
@@ -18,7 +17,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError, foreign
-from harness.jobs.child import Child, pickled
+from harness.jobs.child import Child, pickled, unpickled
 from harness.jobs.job import Job, Results
 from harness.jobs.worker import work
 from harness.provenance import provenance
@@ -137,7 +136,7 @@ def _serve(connection: Connection, device: str, period: float) -> None:
             with heartbeat(connection, period) as send:
                 try:
                     with foreign("loading it"):
-                        job = pickle.loads(raw)
+                        job = unpickled(raw)
                         data = data or MNIST.of_arrays(arrays).to(device)
                     for update in work(job, data):
                         send(update)

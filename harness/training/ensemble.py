@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
-from harness.errors import foreign
+from harness.errors import ForeignError, described, foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
@@ -222,8 +222,10 @@ def refusal(step: type[Step], device: torch.device) -> str | None:
             for trainer in (stack, *each):
                 trainer.train_epoch()
             found = stack.test()
-        except Exception as error:  # whatever torch or somebody's network says to being stacked
-            return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        except ForeignError as error:
+            return error.what
+        except Exception as error:  # whatever torch says to being stacked
+            return described(error)
     expected = [trainer.test()[0].loss for trainer in each]
     if any(abs(one.loss - loss) > _ROUNDING * abs(loss) for one, loss in zip(found, expected, strict=True)):
         return "it computes something else in a stack than alone"

@@ -110,7 +110,7 @@ PARTS: list[tuple[str, Callable[..., Any], str]] = [
 ]
 MODELS: list[tuple[Any, str]] = [(network(part, act), message) for part, act, message in PARTS]
 MODELS += [(dict, "its model is dict, which is not a torch.nn.Module")]
-MODELS += [(Empty, "the model has no parameters that could be trained")]
+MODELS += [(Empty, "the model has no parameters to train")]
 CASES = [(step(number, model), message) for number, (model, message) in enumerate(MODELS)]
 
 

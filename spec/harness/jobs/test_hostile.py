@@ -286,6 +286,8 @@ def test_a_run_file_without_its_end_is_read_as_far_as_it_goes(tmp_path: Path) ->
 
 UNSAFE = {"pickle", "marshal", "shelve", "dill", "joblib"}
 RUNS_CODE = {"eval", "exec", "compile", "os.system", "torch.load", "numpy.load", "np.load", "torch.jit.load"}
+ASKED_FOR = ROOT / "harness" / "review" / "target.py"
+"""Runs a script or a notebook that its user names, as `python script.py` would: code, and no data."""
 
 
 def dotted(node: ast.expr) -> str:
@@ -303,7 +305,7 @@ def test_nothing_is_unpickled_and_no_data_is_executed(folder: str) -> None:
                 names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
                 assert not names & UNSAFE, f"{path}:{node.lineno}"
             if isinstance(node, ast.Call):
-                assert dotted(node.func) not in RUNS_CODE, f"{path}:{node.lineno}"
+                assert dotted(node.func) not in RUNS_CODE or path == ASKED_FOR, f"{path}:{node.lineno}"
                 assert not any(keyword.arg == "shell" for keyword in node.keywords), f"{path}:{node.lineno}"
 
 

@@ -55,7 +55,7 @@ def test_a_project_passes_its_checks_and_has_all_verbs(homework: Path) -> None:
     run("harness", "new", "my-net", "--from", "homework.py")
     run("harness", "new", "my-net/my_net", "wider", "--follows", "first")
     project = homework / "my-net"
-    assert "14 passed" in run("pytest", "-q", "-m", "not slow", "-p", "no:randomly", folder=project)
+    assert "16 passed" in run("pytest", "-q", "-m", "not slow", "-p", "no:randomly", folder=project)
     assert [line.split()[:2] for line in run("harness", "show", folder=project).splitlines()] == [
         ["my_net/first", "270"],
         ["my_net/wider", "270"],

@@ -386,4 +386,4 @@ def test_a_file_that_cannot_be_written_is_one_line(
 ) -> None:
     monkeypatch.setattr(report, "html", lambda specs, images: "")
     assert main(["report", "-o", str(tmp_path)]) == 2
-    assert re.fullmatch(rf".*report: error: cannot write {tmp_path}: Is a directory; .*\n", capsys.readouterr().err)
+    assert re.fullmatch(rf".*report: error: cannot write {tmp_path}: it is not a file; .*\n", capsys.readouterr().err)

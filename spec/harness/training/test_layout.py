@@ -166,7 +166,7 @@ def test_ghosts_train_as_in_plain_torch_and_one_seed_after_the_other(data: MNIST
     ("model", "why"),
     [
         (Ghosts, "GhostBatchNorm has a train() of its own"),
-        (Dropping, "RuntimeError: vmap: called random operation"),
+        (Dropping, "its forward pass raised RuntimeError: vmap: called random operation"),
         (Remembering, "it computes something else in a stack than alone"),
     ],
 )

@@ -236,7 +236,7 @@ def test_processes_that_start_together_build_once(source: Path, tmp_path: Path, 
     processes = [started(source), started(source)]
     until(lambda: log.exists() and log.read_text().count(" -E ") == 2)
     (tmp_path / "go").touch()
-    (first, _), (second, _) = (process.communicate(timeout=60) for process in processes)
+    (first, _), (second, _) = (process.communicate(timeout=240) for process in processes)
     assert first.startswith("Library(")
     assert first == second
     assert compiled(log) == 1
@@ -256,7 +256,7 @@ def test_after_a_build_that_was_interrupted_the_next_succeeds(
     process = started(source)
     until(lambda: child.exists() and child.read_text())
     process.send_signal(signum)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     compiler = int(child.read_text())
     if signum == signal.SIGINT:
         assert "KeyboardInterrupt" in errors

@@ -60,5 +60,5 @@ class TestSkeleton(StepSpec):
         "ends in global-average then conv1x1 then conv1x1": "supported",
         "has 5 dropout": "supported",
         "drops 0 % in 0 places": "supported",
-        "expand_squeeze/s7_file3 improves on expand_squeeze/s7_file3@batch512": "undecided",
+        "expand_squeeze/s7_file3 improves on expand_squeeze/s7_file3@batch512": "supported",
     }

@@ -56,9 +56,11 @@ def _model(name: str) -> nn.Module:
 
     factory = find(name).model if "/" in name else _imported(name)
     try:
-        model = factory()
+        model = factory if isinstance(factory, nn.Module) else factory()
     except TypeError as error:
-        raise HarnessError(f"{name} cannot be called without arguments: {error}") from error
+        raise HarnessError(f"{name} cannot be called without arguments: {_first_line(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise HarnessError(f"{name} cannot be built: {type(error).__name__}: {_first_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise HarnessError(f"{name} gives {type(model).__name__}, which is not a torch.nn.Module")
     return model
@@ -69,14 +71,21 @@ def _imported(name: str) -> Any:
     path, _, attribute = name.rpartition(".")
     if not path:
         raise HarnessError(f"no step and no importable callable is named {name!r}; {nearest(name, list(steps()))}")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise HarnessError(f"{name!r} is neither a step nor a dotted name such as torchvision.models.resnet18")
     try:
         module = importlib.import_module(path)
-    except (ImportError, ValueError) as error:
-        raise HarnessError(f"{name!r} is not a step, and {path!r} cannot be imported: {error}") from error
-    found = getattr(module, attribute, None)
+        found = getattr(module, attribute, None)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {_first_line(error)}" if not isinstance(error, ImportError) else error
+        raise HarnessError(f"{name!r} is not a step, and {path!r} cannot be imported: {reason}") from error
     if not callable(found):
         raise HarnessError(f"{path} has no callable {attribute!r}; {nearest(attribute, dir(module))}")
     return found
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def _as_json(field: ReceptiveField) -> dict[str, Any]:

@@ -164,9 +164,7 @@ def prefixes(value: FieldMap, dim: int) -> FieldMap:
                 boxes.append(replace(box, lattices=tuple(lattices)))
         fields.append(field(boxes))
     windows = {axis: replace(strided(0, 1), kernel=value.units(axis)) for axis in value.axes if dim in value.dims(axis)}
-    return FieldMap(
-        value.shape, tuple(fields), kinds.rows, tuple(part.labels for part in read), value.aligned, windows
-    )
+    return FieldMap(value.shape, tuple(fields), kinds.rows, tuple(part.labels for part in read), value.aligned, windows)
 
 
 def _read_up_to(terms: _Terms, groups: Tensor, dim: int, units: int) -> _Read:

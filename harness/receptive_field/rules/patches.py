@@ -29,9 +29,7 @@ def fold(call: Call) -> FieldMap:
     source = call.value("self")
     kernel, sizes, paddings = call["kernel_size"], call["output_size"], call["padding"]
     steps = list(zip(kernel, call["dilation"], call["stride"], strict=True))
-    patches = [
-        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, (k, d, s) in zip(sizes, paddings, steps, strict=True)
-    ]
+    patches = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, (k, d, s) in zip(sizes, paddings, steps, strict=True)]
     columns = rearranged(source, lambda labels: labels.reshape(-1, call.shapes[0][-3], *kernel, *patches))
     covering = [
         [[(i, (o + p - i * d) // s) for i in range(k) if (o + p - i * d) % s == 0] for o in range(n)]

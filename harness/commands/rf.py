@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `rf`."""
-    parser.add_argument("model", metavar="MODEL", help="a step id, or a callable such as torchvision.models.resnet18")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a step id, file.py:Class, or a callable such as torchvision.models.resnet18"
+    )
     parser.add_argument(
         "--input-size",
         nargs="+",
@@ -53,9 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _model(name: str) -> nn.Module:
     from torch import nn
 
+    from harness.review import load
+
+    if ":" in name or name.endswith((".py", ".ipynb")):
+        return load(name)()
     factory = find(name).network if "/" in name else _imported(name)
     with foreign("its constructor", name):
-        model = factory()
+        model = factory if isinstance(factory, nn.Module) else factory()
     if not isinstance(model, nn.Module):
         raise HarnessError(f"{name} gives {type(model).__name__}, which is not a torch.nn.Module")
     return model
@@ -68,6 +74,8 @@ def _imported(name: str) -> Any:
         raise HarnessError(f"{name!r} is not a dotted name in full, such as torchvision.models.resnet18")
     if not path:
         raise HarnessError(f"no step and no importable callable is named {name!r}; {nearest(name, list(steps()))}")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise HarnessError(f"{name!r} is neither a step nor a dotted name such as torchvision.models.resnet18")
     with foreign("its import", path):
         module = importlib.import_module(path)
         found = getattr(module, attribute, None)

@@ -155,14 +155,14 @@ def receptive_field(
 
 def _target(graph: Graph, at: str | None) -> Ref:
     """The tensor that `at` names."""
-    if at is None:
-        outputs = graph.outputs
-        if not outputs:
-            raise HarnessError("the model returns no tensor that depends on its input")
-        if len(outputs) > 1:
-            names = " or ".join(map(repr, outputs))
-            raise HarnessError(f"the model returns {len(outputs)} tensors: say which with at={names}")
-        return next(iter(outputs.values()))
+    parts = graph.parts.get("output" if at is None else at, {})
+    if at is None and not parts:
+        raise HarnessError("the model returns no tensor that depends on its input")
+    if len(parts) > 1 and at not in graph.names:
+        names, whose = " or ".join(map(repr, parts)), "the model" if at is None else at
+        raise HarnessError(f"{whose} returns {len(parts)} tensors: say which with at={names}")
+    if at is None or (parts and at not in graph.names):
+        return next(iter(parts.values()))
     underscored = {name.replace(".", "_"): ref for name, ref in graph.names.items()}
     ref = graph.names.get(at, underscored.get(at))
     if ref is None:

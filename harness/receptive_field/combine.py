@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from harness.receptive_field.boxes import Field, Sources, centred, field, picked, uncounted
+from harness.receptive_field.boxes import Field, Sources, centred, field, jumps, picked, uncounted
 from harness.receptive_field.field_map import FieldMap, compressed, laid_along, settled, usual_dim
 from harness.receptive_field.lattice import Lattice, Window, strided
 from harness.receptive_field.sums import mixed
@@ -76,9 +76,7 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
-            listed = any(len(set(units)) < len(units) for units in sources)
-            left = [picked(boxes, axis, sources[0], listed) for boxes in left]
-            right = [picked(boxes, axis, sources[1], listed) for boxes in right]
+            left, right = _renumbered(left, right, axis, sources)
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
@@ -89,6 +87,22 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         tuple(places),
         one.aligned and other.aligned and all(centred(pair) for pair in together),
     )
+
+
+def _renumbered(
+    left: list[Field], right: list[Field], axis: int, sources: tuple[Sources, Sources]
+) -> tuple[list[Field], list[Field]]:
+    """Fields whose units are pairs of units: in the order of one side if that has each unit once, and listed if not."""
+    alone = [len(set(units)) == len(units) for units in sources]
+    first, other = (
+        [picked(boxes, axis, units, not any(alone)) for boxes in fields]
+        for fields, units in zip((left, right), sources, strict=True)
+    )
+    if alone == [True, False] and jumps(other, axis) - jumps(first, axis):
+        other = [picked(boxes, axis, sources[1], listed=True) for boxes in right]
+    if alone == [False, True] and jumps(first, axis) - jumps(other, axis):
+        first = [picked(boxes, axis, sources[0], listed=True) for boxes in left]
+    return first, other
 
 
 def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
@@ -163,9 +177,12 @@ def gathered(value: FieldMap, dim: int, sources: Sources) -> FieldMap:
 
 
 def _assigned(value: FieldMap, dims: Sequence[int]) -> dict[int, int]:
-    """The dimension of an operation along which each axis of the input runs alone, so that its units can slide."""
+    """The dimension of an operation along which each axis of the input runs alone, so that its units can slide.
+
+    They cannot where parts of an axis are apart as samples, such as windows.
+    """
     found: dict[int, int] = {}
-    for axis in value.axes:
+    for axis in (axis for axis in value.axes if 0 not in value.dims(axis) or 0 in dims):
         own = [dim for dim in dims if dim in value.dims(axis)]
         usual = usual_dim(value, axis)
         others = {dim for other in value.axes if other != axis for dim in value.dims(other)}

@@ -70,7 +70,8 @@ class FieldMap:
 
     def size(self, axis: int) -> int:
         """The largest extent of an interior unit."""
-        return max(map(hull, extents(self.united(), axis, self.units(axis))), default=0)
+        boxes = tuple(box for boxes in self.fields for box in boxes)
+        return max(map(hull, extents(boxes, axis, self.units(axis))), default=0)
 
     def jump(self, axis: int) -> Fraction | None:
         """Input pixels between neighbouring units, or None where paths disagree."""
@@ -178,10 +179,16 @@ def _length(value: FieldMap, axis: int) -> int:
     return max((len(box[axis].clipped) for boxes in value.fields for box in boxes), default=0)
 
 
-def finished(value: FieldMap) -> FieldMap:
-    """The map with its units in order along every axis, ready for a summary; a flattened map keeps its units."""
+def finished(value: FieldMap, homes: Mapping[int, int] | None = None) -> FieldMap:
+    """The map with its units in order along every axis, ready for a summary; a flattened map keeps its units.
+
+    Args:
+        value: any map.
+        homes: the dimension of each axis in maps beside this one, for an axis along which it has one unit.
+
+    """
     for axis in (*value.axes, *value.axes):  # twice, because settling one axis may free a dimension for another
-        home = _home(value, axis)
+        home = _home(value, axis, homes or {})
         if home is not None:
             value = settled(value, axis, home)
         elif not value.dims(axis) and _length(value, axis) > 1:
@@ -192,12 +199,17 @@ def finished(value: FieldMap) -> FieldMap:
     return value
 
 
-def _home(value: FieldMap, axis: int) -> int | None:
+def _home(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
     """The dimension that an axis has for itself, if there is one."""
     dims, usual = value.dims(axis), usual_dim(value, axis)
+    if 0 in dims[:-1]:
+        return None  # parts of the axis are apart as samples, such as windows
     others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
-    if usual is not None and usual not in others and (usual in dims or not set(dims) - {1}):
-        return usual
+    if not dims and axis in homes and homes[axis] not in others:
+        return homes[axis]
+    if usual is not None and usual not in others and (usual in dims or not dims):
+        channels_last = not dims and any(value.dims(other) not in ([], [2 + other]) for other in value.axes)
+        return None if channels_last else usual
     return dims[0] if len(dims) == 1 and dims[0] not in others else None
 
 
@@ -231,7 +243,8 @@ def assembled(
         return compressed(move([part.expand(shape) for part, shape in zip(labels, shapes, strict=True)]))
 
     if not _pieces(values, along):
-        values = [finished(value) for value in values]
+        homes = {a: value.dims(a)[0] for value in values for a in value.axes if len(value.dims(a)) == 1}
+        values = [finished(value, homes) for value in values]
     model = next((value for value in values if any(value.fields)), values[0])
     values = [value if any(value.fields) else _labelled_as(model, value, along) for value in values]
     kinds: list[Field] = []
@@ -247,7 +260,7 @@ def assembled(
     aligned = all(value.aligned for value in values) and centred(kinds)
     whole = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, aligned, {}))
     for axis in whole.axes:
-        home = _home(whole, axis)
+        home = _home(whole, axis, {})
         if home is not None and home in varying(whole.kinds):
             whole = settled(whole, axis, home)
     return whole

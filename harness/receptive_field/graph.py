@@ -50,11 +50,14 @@ class Node:
 
 @dataclass
 class Graph:
-    """The nodes in the order in which they ran, the input first, and the names of their tensors."""
+    """The nodes in the order in which they ran, the input first, and the names of their tensors.
+
+    `parts` has, by its name, the tensors that each call of a module returned, and those of the model as "output".
+    """
 
     nodes: list[Node]
     names: dict[str, Ref]
-    outputs: dict[str, Ref]
+    parts: dict[str, dict[str, Ref]]
 
     def live(self, target: Ref) -> list[int]:
         """The nodes on a path to `target`, in order; any other node is dead."""

@@ -135,7 +135,7 @@ class Lattice:
     of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
     and `whole` a mask of the units that read all of it because an operation combined all units of a map. Where units
     follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of them, units
-    beyond the ends read nothing, and the jump is 0.
+    beyond the ends read nothing, the jump is 0, and `advance` is the least that it can be once they follow a rule again.
     """
 
     clipped: tuple[int, ...]
@@ -145,7 +145,7 @@ class Lattice:
     whole: int = 0
     listed: bool = False
 
-    @property
+    @cached_property
     def jump(self) -> Fraction:
         """Input pixels from one unit to the next, averaged over a period."""
         return Fraction(0 if self.listed else self.advance, len(self.reaches))
@@ -207,8 +207,9 @@ class Lattice:
         if window is not None:
             return self.through(window, len(sources))
         units = tuple(reduce(union, map(self.reach, group), NOTHING) for group in sources)
-        pattern = None if listed else (units, self.length) if len(units) == 1 else _pattern(units)
-        result = self._reading(sources, *(pattern or (units, 0)))
+        least = self.advance if self.listed else floor(abs(self.jump))
+        pattern = None if listed else (units, self.length) if len(units) == 1 else _pattern(units, least)
+        result = self._reading(sources, *(pattern or (units, least)))
         return replace(result, listed=pattern is None)
 
     def joined(self, other: Lattice) -> Lattice:
@@ -235,11 +236,10 @@ class Lattice:
         """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
-        if not self.covers_inside(other):
-            return False
         if other.listed:
-            return all(_contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
-        if self.jump != other.jump:
+            alike = all(_contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
+            return alike and self.covers_inside(other)
+        if self.jump != other.jump or not _contains(self.reach(0), other.reach(0)) or not self.covers_inside(other):
             return False
         if len(self.reaches) == len(other.reaches):
             return all(map(_contains, self.reaches, other.reaches))
@@ -258,13 +258,13 @@ def pixels(length: int) -> Lattice:
     return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1, length, int(length == 1))
 
 
-def _pattern(units: Sequence[Reach]) -> tuple[tuple[Reach, ...], int] | None:
-    """The reaches and the advance of the shortest pattern in which units come at least twice, if there is one."""
+def _pattern(units: Sequence[Reach], least: int) -> tuple[tuple[Reach, ...], int] | None:
+    """The reaches and the advance of the shortest pattern that comes at least twice, with at least that jump."""
     first = next((unit for unit, (_, mask) in enumerate(units) if mask), len(units))
     for period in range(1, min(len(units) // 2, len(units) - first - 1) + 1):
         step = units[first + period][0] - units[first][0]
         pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
-        if step and all(_shifted(a, -step) == b for a, b in pairs):
+        if abs(step) >= max(1, least * period) and all(_shifted(a, -step) == b for a, b in pairs):
             return tuple(units[:period]), step
     return None
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -36,6 +37,8 @@ class _Functions(TorchFunctionMode):
         if func is Tensor.data.__get__:  # type: ignore[attr-defined]
             return args[0].detach()
         self.name = getattr(func, "__name__", str(func)).strip("_")
+        if self.name in ("getitem", "setitem"):
+            args = (args[0], _with_data(args[1]), *args[2:])
         named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
         if self.name == "pad" and named.get("mode") == "circular":
             return _wrapped(named["input"], named["pad"])
@@ -44,6 +47,13 @@ class _Functions(TorchFunctionMode):
                 raise NoRuleError(f"{self.name} of a packed sequence, whose lengths are values, cannot be followed")
             return RECURRENT[self.name](*args)
         return func(*args, **(kwargs or {}))
+
+
+def _with_data(index: Any) -> Any:
+    """An index in which lists and arrays are tensors; torch itself would move them to the device without data."""
+    if isinstance(index, tuple):
+        return tuple(map(_with_data, index))
+    return torch.as_tensor(index, device="cpu") if isinstance(index, (list, np.ndarray)) else index
 
 
 def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
@@ -167,10 +177,10 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.no_grad(), recorder, functions:
             warnings.simplefilter("ignore")  # torch's advice on speed is irrelevant without data
-            outputs = names.outputs("output", double(image))
+            names.outputs("output", double(image))
     except HarnessError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         refused = f"{type(model).__name__} does not run on an input of {input_size}"
         called = functions.name or "forward"
@@ -180,7 +190,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
                 " models whose path and shapes do not depend on them"
             ) from error
         raise HarnessError(f"{refused}, in {called}: {reason}") from error
-    return Graph(recorder.nodes, names.all(), outputs)
+    return Graph(recorder.nodes, names.all(), names.parts)
 
 
 class _Names:
@@ -189,6 +199,7 @@ class _Names:
     def __init__(self, recorder: _Recorder) -> None:
         self.recorder = recorder
         self.refs: dict[str, Ref] = {}
+        self.parts: dict[str, dict[str, Ref]] = {}
         self.starts: list[int] = []
 
     def watch(self, path: str, module: nn.Module) -> None:
@@ -200,7 +211,7 @@ class _Names:
 
         def leave(_: nn.Module, __: Any, outputs: Any) -> None:
             self.recorder.scope.pop()
-            start, name = self.starts.pop(), _numbered(path, self.refs)
+            start, name = self.starts.pop(), _numbered(path, self.parts)
             self.outputs(name, outputs)
             ref = self.refs.get(name)
             if ref is not None and ref.node >= start and not any(module.children()):
@@ -209,12 +220,13 @@ class _Names:
         module.register_forward_pre_hook(enter)
         module.register_forward_hook(leave)
 
-    def outputs(self, name: str, outputs: Any) -> dict[str, Ref]:
+    def outputs(self, name: str, outputs: Any) -> None:
         """Name what a module returned: a tensor `name`, the parts of a dict or tuple `name.key`."""
         refs = {key: self.recorder.memory.ref(tensor) for key, tensor in _parts(name, outputs)}
-        found = {key: ref for key, ref in refs.items() if ref is not None}
-        self.refs.update(found)
-        return found
+        self.parts[name] = {
+            key if key == name else _numbered(key, self.refs): ref for key, ref in refs.items() if ref is not None
+        }
+        self.refs.update(self.parts[name])
 
     def all(self) -> dict[str, Ref]:
         """The names of modules first, then those of single operations."""

@@ -194,3 +194,20 @@ def measure(
     if first[0] == 0 or second[-1] == length - 1 or [i + stride for i in first] != second:
         return None
     return Measured(second[-1] - second[0] + 1, stride, middle[axis] * stride - second[0], len(second))
+
+
+def plain_mask(model: nn.Module, input_size: Sequence[int], index: Any) -> Tensor:
+    """The pixels (rows x columns, bool) on which `output[index]` depends, by derivatives at a random image.
+
+    The model is used as it is, with its statistics, gates and weights, so it must not hide a path: no ReLU or maximum.
+    """
+    torch.manual_seed(0)
+    image = torch.randn(1, *input_size, dtype=torch.float64, requires_grad=True)
+    output = copy.deepcopy(model).double().eval()(image)
+    (gradient,) = torch.autograd.grad(output[index].square().sum(), image)
+    return (gradient[0] != 0).any(dim=0)
+
+
+def plain_region(model: nn.Module, input_size: Sequence[int], index: Any) -> tuple[list[int], ...]:
+    """The rows and the columns on which `output[index]` depends, by derivatives at a random image."""
+    return _lines(plain_mask(model, input_size, index))

@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_map
 from harness.errors import HarnessError
 from harness.receptive_field.boxes import Field, centred, counted, extents, hull, jumps
 from harness.receptive_field.combine import alone
-from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image
+from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image, is_map
 from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.lattice import members
 from harness.receptive_field.rules.registry import Call, applied, rule_of
@@ -143,7 +143,7 @@ def receptive_field(
         values = _evaluated(node, known, size)
         for output, value in enumerate(values):
             known[Ref(index, output)] = value
-            if strict:
+            if strict and (is_map(value) or Ref(index, output) == target):
                 _check_jumps(value, node)
         layers += _rows(node, values, known)
     if target not in known:

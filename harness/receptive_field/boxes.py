@@ -105,7 +105,7 @@ def hull(reach: Reach) -> int:
 
 def centred(fields: Sequence[Field]) -> bool:
     """Whether fields have the same centre at every unit, the "alignment" of Araujo, Norris and Sim, Distill 2019."""
-    present = [left for boxes in fields if (left := counted(boxes))]
+    present = [read for boxes in fields if (read := counted(boxes))]
     for one, other in pairwise(present):
         for axis in range(len(one[0].lattices)):
             jumps = {box[axis].jump for box in (*one, *other)}

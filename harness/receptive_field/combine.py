@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.receptive_field.boxes import Field, Sources, centred, field, jumps, picked, uncounted
-from harness.receptive_field.field_map import FieldMap, compressed, laid_along, settled, usual_dim
+from harness.receptive_field.field_map import FieldMap, compressed, is_map, laid_along, settled, usual_dim
 from harness.receptive_field.lattice import Lattice, Window, strided
 from harness.receptive_field.sums import mixed
 
@@ -20,9 +20,9 @@ def merged(values: Sequence[FieldMap], shape: torch.Size) -> FieldMap:
     Maps whose labels vary along different dimensions stay beside each other.
     """
     parts: list[FieldMap] = []
-    for value in (_broadcast(term, shape) for value in values for term in value.terms):
-        place = next((i for i, part in enumerate(parts) if _is_alike(part, value)), len(parts))
-        parts[place:] = [_pair(parts[place], value), *parts[place + 1 :]] if place < len(parts) else [value]
+    for term in (_broadcast(term, shape) for value in values for term in value.terms):
+        place = next((i for i, part in enumerate(parts) if _is_alike(part, term)), len(parts))
+        parts[place:] = [_pair(parts[place], term), *parts[place + 1 :]] if place < len(parts) else [term]
     return replace(parts[0], beside=tuple(parts[1:]), windows={} if len(values) > 1 else None)
 
 
@@ -76,7 +76,7 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
-            left, right = _renumbered(left, right, axis, sources)
+            left, right = _renumbered((left, right), axis, sources, is_map(one) and is_map(other))
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
@@ -89,20 +89,23 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
     )
 
 
-def _renumbered(
-    left: list[Field], right: list[Field], axis: int, sources: tuple[Sources, Sources]
-) -> tuple[list[Field], list[Field]]:
-    """Fields whose units are pairs of units: in the order of one side if that has each unit once, and listed if not."""
-    alone = [len(set(units)) == len(units) for units in sources]
-    first, other = (
-        [picked(boxes, axis, units, not any(alone)) for boxes in fields]
-        for fields, units in zip((left, right), sources, strict=True)
-    )
-    if alone == [True, False] and jumps(other, axis) - jumps(first, axis):
-        other = [picked(boxes, axis, sources[1], listed=True) for boxes in right]
-    if alone == [False, True] and jumps(first, axis) - jumps(other, axis):
-        first = [picked(boxes, axis, sources[0], listed=True) for boxes in left]
-    return first, other
+def _renumbered(sides: Sequence[list[Field]], axis: int, sources: Sequence[Sources], maps: bool) -> list[list[Field]]:
+    """The fields of two maps whose units are pairs of units now.
+
+    Pairs have the order of a side that has each unit once; the other side is listed if it has another jump then. In
+    maps both sides may have their own jumps, which disagree; elsewhere that means nothing.
+    """
+    once = [len(set(units)) == len(units) for units in sources]
+    result = [
+        [picked(boxes, axis, units, listed=not any(once)) for boxes in fields]
+        for fields, units in zip(sides, sources, strict=True)
+    ]
+    if len(jumps([*result[0], *result[1]], axis)) < 2 or (maps and all(once)):
+        return result
+    for side, natural in enumerate(once):
+        if not natural or all(once):
+            result[side] = [picked(boxes, axis, sources[side], listed=True) for boxes in sides[side]]
+    return result
 
 
 def _spread(boxes: Field, axis: int, same: FieldMap, many: FieldMap) -> Field:
@@ -163,7 +166,8 @@ def gathered(value: FieldMap, dim: int, sources: Sources) -> FieldMap:
     def chosen(labels: Tensor) -> Tensor:
         if labels.shape[dim] == 1:
             return labels.unsqueeze(dim)
-        return labels.index_select(dim, index.clamp(0, length - 1).flatten()).unflatten(dim, (outputs, most))
+        picked: Tensor = labels.index_select(dim, index.clamp(0, length - 1).flatten())
+        return picked.reshape(*picked.shape[:dim], outputs, most, *picked.shape[dim + 1 :])
 
     kinds, fields = chosen(value.kinds), value.fields
     if outside.any():

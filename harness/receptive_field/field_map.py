@@ -218,6 +218,11 @@ def usual_dim(value: FieldMap, axis: int) -> int | None:
     return 2 + axis if len(value.shape) == 2 + len(value.axes) else None
 
 
+def is_map(value: FieldMap) -> bool:
+    """Whether every axis runs along its usual dimension alone, so that neighbours in the tensor are neighbours."""
+    return all(set(value.dims(axis)) <= {usual_dim(value, axis)} for axis in value.axes)
+
+
 def laid_along(labels: Tensor, dim: int, ndim: int) -> Tensor:
     """Labels that vary along one of `ndim` dimensions."""
     return labels.reshape([-1 if d == dim else 1 for d in range(ndim)])

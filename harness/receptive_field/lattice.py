@@ -135,7 +135,8 @@ class Lattice:
     of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
     and `whole` a mask of the units that read all of it because an operation combined all units of a map. Where units
     follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of them, units
-    beyond the ends read nothing, the jump is 0, and `advance` is the least that it can be once they follow a rule again.
+    beyond the ends read nothing, the jump is 0, and `advance` is the least that it can be once they follow a rule
+    again.
     """
 
     clipped: tuple[int, ...]
@@ -174,7 +175,7 @@ class Lattice:
     def spans(self, unit: int, jump: Fraction) -> bool:
         """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
         gaps = f"{self.clipped[unit]:0{self.length}b}".split("1")
-        return max(map(len, gaps)) < max(1, abs(jump))
+        return max(map(len, gaps)) < max(Fraction(1), abs(jump))
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""

@@ -69,7 +69,7 @@ def _tensor(value: Tensor) -> Tensor:
 
 def _is_plain(value: Any) -> bool:
     """Whether an object consists of its attributes and leaves copying to Python."""
-    kind = type(value)
+    kind: Any = type(value)
     if isinstance(value, (type, ModuleType)) or kind.__new__ is not object.__new__ or hasattr(kind, "__del__"):
         return False
     default = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__

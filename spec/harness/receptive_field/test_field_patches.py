@@ -22,7 +22,7 @@ def blocks(_: Any, x: Tensor) -> Tensor:
 
 
 def box(padding: int) -> nn.Module:
-    def forward(m: Any, x: Tensor) -> Tensor:
+    def forward(m: Any, x: Tensor) -> Any:
         n, c, h, w = x.shape
         return m.patches(x).view(n, c, 9, h - 2 + 2 * padding, w - 2 + 2 * padding).sum(2)
 
@@ -30,7 +30,7 @@ def box(padding: int) -> nn.Module:
 
 
 def involution() -> nn.Module:
-    def forward(m: Any, x: Tensor) -> Tensor:
+    def forward(m: Any, x: Tensor) -> Any:
         n, c, h, w = x.shape
         return (m.patches(x).view(n, c, 9, h, w) * m.kernel(x).view(n, 1, 9, h, w)).sum(2)
 
@@ -40,7 +40,7 @@ def involution() -> nn.Module:
 def folded(out: int, kernel: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1, mix: bool = True) -> nn.Module:
     """Patches, a linear layer over each of them (or a gate that mixes nothing), and back into a map."""
 
-    def forward(m: Any, x: Tensor) -> Tensor:
+    def forward(m: Any, x: Tensor) -> Any:
         columns = m.patches(x)
         columns = m.linear(columns.transpose(1, 2)).transpose(1, 2) if mix else columns * 2
         return F.fold(columns, x.shape[2:], kernel, dilation, padding, stride)
@@ -83,7 +83,7 @@ class TestUnfold:
     ) -> None:
         like = conv(kernel, stride, padding, dilation)
 
-        def forward(m: Any, x: Tensor) -> Tensor:
+        def forward(m: Any, x: Tensor) -> Any:
             summed: Tensor = m.linear(m.patches(x).transpose(1, 2)).transpose(1, 2)
             return summed.unflatten(2, like(x).shape[2:])
 
@@ -117,7 +117,7 @@ class TestFold:
         ids=str,
     )
     def test_agrees_with_the_gradient(self, numbers: tuple[Any, ...], mix: bool) -> None:
-        agrees(folded(1, *numbers, mix=mix), (1, 9, 9))
+        agrees(folded(1, *numbers, mix=mix), (1, 9, 9))  # type: ignore[misc]
 
     def test_overlapping_patches_read_the_patches_around_them(self) -> None:
         field = receptive_field(nn.Sequential(folded(1, 3, 1, 1), conv(3)), (1, 28, 28))
@@ -203,7 +203,7 @@ class TestRearranged:
     def places(net: nn.Module) -> set[tuple[tuple[int, ...], ...]]:
         """The rows and columns that each element of the output depends on."""
         oracle = gradient_field(net, (1, 8, 12))
-        found = set()
+        found: set[tuple[tuple[int, ...], ...]] = set()
         for start in torch.eye(oracle.output.numel(), dtype=torch.float64):
             (gradient,) = torch.autograd.grad(
                 oracle.output, oracle.image, start.view_as(oracle.output), retain_graph=True

@@ -20,7 +20,7 @@ def gated(m: Any, x: Tensor) -> Tensor:
     return x * torch.sigmoid(m.squeeze(x.mean((2, 3), keepdim=True)))
 
 
-def response(_: Any, x: Tensor) -> Tensor:
+def response(_: Any, x: Tensor) -> Any:
     norm = x.norm(dim=(2, 3), keepdim=True)
     return x * (norm / (norm.mean(1, keepdim=True) + 1e-6)) + x
 

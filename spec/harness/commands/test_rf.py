@@ -69,7 +69,7 @@ class TestCommand:
             ("torchvision.models.resnet19", "has no callable 'resnet19'; nearest: resnet1"),
             ("no_such_package.net", "no_such_package: its import raised ModuleNotFoundError: No module named"),
             (".foo.bar", "'.foo.bar' is not a dotted name in full, such as torchvision.models.resnet18"),
-            ("foo..bar", "foo.: its import raised ModuleNotFoundError"),
+            ("foo..bar", "neither a step nor a dotted name"),
             ("..", "'..' is not a dotted name in full"),
             ("sys.exit", "sys.exit: its constructor raised SystemExit"),
             ("torch.nn.Linear", "without arguments"),

@@ -70,12 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = _recipe(arguments)  # before anything is printed, since it may be wrong
     found = review(build())
     within = arguments.parameters is None or found.parameters <= arguments.parameters
+    step = _step(arguments.target, build, recipe, found)
+    returned = _returned(step)
     if not arguments.json:
-        _print(found, arguments)
-    runs = _trained(_step(arguments.target, build, recipe, found), arguments) if arguments.train else []
+        _print(found, returned, arguments)
+    runs = _trained(step, arguments) if arguments.train else []
     held = [min(run.final) >= arguments.goal for run in runs]
     if arguments.json:
-        print(json.dumps(_as_json(found, arguments, runs, held), indent=2))
+        print(json.dumps({"returns": returned, **_as_json(found, arguments, runs, held)}, indent=2))
     elif runs:
         _print_runs(runs, held, arguments.goal)
     return 0 if within and all(held) else 1
@@ -108,6 +110,19 @@ def _step(target: str, build: Callable[[], nn.Module], recipe: Recipe, found: Re
     return step
 
 
+def _returned(step: type[Step]) -> str:
+    """What the network returns, in words: log-probabilities, logits, or why it cannot be trained."""
+    import torch
+
+    from harness.training.network import check_output
+
+    try:
+        kind = check_output(step, step.network(), torch.device("cpu"))
+    except HarnessError as error:
+        return f"nothing to train with: {error}"
+    return "logits, which are trained with cross-entropy" if kind == "logits" else kind
+
+
 def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
     """The runs of the seeds 0, 1, ..., shown as they are trained; HarnessError if the loss of one is not finite."""
     from harness.data import load
@@ -131,7 +146,7 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
     return runs
 
 
-def _print(found: Review, arguments: argparse.Namespace) -> None:
+def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
     from harness.review.remarks import remarks
 
     out = console()
@@ -140,7 +155,7 @@ def _print(found: Review, arguments: argparse.Namespace) -> None:
         f"\n{_parameters(found, arguments.parameters)}; {found.multiplications:,} multiplications and "
         f"{found.activations:,} activations per image"
     )
-    for line in _places(found):
+    for line in (f"returns {returned}", *_places(found)):
         out.print(line)
     out.print()
     if found.field is None:

@@ -24,6 +24,12 @@ class Net(nn.Module):
         self.fc = nn.Linear(8 * 6 * 6, 10)
     def forward(self, x):
         return F.log_softmax(self.fc(F.relu(self.conv(x)).flatten(1)), dim=1)
+class Logits(Net):
+    def forward(self, x):
+        return self.fc(F.relu(self.conv(x)).flatten(1))
+class Softmax(Logits):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
 FAST = Recipe(lr=0.05, batch_size=20, epochs=4)
 SLOW = Recipe(lr=1e-6, batch_size=20, epochs=4)
 OTHER = 3
@@ -55,6 +61,21 @@ def test_a_network_is_described(check: Check) -> None:
     assert any(line.startswith(f"{PARAMETERS:,} parameters; ") for line in lines)
     assert "fully connected: after convolution 1" in lines
     assert any(line.startswith("- fc (linear) has 2,890 of 3,290 parameters: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "returned"),
+    [
+        ("Net", "returns log-probabilities"),
+        ("Logits", "returns logits, which are trained with cross-entropy"),
+        (
+            "Softmax",
+            "returns nothing to train with: mine.py:Softmax: the model returns probabilities; return logits, or",
+        ),
+    ],
+)
+def test_what_a_network_returns_is_named(check: Check, name: str, returned: str) -> None:
+    assert any(line.startswith(returned) for line in check(f"mine.py:{name}")[1].splitlines())
 
 
 @pytest.mark.parametrize(("limit", "status"), [(PARAMETERS, 0), (PARAMETERS - 1, 1)])

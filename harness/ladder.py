@@ -56,15 +56,15 @@ class Rules:
 
     Epochs and parameters are those of each step that ends a branch or claims the goal. A branch ends in a step that no
     other follows or learns from, so a teacher may have any size. `branches` are tighter rules for the parameters of
-    some of these steps, by their ids.
+    some of these steps, by their ids. A number alone is the least of steps, and the most of epochs and parameters.
 
     `broken` names the rules that a published ladder states and breaks: exactly these must be broken.
     """
 
-    steps: Rule = ANY
-    epochs: Rule = ANY
-    parameters: Rule = ANY
-    branches: Mapping[str, Rule] = field(default_factory=dict)
+    steps: Rule | int = ANY
+    epochs: Rule | int = ANY
+    parameters: Rule | int = ANY
+    branches: Mapping[str, Rule | int] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
 
@@ -85,19 +85,23 @@ def broken(rules: Rules, of_ladder: Sequence[type[Step]]) -> dict[str, list[str]
     """What breaks each rule that the steps of a ladder do not keep."""
     last = ends(of_ladder)
     judged = [step for step in of_ladder if step in last or step.goal]
+    steps, epochs = _rule(rules.steps, AtLeast), _rule(rules.epochs, AtMost)
     found = {
-        "steps": [f"{step.id} is step {n}" for step in last if not rules.steps.allows(n := _place(step))],
-        "epochs": [
-            f"{step.id} trains for {n} epochs" for step in judged if not rules.epochs.allows(n := step.recipe.epochs)
-        ],
+        "steps": [f"{step.id} is step {n}" for step in last if not steps.allows(n := _place(step))],
+        "epochs": [f"{step.id} trains for {n} epochs" for step in judged if not epochs.allows(n := step.recipe.epochs)],
         "parameters": [
             f"{step.id} has {step.parameters:,} parameters"
             for step in judged
             for rule in {rules.parameters, rules.branches.get(step.id, rules.parameters)}
-            if not rule.allows(step.parameters)
+            if not _rule(rule, AtMost).allows(step.parameters)
         ],
     }
     return {rule: what for rule, what in found.items() if what}
+
+
+def _rule(value: Rule | int, alone: type[AtLeast | AtMost]) -> Rule:
+    """A rule, also from a number alone."""
+    return alone(value) if isinstance(value, int) else value
 
 
 def _place(step: type[Step]) -> int:

@@ -133,6 +133,8 @@ def test_a_rule_allows_what_it_says(rule: Rule, allowed: set[int]) -> None:
         (Rules(epochs=AtMost(13)), {"epochs"}),
         (Rules(steps=Exactly(5)), set()),
         (Rules(steps=AtLeast(6)), {"steps"}),
+        (Rules(steps=5, epochs=14, parameters=9_060), set()),
+        (Rules(steps=6, epochs=13, parameters=9_059), {"steps", "epochs", "parameters"}),
     ],
 )
 def test_a_rule_that_is_broken_is_noticed(stated: Rules, found: set[str]) -> None:

@@ -39,9 +39,13 @@ def no_process_is_left_behind() -> Iterator[None]:
         yield
 
 
+THREADS = torch.get_num_threads()
+
+
 @pytest.fixture(autouse=True)
 def same_numbers() -> None:
-    """Let each test draw the same numbers, alone or after any other."""
+    """Let each test draw the same numbers, with the same threads, alone or after any other."""
+    torch.set_num_threads(THREADS)
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

@@ -31,9 +31,9 @@ from harness.errors import HarnessError
 from harness.receptive_field.boxes import Field, centred, counted, extents, hull, jumps
 from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image, is_map
+from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.lattice import members
 from harness.receptive_field.rules.registry import Call, applied, rule_of
-from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.tracing import trace
 
 PerAxis = tuple[Any, ...]

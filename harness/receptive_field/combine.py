@@ -20,9 +20,9 @@ def merged(values: Sequence[FieldMap], shape: torch.Size) -> FieldMap:
     Maps whose labels vary along different dimensions stay beside each other.
     """
     parts: list[FieldMap] = []
-    for value in (_broadcast(term, shape) for value in values for term in value.terms):
-        place = next((i for i, part in enumerate(parts) if _is_alike(part, value)), len(parts))
-        parts[place:] = [_pair(parts[place], value), *parts[place + 1 :]] if place < len(parts) else [value]
+    for term in (_broadcast(term, shape) for value in values for term in value.terms):
+        place = next((i for i, part in enumerate(parts) if _is_alike(part, term)), len(parts))
+        parts[place:] = [_pair(parts[place], term), *parts[place + 1 :]] if place < len(parts) else [term]
     return replace(parts[0], beside=tuple(parts[1:]), windows={} if len(values) > 1 else None)
 
 
@@ -166,7 +166,8 @@ def gathered(value: FieldMap, dim: int, sources: Sources) -> FieldMap:
     def chosen(labels: Tensor) -> Tensor:
         if labels.shape[dim] == 1:
             return labels.unsqueeze(dim)
-        return labels.index_select(dim, index.clamp(0, length - 1).flatten()).unflatten(dim, (outputs, most))
+        taken = labels.index_select(dim, index.clamp(0, length - 1).flatten())
+        return taken.reshape([*labels.shape[:dim], outputs, most, *labels.shape[dim + 1 :]])
 
     kinds, fields = chosen(value.kinds), value.fields
     if outside.any():

@@ -92,7 +92,7 @@ class Memory:
 
 
 def _geometry(tensor: Tensor) -> Geometry:
-    return tensor.shape, tensor.stride(), tensor.storage_offset()
+    return tensor.shape, tensor.stride(), int(tensor.storage_offset())
 
 
 def _end(view: Geometry) -> int:

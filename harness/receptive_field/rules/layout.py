@@ -22,8 +22,10 @@ aten = torch.ops.aten
 
 
 @register(
-    aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze, aten.pixel_shuffle, aten.pixel_unshuffle, aten.channel_shuffle, aten.index_select, aten.unfold, aten.repeat, aten.diagonal, aten.unbind, aten.split, aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.chunk, aten.unsafe_chunk, aten.gather, aten.native_channel_shuffle,
-    aten.permute_copy, aten.rot90, aten.tile, aten.index, aten.take_along_dim, aten.diagonal_copy,
+    aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze, aten.pixel_shuffle, aten.pixel_unshuffle,
+    aten.channel_shuffle, aten.native_channel_shuffle, aten.index_select, aten.index, aten.gather, aten.take_along_dim,
+    aten.unfold, aten.repeat, aten.tile, aten.diagonal, aten.diagonal_copy, aten.unbind, aten.split, aten.chunk,
+    aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.unsafe_chunk,
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Elements move and none is computed, so the operation itself is applied to their labels."""
@@ -54,7 +56,7 @@ def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
 
 
 @register(
-    aten.permute, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.permute_copy, aten.roll, aten.flip, aten.rot90,
+    aten.permute, aten.permute_copy, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.roll, aten.flip,
 )  # fmt: skip
 def turn(call: Call) -> FieldMap:
     """Dimensions change places, or elements along them do; a dimension of labels may have length 1."""

@@ -76,10 +76,11 @@ class TestRecurrent:
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 def test_a_cell_in_a_loop_is_followed(kind: Any) -> None:
     def forward(m: Any, x: Tensor) -> Tensor:
-        state = None
+        state: Any = None
         for row in x[:, 0, :3].unbind(1):
             state = m.cell(row, state)
-        return state if isinstance(state, Tensor) else state[0]
+        result: Tensor = state if isinstance(state, Tensor) else state[0]
+        return result
 
     field = receptive_field(Net(forward, cell=kind(6, 5)), SIZE)
     assert field.region((0, 0)) == ([0, 1, 2], COLUMNS)
@@ -137,9 +138,8 @@ class TestAttention:
             mixed = m.out(value.relu() * context)
             return F.fold(mixed.view(1, 16, 16), (8, 8), 2, stride=2)
 
-        net = nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1), Net(forward, qkv=nn.Conv2d(4, 9, 1), out=nn.Conv2d(4, 4, 1)), nn.Conv2d(4, 4, 3)
-        )
+        middle = Net(forward, qkv=nn.Conv2d(4, 9, 1), out=nn.Conv2d(4, 4, 1))
+        net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), middle, nn.Conv2d(4, 4, 3))
         field = receptive_field(net, (1, 8, 8))
         assert field.size[0] == field.size[1]
         for i, j in ((0, 2), (3, 1), (5, 5)):

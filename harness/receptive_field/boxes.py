@@ -14,7 +14,8 @@ from functools import reduce
 from itertools import pairwise
 from math import lcm
 
-from harness.receptive_field.lattice import NOTHING, Lattice, Reach, union
+from harness.receptive_field.lattice import Lattice
+from harness.receptive_field.reach import NOTHING, Reach, union
 
 Sources = Sequence[tuple[int, ...]]
 """For each new unit, the old units that it reads."""
@@ -105,13 +106,13 @@ def hull(reach: Reach) -> int:
 
 def centred(fields: Sequence[Field]) -> bool:
     """Whether fields have the same centre at every unit, the "alignment" of Araujo, Norris and Sim, Distill 2019."""
-    present = [read for boxes in fields if (read := counted(boxes))]
+    present = [some for boxes in fields if (some := counted(boxes))]
     for one, other in pairwise(present):
         for axis in range(len(one[0].lattices)):
-            jumps = {box[axis].jump for box in (*one, *other)}
-            if len(jumps) > 1:
+            found = {box[axis].jump for box in (*one, *other)}
+            if len(found) > 1:
                 return False
-            (jump,) = jumps
+            (jump,) = found
             left, right = extents(one, axis, 1), extents(other, axis, 1)
             for unit in range(lcm(len(left), len(right))):
                 a, b = left[unit % len(left)], right[unit % len(right)]

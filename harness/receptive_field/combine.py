@@ -166,8 +166,8 @@ def gathered(value: FieldMap, dim: int, sources: Sources) -> FieldMap:
     def chosen(labels: Tensor) -> Tensor:
         if labels.shape[dim] == 1:
             return labels.unsqueeze(dim)
-        picked: Tensor = labels.index_select(dim, index.clamp(0, length - 1).flatten())
-        return picked.reshape(*picked.shape[:dim], outputs, most, *picked.shape[dim + 1 :])
+        taken = labels.index_select(dim, index.clamp(0, length - 1).flatten())
+        return taken.reshape([*labels.shape[:dim], outputs, most, *labels.shape[dim + 1 :]])
 
     kinds, fields = chosen(value.kinds), value.fields
     if outside.any():

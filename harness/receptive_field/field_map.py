@@ -164,7 +164,8 @@ def settled(value: FieldMap, axis: int, dim: int) -> FieldMap:
         boxes: list[Box] = []
         for kind in sorted(set(owners)):
             sources = [(unit,) if owner == kind else () for unit, owner in zip(units, owners, strict=True)]
-            boxes += picked(value.fields[kind], axis, sources)
+            repeated = len(set(units)) < length and usual_dim(value, axis) != dim  # in a map, it is upsampled
+            boxes += picked(value.fields[kind], axis, sources, listed=repeated)
         fields.append(field(boxes))
     places = (*value.places[:axis], order, *value.places[axis + 1 :])
     return replace(value, fields=tuple(fields), kinds=compressed(kinds.reshape(rest).unsqueeze(dim)), places=places)

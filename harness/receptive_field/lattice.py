@@ -8,32 +8,13 @@ strides are Fractions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, reduce
-from math import ceil, floor, gcd, lcm
+from math import ceil, floor, lcm
 
-Reach = tuple[int, int]
-"""A set of integers of any sign: the smallest, and a mask with bit i for smallest + i; the empty set is (0, 0)."""
-
-NOTHING: Reach = (0, 0)
-
-
-def _shifted(reach: Reach, by: int) -> Reach:
-    return (reach[0] + by, reach[1]) if reach[1] else NOTHING
-
-
-def union(one: Reach, other: Reach) -> Reach:
-    """The members of either set."""
-    if not one[1] or not other[1]:
-        return other if other[1] else one
-    low = min(one[0], other[0])
-    return low, one[1] << (one[0] - low) | other[1] << (other[0] - low)
-
-
-def _contains(outer: Reach, inner: Reach) -> bool:
-    return not inner[1] or (outer[0] <= inner[0] and not inner[1] & ~(outer[1] >> (inner[0] - outer[0])))
+from harness.receptive_field.reach import NOTHING, Reach, contains, repeating, shifted, shortest, union
 
 
 def members(mask: int) -> list[int]:
@@ -133,10 +114,10 @@ class Lattice:
     `clipped[i]` is a mask of the pixels that unit i reads. `reaches` describes one period of the units on an input
     without ends: `len(reaches)` units later, the same reaches return, shifted by `advance`. The period is 1 for chains
     of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
-    and `whole` a mask of the units that read all of it because an operation combined all units of a map. Where units
-    follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of them, units
-    beyond the ends read nothing, the jump is 0, and `advance` is the least that it can be once they follow a rule
-    again.
+    and `whole` a mask of the units that read all of it because an operation combined all units of a map.
+
+    Where units follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of
+    them, units beyond the ends read nothing, and the jump is 0; `advance` is the least jump that they may have again.
     """
 
     clipped: tuple[int, ...]
@@ -166,7 +147,7 @@ class Lattice:
         if self.listed:
             return self.reaches[unit] if 0 <= unit < len(self.reaches) else NOTHING
         turns, phase = divmod(unit, len(self.reaches))
-        return _shifted(self.reaches[phase], turns * self.advance)
+        return shifted(self.reaches[phase], turns * self.advance)
 
     def inside(self, unit: int) -> int:
         """A mask of the pixels that a unit reads; none if this lattice has fewer units than a map it is part of."""
@@ -174,8 +155,8 @@ class Lattice:
 
     def spans(self, unit: int, jump: Fraction) -> bool:
         """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
-        gaps = f"{self.clipped[unit]:0{self.length}b}".split("1")
-        return max(map(len, gaps)) < max(Fraction(1), abs(jump))
+        gaps = [len(gap) for gap in f"{self.clipped[unit]:0{self.length}b}".split("1")]
+        return all(gap < max(1, abs(jump)) for gap in gaps)
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
@@ -184,7 +165,7 @@ class Lattice:
         turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
         reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps)))
         advance = self.advance * turns * window.advance // len(self.reaches)
-        return self._reading([window.inside(o) for o in range(outputs)], *_shortest(reaches, advance))
+        return self._reading([window.inside(o) for o in range(outputs)], *shortest(reaches, advance))
 
     def _reading(self, sources: Sequence[tuple[int, ...]], reaches: tuple[Reach, ...], advance: int) -> Lattice:
         """The lattice whose unit o reads the units `sources[o]` of this one, as far as they are there."""
@@ -209,7 +190,7 @@ class Lattice:
             return self.through(window, len(sources))
         units = tuple(reduce(union, map(self.reach, group), NOTHING) for group in sources)
         least = self.advance if self.listed else floor(abs(self.jump))
-        pattern = None if listed else (units, self.length) if len(units) == 1 else _pattern(units, least)
+        pattern = None if listed else (units, self.length) if len(units) == 1 else repeating(units, least)
         result = self._reading(sources, *(pattern or (units, least)))
         return replace(result, listed=pattern is None)
 
@@ -221,7 +202,7 @@ class Lattice:
         clipped = tuple(a | b for a, b in zip(self.clipped, other.clipped, strict=True))
         reaches, advance = tuple(union(self.reach(i), other.reach(i)) for i in range(period)), int(self.jump * period)
         if not self.listed:
-            reaches, advance = _shortest(reaches, advance)
+            reaches, advance = shortest(reaches, advance)
         return Lattice(clipped, reaches, advance, self.length, self.whole | other.whole, self.listed)
 
     def equals(self, other: Lattice) -> bool:
@@ -238,14 +219,14 @@ class Lattice:
         if self is other:
             return True
         if other.listed:
-            alike = all(_contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
+            alike = all(contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
             return alike and self.covers_inside(other)
-        if self.jump != other.jump or not _contains(self.reach(0), other.reach(0)) or not self.covers_inside(other):
+        if self.jump != other.jump or not contains(self.reach(0), other.reach(0)) or not self.covers_inside(other):
             return False
         if len(self.reaches) == len(other.reaches):
-            return all(map(_contains, self.reaches, other.reaches))
+            return all(map(contains, self.reaches, other.reaches))
         period = lcm(len(self.reaches), len(other.reaches))
-        return all(_contains(self.reach(i), other.reach(i)) for i in range(period))
+        return all(contains(self.reach(i), other.reach(i)) for i in range(period))
 
     def covers_inside(self, other: Lattice) -> bool:
         """Whether each unit reads every pixel of the real input that the same unit of `other` reads."""
@@ -257,32 +238,6 @@ class Lattice:
 def pixels(length: int) -> Lattice:
     """The input itself: unit i reads pixel i."""
     return Lattice(tuple(1 << i for i in range(length)), ((0, 1),), 1, length, int(length == 1))
-
-
-def _pattern(units: Sequence[Reach], least: int) -> tuple[tuple[Reach, ...], int] | None:
-    """The reaches and the advance of the shortest pattern that comes at least twice, with at least that jump."""
-    first = next((unit for unit, (_, mask) in enumerate(units) if mask), len(units))
-    for period in range(1, min(len(units) // 2, len(units) - first - 1) + 1):
-        step = units[first + period][0] - units[first][0]
-        pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
-        if abs(step) >= max(1, least * period) and all(_shifted(a, -step) == b for a, b in pairs):
-            return tuple(units[:period]), step
-    return None
-
-
-def _shortest(reaches: tuple[Reach, ...], advance: int) -> tuple[tuple[Reach, ...], int]:
-    """The shortest period that describes the same reaches, and its advance."""
-    length = len(reaches)
-    for period in _divisors(gcd(length, advance)):
-        turns = gcd(length, advance) // period
-        size, step = length // turns, advance // turns
-        if all(reaches[i] == _shifted(reaches[i - size], step) for i in range(size, length)):
-            return reaches[:size], step
-    raise AssertionError("a pattern repeats after its own length at the latest")
-
-
-def _divisors(number: int) -> Iterable[int]:
-    return (d for d in range(1, number + 1) if number % d == 0)
 
 
 def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:

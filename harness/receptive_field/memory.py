@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,13 @@ class Memory:
         if ref is not None:
             self._refs[id(tensor)] = ref
 
+    def share(self, sources: Sequence[Tensor], results: Sequence[Tensor]) -> None:
+        """Note which constants others are views of, since something that depends on the input may be written there."""
+        addresses = set(map(_address, results))
+        for source in sources:
+            if _address(source) in addresses:
+                self.hold(source, None)
+
     def write(self, tensor: Tensor, ref: Ref) -> None:
         """Note what a tensor holds after something was written into it, and that views of the same memory changed."""
         self.hold(tensor, None)
@@ -78,11 +85,19 @@ class Memory:
     def _geometry(self, tensor: Tensor, block: _Block) -> Geometry:
         if tensor.element_size() != block.item:
             raise NoRuleError("memory that is written to under two types cannot be followed")
-        return _geometry(tensor)
+        part = _geometry(tensor)
+        if part[2] < block.whole[2] or _end(part) > _end(block.whole):
+            raise NoRuleError("memory that is written to through a view of a part of it cannot be followed")
+        return part
 
 
 def _geometry(tensor: Tensor) -> Geometry:
     return tensor.shape, tensor.stride(), int(tensor.storage_offset())
+
+
+def _end(view: Geometry) -> int:
+    size, stride, offset = view
+    return offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
 
 
 def _address(tensor: Tensor) -> int:

@@ -67,14 +67,17 @@ def _tensor(value: Tensor) -> Tensor:
     return value.detach().clone()
 
 
+_DEFAULTS = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__")
+_SPECIAL = ("__del__", "__deepcopy__", "__copy__", "__slots__", "__getnewargs_ex__")
+
+
 def _is_plain(value: Any) -> bool:
     """Whether an object consists of its attributes and leaves copying to Python."""
-    kind: Any = type(value)
-    if isinstance(value, (type, ModuleType)) or kind.__new__ is not object.__new__ or hasattr(kind, "__del__"):
+    kind = type(value)
+    if isinstance(value, (type, ModuleType)) or not hasattr(value, "__dict__"):
         return False
-    default = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
-    ours = not any(hasattr(kind, name) for name in ("__deepcopy__", "__copy__", "__slots__", "__getnewargs_ex__"))
-    return default and ours and kind.__getstate__ is object.__getstate__ and hasattr(value, "__dict__")
+    leaves = all(getattr(kind, name) is getattr(object, name) for name in _DEFAULTS)
+    return leaves and not any(hasattr(kind, name) for name in _SPECIAL)
 
 
 def _container(value: Any, memo: dict[int, Any]) -> Any:

@@ -1,8 +1,8 @@
 """Field maps of sums over dimensions of a tensor, exact for windows, blocks and tokens in any order.
 
 What a sum reads is a union over its terms. Each label is a function of the result, one for each term: in a sum over
-the offsets of a window, offset t of unit i has the row i + t. Terms are grouped into rectangles, products of sets of
-such functions, as few as that takes: one for a window, for a block and for a whole map.
+the offsets of a window, offset t of unit i has the row i + t. Terms are grouped into rectangles, which are products of
+sets of such functions, as few as that takes: one for a window, for a block and for a whole map.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def prefixes(value: FieldMap, dim: int) -> FieldMap:
     outer = [kinds, *(part for axis, part in enumerate(places) if axis != inner)]
     groups, first = distinct(torch.stack([part.functions for part in outer], dim=-1))
     read = [
-        _read(part, [frozenset([int(part.functions[term])]) for term in first], value.units(axis))
+        _read(part, [frozenset([function]) for function in part.functions[first].tolist()], value.units(axis))
         if axis != inner
         else _read_up_to(part, groups, dim, value.units(axis))
         for axis, part in enumerate(places)

@@ -85,14 +85,15 @@ class _Recorder(TorchDispatchMode):
         real = all(leaf.device.type != "meta" for leaf in leaves)
         is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
         where = {"device": "cpu" if real else "meta"} if kwargs.get("device") is not None else {}
-        if real and is_view:
-            for leaf in leaves:
-                self.memory.hold(leaf, refs.get(id(leaf)))
         if real and (is_view or not refs):
             result = func(*args, **kwargs | where)
         else:
             result = self._without_data(func, *tree_map(_meta, (args, kwargs | where)))
-        return self._record(func, args, kwargs, refs, result) if refs else result
+        results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        if refs:
+            return self._record(func, args, kwargs, refs, result, results)
+        self.memory.share(leaves, results)
+        return result
 
     def _without_data(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
@@ -104,7 +105,13 @@ class _Recorder(TorchDispatchMode):
             ) from error
 
     def _record(
-        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], refs: dict[int, Ref], result: Any
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        refs: dict[int, Ref],
+        result: Any,
+        results: list[Tensor],
     ) -> Any:
         """Add the node of an operation; returns what the model gets."""
         name = self.functions.name or func.overloadpacket.__name__
@@ -112,7 +119,6 @@ class _Recorder(TorchDispatchMode):
         written = [
             named[a.name] for a in func._schema.arguments if a.alias_info and a.alias_info.is_write and a.name in named
         ]
-        results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
         in_place = bool(written) and all(r.alias_info and r.alias_info.is_write for r in func._schema.returns)
         op = _functional(func) if in_place else func
         if op is None or (written and not in_place and any(id(tensor) in refs for tensor in written)):

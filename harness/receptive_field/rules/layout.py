@@ -23,10 +23,9 @@ aten = torch.ops.aten
 
 @register(
     aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze, aten.pixel_shuffle, aten.pixel_unshuffle,
-    aten.channel_shuffle, aten.index_select, aten.unfold, aten.repeat, aten.diagonal, aten.unbind, aten.split,
-    aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.chunk, aten.unsafe_chunk,
-    aten.gather, aten.native_channel_shuffle, aten.permute_copy, aten.rot90, aten.tile, aten.index,
-    aten.take_along_dim, aten.diagonal_copy,
+    aten.channel_shuffle, aten.native_channel_shuffle, aten.index_select, aten.index, aten.gather, aten.take_along_dim,
+    aten.unfold, aten.repeat, aten.tile, aten.diagonal, aten.diagonal_copy, aten.unbind, aten.split, aten.chunk,
+    aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.unsafe_chunk,
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Elements move and none is computed, so the operation itself is applied to their labels."""
@@ -57,8 +56,7 @@ def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
 
 
 @register(
-    aten.permute, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.permute_copy, aten.roll, aten.flip,
-    aten.rot90,
+    aten.permute, aten.permute_copy, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.roll, aten.flip,
 )  # fmt: skip
 def turn(call: Call) -> FieldMap:
     """Dimensions change places, or elements along them do; a dimension of labels may have length 1."""
@@ -146,9 +144,8 @@ def same(call: Call) -> FieldMap:
 
 
 @register(
-    aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like,
-    aten.new_empty, aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided,
-    aten.fill, aten.zero,
+    aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
+    aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill, aten.zero,
 )  # fmt: skip
 def blank(call: Call) -> FieldMap:
     """A tensor that does not depend on the elements of its operand, only on a value that fills it."""
@@ -217,8 +214,8 @@ def constant_pad(call: Call) -> FieldMap:
 
 
 @register(
-    aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d, aten.replication_pad1d,
-    aten.replication_pad2d, aten.replication_pad3d,
+    aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
+    aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
 )  # fmt: skip
 def mirror_pad(call: Call) -> FieldMap:
     """Padding with pixels from inside: a shift for interior units, a fold (or the last pixel) for those at a border."""
@@ -238,8 +235,8 @@ def mirror_pad(call: Call) -> FieldMap:
 
 @register(
     aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d, aten._upsample_nearest_exact1d,
-    aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d, aten.upsample_linear1d,
-    aten.upsample_bilinear2d, aten.upsample_trilinear3d, aten.upsample_bicubic2d,
+    aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d, aten.upsample_linear1d, aten.upsample_bilinear2d,
+    aten.upsample_trilinear3d, aten.upsample_bicubic2d,
 )  # fmt: skip
 def upsample(call: Call) -> FieldMap:
     """Interpolation: each output reads the inputs around it that have a weight other than zero."""

@@ -22,17 +22,19 @@ def blocks(_: Any, x: Tensor) -> Tensor:
 
 
 def box(padding: int) -> nn.Module:
-    def forward(m: Any, x: Tensor) -> Any:
+    def forward(m: Any, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        return m.patches(x).view(n, c, 9, h - 2 + 2 * padding, w - 2 + 2 * padding).sum(2)
+        patches: Tensor = m.patches(x)
+        return patches.view(n, c, 9, h - 2 + 2 * padding, w - 2 + 2 * padding).sum(2)
 
     return Net(forward, patches=nn.Unfold(3, padding=padding))
 
 
 def involution() -> nn.Module:
-    def forward(m: Any, x: Tensor) -> Any:
+    def forward(m: Any, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        return (m.patches(x).view(n, c, 9, h, w) * m.kernel(x).view(n, 1, 9, h, w)).sum(2)
+        weighted: Tensor = m.patches(x).view(n, c, 9, h, w) * m.kernel(x).view(n, 1, 9, h, w)
+        return weighted.sum(2)
 
     return Net(forward, patches=nn.Unfold(3, padding=1), kernel=nn.Conv2d(4, 9, 1))
 
@@ -40,7 +42,7 @@ def involution() -> nn.Module:
 def folded(out: int, kernel: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1, mix: bool = True) -> nn.Module:
     """Patches, a linear layer over each of them (or a gate that mixes nothing), and back into a map."""
 
-    def forward(m: Any, x: Tensor) -> Any:
+    def forward(m: Any, x: Tensor) -> Tensor:
         columns = m.patches(x)
         columns = m.linear(columns.transpose(1, 2)).transpose(1, 2) if mix else columns * 2
         return F.fold(columns, x.shape[2:], kernel, dilation, padding, stride)
@@ -83,9 +85,9 @@ class TestUnfold:
     ) -> None:
         like = conv(kernel, stride, padding, dilation)
 
-        def forward(m: Any, x: Tensor) -> Any:
+        def forward(m: Any, x: Tensor) -> Tensor:
             summed: Tensor = m.linear(m.patches(x).transpose(1, 2)).transpose(1, 2)
-            return summed.unflatten(2, like(x).shape[2:])
+            return summed.reshape(1, 1, *like(x).shape[2:])
 
         unfold = nn.Unfold(kernel, dilation, padding, stride)
         net = Net(forward, patches=unfold, linear=nn.Linear(9 if kernel == 3 else 6, 1))
@@ -106,18 +108,13 @@ class TestFold:
     @pytest.mark.parametrize(
         "numbers",
         [
-            (3, 1, 1, 1),
-            (3, 2, 2, 1),
-            (2, 1, 0, 2),
-            (4, 1, 1, 2),
-            (3, 1, 0, 2),
-            (1, 1, 0, 2),
+            *((3, 1, 1, 1), (3, 2, 2, 1), (2, 1, 0, 2), (4, 1, 1, 2), (3, 1, 0, 2), (1, 1, 0, 2)),
             ((2, 3), 1, (0, 1), (2, 1)),
         ],
         ids=str,
     )
-    def test_agrees_with_the_gradient(self, numbers: tuple[Any, ...], mix: bool) -> None:
-        agrees(folded(1, *numbers, mix=mix), (1, 9, 9))  # type: ignore[misc]
+    def test_agrees_with_the_gradient(self, numbers: tuple[Any, Any, Any, Any], mix: bool) -> None:
+        agrees(folded(1, *numbers, mix), (1, 9, 9))
 
     def test_overlapping_patches_read_the_patches_around_them(self) -> None:
         field = receptive_field(nn.Sequential(folded(1, 3, 1, 1), conv(3)), (1, 28, 28))
@@ -204,10 +201,8 @@ class TestRearranged:
         """The rows and columns that each element of the output depends on."""
         oracle = gradient_field(net, (1, 8, 12))
         found: set[tuple[tuple[int, ...], ...]] = set()
-        for start in torch.eye(oracle.output.numel(), dtype=torch.float64):
-            (gradient,) = torch.autograd.grad(
-                oracle.output, oracle.image, start.view_as(oracle.output), retain_graph=True
-            )
+        for element in oracle.output.flatten():
+            (gradient,) = torch.autograd.grad(element, oracle.image, retain_graph=True)
             rows, columns = gradient[0, 0].nonzero().unbind(1)
             found.add((tuple(rows.unique().tolist()), tuple(columns.unique().tolist())))
         return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor, nn
 
 from harness.receptive_field import receptive_field
@@ -17,11 +16,12 @@ ALL = (list(range(7)), list(range(8)))
 
 
 def gated(m: Any, x: Tensor) -> Tensor:
-    return x * torch.sigmoid(m.squeeze(x.mean((2, 3), keepdim=True)))
+    gate: Tensor = m.squeeze(x.mean((2, 3), keepdim=True))
+    return x * gate.sigmoid()
 
 
-def response(_: Any, x: Tensor) -> Any:
-    norm = x.norm(dim=(2, 3), keepdim=True)
+def response(_: Any, x: Tensor) -> Tensor:
+    norm: Tensor = x.norm(dim=(2, 3), keepdim=True)
     return x * (norm / (norm.mean(1, keepdim=True) + 1e-6)) + x
 
 

@@ -1,0 +1,242 @@
+"""What a model may hold and do while it is followed, and that it is the same afterwards."""
+
+from __future__ import annotations
+
+import re
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.errors import HarnessError
+from harness.receptive_field import NoRuleError, receptive_field
+from spec.harness.receptive_field.field_networks import Net, conv
+
+KEPT: list[Tensor] = []
+JARGON = re.compile(r"(?i)\bmeta\b|functorch|functional(ize|tensor)|fake|\bdevice\b|dispatch|\n")
+
+
+class Sign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.factor = factor
+        return x.sign() * factor
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient * ctx.factor, None
+
+
+class Apart(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.sign()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class Crossed(torch.autograd.Function):
+    """Two inputs, one of them shifted, two outputs, and an argument that is no tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, names: tuple[str, ...] = ()) -> tuple[Tensor, Tensor]:
+        return x[:, :, 3:] + y[:, :, :-3], y.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return gradients
+
+
+APPLY = Sign.apply
+
+
+class TestAutogradFunctions:
+    @pytest.mark.parametrize(
+        "function",
+        [lambda _, x: Sign.apply(x, 2.0), lambda _, x: APPLY(x, 2.0), lambda _, x: Apart.apply(x)],
+        ids=["with_context", "taken_before", "context_apart"],
+    )
+    def test_are_followed_by_their_forward(self, function: Callable[[Any, Tensor], Tensor]) -> None:
+        field = receptive_field(nn.Sequential(conv(3), Net(function), conv(3)))
+        assert (field.size, field.is_global) == ((5, 5), False)
+
+    def test_several_inputs_and_outputs_keep_their_fields(self) -> None:
+        net = Net(lambda m, x: Crossed.apply(x, m.a(x), ("a",)), a=conv(5, padding=2))
+        assert receptive_field(net, at="output.0").size == (6, 5)
+        assert receptive_field(net, at="output.1").size == (5, 5)
+
+
+class TestMemory:
+    def test_a_view_sees_what_is_written_through_another(self) -> None:
+        def forward(m: Any, x: Tensor) -> Tensor:
+            y = m.a(x)
+            top, left = y[:, :, :4], y[..., :4]
+            top.copy_(x[:, :, 4:])
+            result: Tensor = left
+            return result
+
+        field = receptive_field(Net(forward, a=conv(3, padding=1)), (1, 8, 8))
+        assert field.shape == (8, 4)
+        assert [field.region(unit) for unit in ((0, 3), (4, 3))] == [([4], [3]), ([3, 4, 5], [2, 3, 4])]
+
+    def test_pieces_written_into_an_empty_tensor(self) -> None:
+        def forward(m: Any, x: Tensor) -> Tensor:
+            y = torch.empty(1, 2, 8, 8)
+            y[:, :1], y[:, 1:] = x, m.a(x)
+            y[:, 1].mul_(2)
+            return y[:, 1:]
+
+        field = receptive_field(Net(forward, a=conv(3, padding=1)), (1, 8, 8))
+        assert (field.size, field.region((0, 0))) == ((3, 3), ([0, 1], [0, 1]))
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda y: y.add_(1).mul_(2).sub_(3).div_(4).neg_().clamp_(0, 1).masked_fill_(torch.eye(6) > 0, 0.0),
+            lambda y: torch.add(y, 1, out=torch.empty_like(y)),
+            lambda y: F.relu_(F.hardtanh_(F.leaky_relu_(y))),
+            lambda y: y.squeeze_(1).unsqueeze_(1).transpose_(2, 3).transpose_(2, 3),
+            lambda y: y.data,
+        ],
+        ids=["arithmetic", "out", "activations", "shape", "data"],
+    )
+    def test_what_is_written_in_place_stays_where_it_is(self, write: Callable[[Tensor], Tensor]) -> None:
+        field = receptive_field(Net(lambda m, x: m.b(write(m.a(x))), a=conv(3), b=conv(3)), (1, 8, 8))
+        assert (field.size, field.is_global) == ((5, 5), False)
+
+    @pytest.mark.parametrize(
+        ("function", "called"),
+        [
+            (lambda _, x: x[x > 0], "getitem"),
+            (lambda _, x: x * x.max().item(), "item"),
+            (lambda _, x: x * float(x.detach().numpy().max()), "numpy"),
+            (lambda _, x: x.nonzero(), "nonzero"),
+            (lambda _, x: x if x.sum() > 0 else -x, "."),
+        ],
+        ids=["mask", "item", "numpy", "nonzero", "condition"],
+    )
+    def test_values_that_are_needed_are_named_in_plain_words(
+        self, function: Callable[[Any, Tensor], Any], called: str
+    ) -> None:
+        with pytest.raises(NoRuleError, match=called) as caught:
+            receptive_field(Net(function))
+        assert not JARGON.search(str(caught.value))
+
+
+class Watched(nn.Module):
+    """A model that has run, with hooks that keep its maps in lists of several kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv(3), nn.BatchNorm2d(1), conv(3))
+        self.maps: list[Tensor] = []
+        local: list[Tensor] = []
+        self.lists = [self.maps, local, KEPT]
+        self.body[0].register_forward_hook(lambda _, __, output: self.maps.append(output))
+        self.body[0].register_forward_hook(lambda _, __, output: local.append(output))
+        self.body[2].register_forward_hook(lambda _, __, output: KEPT.append(output))
+        self.body[2].register_forward_pre_hook(self.note)
+        self.body[2].register_forward_hook(lambda _, __, output: output[:, :, ::2, ::2])
+
+    def note(self, *_: Any) -> None:
+        self.maps.append(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shape = tuple(x.shape)
+        result: Tensor = self.body(x)
+        return result
+
+
+class TestIsolation:
+    def test_hooks_that_keep_maps_keep_none_of_the_analysis(self) -> None:
+        net = Watched()
+        net(torch.zeros(2, 1, 28, 28))
+        before = [list(found) for found in net.lists]
+        state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        attributes = dict(vars(net))
+        field = receptive_field(net)
+        assert (field.size, field.stride) == ((5, 5), (2, 2))  # a hook that returns something is a part of the model
+        for found, kept in zip(net.lists, before, strict=True):
+            assert len(found) == len(kept)
+            assert all(one is other for one, other in zip(found, kept, strict=True))
+        assert all(module.training for module in net.modules())
+        assert net.shape == (2, 1, 28, 28)
+        assert all(vars(net)[name] is value for name, value in attributes.items())
+        assert all(torch.equal(state[name], tensor) for name, tensor in net.state_dict().items())
+        assert {parameter.device.type for parameter in net.parameters()} == {"cpu"}
+
+    @pytest.fixture
+    def uncopyable(self) -> Iterator[dict[str, Any]]:
+        with socket.socket() as plug, tempfile.NamedTemporaryFile() as file, open(__file__) as script:
+            leaf = torch.ones(1, requires_grad=True)
+            yield {
+                "lock": threading.Lock(),
+                "lock_in_a_list": [threading.RLock()],
+                "generator": (i for i in range(3)),
+                "socket": plug,
+                "file": script,
+                "temporary_file": file,
+                "computed": leaf * 2,
+                "computed_in_an_object": type("Keeper", (), {})(),
+                "randomness": torch.Generator(),
+                "module": torch,
+                "thread": threading.Thread(),
+            }
+
+    def test_attributes_that_cannot_be_copied_are_left_alone(self, uncopyable: dict[str, Any]) -> None:
+        uncopyable["computed_in_an_object"].map = uncopyable["computed"] * 2
+        net = conv(3)
+        for name, value in uncopyable.items():
+            setattr(net, name, value)
+        assert receptive_field(net).size == (3, 3)
+        assert all(getattr(net, name) is value for name, value in uncopyable.items())
+        assert next(uncopyable["generator"]) == 0
+        assert not uncopyable["file"].closed
+        assert not uncopyable["temporary_file"].closed
+        assert uncopyable["socket"].fileno() >= 0
+
+    def test_random_numbers_of_the_model_are_not_taken_from_those_of_the_program(self) -> None:
+        state = torch.get_rng_state()
+        receptive_field(Net(lambda _, x: x + torch.rand(28, 28)))
+        assert torch.equal(torch.get_rng_state(), state)
+
+    def test_a_model_that_ends_the_program_does_not(self) -> None:
+        def forward(_: Any, x: Tensor) -> Tensor:
+            raise SystemExit(0)
+
+        with pytest.raises(HarnessError, match=r"^Net does not run on an input of \(1, 28, 28\), in forward: 0$"):
+            receptive_field(Net(forward))
+
+
+class TestNames:
+    def test_a_module_of_several_tensors_is_addressed_by_their_names(self) -> None:
+        both = Net(lambda m, x: (m.a(x), {"b": x}), a=conv(5))
+        net = Net(lambda m, x: m.both(m.both(x)[0])[0], both=both)
+        message = re.escape("both returns 2 tensors: say which with at='both.0' or 'both.1.b'")
+        with pytest.raises(HarnessError, match=f"^{message}$"):
+            receptive_field(net, at="both")
+        sizes = [receptive_field(net, at=at).size for at in ("both.0", "both.1.b", "both_1.0", "both_1.1.b")]
+        assert sizes == [(5, 5), (1, 1), (9, 9), (5, 5)]
+
+    def test_a_part_never_takes_the_name_of_a_module(self) -> None:
+        class Twin(nn.Sequential):
+            def forward(self, x: Tensor) -> Any:
+                return self[1](self[0](x)), x
+
+        net = Net(lambda m, x: m.twin(x)[0], twin=Twin(conv(3), conv(3)))
+        assert [receptive_field(net, at=at).size for at in ("twin.0", "twin.1", "twin.0_1", "twin.1_1")] == [
+            (3, 3), (5, 5), (5, 5), (1, 1),
+        ]  # fmt: skip

@@ -156,7 +156,7 @@ class Lattice:
     def spans(self, unit: int, jump: Fraction) -> bool:
         """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
         gaps = [len(gap) for gap in f"{self.clipped[unit]:0{self.length}b}".split("1")]
-        return all(gap < max(1, abs(jump)) for gap in gaps)
+        return all(gap < max(Fraction(1), abs(jump)) for gap in gaps)
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""

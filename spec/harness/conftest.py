@@ -9,6 +9,7 @@ which draws the report of an inner run.
 import os
 import random
 from collections.abc import Iterator
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import settings
 from platformdirs import user_cache_path
 
 import harness.report.page  # noqa: F401
+from harness.__main__ import VERBS
 from spec.harness.support.left_behind import none_left_behind
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadline fails on a machine that is busy
@@ -40,6 +42,9 @@ def no_process_is_left_behind() -> Iterator[None]:
 
 
 THREADS = torch.get_num_threads()
+
+for verb in VERBS:  # one that is loaded while a test has replaced a function would keep the replacement
+    import_module(f"harness.commands.{verb}")
 
 
 @pytest.fixture(autouse=True)

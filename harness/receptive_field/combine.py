@@ -142,9 +142,10 @@ def windowed(
     """
     dims = _assigned(value, sorted(windows))
     moving = {dim for dim, window in windows.items() if window != strided(0, 1) or shape[dim] != value.shape[dim]}
+    for axis, dim in (*dims.items(), *dims.items()):  # twice, because settling one axis may free a dimension
+        if dim in moving or moving & set(value.dims(axis)):
+            value = settled(value, axis, dim)
     sliding = {axis: dim for axis, dim in dims.items() if dim in moving}
-    for axis, dim in (*sliding.items(), *sliding.items()):  # twice, because settling one axis may free a dimension
-        value = settled(value, axis, dim)
     if mixing is not None:
         value = mixed(value, [1], *mixing)
     for axis, dim in sliding.items():
@@ -156,12 +157,12 @@ def windowed(
 
 def gathered(value: FieldMap, dim: int, sources: Sources) -> FieldMap:
     """The map whose element o along a dimension combines the elements `sources[o]`; those outside read nothing."""
-    length, outputs, most = value.shape[dim], len(sources), max(map(len, sources))
+    length, outputs, most = value.shape[dim], len(sources), max(1, *map(len, sources))
     shape = torch.Size([*value.shape[:dim], outputs, *value.shape[dim + 1 :]])
-    if all(labels.shape[dim] == 1 for labels in (value.kinds, *value.places)):
-        return replace(value, shape=shape, windows=None)
-    index = torch.tensor([[*group, *[-1] * (most - len(group))] for group in sources]).reshape(outputs, most)
+    index = torch.tensor([[*group, *[-1] * (most - len(group))] for group in sources]).long().reshape(outputs, most)
     outside = (index < 0) | (index >= length)
+    if not outside.any() and all(labels.shape[dim] == 1 for labels in (value.kinds, *value.places)):
+        return replace(value, shape=shape, windows=None)
 
     def chosen(labels: Tensor) -> Tensor:
         if labels.shape[dim] == 1:

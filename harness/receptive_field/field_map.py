@@ -208,9 +208,10 @@ def _home(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
     others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
     if not dims and axis in homes and homes[axis] not in others:
         return homes[axis]
-    if usual is not None and usual not in others and (usual in dims or not dims):
-        channels_last = not dims and any(value.dims(other) not in ([], [2 + other]) for other in value.axes)
-        return None if channels_last else usual
+    along = {a: value.dims(a) or [homes[a]] for a in value.axes if a != axis and (value.dims(a) or a in homes)}
+    channels_last = usual not in dims and any(found != [2 + other] for other, found in along.items())
+    if usual is not None and usual not in others and not channels_last and (usual in dims or set(dims) <= {1, *others}):
+        return usual
     return dims[0] if len(dims) == 1 and dims[0] not in others else None
 
 
@@ -250,7 +251,8 @@ def assembled(
 
     if not _pieces(values, along):
         homes = {a: value.dims(a)[0] for value in values for a in value.axes if len(value.dims(a)) == 1}
-        values = [finished(value, homes) for value in values]
+        alike = len({len(value.shape) for value in values}) == 1
+        values = [finished(value, homes if alike else {}) for value in values]
     model = next((value for value in values if any(value.fields)), values[0])
     values = [value if any(value.fields) else _labelled_as(model, value, along) for value in values]
     kinds: list[Field] = []

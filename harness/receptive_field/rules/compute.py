@@ -45,16 +45,23 @@ def scale(call: Call) -> FieldMap:
 
 @register(aten.convolution, aten._convolution)
 def convolution(call: Call) -> FieldMap:
-    """A window over space and a sum over the channels of each group; transposed if the operation is."""
-    weight = call["weight"]
-    if isinstance(weight, FieldMap):
+    """A window over space and a sum over the channels of each group; weights made of whole maps are gates."""
+    source, weight, groups = call.value("input"), call["weight"], call["groups"]
+    made = [part for part in (weight, call["bias"]) if isinstance(part, FieldMap)]
+    if any(part.units(axis) > 1 for part in made for axis in part.axes):
         raise NoRuleError(f"{call.function} with weights computed from the input")
-    source, groups = call.value("input"), call["groups"]
     dims = range(2, len(source.shape))
     steps = [_spread(call[name], len(dims)) for name in ("stride", "padding", "dilation")]
     make = lattice.transposed if call["transposed"] else lattice.sliding
     windows = {dim: make(weight.shape[dim], *(s[dim - 2] for s in steps)) for dim in dims}
-    return windowed(source, windows, call.shapes[0], mixing=(groups, call.shapes[0][1]))
+    result = windowed(source, windows, call.shapes[0], mixing=(groups, call.shapes[0][1]))
+    gates = [unweighed(_scalar(part), result.shape) for part in made]
+    return replace(merged([result, *gates], result.shape), windows=result.windows)
+
+
+def _scalar(value: FieldMap) -> FieldMap:
+    summed = mixed(value, range(len(value.shape)))
+    return rearranged(summed, lambda labels: labels.reshape(()))
 
 
 def _spread(numbers: int | Sequence[int], count: int) -> list[int]:

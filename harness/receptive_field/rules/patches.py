@@ -8,7 +8,7 @@ import torch
 
 from harness.receptive_field.boxes import Sources
 from harness.receptive_field.combine import gathered, windowed
-from harness.receptive_field.field_map import FieldMap, rearranged
+from harness.receptive_field.field_map import FieldMap, is_map, rearranged
 from harness.receptive_field.lattice import strided
 from harness.receptive_field.rules.registry import Call, register
 
@@ -56,6 +56,11 @@ def _flat(covering: Sequence[Sequence[tuple[int, int]]], before: int, length: in
 def _padded(value: FieldMap, pads: Sequence[tuple[int, int]]) -> FieldMap:
     """The map with padding before and after its last dimensions."""
     first = len(value.shape) - len(pads)
-    windows = {first + i: strided(-before, 1) for i, (before, after) in enumerate(pads) if before or after}
-    extra = [0] * first + [before + after for before, after in pads]
-    return windowed(value, windows, torch.Size(n + more for n, more in zip(value.shape, extra, strict=True)))
+    for dim, (before, after) in enumerate(pads, first):
+        length = value.shape[dim] + before + after
+        if any(dim in value.dims(axis) for axis in value.axes) or is_map(value):
+            shape = torch.Size(length if d == dim else n for d, n in enumerate(value.shape))
+            value = windowed(value, {dim: strided(-before, 1)}, shape)
+        else:
+            value = gathered(value, dim, [(place - before,) for place in range(length)])
+    return value

@@ -46,10 +46,14 @@ PAD = st.tuples(st.sampled_from(["zeros", "reflect", "replicate", "circular"]), 
 CROP = st.tuples(st.just("slice"), pair(0, 3), pair(1, 2))
 RESIZE = st.tuples(st.sampled_from(["nearest", "bilinear", "corners"]), pair(2, 2))
 ADAPTIVE = st.tuples(st.just("adaptive"), pair(1, 6))
+PATCHES = st.tuples(st.sampled_from(["patches", "folded"]), pair(1, 3), pair(0, 2), pair(1, 3), pair(1, 2))
 ONE_WORD = st.sampled_from(
-    [("relu",), ("norm",), ("shuffle",), ("deshuffle",), ("flip",), ("roll",), ("half",), ("mixed",)]
+    [
+        *(("relu",), ("norm",), ("shuffle",), ("deshuffle",), ("flip",), ("roll",), ("half",), ("mixed",)),
+        *(("blocks",), ("windows",), ("written",), ("lines",)),
+    ]
 )
-SIMPLE = st.one_of(CONVOLUTION, SAME, POOL, TRANSPOSED, PAD, CROP, RESIZE, ADAPTIVE, ONE_WORD)
+SIMPLE = st.one_of(CONVOLUTION, SAME, POOL, TRANSPOSED, PAD, CROP, RESIZE, ADAPTIVE, PATCHES, ONE_WORD)
 BRANCH = st.lists(SIMPLE, max_size=3).map(tuple)
 BRANCHES = st.tuples(st.sampled_from(["add", "cat", "dead", "rows"]), BRANCH, BRANCH)
 NETWORK = st.lists(st.one_of(SIMPLE, SIMPLE, BRANCHES), min_size=1, max_size=6).map(tuple)
@@ -117,6 +121,25 @@ def single(step: Step, channels: int) -> Callable[[Tensor], Tensor]:
             )
         case ("adaptive", outputs):
             return nn.AdaptiveAvgPool2d(outputs)
+        case ("patches", kernel, padding, stride, dilation):
+            return lambda x: summed(F.unfold(x, kernel, dilation, padding, stride), x, *step[1:])
+        case ("folded", kernel, padding, stride, dilation):
+            return lambda x: F.fold(
+                averaged(F.unfold(x, kernel, dilation, padding, stride), channels),
+                x.shape[2:],
+                kernel,
+                dilation,
+                padding,
+                stride,
+            )
+        case ("blocks",):
+            return lambda x: x.view(1, channels, x.shape[2] // 2, 2, x.shape[3] // 2, 2).mean((3, 5))
+        case ("windows",):
+            return lambda x: x.unfold(2, 3, 2).unfold(3, 2, 1).sum((-1, -2))
+        case ("written",):
+            return written
+        case ("lines",):
+            return lambda x: x.flatten(2).roll(1, 2).view_as(x)
         case ("relu",):
             return nn.ReLU(inplace=channels == CHANNELS)
         case ("norm",):
@@ -134,6 +157,27 @@ def single(step: Step, channels: int) -> Callable[[Tensor], Tensor]:
         case ("mixed",):
             return lambda x: x.view(1, 2, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
     raise AssertionError(step)
+
+
+def summed(columns: Tensor, x: Tensor, kernel: Any, padding: Any, stride: Any, dilation: Any) -> Tensor:
+    """The sum of each patch, put back into a map."""
+    numbers = zip(x.shape[2:], kernel, padding, stride, dilation, strict=True)
+    shape = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, p, s, d in numbers]
+    return columns.view(1, x.shape[1], -1, *shape).sum(2)
+
+
+def averaged(columns: Tensor, channels: int) -> Tensor:
+    """Every element of a patch is the mean of the patch."""
+    patches = columns.unflatten(1, (channels, -1))
+    return patches.mean(2, keepdim=True).expand_as(patches).flatten(1, 2)
+
+
+def written(x: Tensor) -> Tensor:
+    """The first row is written over by the last, and then the last column by a half of itself."""
+    y = x.clone()
+    y[:, :, 0] = x[:, :, -1]
+    y[..., -1].mul_(0.5)
+    return y
 
 
 def branches(step: Step) -> Callable[[Tensor], Tensor]:

@@ -169,7 +169,7 @@ def summed(columns: Tensor, x: Tensor, kernel: Any, padding: Any, stride: Any, d
 def averaged(columns: Tensor, channels: int) -> Tensor:
     """Every element of a patch is the mean of the patch."""
     patches = columns.unflatten(1, (channels, -1))
-    return patches.mean(2, keepdim=True).expand_as(patches).flatten(1, 2)
+    return patches.mean(2, keepdim=True).expand_as(patches).flatten(1, 2)  # type: ignore[no-any-return]
 
 
 def written(x: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class FieldMap:
 
     def units(self, axis: int) -> int:
         """The number of different units along an axis of the input."""
-        return 1 if self.places[axis].numel() == 1 else len(self.places[axis].unique())
+        return len(numbered(self.places[axis])[0])
 
     @property
     def terms(self) -> list[FieldMap]:
@@ -112,6 +112,14 @@ def compressed(labels: Tensor) -> Tensor:
     return labels
 
 
+def numbered(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The different labels in order, and for each label its place among them: unique, without sorting."""
+    if int(labels.max()) > 4 * labels.numel():
+        return labels.unique(return_inverse=True)
+    present = labels.flatten().bincount() > 0
+    return present.nonzero()[:, 0], (present.cumsum(0) - 1)[labels]
+
+
 def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     """For each row of a matrix, the number of the first row like it among different rows; and where these are."""
     weights = torch.randint(1 << 62, rows.shape[1:], generator=torch.Generator().manual_seed(0))
@@ -140,7 +148,7 @@ def _pruned(value: FieldMap) -> FieldMap:
     """The map without the fields of elements that were cut off."""
     if len(value.fields) == 1:
         return value
-    used, kinds = value.kinds.unique(return_inverse=True)
+    used, kinds = numbered(value.kinds)
     return replace(value, fields=tuple(value.fields[kind] for kind in used.tolist()), kinds=kinds)
 
 

@@ -115,7 +115,8 @@ def compressed(labels: Tensor) -> Tensor:
 def numbered(labels: Tensor) -> tuple[Tensor, Tensor]:
     """The different labels in order, and for each label its place among them: unique, without sorting."""
     if int(labels.max()) > 4 * labels.numel():
-        return labels.unique(return_inverse=True)
+        values, numbers = labels.unique(return_inverse=True)
+        return values, numbers
     present = labels.flatten().bincount() > 0
     return present.nonzero()[:, 0], (present.cumsum(0) - 1)[labels]
 

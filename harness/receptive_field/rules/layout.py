@@ -266,6 +266,12 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
     return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
 
 
+@register(aten.embedding)
+def embedding(call: Call) -> FieldMap:
+    """Each index becomes a row of a table."""
+    return rearranged(call.value("indices"), lambda labels: labels[..., None].expand(call.shapes[0]))
+
+
 @register(aten.glu)
 def gated_linear_unit(call: Call) -> FieldMap:
     """The first half of a dimension times a function of the second half."""

@@ -25,6 +25,10 @@ print(f"status {status}, specs {[module for module in sys.modules if module.part
 """
 
 
+def raising() -> nn.Module:
+    raise KeyError("of two\nlines".splitlines()[0])
+
+
 class TestPicture:
     def test_draws_one_rectangle_for_every_layer_that_widens_the_field(self) -> None:
         net = nn.Sequential(conv(3), nn.ReLU(), conv(1), nn.MaxPool2d(2), conv(3, padding=1))
@@ -39,6 +43,13 @@ class TestPicture:
             [3.5, 3.5, 7.5, 7.5],
             [1.5, 1.5, 9.5, 9.5],
         ]
+
+    def test_leaves_out_what_a_unit_reads_through_statistics(self) -> None:
+        figure = picture(nn.Sequential(conv(3), nn.GroupNorm(1, 1), conv(3)), torch.zeros(1, 12, 12))
+        corners = [
+            patch.get_path().get_extents(patch.get_patch_transform()).extents for patch in figure.axes[0].patches
+        ]
+        assert [list(corner) for corner in corners] == [[4.5, 4.5, 7.5, 7.5], [3.5, 3.5, 8.5, 8.5]]
 
 
 class TestCommand:
@@ -70,11 +81,33 @@ class TestCommand:
             ("no_such_package.net", "cannot be imported"),
             ("torch.nn.Linear", "without arguments"),
             ("builtins.dict", "is not a torch.nn.Module"),
+            (".foo.bar", r"^'\.foo\.bar' is neither a step nor a dotted name such as torchvision\.models\.resnet18$"),
+            ("foo..bar", "is neither a step nor a dotted name"),
+            ("sys.exit", r"^sys\.exit cannot be built: SystemExit: $"),
+            ("spec.harness.commands.test_rf.raising", r"^spec\S+raising cannot be built: KeyError: 'of two'$"),
         ],
     )
     def test_names_what_is_wrong(self, name: str, message: str) -> None:
         with pytest.raises(HarnessError, match=message):
             self.run(name)
+
+    @pytest.mark.parametrize("line", ["raise SystemExit(0)", "1 / 0", "import no_such_package", "def"])
+    def test_names_what_stops_a_module(self, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "stopping.py").write_text(line)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "stopping", raising=False)
+        with pytest.raises(
+            HarnessError, match=r"^'stopping\.net' is not a step, and 'stopping' cannot be imported: .+$"
+        ):
+            self.run("stopping.net")
+
+    def test_takes_a_model_that_is_built_already(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "built.py").write_text("from torch import nn\nnet = nn.Conv2d(1, 1, 3)\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        assert self.run("built.net") == 0
+        assert "size 3, stride 1, padding 0 pixels" in capsys.readouterr().out
 
     def test_imports_no_spec_for_a_model_that_is_no_step(self, tmp_path: Path) -> None:
         ladder = tmp_path / "spec" / "mine"

@@ -168,7 +168,7 @@ def summed(columns: Tensor, x: Tensor, kernel: Any, padding: Any, stride: Any, d
 
 def averaged(columns: Tensor, channels: int) -> Tensor:
     """Every element of a patch is the mean of the patch."""
-    patches = columns.unflatten(1, (channels, -1))
+    patches = columns.reshape(1, channels, -1, columns.shape[2])
     return patches.mean(2, keepdim=True).expand_as(patches).flatten(1, 2)
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from harness.receptive_field import lattice, operations
+from harness.receptive_field.assembly import assembled
 from harness.receptive_field.combine import merged, windowed
-from harness.receptive_field.field_map import FieldMap, NoRuleError, assembled, nothing, rearranged, relabelled
+from harness.receptive_field.field_map import FieldMap, NoRuleError, nothing, rearranged, relabelled
 from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, register
 

@@ -10,7 +10,8 @@ Fields of Convolutional Neural Networks", Distill 2019, generalized from interva
 
 The analysis works on a copy of the model in eval mode. An axis that is pooled or flattened whole counts as a kernel of
 the size of its map. Factors that scale a map by its own statistics (squeeze-and-excitation gates, group and instance
-normalization) would make every field the whole image: they set `is_global` and are otherwise left out.
+normalization) would make every field the whole image: the size leaves them out, and so do all numbers but `region` and
+`is_global`, which are about all that a unit depends on.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class ReceptiveField:
         padding: minus the first row and column that unit (0, 0) would read if the input had no border.
         used: the numbers of rows and columns that an interior unit reads; less than `size` where dilation leaves gaps.
         holes: the number of pixels inside the extent of an interior unit that no path reads; 0 for a solid field.
-        is_global: a global operation lies on a path, so that every unit may depend on the whole input.
+        is_global: every unit may depend on the whole input, because operations on its paths combine all units of a map:
+            pooling and flattening, attention, gates and statistics, but not blocks, windows or a single axis.
         aligned: wherever paths meet, their fields have the same centre.
         shift_variant: units differ by more than a shift.
         layers: the operations on the paths to the tensor that move the field, in order.
@@ -91,7 +93,10 @@ class ReceptiveField:
     boxes: Field
 
     def region(self, unit: Sequence[int]) -> tuple[list[int], ...]:
-        """The rows and the columns of the input that a unit reads: sorted, and exact at the border too.
+        """The rows and the columns of the input that a unit depends on: sorted, and exact at the border too.
+
+        What it reads through gates and statistics is included, unlike in `size`: after squeeze-and-excitation or group
+        normalization these are all rows and columns.
 
         Args:
             unit: (i, j), where negative numbers count from the end.
@@ -118,15 +123,16 @@ def receptive_field(
     Args:
         model: any module that takes one tensor; it is neither run on data nor changed.
         input_size: channels, rows and columns (or channels and any number of axes), without the batch.
-        at: the tensor to analyse: the path of a module ("layer4", "features.12"; its second call is "relu_1"), or the
-            name of an operation as in the table of layers; by default the output of the model.
+        at: the tensor to analyse: the path of a module ("layer4", "features.12"; its second call is "relu_1"), one of
+            several tensors that a module returns ("lstm.0"), or the name of an operation as in the table of layers; by
+            default the output of the model.
         strict: whether it is an error when paths of different strides meet.
 
     Raises:
         JumpMismatchError: paths of different strides meet and `strict` is true.
-        NoRuleError: an operation has no rule, and the message says how to register one; or the tensor consists of
-            indices or is computed from them, and has no receptive field.
-        HarnessError: the model does not run on this size, or `at` names nothing.
+        NoRuleError: an operation has no rule, and the message says how to register one; or the model needs the values
+            of its input; or the tensor consists of indices or is computed from them, and has no receptive field.
+        HarnessError: the model does not run on this size, or `at` names nothing or several tensors.
 
     """
     size = tuple(input_size)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.receptive_field.boxes import Field, Sources, centred, field, jumps, picked, uncounted
-from harness.receptive_field.field_map import FieldMap, compressed, is_map, laid_along, settled, usual_dim
+from harness.receptive_field.field_map import FieldMap, compressed, is_map, laid_along, numbered, settled, usual_dim
 from harness.receptive_field.lattice import Lattice, Window, strided
 from harness.receptive_field.sums import mixed
 
@@ -122,7 +122,7 @@ def _joint(one: Tensor, other: Tensor, alike: bool = True) -> tuple[Tensor, tupl
         return one, None
     left, right = torch.broadcast_tensors(one, other)
     many = int(other.max()) + 1
-    codes, labels = (left * many + right).unique(return_inverse=True)
+    codes, labels = numbered(left * many + right)
     pairs = torch.stack([codes // many, codes % many], dim=-1)
     sources = [(label,) for label in pairs[:, 0].tolist()], [(label,) for label in pairs[:, 1].tolist()]
     return compressed(labels), sources

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from harness.receptive_field.analysis import receptive_field
+from harness.receptive_field.boxes import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +56,8 @@ def _middle_fields(
     found = []
     for name in names:
         field = receptive_field(model, input_size, at=name, strict=False)
-        region = field.region([count // 2 for count in field.shape])
+        without_gates = replace(field, boxes=counted(field.boxes))
+        region = without_gates.region([count // 2 for count in field.shape])
         if all(region):
             found.append((name, region, field.size))
     return found

@@ -8,7 +8,7 @@ exactly by doing the same to its labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.receptive_field.boxes import Box, Field, centred, extents, field, hull, jumps, picked, same
+from harness.receptive_field.boxes import Box, Field, extents, field, hull, jumps, picked
 from harness.receptive_field.lattice import Window, pixels
 
 
@@ -57,7 +57,7 @@ class FieldMap:
 
     def units(self, axis: int) -> int:
         """The number of different units along an axis of the input."""
-        return 1 if self.places[axis].numel() == 1 else len(self.places[axis].unique())
+        return len(numbered(self.places[axis])[0])
 
     @property
     def terms(self) -> list[FieldMap]:
@@ -112,6 +112,15 @@ def compressed(labels: Tensor) -> Tensor:
     return labels
 
 
+def numbered(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The different labels in order, and for each label its place among them: unique, without sorting."""
+    if int(labels.max()) > 4 * labels.numel():
+        values, numbers = labels.unique(return_inverse=True)
+        return values, numbers
+    present = labels.flatten().bincount() > 0
+    return present.nonzero()[:, 0], (present.cumsum(0) - 1)[labels]
+
+
 def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     """For each row of a matrix, the number of the first row like it among different rows; and where these are."""
     weights = torch.randint(1 << 62, rows.shape[1:], generator=torch.Generator().manual_seed(0))
@@ -133,14 +142,14 @@ def rearranged(value: FieldMap, move: Callable[[Tensor], Tensor]) -> FieldMap:
 def relabelled(value: FieldMap, shape: torch.Size, move: Callable[[Tensor], Tensor]) -> FieldMap:
     """The map after `move`, which takes labels that may have length 1 along dimensions where they do not vary."""
     kinds, *places = (compressed(move(labels)) for labels in (value.kinds, *value.places))
-    return _pruned(replace(value, shape=shape, kinds=kinds, places=tuple(places), windows=None))
+    return pruned(replace(value, shape=shape, kinds=kinds, places=tuple(places), windows=None))
 
 
-def _pruned(value: FieldMap) -> FieldMap:
+def pruned(value: FieldMap) -> FieldMap:
     """The map without the fields of elements that were cut off."""
     if len(value.fields) == 1:
         return value
-    used, kinds = value.kinds.unique(return_inverse=True)
+    used, kinds = numbered(value.kinds)
     return replace(value, fields=tuple(value.fields[kind] for kind in used.tolist()), kinds=kinds)
 
 
@@ -189,7 +198,7 @@ def finished(value: FieldMap, homes: Mapping[int, int] | None = None) -> FieldMa
 
     """
     for axis in (*value.axes, *value.axes):  # twice, because settling one axis may free a dimension for another
-        home = _home(value, axis, homes or {})
+        home = home_of(value, axis, homes or {})
         if home is not None:
             value = settled(value, axis, home)
         elif not value.dims(axis) and _length(value, axis) > 1:
@@ -200,7 +209,7 @@ def finished(value: FieldMap, homes: Mapping[int, int] | None = None) -> FieldMa
     return value
 
 
-def _home(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
+def home_of(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
     """The dimension that an axis has for itself, if there is one."""
     dims, usual = value.dims(axis), usual_dim(value, axis)
     if 0 in dims[:-1]:
@@ -228,67 +237,3 @@ def is_map(value: FieldMap) -> bool:
 def laid_along(labels: Tensor, dim: int, ndim: int) -> Tensor:
     """Labels that vary along one of `ndim` dimensions."""
     return labels.reshape([-1 if d == dim else 1 for d in range(ndim)])
-
-
-def assembled(
-    values: Sequence[FieldMap], move: Callable[[Sequence[Tensor]], Tensor], along: int | None = None
-) -> FieldMap:
-    """The map of a tensor that is put together from several: concatenation, stacking, writing into a slice.
-
-    Args:
-        values: the maps of the parts.
-        move: puts tensors of the shapes of the parts together.
-        along: the dimension of a concatenation; labels can then keep length 1 along the others.
-
-    """
-
-    def put(labels: Sequence[Tensor]) -> Tensor:
-        shapes = [value.shape for value in values]
-        if along is not None:
-            common = torch.broadcast_shapes(*(part.select(along, 0).shape for part in labels))
-            shapes = [torch.Size([*common[:along], shape[along], *common[along:]]) for shape in shapes]
-        return compressed(move([part.expand(shape) for part, shape in zip(labels, shapes, strict=True)]))
-
-    if not _pieces(values, along):
-        homes = {a: value.dims(a)[0] for value in values for a in value.axes if len(value.dims(a)) == 1}
-        alike = len({len(value.shape) for value in values}) == 1
-        values = [finished(value, homes if alike else {}) for value in values]
-    model = next((value for value in values if any(value.fields)), values[0])
-    values = [value if any(value.fields) else _labelled_as(model, value, along) for value in values]
-    kinds: list[Field] = []
-    renamed = []
-    for value in values:
-        for boxes in value.fields:
-            if not any(same(boxes, known) for known in kinds):
-                kinds.append(boxes)
-        names = [next(i for i, known in enumerate(kinds) if same(boxes, known)) for boxes in value.fields]
-        renamed.append(torch.tensor(names)[value.kinds])
-    places = tuple(put([value.places[axis] for value in values]) for axis in values[0].axes)
-    shape = move([torch.zeros((), dtype=torch.int64).expand(value.shape) for value in values]).shape
-    aligned = all(value.aligned for value in values) and centred(kinds)
-    whole = _pruned(FieldMap(shape, tuple(kinds), put(renamed), places, aligned, {}))
-    for axis in whole.axes:
-        home = _home(whole, axis, {})
-        if home is not None and home in varying(whole.kinds):
-            whole = settled(whole, axis, home)
-    return whole
-
-
-def _pieces(values: Sequence[FieldMap], along: int | None) -> bool:
-    """Whether all parts are pieces of one map, cut along one dimension, that fit together again."""
-    first = values[0]
-    alike = all(same(first.fields[0], boxes) for value in values for boxes in value.fields)
-    return alike and all(
-        torch.equal(first.places[axis], value.places[axis]) or along in {*first.dims(axis), *value.dims(axis)}
-        for value in values
-        for axis in first.axes
-    )
-
-
-def _labelled_as(model: FieldMap, blank: FieldMap, along: int | None) -> FieldMap:
-    """The map of a part that reads nothing, with the labels of its neighbour, so that units do not seem to differ."""
-    places = tuple(
-        labels if along is not None and labels.shape[along] == 1 else own
-        for labels, own in zip(model.places, blank.places, strict=True)
-    )
-    return replace(blank, places=places)

@@ -155,8 +155,8 @@ class Lattice:
 
     def spans(self, unit: int, jump: Fraction) -> bool:
         """Whether a unit reads from end to end, apart from pixels that units `jump` pixels apart leave out."""
-        gaps = [len(gap) for gap in f"{self.clipped[unit]:0{self.length}b}".split("1")]
-        return all(gap < max(Fraction(1), abs(jump)) for gap in gaps)
+        widest = max(len(gap) for gap in f"{self.clipped[unit]:0{self.length}b}".split("1"))
+        return widest < max(1, ceil(abs(jump)))
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
@@ -169,10 +169,17 @@ class Lattice:
 
     def _reading(self, sources: Sequence[tuple[int, ...]], reaches: tuple[Reach, ...], advance: int) -> Lattice:
         """The lattice whose unit o reads the units `sources[o]` of this one, as far as they are there."""
-        length, masks = len(self.clipped), []
-        for group in sources:
-            masks.append(reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0))
-        return replace(self, clipped=tuple(masks), reaches=reaches, advance=advance, whole=self._whole(sources))
+        length = len(self.clipped)
+        masks = {
+            group: reduce(int.__or__, (self.clipped[i] for i in group if 0 <= i < length), 0) for group in set(sources)
+        }
+        return replace(
+            self,
+            clipped=tuple(masks[group] for group in sources),
+            reaches=reaches,
+            advance=advance,
+            whole=self._whole(sources),
+        )
 
     def _whole(self, sources: Sequence[tuple[int, ...]]) -> int:
         if self.whole == 0:
@@ -188,7 +195,8 @@ class Lattice:
         window = None if listed or self.listed else _even(sources, len(self.clipped))
         if window is not None:
             return self.through(window, len(sources))
-        units = tuple(reduce(union, map(self.reach, group), NOTHING) for group in sources)
+        unions = {group: reduce(union, map(self.reach, group), NOTHING) for group in set(sources)}
+        units = tuple(unions[group] for group in sources)
         least = self.advance if self.listed else floor(abs(self.jump))
         pattern = None if listed else (units, self.length) if len(units) == 1 else repeating(units, least)
         result = self._reading(sources, *(pattern or (units, least)))

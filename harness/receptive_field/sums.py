@@ -177,8 +177,6 @@ def _read_up_to(terms: _Terms, groups: Tensor, dim: int, units: int) -> _Read:
         for group, function in steps:
             known[group] = tuple(sorted({*known[group], row[function]}))
             table.append(tuple(known))
-    order = sorted(set(table))
-    places = {sets: place for place, sets in enumerate(order)}
-    numbers = torch.tensor([places[sets] for sets in table]).reshape(len(terms.values), -1)
+    numbers = torch.arange(len(table)).reshape(len(terms.values), -1)
     labels = numbers[terms.rows.squeeze(dim)].movedim(-1, dim)
-    return _Read(compressed(labels), [[sets[group] for sets in order] for group in range(count)], units)
+    return _Read(compressed(labels), [[sets[group] for sets in table] for group in range(count)], units)

@@ -7,6 +7,7 @@ depend on constants alone (masks, tables of indices) have data, so that rules ca
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -37,6 +38,8 @@ class _Functions(TorchFunctionMode):
         if func is Tensor.data.__get__:  # type: ignore[attr-defined]
             return args[0].detach()
         self.name = getattr(func, "__name__", str(func)).strip("_")
+        if self.name == "cuda":
+            return args[0]  # where the model would be is of no importance, and may not be there
         if self.name in ("getitem", "setitem"):
             args = (args[0], _with_data(args[1]), *args[2:])
         named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
@@ -80,6 +83,11 @@ class _Recorder(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if torch.is_inference_mode_enabled():  # where torch itself does not reduce functions to basic operations
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
         refs = {id(leaf): ref for leaf in leaves if (ref := self.memory.ref(leaf)) is not None}
         real = all(leaf.device.type != "meta" for leaf in leaves)
@@ -190,7 +198,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         refused = f"{type(model).__name__} does not run on an input of {input_size}"
         called = functions.name or "forward"
-        if "meta" in reason.lower() or "fake" in reason.lower():
+        if re.search("meta|fake|unallocated", reason, re.IGNORECASE):
             raise NoRuleError(
                 f"{refused} without its values, which {called} in {recorder.location()} needs; the analysis follows"
                 " models whose path and shapes do not depend on them"

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from harness.receptive_field import lattice, operations
+from harness.receptive_field.assembly import assembled
 from harness.receptive_field.combine import merged, windowed
-from harness.receptive_field.field_map import FieldMap, NoRuleError, assembled, nothing, rearranged, relabelled
+from harness.receptive_field.field_map import FieldMap, NoRuleError, nothing, rearranged, relabelled
 from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, register
 
@@ -264,6 +265,12 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
     scales = call.arguments.get("scale_factors")
     scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
     return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
+
+
+@register(aten.embedding)
+def embedding(call: Call) -> FieldMap:
+    """Each index becomes a row of a table."""
+    return rearranged(call.value("indices"), lambda labels: labels[..., None].expand(call.shapes[0]))
 
 
 @register(aten.glu)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import torch
 
+from harness.receptive_field.assembly import assembled
 from harness.receptive_field.combine import merged
-from harness.receptive_field.field_map import FieldMap, assembled, nothing
+from harness.receptive_field.field_map import FieldMap, nothing
 from harness.receptive_field.operations import recur
 from harness.receptive_field.rules.registry import Call, register
 from harness.receptive_field.sums import mixed, prefixes

@@ -40,6 +40,13 @@ class TestPicture:
             [1.5, 1.5, 9.5, 9.5],
         ]
 
+    def test_leaves_out_what_a_unit_reads_through_statistics(self) -> None:
+        figure = picture(nn.Sequential(conv(3), nn.GroupNorm(1, 1), conv(3)), torch.zeros(1, 12, 12))
+        corners = [
+            patch.get_path().get_extents(patch.get_patch_transform()).extents for patch in figure.axes[0].patches
+        ]
+        assert [list(corner) for corner in corners] == [[4.5, 4.5, 7.5, 7.5], [3.5, 3.5, 8.5, 8.5]]
+
 
 class TestCommand:
     def run(self, *arguments: str) -> int:

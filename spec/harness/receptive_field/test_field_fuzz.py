@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from harness.receptive_field import ReceptiveField, receptive_field
-from harness.receptive_field.lattice import members, pixels, sliding, transposed
 from spec.harness.receptive_field.gradient_oracle import gradient_field
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -168,8 +167,8 @@ def summed(columns: Tensor, x: Tensor, kernel: Any, padding: Any, stride: Any, d
 
 def averaged(columns: Tensor, channels: int) -> Tensor:
     """Every element of a patch is the mean of the patch."""
-    patches = columns.unflatten(1, (channels, -1))
-    return patches.mean(2, keepdim=True).expand_as(patches).flatten(1, 2)  # type: ignore[no-any-return]
+    patches = columns.reshape(1, channels, -1, columns.shape[2])
+    return patches.mean(2, keepdim=True).expand_as(patches).flatten(1, 2)
 
 
 def written(x: Tensor) -> Tensor:
@@ -274,42 +273,6 @@ def test_agrees_with_the_gradient_ten_thousand_times(
     steps: tuple[Step, ...], size: tuple[int, int], unit: tuple[int, int]
 ) -> None:
     check(steps, size, unit)
-
-
-KERNELS = st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(0, 4), st.integers(1, 4))
-
-
-@settings(QUICK, max_examples=200)
-@given(st.lists(KERNELS, min_size=1, max_size=5), st.integers(0, 50))
-def test_the_three_formulas_count_what_brute_force_counts(layers: list[tuple[int, int, int, int]], unit: int) -> None:
-    """Size, stride and padding of a chain, against following every tap of every layer back to the input."""
-    lattice = pixels(1)
-    for layer in layers:
-        lattice = lattice.through(sliding(*layer), 1)
-    reached = {unit}
-    for kernel, stride, padding, dilation in reversed(layers):
-        reached = {i * stride - padding + t * dilation for i in reached for t in range(kernel)}
-    size, stride, padding = 1, 1, 0
-    for k, s, p, d in layers:
-        size, stride, padding = size + d * (k - 1) * stride, stride * s, padding + p * stride
-    assert max(reached) - min(reached) + 1 == size == lattice.reach(unit)[1].bit_length()
-    assert lattice.jump == stride
-    assert min(reached) == unit * stride - padding == lattice.reach(unit)[0]
-    low, mask = lattice.reach(unit)
-    assert sorted(reached) == [low + i for i in members(mask)]
-
-
-@settings(QUICK, max_examples=200)
-@given(KERNELS, st.integers(1, 12))
-def test_transposed_convolution_reads_whoever_writes(layer: tuple[int, int, int, int], length: int) -> None:
-    kernel, stride, padding, dilation = layer
-    outputs = (length - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
-    if outputs < 1:
-        return
-    lattice = pixels(length).through(transposed(*layer), outputs)
-    for output in range(outputs):
-        writers = {i for i in range(length) for t in range(kernel) if i * stride - padding + t * dilation == output}
-        assert set(members(lattice.clipped[output])) == writers
 
 
 @QUICK

@@ -12,7 +12,7 @@ _SHORT = 90
 def literal(value: Any, indent: int = 0) -> str:
     """The source of a value: of a dataclass the call that makes it, without arguments at their default.
 
-    Lines after the first are indented by so many spaces, and the arguments by four more.
+    Lines after the first are indented by that number of spaces, and the arguments by four more.
     """
     if not is_dataclass(value):
         return escape.literal(value) if isinstance(value, str) else repr(value)

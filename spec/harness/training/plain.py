@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Training:
-    """What a training came to."""
+    """The result of a training."""
 
     weights: Array
     """(10, 785): those of the layer and, in the last column, its biases; their average if the recipe asks for one."""

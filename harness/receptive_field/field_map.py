@@ -231,7 +231,8 @@ def usual_dim(value: FieldMap, axis: int) -> int | None:
 
 def is_map(value: FieldMap) -> bool:
     """Whether every axis runs along its usual dimension alone, so that neighbours in the tensor are neighbours."""
-    return all(set(value.dims(axis)) <= {usual_dim(value, axis)} for axis in value.axes)
+    alone = all(value.dims(axis) in ([], [2 + axis]) for axis in value.axes)
+    return alone and len(value.shape) == 2 + len(value.axes)
 
 
 def laid_along(labels: Tensor, dim: int, ndim: int) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_trainer, parse_positive
-from harness.commands.console import bare_table, console, display, field_as_json, summary, table
+from harness.commands.console import bare_table, chance, console, display, field_as_json, summary, table
 from harness.errors import HarnessError
 from harness.ladder import find, nearest
 from harness.recipe import Recipe
@@ -85,13 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     """The recipe that the arguments name, with their number of epochs."""
-    from harness.review.target import value_in
+    from harness.review.target import is_file, parted, value_in
 
     name = arguments.recipe
-    path, _, attribute = name.rpartition(":")
+    path, attribute = parted(name)
     if name in NAMED:
         recipe: Any = NAMED[name]
-    elif path.endswith((".py", ".ipynb")):
+    elif attribute and is_file(path):
         recipe = value_in(Path(path), attribute)
     elif "/" in name:
         recipe = find(name).recipe
@@ -220,7 +220,7 @@ def _print_runs(runs: list[Run], held: list[bool], goal: float) -> None:
     share = binomial_interval(sum(held), len(held))
     print(
         f"{goal:.2f} % held in each of the last {len(runs[0].final)} epochs by {sum(held)} of {len(held)} "
-        f"(95 % interval for one to hold: {100 * share.low:.0f} to {100 * share.high:.0f} %)"
+        f"({chance(share)})"
     )
 
 

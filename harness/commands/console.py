@@ -17,6 +17,7 @@ from harness.run import Epoch, epoch_line
 from harness.step import Step
 
 if TYPE_CHECKING:
+    from harness.evidence.statistics import Interval
     from harness.receptive_field import ReceptiveField
     from harness.training import OnEpoch
 
@@ -32,6 +33,11 @@ def console() -> Console:
 def bare_table(title: str | None = None) -> Table:
     """An empty table with a line under its head and no frame."""
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def chance(share: Interval) -> str:
+    """The interval for the share of runs that hold, in words."""
+    return f"95 % interval for one to hold: {100 * share.low:.0f} to {100 * share.high:.0f} %"
 
 
 def print_epoch(step: type[Step], seed: int, epoch: Epoch) -> None:

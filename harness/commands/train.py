@@ -19,7 +19,7 @@ from harness.commands.arguments import (
     parse_positive,
     parse_seed,
 )
-from harness.commands.console import bare_table, console, display
+from harness.commands.console import bare_table, chance, console, display
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
 from harness.ladder import find
@@ -280,11 +280,8 @@ def expectation(step: type[Step]) -> str:
 
 def _share(summary: "Summary", what: str, runs: Sequence[Run]) -> str:
     """How many held, with the exact interval for their share, and the machines."""
-    where = _machines(runs)
-    return (
-        f"{summary.held} of {summary.runs} {what}{'s' if summary.runs > 1 else ''} (95 % interval for one to hold: "
-        f"{100 * summary.share.low:.0f} to {100 * summary.share.high:.0f} %{''.join(f', {place}' for place in where)})"
-    )
+    plural = "s" if summary.runs > 1 else ""
+    return f"{summary.held} of {summary.runs} {what}{plural} ({', '.join([chance(summary.share), *_machines(runs)])})"
 
 
 def _machines(runs: Sequence[Run]) -> list[str]:

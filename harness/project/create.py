@@ -15,7 +15,7 @@ from harness.ladder import find
 from harness.project.literal import classes, literal
 from harness.recipe.named import NAMED
 from harness.review import load, review
-from harness.review.target import definition
+from harness.review.target import definition, is_file, parted
 from harness.step import Step
 
 FIRST = "first"
@@ -151,12 +151,10 @@ def _network(ladder: str, target: str | None) -> tuple[str, str, str]:
     """The text of the module of a network, empty if it has one already, the module's name, and that of the class."""
     if target is None:
         return _ENVIRONMENT.get_template("network.py.j2").render(ladder=ladder), f"models.{ladder}", "Network"
-    path, _, name = target.rpartition(":")
-    if not path and name.endswith((".py", ".ipynb")):
-        path, name = target, ""
+    path, name = parted(target)
     if not path:
         raise HarnessError(f"--from {target} names no class; give file.py:Class or package.module:Class")
-    if not path.endswith((".py", ".ipynb")):
+    if not is_file(path):
         return "", path, name
     name, statements = definition(Path(path), name)
     body = "\n\n".join(one.text for one in statements)

@@ -42,12 +42,12 @@ class Operation:
         return sum(map(prod, self.weights.values()))
 
 
-def operations(network: nn.Module, images: Tensor) -> tuple[Tensor, list[Operation]]:
-    """The result for some images, without gradients, and the operations behind it. The network stays in its mode."""
+def operations(network: nn.Module, images: Tensor) -> list[Operation]:
+    """The operations behind the result for some images, without gradients. The network stays in its mode."""
     recorder = _Recorder(network, images)
     with _paths(network, recorder.path), torch.no_grad(), recorder:
-        result = network(images)
-    return result, recorder.operations
+        network(images)
+    return recorder.operations
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def _on_the_logits(review: Review) -> Iterator[Remark]:
     weighted = [place for place in review.places("conv", "linear") if review.operations[place].weights]
     after = range(weighted[-1] + 1, len(review.operations)) if weighted else ()
     reasons = {
-        ("relu", "relu_"): "a class can then not be argued against, and has no gradient where it is below zero",
+        ("relu",): "a class can then not be argued against, and has no gradient where it is below zero",
         DROPOUTS: "classes are then taken out of the decision at random, and nothing after it can make up for that",
         NORMALIZATIONS: "how sure the network is of an image is then scaled by the other images of its batch",
     }

@@ -77,7 +77,7 @@ def review(network: nn.Module) -> Review:
     images = torch.rand(IMAGES, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     with foreign(f"its forward pass of {IMAGES} x 1 x 28 x 28"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _, found = operations(network.eval(), images)
+        found = operations(network.eval(), images)
     trained = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     used = {name for one in found for name in one.weights}
     try:

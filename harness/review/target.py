@@ -26,16 +26,25 @@ def load(target: str) -> Callable[[], nn.Module]:
 
     Raises HarnessError if the target names nothing, or if the code behind it fails.
     """
-    path, _, name = target.rpartition(":")
-    if not path and target.endswith((".py", ".ipynb")):
-        path, name = target, ""
-    if path.endswith((".py", ".ipynb")):
+    path, name = parted(target)
+    if is_file(path):
         return _built(value_in(Path(path), name), target)
     if path:
         return _built(_imported(path, name), target)
     if "/" in target:
         return find(target).model
     raise HarnessError(f"{target!r} is no network; give {FORMS}")
+
+
+def parted(target: str) -> tuple[str, str]:
+    """The file or the module of a target, empty if it names none, and the name in it, empty for a file alone."""
+    path, _, name = target.rpartition(":")
+    return (path, name) if path or not is_file(target) else (target, "")
+
+
+def is_file(path: str) -> bool:
+    """Whether a path is that of a script or a notebook, by its suffix."""
+    return path.endswith((".py", ".ipynb"))
 
 
 def value_in(path: Path, name: str) -> Any:

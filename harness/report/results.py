@@ -1,11 +1,10 @@
 """docs/results.md: every claim that runs decide, with its verdict, its evidence, and how many runs would decide it."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness import escape
-from harness.claims import Verdict
-from harness.claims.sentences import analysis, kind_of, outcome
+from harness.claims import Verdict, tally
+from harness.claims.sentences import analysis
 from harness.claims.vocabulary import by_runs
 from harness.evidence import record
 from harness.evidence.facts import difference
@@ -47,17 +46,14 @@ def _overview(ladders: Mapping[str, Sequence[type[Step]]], verdicts: Verdicts) -
     named["all published"] = [step for of_ladder in named.values() for step in of_ladder if step.document().published]
     rows = []
     for name, steps in named.items():
-        found = Counter(
-            outcome(sentence, {claim: verdict.word for claim, verdict in verdicts[step.id].items()})
-            for step in steps
-            for sentence in analysis(step)
-            if kind_of(sentence) == "runs"
-        )
+        words = {step: {claim: verdict.word for claim, verdict in verdicts[step.id].items()} for step in steps}
+        found = tally(words, analysis)
         decided = sum(found[word] for word in DECIDED)
-        share = f"{100 * decided / found.total():.0f} %" if found else ""
+        total = decided + found["undecided"]
+        share = f"{100 * decided / total:.0f} %" if total else ""
         planned = sum(step.planned_runs() for step in steps)
         made = sum(min(len(record.runs(step)), step.planned_runs()) for step in steps)
-        rows.append((name, f"{made} of {planned}", found.total(), *(found[word] for word in DECIDED), share))
+        rows.append((name, f"{made} of {planned}", total, *(found[word] for word in DECIDED), share))
     return table(("ladder", "runs", "sentences that runs decide", *DECIDED, "decided"), rows) + "\n"
 
 

@@ -55,7 +55,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     else:
         try:  # what closes or deletes something when it goes must not go twice
             result = value if hasattr(type(value), "__del__") else copy.deepcopy(value, memo)
-        except Exception:
+        except Exception:  # whatever the object of a user says to being copied: it is shared, as a lock or a file is
             result = value
     memo[id(value)] = result
     return result

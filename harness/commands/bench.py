@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import sys
 
 from harness.commands.arguments import add_data, add_device
+from harness.commands.console import busy
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
 from harness.ladder import find
@@ -30,9 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise HarnessError(f"--record writes to {benchmark.path().parent}, which does not exist; make that folder")
     data = load(arguments.data)
     results = []
-    for step in steps:
-        with foreign("its recipe", step.id):
-            results.append(bench(step, data, device, lambda part: print(part, file=sys.stderr)))
+    with busy() as on_part:
+        for step in steps:
+            with foreign("its recipe", step.id):
+                results.append(bench(step, data, device, on_part))
     print(json.dumps(results) if arguments.json else benchmark.sections(results))
     if arguments.record:
         benchmark.save(results)

@@ -1,6 +1,7 @@
 """What a machine and its software call themselves: processor, GPU, driver, and the precision that a GPU computes in.
 
-Nothing here raises: what cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
+That precision is set here, so that it is set before anything is trained and before a provenance names it. Nothing here
+raises: what cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
 """
 
 import platform
@@ -14,6 +15,13 @@ from harness import strict_json
 
 CPUINFO = Path("/proc/cpuinfo")
 UNKNOWN = "unknown"
+
+# By default cuDNN's convolutions take float32 as TF32, with 10 of its 23 bits of fraction. Both interfaces of torch are
+# set: it refuses to read the older one where the newer one contradicts it.
+_cudnn: Any = torch.backends.cudnn
+_cudnn.allow_tf32 = False
+_cudnn.conv.fp32_precision = "ieee"
+
 _SYSCTL = ("machdep.cpu.brand_string", "machdep.cpu.family", "machdep.cpu.model", "machdep.cpu.stepping")
 
 
@@ -85,11 +93,7 @@ def driver() -> str | None:
 
 def precision() -> str:
     """The precision of cuDNN's convolutions of float32: "tf32" with ten bits of fraction, or "ieee" with all."""
-    settings: Any = torch.backends.cudnn
-    chosen = getattr(getattr(settings, "conv", None), "fp32_precision", None)
-    if chosen is None:  # before torch 2.9
-        return "tf32" if settings.allow_tf32 else "ieee"
-    return "tf32" if chosen == "tf32" else "ieee"
+    return "tf32" if _cudnn.conv.fp32_precision == "tf32" else "ieee"
 
 
 def _plain(text: str) -> str:

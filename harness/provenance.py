@@ -15,7 +15,6 @@ from torch import fx, nn
 
 from harness import data, machine, strict_json
 from harness.errors import ForeignError, HarnessError, foreign
-from harness.machine import hardware as hardware
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 
@@ -127,7 +126,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     """What numbers depend on besides the step: hardware and versions."""
     return {
         "device": device.type,
-        "hardware": hardware(device),
+        "hardware": machine.hardware(device),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],

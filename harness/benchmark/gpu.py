@@ -45,15 +45,6 @@ def _nvml() -> Iterator[Any]:
         raise HarnessError(f"the NVIDIA driver does not answer: {error}; see what nvidia-smi says") from error
 
 
-def driver() -> str | None:
-    """The version of the NVIDIA driver; None if none answers."""
-    try:
-        with _nvml() as nvml:
-            return str(nvml.nvmlSystemGetDriverVersion())
-    except HarnessError:
-        return None
-
-
 class Gpu:
     """A GPU, found by its UUID, with or without the prefix "GPU-". Finding it is slower than reading its state.
 

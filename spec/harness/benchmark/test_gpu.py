@@ -7,6 +7,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from harness import machine
 from harness.benchmark import gpu
 from harness.benchmark.gpu import Gpu, State
 from harness.errors import HarnessError
@@ -22,7 +23,7 @@ ALONE = State("575.51.02", 1965, 1980, 41, 120.26, (), {"sw_power_cap": 1_000_00
 @pytest.mark.parametrize("uuid", [UUID, f"GPU-{UUID}", UUID.encode(), f"GPU-{UUID}".encode()], ids=repr)
 def test_the_state_is_that_of_the_gpu_that_is_asked_for(nvml: Nvml, uuid: str | bytes) -> None:
     assert Gpu(uuid).state() == ALONE
-    assert gpu.driver() == "575.51.02"
+    assert machine.driver() == "575.51.02"
     with pytest.raises(HarnessError, match="^the NVIDIA driver knows no GPU-0; see what nvidia-smi -L lists$"):
         Gpu("GPU-0")
 
@@ -77,7 +78,7 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
     monkeypatch.setitem(sys.modules, "pynvml", None)
     with pytest.raises(HarnessError, match="^pynvml cannot be imported; run pip install nvidia-ml-py$"):
         Gpu(UUID)
-    assert gpu.driver() is None
+    assert machine.driver() is None
 
 
 @pytest.mark.parametrize(

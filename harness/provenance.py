@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import fx, nn
@@ -27,6 +27,8 @@ NATIVE_BINDING = ("fingerprint", "data", "trainer", "numerics")
 OLDER = "a version that did not record the trainer"
 
 COMMIT = "HARNESS_COMMIT"
+
+Device = Literal["cpu", "cuda"]
 
 
 def fingerprint(step: type[Step]) -> str:
@@ -89,6 +91,11 @@ def binding(made: Mapping[str, Any]) -> dict[str, Any]:
 def is_native(made: Mapping[str, Any]) -> bool:
     """Whether a run was trained by the native trainer, by its provenance."""
     return made.get("trainer") == NATIVE
+
+
+def device_type(made: Mapping[str, Any]) -> Device:
+    """Where a run was trained, by its provenance; on a CPU if that does not say."""
+    return "cuda" if made.get("device") == "cuda" else "cpu"
 
 
 def differences(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -45,14 +45,14 @@ def runs(step: type[Step], device: Device = "cpu") -> tuple[Run, ...]:
     return record.runs if record else ()
 
 
-def run_of(step: type[Step], seed: int) -> Run:
+def run_of(step: type[Step], seed: int, device: Device = "cpu") -> Run:
     """The run of a seed in the record of a step; HarnessError that names the seeds there are if it has none."""
-    existing = {run.seed: run for run in runs(step)}
+    existing = {run.seed: run for run in runs(step, device)}
     if not existing:
         raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
     if seed not in existing:
         seeds = ", ".join(map(str, existing))
-        raise HarnessError(f"{path_of(step)} has no seed {seed}; it has {seeds}")
+        raise HarnessError(f"{path_of(step, device)} has no seed {seed}; it has {seeds}")
     return existing[seed]
 
 
@@ -199,7 +199,12 @@ def add(run: Run, *, replace: bool = False) -> None:
             check(step, run.provenance, [run.seed])
         others = [saved for saved in record.runs if saved.seed != run.seed]
         merged = sorted([*others, run], key=lambda saved: saved.seed)
-        files.write(path, _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode())
+        raw = _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode()
+        try:
+            _record(step, step.id, raw)  # type: ignore[arg-type]  # what could not be read again is not written
+        except ValueError as error:
+            raise HarnessError(f"seed {run.seed} of {step.id} cannot be recorded: {error}") from error
+        files.write(path, raw)
 
 
 def added(runs: Iterable[Run], *, replace: bool = False) -> Iterator[Run]:

@@ -28,6 +28,14 @@ def test_the_state_is_that_of_the_gpu_that_is_asked_for(nvml: Nvml, uuid: str | 
         Gpu("GPU-0")
 
 
+@pytest.mark.parametrize("uuid", [UUID, f"MIG-{UUID}"])
+def test_a_mig_instance_has_the_clocks_of_its_gpu_and_processes_of_its_own(nvml: Nvml, uuid: str) -> None:
+    nvml.split = True
+    assert Gpu(uuid).state() == ALONE
+    nvml.computing = [1802, 4711]
+    assert Gpu(uuid).state().processes == (1802, 4711)
+
+
 @pytest.mark.parametrize("kind", ["Event", "Throttle"])  # the names since driver 535, and before it
 def test_each_reason_has_a_bit_by_either_name(nvml: Nvml, kind: str) -> None:
     ask = nvml.functions.pop("nvmlDeviceGetCurrentClocksEventReasons")
@@ -97,3 +105,12 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
 def test_what_makes_a_measurement_invalid(before: dict[str, Any], after: dict[str, Any], expected: list[str]) -> None:
     first, second = (replace(ALONE, **changes) for changes in (before, after))
     assert gpu.doubts(first, second, seconds=2, own_pid=4711) == expected
+
+
+def test_that_no_process_is_listed_is_no_doubt_and_not_passed_over() -> None:
+    nobody = replace(ALONE, processes=())
+    assert gpu.doubts(nobody, nobody, seconds=2, own_pid=4711) == []
+    assert gpu.unknowns(nobody, nobody) == [
+        "the driver lists no process, not even this one: whether others use the GPU is not known"
+    ]
+    assert gpu.unknowns(nobody, ALONE) == gpu.unknowns(ALONE, ALONE) == []

@@ -6,6 +6,7 @@ raises: what cannot be known is "unknown" or None, and whatever a machine report
 
 import platform
 import subprocess
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,22 @@ def driver() -> str | None:
         return _plain(str(pynvml.nvmlSystemGetDriverVersion()))
     except pynvml.NVMLError:
         return None
+
+
+def lacks_gpu() -> str | None:
+    """What keeps torch from computing on a GPU, and what to do; None if nothing does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of an old driver
+        if torch.cuda.is_available():
+            return None
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} was built without CUDA; install one that was built with it"
+    if (found := driver()) is None:
+        return f"torch {torch.__version__} finds no NVIDIA driver that answers; run it on a machine with a GPU"
+    return (
+        f"torch {torch.__version__} sees no GPU by the NVIDIA driver {found}; compare CUDA_VISIBLE_DEVICES with what "
+        f"nvidia-smi lists, and the CUDA version there with {torch.version.cuda}"
+    )
 
 
 def precision() -> str:

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -166,6 +167,33 @@ def test_the_precision_follows_the_older_setting_too() -> None:
     for allowed, precision in ((False, "ieee"), (True, "tf32")):
         with torch.backends.cudnn.flags(allow_tf32=allowed):
             assert machine.precision() == precision
+
+
+@pytest.mark.parametrize(
+    ("cuda", "driver", "lacking"),
+    [
+        (None, None, "was built without CUDA; install one that was built with it"),
+        ("13.2", None, "finds no NVIDIA driver that answers; run it on a machine with a GPU"),
+        (
+            "13.2",
+            "470.82",
+            "sees no GPU by the NVIDIA driver 470.82; compare CUDA_VISIBLE_DEVICES with ",
+        ),
+    ],
+)
+def test_what_a_machine_without_a_gpu_lacks(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, driver: str | None, lacking: str
+) -> None:
+    def none() -> bool:
+        warnings.warn("the driver is too old", stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", none)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    answer(monkeypatch, driver)
+    assert (machine.lacks_gpu() or "").startswith(f"torch {torch.__version__} {lacking}")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert machine.lacks_gpu() is None
 
 
 NAMED = "0123456789abcdef0123456789abcdef01234567"

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -17,12 +17,7 @@ from harness import strict_json
 CPUINFO = Path("/proc/cpuinfo")
 UNKNOWN = "unknown"
 
-# By default cuDNN's convolutions take float32 as TF32, with 10 of its 23 bits of fraction. Both interfaces of torch are
-# set: it refuses to read the older one where the newer one contradicts it.
 _cudnn: Any = torch.backends.cudnn
-_cudnn.allow_tf32 = False
-_cudnn.conv.fp32_precision = "ieee"
-
 _SYSCTL = ("machdep.cpu.brand_string", "machdep.cpu.family", "machdep.cpu.model", "machdep.cpu.stepping")
 
 
@@ -106,6 +101,18 @@ def lacks_gpu() -> str | None:
         f"torch {torch.__version__} sees no GPU by the NVIDIA driver {found}; compare CUDA_VISIBLE_DEVICES with what "
         f"nvidia-smi lists, and the CUDA version there with {torch.version.cuda}"
     )
+
+
+def set_precision(chosen: Literal["ieee", "tf32"]) -> None:
+    """Set the precision of cuDNN's convolutions of float32; see `precision`.
+
+    Both interfaces of torch are set: it refuses to read the older one where the newer one contradicts it.
+    """
+    _cudnn.allow_tf32 = chosen == "tf32"
+    _cudnn.conv.fp32_precision = chosen
+
+
+set_precision("ieee")  # by default it is tf32, and a record would be of that
 
 
 def precision() -> str:

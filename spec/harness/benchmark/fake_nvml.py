@@ -26,7 +26,7 @@ WHOLE, PART = 0xA, 0xB  # addresses of what stands for a GPU, and for a MIG inst
 
 def write_handle(place: Any, address: int) -> int:
     """Write the handle of a device, a pointer, to an argument passed by reference."""
-    ctypes.cast(place, ctypes.POINTER(ctypes.c_void_p))[0] = address  # type: ignore[call-overload]
+    ctypes.cast(place, ctypes.POINTER(ctypes.c_void_p))[0] = address
     return 0
 
 

@@ -14,7 +14,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from harness.commands.arguments import add_device, parse_positive
@@ -72,7 +71,7 @@ def _kernels(trainer: Trainer, device: torch.device) -> dict[str, Any]:
     """How many kernels and copies a step has, how long they are in all, and the longest by name."""
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as profiler:
         _epoch(trainer, device)
-    events = [event for event in profiler.events() if event.device_type == DeviceType.CUDA]
+    events = [event for event in profiler.events() if event.device_type.name == "CUDA"]
     by_name: dict[str, float] = {}
     for event in events:
         by_name[event.name[:60]] = by_name.get(event.name[:60], 0.0) + event.device_time_total

@@ -108,6 +108,21 @@ def test_runs_of_a_gpu_are_recorded_beside_those_of_the_cpu_and_compared(adopt: 
     assert record.path_of(Plain, "cuda").read_bytes() == again
 
 
+def as_seed_0(path: Path) -> None:
+    change(path, 0, seed=0)
+    move(path, path.with_name("seed0-20260103T000000.000000Z.jsonl"))
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def as_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 MISFITS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "cut": (lambda path: path.write_text(path.read_text()[:-3]), "is of no complete run: it has 3 of 4 epochs"),
     "more behind": (lambda path: path.write_text(path.read_text() + '{"epo'), "is of no complete run: it has 4 of 4"),
@@ -130,14 +145,11 @@ MISFITS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda path: change(path, 0, hardware="NVIDIA H200"),
         "with hardware NVIDIA H200 (here NVIDIA H100",
     ),
-    "another run": (
-        lambda path: (change(path, 0, seed=0), move(path, path.with_name("seed0-20260103T000000.000000Z.jsonl"))),
-        "plain.cuda.json has another run of seed 0, which stays",
-    ),
+    "another run": (as_seed_0, "plain.cuda.json has another run of seed 0, which stays"),
     "name": (lambda path: move(path, path.with_name("seed1.jsonl")), "is not named as a run file is"),
     "folder": (lambda path: move(path, Path("made/small/unknown", path.name)), "is in the folder of no step here"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
-    "no file": (lambda path: (path.unlink(), path.symlink_to("nowhere")), "No such file or directory"),
+    "a folder": (as_folder, "Is a directory"),
+    "no file": (as_link, "No such file or directory"),
 }
 
 

@@ -1,6 +1,7 @@
 """The section of a step that a GPU trained too: both are shown, with their difference; without one, nothing of it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def step(tmp_path: Path) -> type[Step]:
     return step
 
 
-def put(step: type[Step], made: dict[str, object], *accuracies: float) -> None:
+def put(step: type[Step], made: Mapping[str, object], *accuracies: float) -> None:
     """Record a run for each accuracy, which it has in every epoch."""
     for seed, accuracy in enumerate(accuracies):
         epochs = tuple(Epoch(number, 99.0, accuracy, 0.1, 2.0, ((5, 6, 0),)) for number in range(1, 7))

@@ -1,4 +1,4 @@
-"""The command line: `python -m harness VERB ...`; `python -m harness --help` lists the verbs."""
+"""The command line: `mnist-ladders VERB ...` or `python -m harness VERB ...`; `--help` lists the verbs."""
 
 import argparse
 import importlib
@@ -6,6 +6,9 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
 from typing import NoReturn
 
 from harness.errors import HarnessError, foreign
@@ -31,17 +34,22 @@ VERBS = {
 """Each verb is a module of harness.commands. Their summaries are here so that help imports none of them."""
 
 
-PROGRAM = "python -m harness"
+COMMAND = "mnist-ladders"
+PROGRAM = COMMAND if Path(sys.argv[0]).stem == COMMAND else "python -m harness"
+"""What error messages call us: what was typed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit status.
+    """Run one verb; the exit status. Without any word, help on standard error and 2.
 
     0 for success, 1 for a verdict against and nothing else, 2 for what the user can mend, 130 for Ctrl-C, and 141 where
     nobody reads standard output any more: that of a command which the signal SIGPIPE ended.
     """
     words = sys.argv[1:] if arguments is None else arguments
     verb = next((word for word in words if word in VERBS), None)
+    if not words:
+        _parser(None).print_help(sys.stderr)
+        return 2
     try:
         status = _run(words, verb)
         sys.stdout.flush()
@@ -70,6 +78,9 @@ def _run(words: Sequence[str], verb: str | None) -> int:
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Train, inspect and measure the steps of the ladders.")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print the versions that a report of a fault should name"
+    )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary)
@@ -79,6 +90,21 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
             command.add_arguments(verb)
             verb.set_defaults(run=command.run)
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints the versions and ends, without a look at the other words."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        print(f"mnist-ladders {_version(COMMAND)}, torch {_version('torch')}, Python {python_version()}")
+        sys.exit(0)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"  # a checkout that runs as it is
 
 
 class _Parser(argparse.ArgumentParser):
@@ -93,7 +119,14 @@ def _warning_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning in one line, without the line of the source."""
-    return f"python -m harness: warning: {printable(str(message))} ({printable(filename)}:{lineno})\n"
+    return f"{PROGRAM}: warning: {printable(str(message))} ({printable(filename)}:{lineno})\n"
+
+
+def console_script() -> int:
+    """The command `mnist-ladders`; it finds the spec of the current folder, as `python -m harness` does."""
+    sys.path.insert(0, "")
+    warnings.formatwarning = _warning_line
+    return run(main, PROGRAM)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 
-from harness.errors import HarnessError, foreign
+from harness.errors import ForeignError, HarnessError, foreign
 from harness.step import Step
 
 
@@ -112,8 +113,8 @@ def _place(step: type[Step]) -> int:
 def steps() -> dict[str, type[Step]]:
     """All steps by id, "ladder/step": ladders sorted by name, the steps of a ladder in its order.
 
-    The ladders are the subpackages of the package `spec`. Raises HarnessError for a spec that cannot be imported, a
-    spec file that is not named test_<nn>_<step>.py, and two specs with the same id.
+    The ladders are the subpackages of the package `spec`. Raises HarnessError if there is no such package, for a spec
+    that cannot be imported, a spec file that is not named test_<nn>_<step>.py, and two specs with the same id.
     """
     package = _import("spec")
     found: dict[str, type[Step]] = {}
@@ -130,9 +131,21 @@ def steps() -> dict[str, type[Step]]:
     return found
 
 
+def root() -> Path:
+    """The folder of the project: that which the package `spec` is in, with README, docs and models beside it."""
+    return Path(_import("spec").__path__[0]).resolve().parent
+
+
 def _import(name: str) -> ModuleType:
-    with foreign("its import", name):
-        return importlib.import_module(name)
+    try:
+        with foreign("its import", name):
+            return importlib.import_module(name)
+    except ForeignError as error:
+        if getattr(error.__cause__, "name", None) != "spec":
+            raise
+        raise HarnessError(
+            "no steps are here, as there is no folder spec/; go to a project, or make one: python -m harness new DIR"
+        ) from error
 
 
 def _specs_in(module_name: str) -> list[type[Step]]:

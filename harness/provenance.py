@@ -7,7 +7,6 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -15,6 +14,7 @@ from torch import fx, nn
 
 from harness import data, machine, strict_json
 from harness.errors import ForeignError, HarnessError, foreign
+from harness.ladder import root
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 
@@ -157,12 +157,12 @@ def _of_cuda() -> dict[str, Any]:
 
 
 def commit() -> dict[str, Any]:
-    """The git commit of this checkout and whether it has uncommitted changes; both None outside a repository.
+    """The git commit of the project and whether it has uncommitted changes; both None outside a repository.
 
     A copy without a repository may say what it is a copy of in the environment variable HARNESS_COMMIT; HarnessError
     if that is not the name of a commit.
     """
-    git = ["git", "-C", os.fspath(Path(__file__).parent)]
+    git = ["git", "-C", os.fspath(root())]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
         status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=10)

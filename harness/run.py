@@ -166,11 +166,11 @@ def holds(final: Sequence[float]) -> bool:
     return len(final) > 0 and min(final) >= GOAL
 
 
-def epoch_line(step: type[Step], seed: int, epoch: Epoch) -> str:
-    """The line that reports an epoch, wherever it is shown."""
+def epoch_line(step: type[Step], seed: int, epoch: Epoch, epochs: int | None = None) -> str:
+    """The line that reports an epoch, wherever it is shown; of the recipe's epochs unless it is one of fewer."""
     judged = "held out" if step.recipe.validation > 0 else "test"
     return (
-        f"{step.id} seed {seed} epoch {epoch.epoch}/{step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
+        f"{step.id} seed {seed} epoch {epoch.epoch}/{epochs or step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
         f"{judged} {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"
     )
 

@@ -3,8 +3,14 @@
 import argparse
 import os
 import re
+from pathlib import Path
+from typing import Any
 
+from harness import files
+from harness.errors import HarnessError
 from harness.run import EAGER, NATIVE
+
+MOST_SEEDS = 100_000
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +43,43 @@ def add_engine(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="a Ray cluster (default: one is started here)")
 
 
+def add_seeds(parser: argparse.ArgumentParser) -> None:
+    """--seeds, how many, or --seed, which; either way `seeds` is the list of them, and seed 0 by default."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--seeds", nargs="+", action=_Count, default=[0], metavar="N", help="how many seeds: 0 to N - 1 (default: 1)"
+    )
+    add_seed(group, dest="seeds", default=argparse.SUPPRESS)
+
+
+def add_seed(parser: Any, **more: Any) -> None:
+    """--seed, a list of seeds, to a parser or a group of it."""
+    parser.add_argument("--seed", nargs="+", type=parse_seed, action=_Seeds, metavar="SEED", help="these seeds", **more)
+
+
+class _Count(argparse.Action):
+    """From how many seeds to the seeds."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: object) -> None:
+        if len(values) > 1:
+            parser.error(f"argument --seeds: one number, how many; for these seeds: --seed {' '.join(values)}")
+        try:
+            number = parse_positive(values[0], MOST_SEEDS)
+        except argparse.ArgumentTypeError as error:
+            zero = "; for seed 0: --seed 0" if values == ["0"] else ""
+            parser.error(f"argument --seeds: {error}{zero}")
+        setattr(namespace, self.dest, list(range(number)))
+
+
+class _Seeds(argparse.Action):
+    """A list of seeds, each once."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: object) -> None:
+        if len(set(values)) < len(values):
+            parser.error("argument --seed: a seed is given twice; each seed counts once")
+        setattr(namespace, self.dest, values)
+
+
 def add_trainer(parser: argparse.ArgumentParser) -> None:
     """--trainer, a word for `harness.training.choice.choose`."""
     parser.add_argument(
@@ -55,17 +98,28 @@ def parse_seed(text: str) -> int:
     return _at_most(2**63 - 1, text)
 
 
-def parse_positive(text: str) -> int:
+def parse_positive(text: str, most: int = 2**31 - 1) -> int:
     """A whole number of 1 or more; ArgumentTypeError otherwise."""
     if not re.fullmatch("0*[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return _at_most(2**31 - 1, text)
+    return _at_most(most, text)
 
 
 def _at_most(most: int, text: str) -> int:
     if len(text) > len(str(most)) or int(text) > most:
         raise argparse.ArgumentTypeError(f"{text[:30]} is too large; the largest is {most}")
     return int(text)
+
+
+def check_file(path: Path) -> None:
+    """Raise HarnessError for a path that no file can be written to, before what is to be written is made."""
+    try:
+        if path.exists() and not path.is_file():
+            raise HarnessError(f"cannot write {path}: it is not a file; name another file")
+        if not path.parent.is_dir():
+            raise HarnessError(f"cannot write {path}: there is no such folder; name another file")
+    except OSError as error:
+        raise files.unwritable(path, error, "name another file") from error
 
 
 def parse_path(text: str) -> str:

@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import sys
 
 from harness.commands.arguments import add_data, add_device
+from harness.commands.console import busy
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
 from harness.ladder import find
@@ -23,19 +23,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; the results go to standard output as Markdown or JSON."""
     from harness.benchmark.side_by_side import bench
     from harness.data import load
-    from harness.report import rewrite
-    from harness.report.benchmark import RESULTS, save, sections
+    from harness.report import benchmark, rewrite
 
     steps, device = [find(name) for name in dict.fromkeys(arguments.ids)], device_of(arguments.device)
-    if arguments.record and not RESULTS.parent.is_dir():
-        raise HarnessError(f"--record writes to {RESULTS.parent}, which does not exist; run it in a checkout")
+    if arguments.record and not benchmark.path().parent.is_dir():
+        raise HarnessError(f"--record writes to {benchmark.path().parent}, which does not exist; make that folder")
     data = load(arguments.data)
     results = []
-    for step in steps:
-        with foreign("its recipe", step.id):
-            results.append(bench(step, data, device, lambda part: print(part, file=sys.stderr)))
-    print(json.dumps(results) if arguments.json else sections(results))
+    with busy() as on_part:
+        for step in steps:
+            with foreign("its recipe", step.id):
+                results.append(bench(step, data, device, on_part))
+    print(json.dumps(results) if arguments.json else benchmark.sections(results))
     if arguments.record:
-        save(results)
+        benchmark.save(results)
         rewrite()
     return 0

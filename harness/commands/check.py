@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from harness.commands.arguments import add_data, add_device, add_trainer, parse_positive
-from harness.commands.console import bare_table, chance, console, display, field_as_json, summary, table
+from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer, parse_positive
+from harness.commands.console import (
+    bare_table,
+    chance,
+    console,
+    display,
+    field_as_json,
+    say,
+    start_line,
+    summary,
+    table,
+)
 from harness.errors import HarnessError
 from harness.ladder import find, nearest
 from harness.recipe import Recipe
 from harness.recipe.named import NAMED
-from harness.run import Epoch, Progress, Run
+from harness.run import Epoch, Run, finite
 from harness.step import GOAL, Step
 
 if TYPE_CHECKING:
@@ -41,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RECIPE",
         help=f"how to train it: {', '.join(NAMED)}, file.py:NAME or the id of a step (default: one-cycle)",
     )
-    parser.add_argument("--seeds", type=parse_positive, default=1, metavar="N", help="how many runs (default: 1)")
+    add_seeds(parser)
     parser.add_argument("--epochs", type=parse_positive, metavar="N", help="train for N epochs instead of the recipe's")
     parser.add_argument(
         "--goal", type=_percent, default=GOAL, metavar="X", help=f"test accuracy in percent (default: {GOAL:.2f})"
@@ -124,25 +133,24 @@ def _returned(step: type[Step]) -> str:
 
 
 def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
-    """The runs of the seeds 0, 1, ..., shown as they are trained; HarnessError if the loss of one is not finite."""
+    """The runs of the seeds, shown as they are trained; HarnessError if the loss of one is not finite."""
     from harness.data import load
-    from harness.device import device_of
+    from harness.jobs import engine_of
     from harness.training.choice import choose
-    from harness.training.train import sound, train, training
+    from harness.training.train import train_one
 
-    device = device_of(arguments.device)
-    choice = choose(arguments.trainer, step, device)
-    data = load(arguments.data).to(device)
-    print(choice.line(step), file=sys.stderr)
+    engine = engine_of("local", arguments.device)
+    choice = choose(arguments.trainer, step, engine.device)
+    data = load(arguments.data).to(engine.device)
+    say(start_line(step, choice, engine))
     runs: list[Run] = []
-    with display(arguments.seeds * step.recipe.epochs) as on_epoch:
-        for seed in range(arguments.seeds):
-            progress = Progress([seed])
-            with training(step, [seed], data, choice.name) as trainer:
-                for outcomes in train(step, trainer, progress, step.recipe.epochs):
-                    if isinstance(outcome := outcomes[seed], Epoch):
-                        on_epoch(step, seed, outcome)
-            runs += sound(progress.histories(step))
+    with display(step.recipe.epochs, len(arguments.seeds)) as shown:
+        for seed in arguments.seeds:
+            epochs: list[Epoch] = []
+            for outcome in train_one(step, seed, data, choice.name, on_steps=shown.on_steps):
+                epochs.append(finite(outcome))
+                shown.on_epoch(step, seed, epochs[-1])
+            runs.append(Run(step, seed, tuple(epochs)))
     return runs
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from harness.run import Epoch, epoch_line
@@ -18,8 +27,9 @@ from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.evidence.statistics import Interval
+    from harness.jobs import Engine
     from harness.receptive_field import ReceptiveField
-    from harness.training import OnEpoch
+    from harness.training.choice import Choice
 
 
 def console() -> Console:
@@ -40,34 +50,105 @@ def chance(share: Interval) -> str:
     return f"95 % interval for one to hold: {100 * share.low:.0f} to {100 * share.high:.0f} %"
 
 
-def print_epoch(step: type[Step], seed: int, epoch: Epoch) -> None:
-    """Print one line per epoch on standard error."""
-    print(epoch_line(step, seed, epoch), file=sys.stderr, flush=True)
+def say(line: str) -> None:
+    """Print a line on standard error, at once: where a reader of results does not look for it."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Display:
+    """The progress of a training on standard error: a line per epoch."""
+
+    def __init__(self, epochs: int | None = None) -> None:
+        self.epochs = epochs
+        """How many each run has; those of its recipe if it is None."""
+
+    def on_epoch(self, step: type[Step], seed: int, epoch: Epoch) -> None:
+        """Show an epoch that is over."""
+        say(epoch_line(step, seed, epoch, self.epochs))
+
+    def over(self, seed: int) -> None:
+        """Count an epoch of a seed that is shown elsewhere."""
+
+    def on_steps(self, step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
+        """Show how many of the training steps of an epoch are done, by seeds that train together."""
+
+
+class _Live(Display):
+    """A line per epoch and, below, what a terminal shows that changes: a bar for all epochs, and one for each job."""
+
+    def __init__(self, progress: Progress, epochs: int | None, runs: int) -> None:
+        super().__init__(epochs)
+        self.progress = progress
+        self.all = progress.add_task("all epochs", total=None if epochs is None else epochs * runs)
+        self.done = 0
+        self.jobs: dict[tuple[int, ...], TaskID] = {}
+        self.shares: dict[int, float] = {}
+
+    def on_epoch(self, step: type[Step], seed: int, epoch: Epoch) -> None:
+        self.over(seed)
+        self.progress.console.print(epoch_line(step, seed, epoch, self.epochs), highlight=False)
+
+    def over(self, seed: int) -> None:
+        self.done += 1
+        self.shares.pop(seed, None)
+        self.progress.update(self.all, completed=self.done)
+
+    def on_steps(self, step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
+        job = tuple(seeds)
+        if job not in self.jobs:
+            self.jobs[job] = self.progress.add_task("", start=True)
+        name = f"{step.id} seed {', '.join(map(str, seeds))}: batches"
+        self.progress.update(self.jobs[job], description=name, completed=done, total=of)
+        self.shares.update(dict.fromkeys(seeds, done / of))
+        self.progress.update(self.all, completed=self.done + sum(self.shares.values()))
 
 
 @contextmanager
-def display(epochs: int) -> Iterator[OnEpoch]:
-    """Show each epoch on standard error: plain lines, and on a terminal a bar over all epochs of all seeds below."""
+def display(epochs: int | None = None, runs: int = 1) -> Iterator[Display]:
+    """Show n runs of some epochs each as they are trained; on a terminal with bars, elapsed time and time left."""
     if not sys.stderr.isatty():
-        yield print_epoch
+        yield Display(epochs)
         return
-    progress = Progress(
+    with _bars(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
+        yield _Live(progress, epochs, runs)
+
+
+def _bars(*columns: ProgressColumn) -> Progress:
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} epochs"),
-        TimeRemainingColumn(),
+        *columns,
+        TimeElapsedColumn(),
         console=Console(stderr=True),
+        refresh_per_second=4,
         redirect_stdout=sys.stdout.isatty(),  # by default rich diverts even a file or a pipe to the terminal
         redirect_stderr=False,
     )
-    bar = progress.add_task("training", total=epochs)
 
-    def on_epoch(step: type[Step], seed: int, epoch: Epoch) -> None:
-        progress.advance(bar)
-        progress.console.print(epoch_line(step, seed, epoch), highlight=False)
 
-    with progress:
-        yield on_epoch
+@contextmanager
+def busy() -> Iterator[Callable[[str], None]]:
+    """Say what is being done: a line each and, on a terminal, the seconds that it has taken so far."""
+    if not sys.stderr.isatty():
+        yield say
+        return
+    with _bars() as progress:
+        doing: list[TaskID] = []
+
+        def on_part(part: str) -> None:
+            for task in doing:
+                progress.stop_task(task)
+            doing.append(progress.add_task(part, total=None))
+
+        yield on_part
+
+
+def start_line(step: type[Step], choice: Choice, engine: Engine) -> str:
+    """The line before a training: by which trainer, on which device, with how many workers and threads."""
+    threads = engine.provenance(step, choice.name).get("threads") or 1
+    each = f", {threads} thread{'s' if threads > 1 else ''}" if engine.device.type == "cpu" else ""
+    workers = f"up to {engine.workers} at a time" if engine.workers > 1 else "one at a time"
+    return f"{choice.line(step)}; on {engine.device}{each}, {workers}"
 
 
 def table(field: ReceptiveField) -> Table:

@@ -1,16 +1,16 @@
 """Train a recorded run again and compare every epoch with the record, digit by digit."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_data, parse_seed
+from harness.commands.arguments import add_data, add_seed
+from harness.commands.console import Display, display, say
 from harness.device import cores, device_of
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import EAGER, NATIVE, Epoch, Outcome, Progress, Run, epoch_line
+from harness.run import EAGER, NATIVE, Epoch, Outcome, Run, epoch_line
 
 if TYPE_CHECKING:
     import torch
@@ -21,21 +21,28 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `replay`."""
     parser.add_argument("id", metavar="ID", help="a step with a record, such as frontier/step12")
-    parser.add_argument("--seed", type=parse_seed, required=True, metavar="N", help="a seed that the record has")
+    add_seed(parser, required=True)
     add_data(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print each epoch as it is compared; 0 if all of them are those of the record, 1 at the first that is not."""
+    """Print each epoch as it is compared, up to the first of a run that the record has otherwise; 1 if there is one."""
     from harness.data import load
     from harness.evidence import record
 
-    recorded = record.run_of(find(arguments.id), arguments.seed)
+    step = find(arguments.id)
+    recorded = [record.run_of(step, seed) for seed in arguments.seed]
+    data = load(arguments.data)
+    return max([_replay(run, data) for run in recorded])
+
+
+def _replay(recorded: Run, data: "MNIST") -> int:
+    """Train a run again and print how it compares; the exit status."""
     device = device_of("auto" if recorded.provenance.get("device") == "cuda" else "cpu")
-    with _threads(recorded):
+    with _threads(recorded), display(len(recorded.epochs)) as shown:
         for line in doubts(recorded, device):
-            print(line, file=sys.stderr)
-        return compare(recorded, _again(recorded, load(arguments.data).to(device)))
+            say(line)
+        return compare(recorded, _again(recorded, data.to(device), shown))
 
 
 @contextmanager
@@ -78,14 +85,15 @@ def doubts(recorded: Run, device: "torch.device") -> list[str]:
     return lines
 
 
-def _again(recorded: Run, data: "MNIST") -> Iterator[Outcome]:
+def _again(recorded: Run, data: "MNIST", shown: Display) -> Iterator[Outcome]:
     """The epochs of a run that is trained again by its trainer."""
-    from harness.training.train import train, training
+    from harness.training.train import train_one
 
-    step, seed = recorded.step, recorded.seed
-    with training(step, [seed], data, recorded.provenance.get("trainer", EAGER)) as trainer:
-        for outcomes in train(step, trainer, Progress([seed]), len(recorded.epochs)):
-            yield outcomes[seed]
+    trainer = recorded.provenance.get("trainer", EAGER)
+    for outcome in train_one(recorded.step, recorded.seed, data, trainer, len(recorded.epochs), shown.on_steps):
+        if isinstance(outcome, Epoch):
+            shown.over(recorded.seed)
+        yield outcome
 
 
 def compare(recorded: Run, again: Iterator[Outcome]) -> int:

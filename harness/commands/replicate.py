@@ -1,7 +1,6 @@
 """Bring steps to the number of runs that was planned for them, the cheapest first."""
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, add_engine, add_out
-from harness.commands.console import print_epoch
+from harness.commands.console import Display, display, say
 from harness.errors import HarnessError
 from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE
@@ -60,16 +59,18 @@ def run(arguments: argparse.Namespace) -> int:
     if errors and not wanted:
         raise HarnessError("; ".join(errors))
     if not wanted:
-        print("every step has its planned runs", file=sys.stderr)
+        say("every step has its planned runs")
         return 0
     data, began = load(arguments.data), time.time()
     done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
     for one in wanted:
         _tell(one, total - done, done, time.time() - began)
-        try:
-            replicate(one, engine, data, Path(arguments.out))
-        except HarnessError as error:
-            errors.append(str(error))
+        with display(one.step.recipe.epochs, len(one.seeds)) as shown:
+            engine.on_steps = shown.on_steps
+            try:
+                replicate(one, engine, data, Path(arguments.out), shown)
+            except HarnessError as error:
+                errors.append(str(error))
         done += one.cost * len(one.seeds)
     if errors:
         raise HarnessError("; ".join(errors))
@@ -113,10 +114,10 @@ def _tell(one: Missing, left: float, done: float, seconds: float) -> None:
     by = "natively" if one.trainer == NATIVE else "by eager torch"
     runs = f"{len(one.seeds)} run{'s' if len(one.seeds) > 1 else ''}"
     hours = f", about {left / done * seconds / 3600:.1f} hours" if done else ""
-    print(f"{one.step.id}: {runs} {by}; {100 * left / (left + done):.0f} % is left{hours}", file=sys.stderr, flush=True)
+    say(f"{one.step.id}: {runs} {by}; {100 * left / (left + done):.0f} % is left{hours}")
 
 
-def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path) -> None:
+def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown: Display) -> None:
     """Train the missing seeds of a step and record them.
 
     Where the record was made with something else it stays until all runs that take its place are finished: a record
@@ -131,12 +132,12 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path) -> No
     step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
     existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)
     trained = run_jobs(
-        step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=print_epoch, trainer=one.trainer
+        step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=shown.on_epoch, trainer=one.trainer
     )
     runs = list(record.added(trained) if one.grows else trained)
     if not one.grows:
         for run in sound(runs):
             record.add(run, replace=True)
     for path in rewrite():
-        print(f"wrote {path}", file=sys.stderr)
+        say(f"wrote {path}")
     sound(runs)

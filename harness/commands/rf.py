@@ -68,7 +68,12 @@ def _model(name: str) -> nn.Module:
 
 
 def _imported(name: str) -> Any:
-    """The callable of that dotted name. The ladders are not imported for it: one broken spec would be in its way."""
+    """The network of that dotted name, or the callable that builds it.
+
+    The ladders are not imported for it: one broken spec would be in its way.
+    """
+    from torch import nn
+
     path, _, attribute = name.rpartition(".")
     if name.startswith(".") or name.endswith("."):
         raise HarnessError(f"{name!r} is not a dotted name in full, such as torchvision.models.resnet18")
@@ -79,6 +84,8 @@ def _imported(name: str) -> Any:
     with foreign("its import", path):
         module = importlib.import_module(path)
         found = getattr(module, attribute, None)
+    if isinstance(found, nn.Module):
+        return found
     if not callable(found):
         raise HarnessError(f"{path} has no callable {attribute!r}; {nearest(attribute, dir(module))}")
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_engine
-from harness.commands.console import bare_table, console, print_epoch
+from harness.commands.console import bare_table, console, display
 from harness.errors import ForeignError, HarnessError, foreign
 from harness.step import Step
 
@@ -32,7 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     space = _candidates(arguments.ladder)
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    ranked = search(space.CANDIDATES, space.RUNGS, space.LOG, engine, hold_out(load(arguments.data)), print_epoch)
+    with display() as shown:
+        engine.on_steps = shown.on_steps
+        held_out = hold_out(load(arguments.data))
+        ranked = search(space.CANDIDATES, space.RUNGS, space.LOG, engine, held_out, shown.on_epoch)
     console().print(_table(ranked))
     return 0
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,27 +15,28 @@ from harness.commands.arguments import (
     add_device,
     add_engine,
     add_out,
+    add_seeds,
     add_trainer,
+    check_file,
     parse_path,
     parse_positive,
-    parse_seed,
 )
-from harness.commands.console import bare_table, chance, console, display
+from harness.commands.console import bare_table, console, display, say, start_line
+from harness.commands.verdict import verdict
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
 from harness.ladder import find
-from harness.run import Run
-from harness.step import GOAL, Step
-from harness.step_spec import HOLDS_GOAL
+from harness.run import Epoch, Run
+from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.evidence.summary import Summary
+    from harness.training import OnEpoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `train`."""
     parser.add_argument("id", metavar="ID", help="a step, such as five_steps/step5")
-    parser.add_argument("--seeds", nargs="+", type=parse_seed, default=[0], metavar="N", help="default: 0")
+    add_seeds(parser)
     add_device(parser)
     parser.add_argument(
         "--epochs", type=parse_positive, metavar="N", help="stop after N epochs; such a run is no verdict"
@@ -52,12 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --record: replace the runs of the same seeds, or all if they were made with something else",
     )
     parser.add_argument(
+        "--csv", type=parse_path, metavar="FILE", help="write the epochs of all runs to FILE, a row each"
+    )
+    parser.add_argument(
+        "--tensorboard", type=parse_path, metavar="DIR", help="write the figures of each epoch to DIR, for TensorBoard"
+    )
+    parser.add_argument(
         "--profile",
-        type=parse_path,
-        metavar="DIR",
-        nargs="?",
-        const="runs/profile",
-        help="instead of training, profile a few steps and write the traces to DIR (default: runs/profile)",
+        action="store_true",
+        help="instead of training, profile a few steps and write the traces to profile/ in the folder of --out",
     )
 
 
@@ -98,8 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(step: type[Step], arguments: argparse.Namespace) -> None:
     """Raise HarnessError for arguments that are each well-formed and make no sense together."""
-    if len(set(arguments.seeds)) < len(arguments.seeds):
-        raise HarnessError("a seed is given twice; each seed counts once")
     if arguments.epochs and arguments.epochs > step.recipe.epochs:
         raise HarnessError(f"--epochs {arguments.epochs} is more than the {step.recipe.epochs} of the recipe")
     if arguments.record and arguments.epochs:
@@ -108,6 +111,8 @@ def _check(step: type[Step], arguments: argparse.Namespace) -> None:
         raise HarnessError("--replace is about the committed record; give --record as well")
     if arguments.record and arguments.profile:
         raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
+    if arguments.csv:
+        check_file(Path(arguments.csv))
 
 
 def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
@@ -115,10 +120,10 @@ def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
     from harness.benchmark.profiler import trace
 
     with foreign("its recipe", step.id):
-        traces = trace(step, device_of(arguments.device), Path(arguments.profile))
+        traces = trace(step, device_of(arguments.device), folder := Path(arguments.out) / "profile")
     print(traces.table)
     print(f"for ui.perfetto.dev: {traces.perfetto}")
-    print(f"for TensorBoard: tensorboard --logdir {arguments.profile}")
+    print(f"for TensorBoard: tensorboard --logdir {folder}")
     return 0
 
 
@@ -147,12 +152,30 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
             raise HarnessError(next(iter(refused.values())))
         existing.refuse(refused)
     data = load(arguments.data)
-    print(choice.line(step), file=sys.stderr)
-    with display(len(seeds) * epochs) as on_epoch:
+    say(start_line(step, choice, engine))
+    with display(epochs, len(seeds)) as shown, _scalars(arguments.tensorboard, shown.on_epoch) as on_epoch:
+        engine.on_steps = shown.on_steps
         runs = run_jobs(
             step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
         )
         yield from record.added(runs, replace=arguments.replace) if arguments.record else runs
+
+
+@contextmanager
+def _scalars(folder: str | None, on_epoch: "OnEpoch") -> "Iterator[OnEpoch]":
+    """Show each epoch, and write its figures to a folder for TensorBoard if there is one."""
+    if folder is None:
+        yield on_epoch
+        return
+    from harness.report.export import scalars
+
+    with scalars(Path(folder)) as write:
+
+        def both(step: type[Step], seed: int, epoch: Epoch) -> None:
+            on_epoch(step, seed, epoch)
+            write(step, seed, epoch)
+
+        yield both
 
 
 def _refusals(step: type[Step], provenance: Mapping[str, object], seeds: Sequence[int]) -> dict[int, str]:
@@ -162,12 +185,12 @@ def _refusals(step: type[Step], provenance: Mapping[str, object], seeds: Sequenc
     try:
         return record.refusals(step, provenance, seeds)
     except HarnessError as error:
-        print(f"{error}; until it is mended, runs stay in their run files", file=sys.stderr)
+        say(f"{error}; until it is mended, runs stay in their run files")
         return {}
 
 
 def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
-    """Print the table and the verdict, unless JSON is asked for, and bring the texts up to a changed record."""
+    """Print the table and the verdict, unless JSON is asked for; bring texts up to a changed record; write the CSV."""
     if not arguments.json:
         console().print(table(runs))
         print(verdict(runs))
@@ -175,7 +198,12 @@ def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
         from harness.report import rewrite
 
         for path in rewrite():
-            print(f"wrote {path}", file=sys.stderr)
+            say(f"wrote {path}")
+    if arguments.csv:
+        from harness import files
+        from harness.report.export import csv_of
+
+        files.write(Path(arguments.csv), csv_of(runs).encode(), advice="name another file")
 
 
 def _differing(runs: Sequence[Run], output: TextIO) -> list[Run]:
@@ -231,69 +259,3 @@ def table(runs: list[Run]) -> Table:
             f"{sum(epoch.seconds for epoch in run.epochs):.0f}",
         )
     return result
-
-
-def verdict(runs: list[Run]) -> str:
-    """The sentences under the table: how many held, how many should by the record, and what a miss means."""
-    from harness.evidence import record
-    from harness.evidence.summary import Summary
-
-    step, summary = runs[0].step, Summary.of(runs)
-    if not summary.complete:
-        return f"No verdict: shortened to {summary.epochs} of {step.recipe.epochs} epochs."
-    sentences = [f"{GOAL:.2f} % held over the final {step.final_epochs} epochs by {_share(summary, 'seed', runs)}."]
-    if not step.goal:
-        sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
-    elif step.claims.get(HOLDS_GOAL) == "refuted":
-        held = Summary.of(record.runs(step)).verdict
-        sentences.append(f"The step is said to hold it, which its record refutes: {held} runs do.")
-    else:
-        sentences.append(expectation(step))
-        if summary.held < summary.runs:
-            seeds = " ".join(str(max(summary.seeds) + more) for more in range(1, 6))
-            sentences.append(f"{_miss(runs)}; five more runs tell: python -m harness train {step.id} --seeds {seeds}")
-    return "\n".join(sentences)
-
-
-def _miss(runs: Sequence[Run]) -> str:
-    """Why one run that did not hold the goal is no refutation."""
-    from harness.provenance import is_native
-
-    if all(is_native(run.provenance) for run in runs):
-        return "One miss does not refute the step"
-    return "A seed is another run on another kind of CPU or with more threads, so one miss does not refute the step"
-
-
-def expectation(step: type[Step]) -> str:
-    """How likely a run of a step is to hold the goal, by its record."""
-    from harness.evidence import record
-    from harness.evidence.statistics import LEAST_RUNS, chance_below
-    from harness.evidence.summary import Summary
-
-    runs = record.runs(step)
-    if len(runs) < LEAST_RUNS:
-        return f"Its record has fewer than {LEAST_RUNS} runs, too few to say how likely that is."
-    miss = chance_below([min(run.final) for run in runs], GOAL)
-    often = f"about 1 run in {1 / miss:,.0f} misses" if miss >= 0.001 else "fewer than 1 run in 1,000 misses"
-    return f"By its record {often}: {_share(Summary.of(runs), 'run', runs)} held it."
-
-
-def _share(summary: "Summary", what: str, runs: Sequence[Run]) -> str:
-    """How many held, with the exact interval for their share, and the machines."""
-    plural = "s" if summary.runs > 1 else ""
-    return f"{summary.held} of {summary.runs} {what}{plural} ({', '.join([chance(summary.share), *_machines(runs)])})"
-
-
-def _machines(runs: Sequence[Run]) -> list[str]:
-    """Where runs were made and with how many threads, as far as their figures depend on it."""
-    from harness.provenance import is_native
-
-    if all(is_native(run.provenance) for run in runs):
-        return ["the same on every machine"]
-    names = list(dict.fromkeys(str(run.provenance["hardware"]) for run in runs if "hardware" in run.provenance))
-    threads = {run.provenance.get("threads") for run in runs}
-    where = names if len(names) < 2 else [f"{len(names)} kinds of machine"]
-    match list(threads):
-        case [int(n)] if n:
-            where.append(f"{n} thread{'s' if n > 1 else ''}")
-    return where

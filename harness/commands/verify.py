@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, parse_seed
-from harness.commands.console import display
+from harness.commands.console import Display, busy, display
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find, steps
@@ -17,7 +17,7 @@ from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.data import MNIST
-    from harness.training import OnEpoch, Trainer
+    from harness.training import Trainer
     from harness.training.weights import Trained
 
 TIES = 5
@@ -29,9 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", help="a step (default: every step that has weights)")
     add_device(parser)
     add_data(parser)
-    parser.add_argument(
-        "--train", type=parse_seed, metavar="SEED", help="first make the weights anew: train a seed that the record has"
-    )
+    parser.add_argument("--train", action="store_true", help="first make the weights anew, by the training of --seed")
+    parser.add_argument("--seed", type=parse_seed, metavar="SEED", help="with --train: a seed that the record has")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,22 +38,27 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.data import load
     from harness.training import weights
 
-    if arguments.train is not None and arguments.id is None:
-        raise HarnessError("--train is for one step; name it")
+    if arguments.train and (arguments.id is None or arguments.seed is None):
+        raise HarnessError("--train is for one seed of one step; name both: verify ID --train --seed SEED")
+    if arguments.seed is not None and not arguments.train:
+        raise HarnessError("--seed is for --train; the weights that are there name their seed themselves")
     existing = (step for step in steps().values() if weights.path_of(step).exists())
     chosen = list(existing) if arguments.id is None else [find(arguments.id)]
     if not chosen:
-        raise HarnessError("no step has weights yet; make some with: python -m harness verify ID --train SEED")
+        raise HarnessError("no step has weights yet; make some with: python -m harness verify ID --train --seed SEED")
     data = load(arguments.data).to(device_of(arguments.device))
-    if arguments.train is not None:
+    if arguments.train:
         [step] = chosen
-        with display(step.recipe.epochs) as on_epoch:
-            print(f"wrote {_make(step, arguments.train, data, on_epoch)}")
-    verified = [_verified(weights.read(step), data) for step in chosen]
+        with display(step.recipe.epochs) as shown:
+            print(f"wrote {_make(step, arguments.seed, data, shown)}")
+    networks = [weights.read(step) for step in chosen]
+    with busy() as on_part:
+        on_part(f"{len(data.test_labels):,} test images: {', '.join(step.id for step in chosen)}")
+        verified = [_verified(network, data) for network in networks]
     return 0 if all(verified) else 1
 
 
-def _make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
+def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     """Train a seed that the record has, on the device of the data, and save its weights.
 
     Raises HarnessError, and writes nothing, if the record has no such run or this one misses other test images.
@@ -69,9 +73,10 @@ def _make(step: type[Step], seed: int, data: MNIST, on_epoch: OnEpoch) -> Path:
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = _trainer(step, seed, data)
+        trainer.on_steps = lambda done: shown.on_steps(step, [seed], done, trainer.steps_per_epoch)
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
             epoch = finite(outcomes[seed])
-            on_epoch(step, seed, epoch)
+            shown.on_epoch(step, seed, epoch)
         made = trained(step, seed, trainer.state())
     if _differences(epoch.errors, expected) > TIES:
         raise HarnessError(
@@ -138,7 +143,7 @@ def _missed(step: type[Step], seed: int, runs: Iterable[Run]) -> Errors:
             return run.errors
     raise HarnessError(
         f"{step.id} has no record of seed {seed}; "
-        f"make one with: python -m harness train {step.id} --seeds {seed} --record"
+        f"make one with: python -m harness train {step.id} --seed {seed} --record"
     )
 
 

@@ -52,7 +52,7 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
     seeds = tuple(sorted(a.keys() & b.keys()))
     if not seeds:
         have = " and ".join(", ".join(map(str, sorted(values))) or "none" for values in (a, b))
-        raise HarnessError(f"no seed in common: the two have {have}; train both with the same --seeds")
+        raise HarnessError(f"no seed in common: the two have {have}; train both with the same seeds (--seed)")
     first, second = (np.array([values[seed] for seed in seeds]) for values in (a, b))
     difference = mean_interval(list(first - second))
     better = bootstrap_interval(np.where(first == second, 0.5, first > second))

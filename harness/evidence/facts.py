@@ -134,11 +134,20 @@ def _part(whole: Any, name: str) -> Any:
 
 
 def changed(step: type[Step], other: type[Step]) -> list[str]:
-    """Which kinds of layers and which settings differ from those of another step, in order of appearance."""
-    new, old = (list(map(repr, leaves(one))) for one in (step, other))
+    """Which kinds of layers and which settings differ from those of another step, in order of appearance.
+
+    Layers are paired by their kinds, and those of a pair compared: a network that is wider everywhere has another
+    convolution in each place, and the activations that it had.
+    """
+    old, new = leaves(other), leaves(step)
+    kinds = [list(map(word, layers)) for layers in (old, new)]
     names = []
-    for same, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, old, new).get_opcodes():
-        if same != "equal":
-            names += [*map(word, leaves(other)[old_from:old_to]), *map(word, leaves(step)[new_from:new_to])]
+    for same, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, *kinds, autojunk=False).get_opcodes():
+        before, now = old[old_from:old_to], new[new_from:new_to]
+        if same == "equal":
+            pairs = zip(before, now, strict=True)
+            names += [word(is_now) for was, is_now in pairs if repr(was) != repr(is_now)]
+        else:
+            names += map(word, [*before, *now])
     names += [name for name in vars(step.recipe) if setting(step, name) != setting(other, name)]
     return list(dict.fromkeys(names))

@@ -131,7 +131,7 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
     if twice:
         raise HarnessError(
             f"{path} has seed {min(twice)} already; replace it with: "
-            f"python -m harness train {step.id} --seeds {min(twice)} --record --replace"
+            f"python -m harness train {step.id} --seed {min(twice)} --record --replace"
         )
     if other := differences(record.provenance, provenance):
         trainer = record.provenance.get("trainer")
@@ -139,7 +139,7 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
         raise HarnessError(
             f"{path} was made with {other}; "
             f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
-            f"python -m harness train {step.id} --seeds {' '.join(map(str, wanted))} --record --replace"
+            f"python -m harness train {step.id} --seed {' '.join(map(str, wanted))} --record --replace"
         )
 
 

@@ -4,6 +4,7 @@ With workers of one thread on the CPU, the runs are the same wherever they train
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
+from harness.training import OnSteps, silent
 from harness.training.choice import made_by
 
 
@@ -27,6 +29,7 @@ class Local:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.on_steps: OnSteps = silent
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in this process."""
@@ -37,7 +40,7 @@ class Local:
         data = data.to(self.device)
         for index, job in enumerate(jobs):
             try:
-                for update in work(job, data):
+                for update in work(job, data, partial(self.on_steps, job.step, job.seeds)):
                     yield index, update
             except HarnessError as error:
                 yield index, error

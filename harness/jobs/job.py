@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -10,7 +10,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.run import EAGER, Outcome
 from harness.step import Step
-from harness.training.train import named
+from harness.training.train import OnSteps, named
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ class Update:
     """By seed, without the seeds that failed in an earlier epoch."""
 
 
+class Steps(NamedTuple):
+    """A worker's message within an epoch: how many of its training steps are done."""
+
+    done: int
+    of: int
+
+
 Results = Generator[tuple[int, Update | HarnessError]]
 """The index of a job and its next update, or the error that ended it."""
 
@@ -52,6 +59,8 @@ class Engine(Protocol):
     """The kind of device that it trains on."""
     workers: int
     """How many jobs it trains at the same time."""
+    on_steps: OnSteps
+    """Called within epochs, about once a second for each job, where the engine hears of it."""
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance that runs of the step by a trainer will have, as far as it is known before they start."""

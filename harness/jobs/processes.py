@@ -18,11 +18,12 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError, foreign
 from harness.jobs.child import Child, pickled, unpickled
-from harness.jobs.job import Job, Results
+from harness.jobs.job import Job, Results, Steps
 from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
+from harness.training import OnSteps, silent
 from harness.training.choice import made_by
 
 SILENCE = 300.0  # seconds; a compiler that a worker waits for takes less
@@ -37,6 +38,7 @@ class Processes:
     def __init__(self, devices: Sequence[torch.device], silence: float = SILENCE) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
         self.silence, self.period = silence, silence / CALLS
+        self.on_steps: OnSteps = silent
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in a worker, which has one thread on the CPU."""
@@ -60,7 +62,7 @@ class Processes:
                 if not busy:
                     return
                 for connection in wait(list(busy), self.period):
-                    yield from busy[connection].receive()  # type: ignore[index]  # `wait` returns what it was given
+                    yield from busy[connection].receive(self.on_steps)  # type: ignore[index]  # `wait` returns what it was given
                 if time.monotonic() - called >= self.period:
                     called = time.monotonic()
                     for worker in busy.values():
@@ -90,7 +92,7 @@ class _Worker:
         else:
             self.task, self.missed = (index, job), 0
 
-    def receive(self) -> Results:
+    def receive(self, on_steps: OnSteps) -> Results:
         """Receive a message, and yield it if it is an update or an error; after the last one the task is over."""
         assert self.task is not None
         try:
@@ -101,6 +103,8 @@ class _Worker:
         self.heard, self.missed = True, 0
         if message is None:
             self.task = None
+        elif isinstance(message, Steps):
+            on_steps(self.task[1].step, self.task[1].seeds, *message)
         elif message != ALIVE:
             yield self.task[0], message
 
@@ -138,7 +142,7 @@ def _serve(connection: Connection, device: str, period: float) -> None:
                     with foreign("loading it"):
                         job = unpickled(raw)
                         data = data or MNIST.of_arrays(arrays).to(device)
-                    for update in work(job, data):
+                    for update in work(job, data, lambda done, of: send(Steps(done, of))):
                         send(update)
                 except HarnessError as error:
                     send(HarnessError(str(error)))

@@ -27,6 +27,7 @@ from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
+from harness.training import OnSteps, silent
 from harness.training.choice import made_by
 
 PATIENCE = 30.0  # seconds that a cluster which was started here has to stop
@@ -51,6 +52,7 @@ class RayCluster:
             raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
+        self.on_steps: OnSteps = silent  # and not called: workers of Ray report epochs
         self._driver = Child(_drive, address)
         try:
             cpus, gpus = self._receive()

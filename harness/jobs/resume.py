@@ -97,7 +97,7 @@ def _check_whole(candidate: _Candidate, wanted: set[int]) -> None:
     """Raise HarnessError unless all seeds of a candidate are wanted."""
     if len(wanted) < len(candidate.seeds):
         together = " ".join(map(str, candidate.seeds))
-        raise HarnessError(f"{candidate.path} is of seeds that were trained together; go on with --seeds {together}")
+        raise HarnessError(f"{candidate.path} is of seeds that were trained together; go on with --seed {together}")
 
 
 def _checkpoints(folder: Path, step: type[Step]) -> list[_Candidate]:

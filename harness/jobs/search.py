@@ -68,10 +68,12 @@ def search(
     seeds; those that reached a higher rung come first.
 
     Raises HarnessError if a candidate cannot be trained, if it has a teacher, since that has seen the images held out,
-    or if the log cannot be read or written.
+    if it holds out images of its own, or if the log cannot be read or written.
     """
     if taught := [candidate.title for candidate in candidates if candidate.recipe.teacher is not None]:
         raise HarnessError(f"{', '.join(taught)}: a teacher of the repository has seen the images held out")
+    if judged := [candidate.title for candidate in candidates if candidate.recipe.validation > 0]:
+        raise HarnessError(f"{', '.join(judged)}: a search holds out the images itself; leave out validation")
     ranked = {candidate: list[Trial]() for candidate in candidates}
     for rung in rungs:
         chosen = list(ranked)[: rung.candidates]

@@ -4,7 +4,8 @@ A worker writes no files. Its updates hold everything that has to be saved, and 
 saves it; so a worker may run on another machine and may die at any moment.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +22,13 @@ from harness.training.choice import made_by
 from harness.training.train import train, training
 from harness.training.trainer import Trainer
 
+PERIOD = 0.5  # seconds between two reports within an epoch
 
-def work(job: Job, data: MNIST) -> Iterator[Update]:
+
+def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = None) -> Iterator[Update]:
     """Train a job on the device that holds the data; yield one update at the start and one per epoch.
+
+    Within an epoch `on_steps` is called now and then, with how many of its training steps are done, and of how many.
 
     Raises HarnessError and nothing else: if the step cannot be trained, if the checkpoint does not belong to the job,
     or if the device runs out of memory.
@@ -39,9 +44,24 @@ def work(job: Job, data: MNIST) -> Iterator[Update]:
                 saved = unpack(job.checkpoint, f"the checkpoint of {job.name}")
                 _restore(job, trainer, saved, made)
                 head, progress = saved.head, saved.progress
+            if on_steps is not None:
+                trainer.on_steps = now_and_then(trainer, on_steps)
             yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
             for outcomes in train(job.step, trainer, progress, job.epochs):
                 yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
+
+
+def now_and_then(trainer: Trainer, on_steps: Callable[[int, int], None]) -> Callable[[int], None]:
+    """What a trainer may call in every step: it passes on a call or two a second."""
+    last = time.monotonic()
+
+    def on_step(done: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= PERIOD:
+            last = now
+            on_steps(done, trainer.steps_per_epoch)
+
+    return on_step
 
 
 def _restore(job: Job, trainer: Trainer, saved: Checkpoint, made: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from harness import device
 from harness.errors import HarnessError
+from harness.ladder import nearest
 from harness.plugin.user_properties import EVIDENCE, attach, attached
 from harness.run import EAGER, NATIVE, Run, epoch_line
 from harness.step import Step
@@ -45,7 +46,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["auto", NATIVE, EAGER],
         help="native (C++, on a CPU), eager (torch), or auto (default: native where it can train the step)",
     )
+    group.addoption(
+        "--step",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run the spec of this step alone, such as five_steps/step5; may be given again",
+    )
     group.addoption("--seeds", default=5, type=_number("--seeds"), help="seeds per step: 0 to SEEDS - 1 (default: 5)")
+    group.addoption(
+        "--seed", nargs="+", type=_seed, metavar="SEED", help="these seeds per step instead; write it after the tests"
+    )
     group.addoption(
         "--epochs",
         default=None,
@@ -53,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="stop each run after EPOCHS epochs; a shortened run is never a verdict (default: the recipe's)",
     )
     group.addoption("--data", default=None, help="folder with the four MNIST files (default: MNIST_DIR, cache, fetch)")
-    group.addoption("--records", default="runs", help="folder for the run files (default: runs)")
+    group.addoption("--out", default="runs", help="folder for the run files (default: runs)")
     group.addoption(
         "--update-records",
         action="store_true",
@@ -74,6 +85,13 @@ def _number(option: str) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def _seed(text: str) -> int:
+    """A converter for --seed, which takes all words up to the next option."""
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise pytest.UsageError(f"--seed: {text!r} is not a seed; give whole numbers of 0 or more, and tests before it")
+    return int(text)
 
 
 def _device_word(text: str) -> str:
@@ -108,12 +126,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that a spec inherits, before -m selects by these marks."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Select the specs that --step names, and mark the tests that a spec inherits, before -m selects by these marks."""
+    if wanted := set(config.getoption("--step")):
+        _select(config, items, wanted)
     for item in items:
         if _is_spec(item):
             for marker in MARKERS.get(_function_name(item), ()):
                 item.add_marker(marker)
+
+
+def _select(config: pytest.Config, items: list[pytest.Item], wanted: set[str]) -> None:
+    """Deselect whatever does not belong to the spec of a wanted step; UsageError if one has no spec here."""
+    of_item = {item: item.cls.id for item in items if _is_spec(item)}  # type: ignore[attr-defined]
+    if unknown := sorted(wanted - set(of_item.values())):
+        raise pytest.UsageError(
+            f"--step {unknown[0]}: no such spec; {nearest(unknown[0], sorted(set(of_item.values())))}"
+        )
+    config.hook.pytest_deselected(items=[item for item in items if of_item.get(item) not in wanted])
+    items[:] = [item for item in items if of_item.get(item) in wanted]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -170,7 +201,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
         from harness.jobs.dispatch import run_here
         from harness.training.choice import choose, made_by
 
-        seeds: Iterable[int] = range(config.getoption("--seeds"))
+        seeds: Iterable[int] = config.getoption("--seed") or range(config.getoption("--seeds"))
         where = device.device_of(config.getoption("--device"))
         choice = choose(config.getoption("--trainer"), step, where)
         if update := config.getoption("--update-records"):
@@ -179,18 +210,19 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
 
             seeds = record.unrecorded(step, provenance(step, where, made_by(choice.name)), seeds)
             if not seeds:
-                asked = "ask for more with --seeds, or delete it to start anew"
+                asked = "ask for others with --seeds or --seed, or delete it to start anew"
                 pytest.skip(f"the record of {step.id} has these seeds; {asked}")
         write = _writer(config)
         write(choice.line(step))
+        trained = min(epochs or step.recipe.epochs, step.recipe.epochs)
         runs = run_here(
             step,
             seeds,
             where,
-            folder=Path(config.getoption("--records")),
-            epochs=min(epochs, step.recipe.epochs) if epochs else None,
+            folder=Path(config.getoption("--out")),
+            epochs=trained,
             data=load(config.getoption("--data")),
-            on_epoch=lambda step, seed, epoch: write(epoch_line(step, seed, epoch)),
+            on_epoch=lambda step, seed, epoch: write(epoch_line(step, seed, epoch, trained)),
             trainer=choice.name,
         )
         attach(request.node, EVIDENCE, _evidence(runs))

@@ -38,7 +38,7 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
     from harness import report
     from harness.report.page import mnist_images
 
-    folder = Path(config.getoption("--records"))
+    folder = Path(config.getoption("--out"))
     specs = specs_of(config, trained)
     try:
         records = {step.id: found for step in specs if (found := record(folder, step, config.stash[STARTED]))}

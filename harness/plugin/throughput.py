@@ -29,20 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The option for profiles; pytest-benchmark has those for the measurement."""
     parser.getgroup("ladder").addoption(
         "--profile",
-        metavar="DIR",
-        nargs="?",
-        const=Path("runs/profile"),
-        type=_trace_folder,
-        help="profile a few training steps after each throughput spec; traces go to DIR (default: runs/profile)",
+        action="store_true",
+        help="profile a few training steps after each throughput spec; traces go to profile/ in the folder of --out",
     )
-
-
-def _trace_folder(text: str) -> Path:
-    """A converter for --profile that refuses tests, which argparse would take for its folder."""
-    folder = Path(text)
-    if "::" in text or folder.is_file() or any(folder.glob("test_*.py")) or any(folder.glob("*/test_*.py")):
-        raise pytest.UsageError(f"--profile {text}: those are tests; write --profile=DIR, or --profile after them")
-    return folder
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,7 +105,7 @@ def measure_throughput(
         if config.getoption("--profile"):
             from harness.benchmark.profiler import ACTIVE, trace
 
-            profile = trace(step, where, config.getoption("--profile"))
+            profile = trace(step, where, Path(config.getoption("--out")) / "profile")
             head = f"\n{step.id}, {ACTIVE} training steps; all operators are in {profile.operators}"
             config.stash[NOTES].append(f"{head}\n{profile.table}")
         if measured is None:

@@ -135,12 +135,24 @@ def receptive_field(
         HarnessError: the model does not run on this size, or `at` names nothing or several tensors.
 
     """
+    [field] = receptive_fields(model, input_size, [at], strict)
+    return field
+
+
+def receptive_fields(
+    model: nn.Module, input_size: Sequence[int], at: Sequence[str | None], strict: bool = True
+) -> list[ReceptiveField]:
+    """The receptive fields of several tensors of a model, which is traced once; arguments as of `receptive_field`."""
     size = tuple(input_size)
     if len(size) < 2 or any(not isinstance(n, int) or n < 1 for n in size):
         raise HarnessError(f"input_size must be channels and at least one axis, positive integers, not {input_size!r}")
     if not isinstance(model, nn.Module):
         raise HarnessError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
     graph = trace(model, size)
+    return [_field(graph, size, name, strict) for name in at]
+
+
+def _field(graph: Graph, size: tuple[int, ...], at: str | None, strict: bool) -> ReceptiveField:
     target = _target(graph, at)
     layers: list[Layer] = []
     known: dict[Ref, FieldMap] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from harness.receptive_field.analysis import receptive_field
+from harness.receptive_field.analysis import receptive_field, receptive_fields
 from harness.receptive_field.boxes import counted
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def _middle_fields(
         rows = receptive_field(model, input_size, strict=False).layers
         names = [row.name for row in rows if row.rf_out != row.rf_in]
     found = []
-    for name in names:
-        field = receptive_field(model, input_size, at=name, strict=False)
+    fields = receptive_fields(model, input_size, names, strict=False)
+    for name, field in zip(names, fields, strict=True):
         without_gates = replace(field, boxes=counted(field.boxes))
         region = without_gates.region([count // 2 for count in field.shape])
         if all(region):

@@ -10,9 +10,9 @@ from typing import Any
 from harness import files, strict_json
 from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
+from harness.ladder import root
 from harness.report.markdown import table
 
-RESULTS = Path(__file__).parents[2] / "docs" / "benchmark.json"
 WAYS = ("notebook", "eager", "native")
 PAIRS = tuple(f"{one} / {other}" for one, other in combinations(WAYS, 2))
 HEAD = """# How fast it trains
@@ -29,28 +29,33 @@ products, those of a teacher included, would take at the rate of a float32 matri
 """
 
 
+def path() -> Path:
+    """Where the results are saved, beside the page that is made of them."""
+    return root() / "docs" / "benchmark.json"
+
+
 def recorded() -> list[dict[str, Any]]:
     """The saved results, by hardware and step; HarnessError if the file is damaged."""
-    if not lexists(RESULTS):
+    if not lexists(path()):
         return []
     try:
-        results = strict_json.objects({"results": strict_json.parse(files.read(RESULTS))}, "results")
+        results = strict_json.objects({"results": strict_json.parse(files.read(path()))}, "results")
         for one in results:
             strict_json.text(one, "step")
             strict_json.text(strict_json.facts(one["made"]), "hardware")
             sections([one]), overview([one])
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-        raise HarnessError(f"{RESULTS} is not what the benchmark wrote: {error}") from error
+        raise HarnessError(f"{path()} is not what the benchmark wrote: {error}") from error
     return results
 
 
 def save(results: list[dict[str, Any]]) -> None:
     """Replace the saved results of the same steps and hardware, if any, and write the page anew."""
-    with files.locked(RESULTS):
+    with files.locked(path()):
         saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
         ordered = [saved[key] for key in sorted(saved)]
-        files.write(RESULTS, (json.dumps(ordered, indent=1) + "\n").encode())
-        files.write(RESULTS.with_suffix(".md"), page(ordered).encode())
+        files.write(path(), (json.dumps(ordered, indent=1) + "\n").encode())
+        files.write(path().with_suffix(".md"), page(ordered).encode())
 
 
 def page(results: list[dict[str, Any]]) -> str:

@@ -7,14 +7,14 @@ written. `pytest --update-records` and `train --record` end with this, and `git 
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness import escape, files
 from harness.claims import verdicts
 from harness.errors import HarnessError
 from harness.evidence import record, summary
-from harness.ladder import find, steps
+from harness.ladder import find, root, steps
 from harness.report import benchmark, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
@@ -38,16 +38,11 @@ def rewrite() -> list[Path]:
     specs = list(steps().values())
     if not specs:
         return []
-    with files.locked(_root(specs) / "README.md"):
+    with files.locked(root() / "README.md"):
         changed = {path: text for path, text in texts() if not path.exists() or _text(path) != text}
         for path, text in changed.items():
             files.write(path, text.encode())
     return list(changed)
-
-
-def _root(specs: Sequence[type[Step]]) -> Path:
-    """The folder that the package `spec` is in."""
-    return specs[0].source.parents[2]
 
 
 def _text(path: Path) -> str:
@@ -68,8 +63,7 @@ def texts() -> Iterator[tuple[Path, str]]:
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
             yield folder / SUMS, checksums(folder)
-    root = _root(specs) if specs else Path()
-    readme, plot, page = root / "README.md", root / "docs" / "frontier.svg", root / "docs" / "results.md"
+    readme, plot, page = (root() / path for path in ("README.md", "docs/frontier.svg", "docs/results.md"))
     if readme.exists():
         before = _text(readme)
         after = readme_text(before, words)

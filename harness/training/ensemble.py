@@ -160,6 +160,7 @@ class EnsembleTrainer(Trainer):
         for step, index in enumerate(self.batches()):
             self.set_rate(step)
             self.launch(index)
+            self.on_steps(step + 1)
         self.epoch += 1
 
     def train_epoch(self) -> list[tuple[float, int]]:

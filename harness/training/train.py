@@ -22,6 +22,28 @@ from harness.training.evaluation import Evaluation, percent
 from harness.training.trainer import Trainer, alone
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]
+"""Called with a seed and its epoch that is over."""
+OnSteps = Callable[[type[Step], Sequence[int], int, int], None]
+"""Called within an epoch with seeds that train together, how many of its training steps are done, and of how many."""
+
+
+def silent(step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
+    """The OnSteps of whoever shows nothing."""
+
+
+def train_one(
+    step: type[Step],
+    seed: int,
+    data: MNIST,
+    trainer: str = EAGER,
+    epochs: int | None = None,
+    on_steps: OnSteps = silent,
+) -> Iterator[Outcome]:
+    """Train one seed for all epochs of the recipe, or fewer; yield each epoch, or last of all why it has none."""
+    with training(step, [seed], data, trainer) as made:
+        made.on_steps = lambda done: on_steps(step, [seed], done, made.steps_per_epoch)
+        for outcomes in train(step, made, Progress([seed]), epochs or step.recipe.epochs):
+            yield outcomes[seed]
 
 
 def train(step: type[Step], trainer: Trainer, progress: Progress, epochs: int) -> Iterator[dict[int, Outcome]]:

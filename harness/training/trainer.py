@@ -7,7 +7,7 @@ one does not change the draws of the others.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +37,14 @@ class Trainer(ABC):
     """How many epochs are finished."""
     finite: Tensor
     """(S,) how many batches of the last epoch came before the first whose loss was not finite."""
+    on_steps: Callable[[int], None]
+    """Called in each epoch with how many of its steps are launched, again and again."""
     held_out: Tensor
     """(S, epochs) what a plateau of each network is seen by, after each epoch; NaN for those to come."""
 
     def __init__(self, recipe: Recipe, data: MNIST, networks: int) -> None:
         self.recipe, self.data, self.epoch = recipe, data, 0
+        self.on_steps = lambda steps: None
         self.steps_per_epoch = batches_of(recipe, len(data.train_labels))
         self.held_out = torch.full((networks, recipe.epochs), math.nan, dtype=torch.float64)
 
@@ -192,6 +195,7 @@ class SingleTrainer(Trainer):
             self.loss_sum += loss
             self.correct += hits
             self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
+            self.on_steps(step + 1)
         self.epoch += 1
 
     def train_epoch(self) -> list[tuple[float, int]]:

@@ -60,7 +60,7 @@ def read(step: type[Step]) -> Trained:
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise HarnessError(
-            f"{step.id} has no weights; make them with: python -m harness verify {step.id} --train SEED"
+            f"{step.id} has no weights; make them with: python -m harness verify {step.id} --train --seed SEED"
         ) from error
     except (SafetensorError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(f"{error}".split())[:200]

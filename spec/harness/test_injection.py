@@ -331,7 +331,7 @@ def test_a_comparison_in_markdown_has_its_columns_and_points(name: str, line: st
 @FUZZED
 @given(TEXT)
 def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
-    [result, *_] = json.loads(benchmark.RESULTS.read_text())
+    [result, *_] = json.loads(benchmark.path().read_text())
     changed = {
         **result,
         "step": f"s {text}",
@@ -368,11 +368,11 @@ def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
 def test_results_of_the_benchmark_that_cannot_be_shown_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    [result, *_] = json.loads(benchmark.RESULTS.read_text())
-    monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
-    benchmark.RESULTS.write_text(json.dumps([result]))
+    [result, *_] = json.loads(benchmark.path().read_text())
+    monkeypatch.setattr(benchmark, "path", lambda: tmp_path / "benchmark.json")
+    benchmark.path().write_text(json.dumps([result]))
     assert benchmark.recorded() == [result]
-    benchmark.RESULTS.write_text(json.dumps([{**result, **changes}]))
+    benchmark.path().write_text(json.dumps([{**result, **changes}]))
     with pytest.raises(HarnessError, match="benchmark.json is not what the benchmark wrote: "):
         benchmark.recorded()
 

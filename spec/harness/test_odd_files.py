@@ -79,7 +79,7 @@ def test_what_is_no_file_is_named_where_a_step_has_its_files(
         with pytest.raises(HarnessError) as error:
             read(step)
         assert str(path) in str(error.value)
-    monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "mine" / "records" / "step.json")
+    monkeypatch.setattr(benchmark, "path", lambda: tmp_path / "mine" / "records" / "step.json")
     with pytest.raises(HarnessError, match="is not what the benchmark wrote"):
         benchmark.recorded()
 

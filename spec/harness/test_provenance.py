@@ -212,7 +212,7 @@ def test_the_commit_is_that_of_git_whatever_the_environment_says(monkeypatch: py
 def test_a_copy_without_a_repository_says_of_what_commit_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None, expected: str | None
 ) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(provenance, "root", lambda: tmp_path)
     monkeypatch.delenv(provenance.COMMIT, raising=False)
     if named is not None:
         monkeypatch.setenv(provenance.COMMIT, named)
@@ -221,7 +221,7 @@ def test_a_copy_without_a_repository_says_of_what_commit_it_is(
 
 @pytest.mark.parametrize("named", ["main", NAMED[:39], f"{NAMED}0", NAMED.upper(), f"{NAMED}\n"])
 def test_what_names_no_commit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(provenance, "root", lambda: tmp_path)
     monkeypatch.setenv(provenance.COMMIT, named)
     with pytest.raises(HarnessError, match=r"^HARNESS_COMMIT is not the name of a commit, which has 40 "):
         commit()

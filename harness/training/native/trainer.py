@@ -103,6 +103,7 @@ class NativeTrainer(Trainer):
             part = order[start * self.recipe.batch_size :][: STEPS * self.recipe.batch_size]
             steps = self.train_steps(part, start)
             trained += steps
+            self.on_steps(trained)
             if steps < math.ceil(len(part) / self.recipe.batch_size):
                 break  # the loss is not finite
         self.finite.fill_(trained)

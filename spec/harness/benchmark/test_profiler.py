@@ -173,13 +173,13 @@ def test_the_command_line_profiles_instead_of_training(
 ) -> None:
     step = Small
     monkeypatch.setattr(train, "find", {step.id: step}.__getitem__)
-    assert main(["train", step.id, "--device", "cpu", "--profile", str(tmp_path / "here")]) == 0
+    assert main(["train", step.id, "--device", "cpu", "--profile", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    [native] = (tmp_path / "here" / step.id).glob("*.perfetto.json.gz")
+    [native] = (tmp_path / "profile" / step.id).glob("*.perfetto.json.gz")
     assert "aten::convolution_backward" in printed
     assert str(native) in printed
-    assert f"tensorboard --logdir {tmp_path / 'here'}" in printed
-    assert main(["train", step.id, "--profile", str(tmp_path / "here"), "--record"]) == 2
+    assert f"tensorboard --logdir {tmp_path / 'profile'}" in printed
+    assert main(["train", step.id, "--profile", "--record"]) == 2
     assert "--profile trains a few steps and keeps no record; leave out --record" in capsys.readouterr().err
 
 

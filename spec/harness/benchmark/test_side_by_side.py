@@ -333,7 +333,7 @@ def test_the_page_is_made_of_the_results() -> None:
 
 
 def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "benchmark.json")
+    monkeypatch.setattr(benchmark, "path", lambda: tmp_path / "benchmark.json")
     first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
     changed: dict[str, Any] = {**second, "ratios": {"notebook / native": 9.87}}
     benchmark.save([second])

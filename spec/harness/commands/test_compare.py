@@ -183,7 +183,10 @@ def test_what_cannot_be_compared_is_one_line(
 def test_records_without_a_common_seed_say_which_they_have(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.3, 99.4))
     keep(pair[1], finals(99.3, first=5))
-    assert "no seed in common: the two have 0, 1 and 5; train both with the same --seeds" in compare("mine/a mine/b")[2]
+    assert (
+        "no seed in common: the two have 0, 1 and 5; train both with the same seeds (--seed)"
+        in compare("mine/a mine/b")[2]
+    )
     with pytest.raises(HarnessError, match="the two have none and 5"):
         paired({}, {5: 99.3})
 

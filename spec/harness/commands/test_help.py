@@ -16,7 +16,7 @@ print("status", main(sys.argv[1:]))
 print("modules", *sys.modules)
 """
 HEAVY = {"torch", "numpy", "scipy", "matplotlib"}
-SHARED = {"harness.commands.arguments", "harness.commands.console"}
+SHARED = {f"harness.commands.{name}" for name in ("arguments", "console", "verdict")}
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

@@ -48,7 +48,7 @@ def test_a_run_that_is_replayed_is_the_same(
     call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch, trainer: str
 ) -> None:
     stand_in(monkeypatch)
-    call(f"small/plain --seeds 0 1 --record --trainer {trainer}")
+    call(f"small/plain --seed 0 1 --record --trainer {trainer}")
     status, lines, err = replay()
     assert (status, err) == (0, "")
     assert [bool(re.fullmatch(*pair)) for pair in zip(SAME, lines, strict=False)] == [True] * 4
@@ -56,7 +56,7 @@ def test_a_run_that_is_replayed_is_the_same(
 
 
 def test_the_first_difference_is_named_and_ends_the_replay(call: Call, replay: Replay) -> None:
-    call("small/plain --seeds 0 1 --record")
+    call("small/plain --seed 0 1 --record")
     epoch = record.run_of(Plain, 1).epochs[2]
 
     def edit(value: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def test_the_first_difference_is_named_and_ends_the_replay(call: Call, replay: R
 
 
 def test_a_replay_whose_loss_is_not_finite_differs(call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
-    call("small/plain --seeds 0 1 --record")
+    call("small/plain --seed 0 1 --record")
     train = SingleTrainer.train_epoch
 
     def broken(trainer: SingleTrainer) -> list[tuple[float, int]]:
@@ -91,7 +91,7 @@ def test_a_native_run_is_the_same_on_another_machine(
     call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(monkeypatch)
-    call("small/plain --seeds 0 1 --record --trainer native")
+    call("small/plain --seed 0 1 --record --trainer native")
     move_to(monkeypatch, "Apple M1", threads=8, torch="2.11.0")
     stand_in(monkeypatch, compiler="clang 19")
     status, lines, err = replay()
@@ -102,7 +102,7 @@ def test_a_native_run_is_the_same_on_another_machine(
 def test_an_eager_run_may_be_tried_on_another_machine(
     call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call("small/plain --seeds 0 1 --record")
+    call("small/plain --seed 0 1 --record")
     move_to(monkeypatch, "Apple M1")
     status, lines, err = replay()
     assert re.fullmatch(
@@ -114,7 +114,7 @@ def test_an_eager_run_may_be_tried_on_another_machine(
 
 
 def test_a_run_of_an_older_version_is_replayed_by_eager_torch(call: Call, replay: Replay) -> None:
-    call("small/plain --seeds 0 1 --record")
+    call("small/plain --seed 0 1 --record")
 
     def edit(value: dict[str, Any]) -> None:
         for key in ("trainer", "cpu", "capability"):
@@ -135,7 +135,7 @@ def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
     monkeypatch.setattr("harness.commands.replay.cores", lambda: 2)
     torch.set_num_threads(2)
     try:
-        call("small/plain --seeds 1 --record")
+        call("small/plain --seed 1 --record")
         torch.set_num_threads(1)
         assert replay()[::2] == (0, "")
         assert torch.get_num_threads() == 1
@@ -161,7 +161,7 @@ def test_what_cannot_be_the_same_is_not_trained(
     message: str,
 ) -> None:
     stand_in(monkeypatch)
-    call("small/plain --seeds 1 --record --trainer native")
+    call("small/plain --seed 1 --record --trainer native")
     stand_in(monkeypatch, numerics)
     change(lambda value: value["provenance"].update(edit or {}))
     status, lines, err = replay()
@@ -180,7 +180,7 @@ def test_a_native_run_is_not_replayed_where_nothing_trains_natively(
     call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(monkeypatch)
-    call("small/plain --seeds 1 --record --trainer native")
+    call("small/plain --seed 1 --record --trainer native")
     monkeypatch.setattr("harness.training.native.refusal", lambda step: "there is no compiler")
     assert replay() == (
         2,
@@ -205,8 +205,8 @@ def test_a_seed_that_is_not_recorded_is_one_line_with_those_that_are(replay: Rep
 def test_a_training_ends_with_the_comparison_where_the_record_has_the_seed(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call("small/plain --seeds 0 --record")
-    assert main(["train", "small/plain", "--seeds", "0", "1", "--device", "cpu", "--trainer", "eager"]) == 0
+    call("small/plain --seed 0 --record")
+    assert main(["train", "small/plain", "--seed", "0", "1", "--device", "cpu", "--trainer", "eager"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "seed 0 is in the record: 4 of 4 epochs the same"
     _, _, err = call("small/plain --epochs 3")
     assert err.splitlines()[-1] == "seed 0 is in the record: 3 of 4 epochs the same"
@@ -227,11 +227,11 @@ def test_a_difference_is_a_fault_where_it_cannot_be(
     call: Call, monkeypatch: pytest.MonkeyPatch, trainer: str, status: int, meaning: str
 ) -> None:
     stand_in(monkeypatch)
-    call(f"small/plain --seeds 0 --record --trainer {trainer}")
+    call(f"small/plain --seed 0 --record --trainer {trainer}")
     right = record.run_of(Plain, 0).epochs[3].train_loss
     wrong = round(right + 1e-6, 6)
     change(lambda value: value["runs"][0]["epochs"][3].update(train_loss=wrong))
-    found, runs, err = call(f"small/plain --seeds 0 --trainer {trainer}")
+    found, runs, err = call(f"small/plain --seed 0 --trainer {trainer}")
     assert (found, len(runs)) == (status, 1)
     assert err.splitlines()[-1] == (
         f"seed 0 is in the record: 3 of 4 epochs the same; epoch 4 has train_loss {wrong} in the record and {right} "

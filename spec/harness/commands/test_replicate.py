@@ -68,7 +68,7 @@ def test_a_spoilt_record_stops_no_other_step(run: Replicate) -> None:
 
 
 def test_only_the_steps_that_are_named_and_only_what_they_lack(run: Replicate, call: Call) -> None:
-    call("small/plain --seeds 1 7 --record --trainer auto")
+    call("small/plain --seed 1 7 --record --trainer auto")
     status, lines = run("small/plain")
     assert (status, lines) == (0, ["small/plain: 1 run by eager torch; 100 % is left"])
     assert seeds(Plain) == [0, 1, 7]
@@ -83,7 +83,7 @@ def test_the_cheapest_step_is_first(run: Replicate, monkeypatch: pytest.MonkeyPa
 def test_a_record_made_otherwise_stays_until_all_runs_that_replace_it_are_there(
     run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call("small/plain --seeds 0 1 --record --trainer eager")
+    call("small/plain --seed 0 1 --record --trainer eager")
     before = record.path_of(Plain).read_bytes()
     stand_in(monkeypatch)
     real = worker.work
@@ -110,7 +110,7 @@ def test_native_runs_are_not_replaced_by_eager_ones(
 ) -> None:
     with monkeypatch.context() as patch:
         stand_in(patch)
-        call("small/plain --seeds 0 --record --trainer native")
+        call("small/plain --seed 0 --record --trainer native")
     assert run("small/plain") == (0, ["every step has its planned runs"])
     assert seeds(Plain) == [0]
 

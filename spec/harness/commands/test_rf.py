@@ -68,6 +68,14 @@ class TestCommand:
         assert (printed["size"], printed["stride"], printed["is_global"]) == ([195, 195], [32, 32], False)
         assert printed["layers"][0]["kernel"] == [11, 11]
 
+    def test_takes_a_network_that_a_module_has_built(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "already_built.py").write_text("from torch import nn\nnetwork = nn.Conv2d(1, 1, 5)\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        assert self.run("already_built.network") == 0
+        assert "size 5, stride 1, padding 0 pixels" in capsys.readouterr().out
+
     @pytest.mark.parametrize(
         ("name", "message"),
         [

@@ -34,7 +34,8 @@ WITH_ID = [
 ]  # fmt: skip
 PATHS = ["", "a\0b", "\ud800"]
 WITH_PATH = [
-    ["train", "mine/tiny", "--out"], ["train", "mine/tiny", "--data"], ["train", "mine/tiny", "--profile"],
+    ["train", "mine/tiny", "--out"], ["train", "mine/tiny", "--data"],
+    ["train", "mine/tiny", "--csv"], ["train", "mine/tiny", "--tensorboard"],
     ["replicate", "mine/tiny", "--out"], ["compare", "mine/tiny", "--against"], ["report", "-o"], ["report", "--plot"],
     ["data", "--data"], ["verify", "--data"], ["bench", "mine/tiny", "--data"], ["search", "mine", "--data"],
     ["replay", "mine/tiny", "--seed", "0", "--data"], ["adopt"],
@@ -42,7 +43,7 @@ WITH_PATH = [
 NUMBERS = ["", "-1", "1e3", " 1", "\0", "\u0663", str(10**21), "9" * 5000]
 WITH_NUMBER = [
     ["train", "mine/tiny", "--seeds"], ["train", "mine/tiny", "--epochs"], ["rf", "mine/tiny", "--input-size", "1"],
-    ["replay", "mine/tiny", "--seed"], ["verify", "mine/tiny", "--train"],
+    ["replay", "mine/tiny", "--seed"], ["verify", "mine/tiny", "--train", "--seed"],
 ]  # fmt: skip
 LINES = [
     [*line, word]
@@ -92,7 +93,9 @@ def test_a_report_with_a_name_that_is_no_text_is_written_and_named(
     monkeypatch.setattr(report, "html", lambda steps, images: "a page")
     monkeypatch.setattr(page, "mnist_images", lambda: None)
     assert main(["report", "-o", "\udcff.html"]) == 0
-    assert capsys.readouterr() == ("\\udcff.html\n", "")
+    out, err = capsys.readouterr()
+    assert out == "\\udcff.html\n"
+    assert re.fullmatch(r"\\udcff\.html: \d+ steps\n", err)
     assert [path.read_text() for path in workplace.iterdir()] == ["a page"]
 
 

@@ -1,14 +1,16 @@
 """What changed between two steps, in words that a person can check."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from torch import nn
 
 from harness import steps
 from harness.claims.vocabulary import decide
 from harness.errors import HarnessError
-from harness.evidence.facts import difference, settings
+from harness.evidence.facts import changed, difference, settings
 from harness.recipe import CenterCrop, RandomAffine, RandomApply, RandomErasing, RandomRotation, Resize
 from harness.step import Step
 
@@ -108,3 +110,27 @@ def test_claims_may_be_about_one_transform_of_several(claim: str, word: str) -> 
 def test_a_transform_that_is_not_there_is_named() -> None:
     with pytest.raises(HarnessError, match=r"has no augmentation\.RandomAffine\.degrees"):
         decide(augmented((TURNED, ERASED)), "trains with augmentation.RandomAffine.degrees 7")
+
+
+def of_widths(*widths: int, more: tuple[type[nn.Module], ...] = ()) -> type[Step]:
+    """The step with convolutions of these widths, each normalized and rectified, and other layers behind."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise((1, *widths)):
+        layers += [nn.Conv2d(inputs, outputs, 3), nn.BatchNorm2d(outputs), nn.ReLU()]
+    network = nn.Sequential(*layers, *(kind() for kind in more))
+    return type("Step", (steps()["five_steps/step4"],), {"model": staticmethod(lambda: network)})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kinds"),
+    [
+        # the second width before is the first one after: a comparison line by line would shift the network by a layer
+        (of_widths(14, 16, 18), of_widths(15, 18, 20), ["conv3x3", "bn"]),
+        (of_widths(8, 8), of_widths(8, 9), ["conv3x3", "bn"]),
+        (of_widths(8, 8), of_widths(8, 8, 8), ["conv3x3", "bn", "relu"]),
+        (of_widths(8), of_widths(8, more=(nn.Dropout,)), ["dropout"]),
+        (of_widths(8), of_widths(8), []),
+    ],
+)
+def test_the_kinds_of_layers_that_changed(before: type[Step], after: type[Step], kinds: list[str]) -> None:
+    assert changed(after, before) == kinds

@@ -162,7 +162,7 @@ def test_runs_of_another_make_do_not_mix(step: type[Step], key: str) -> None:
 
 def test_all_that_is_of_another_make_is_named(step: type[Step]) -> None:
     add(step, MADE, run(0, 99.4))
-    anew = r"start it anew with: .* --seeds 1 --record --replace$"
+    anew = r"start it anew with: .* --seed 1 --record --replace$"
     made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
     with pytest.raises(HarnessError, match=made + anew):
         add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
@@ -214,7 +214,7 @@ def test_the_measured_line_of_a_native_record_names_no_machine(step: type[Step])
         (
             MADE,
             MADE | {"trainer": "eager"},
-            "made with a version that did not record the trainer; start it anew with: .* --seeds 1 --record --replace$",
+            "made with a version that did not record the trainer; start it anew with: .* --seed 1 --record --replace$",
         ),
     ],
     ids=["another arithmetic", "eager to native", "native to eager", "older"],
@@ -359,7 +359,7 @@ def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step
 def test_a_committed_record_is_of_the_present_network_and_recipe(kept: Record) -> None:
     recorded = kept.step
     assert kept.provenance["fingerprint"] == fingerprint(recorded), (
-        f"{record.path_of(recorded)} is stale: train again with python -m harness train {recorded.id} --seeds "
+        f"{record.path_of(recorded)} is stale: train again with python -m harness train {recorded.id} --seed "
         f"{' '.join(str(run.seed) for run in kept.runs)} --record --replace"
     )
     assert kept.parameters == recorded.parameters

@@ -20,7 +20,7 @@ def scripted(
     `made` gives the provenance of the runs of a step.
     """
 
-    def work(job: Job, data: object) -> Iterator[Update]:
+    def work(job: Job, data: object, on_steps: object = None) -> Iterator[Update]:
         progress = Progress(job.seeds) if job.checkpoint is None else unpack(job.checkpoint, job.name).progress
 
         def checkpoint() -> bytes:

@@ -215,7 +215,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         status = main(f"train {line} {'' if named else '--trainer eager'} --device cpu --json".split())
         out, err = capsys.readouterr()
         if not named:
-            err = re.sub(r"^small/\w+ is trained by eager torch\n", "", err)
+            err = re.sub(r"^small/\w+ is trained by eager torch; on .*\n", "", err)
         runs = [json.loads(text) for text in out.splitlines()]
         for printed in runs:
             for epoch in printed["epochs"]:

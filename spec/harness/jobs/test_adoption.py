@@ -211,7 +211,7 @@ def test_a_folder_without_run_files_is_one_line(adopt: Adopt, there: bool) -> No
 
 def test_a_run_on_other_test_images_is_refused(call: Call, adopt: Adopt) -> None:
     """These are few and synthetic, and its file says that they are those of MNIST."""
-    assert call("small/plain --seeds 0 --out made")[0] == 0
+    assert call("small/plain --seed 0 --out made")[0] == 0
     status, _, err = adopt()
     assert status == 2
     assert re.search(r" has \d+ misses and [\d.]+ % in epoch 1, which differ$", err[0])

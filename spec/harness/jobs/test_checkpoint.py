@@ -108,7 +108,7 @@ def interrupted(after: int) -> Callable[..., Iterator[Update]]:
     """A worker that raises KeyboardInterrupt after `after` updates, counted over all jobs."""
     updates = count(1)
 
-    def stop(job: Job, data: data.MNIST) -> Iterator[Update]:
+    def stop(job: Job, data: data.MNIST, *_: object) -> Iterator[Update]:
         for update in work(job, data):
             yield update
             if next(updates) == after:
@@ -126,11 +126,11 @@ def test_a_command_that_was_killed_and_resumed_prints_what_an_uninterrupted_one_
     call: Call, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     """Of three seeds with five updates each, none or the first is finished by then."""
-    expected = call("small/plain --seeds 2 0 1 --out whole")
+    expected = call("small/plain --seed 2 0 1 --out whole")
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", interrupted(after))
-        assert call("small/plain --seeds 2 0 1 --out stopped")[0] == 130
-    status, runs, err = call("small/plain --seeds 2 0 1 --out stopped --resume")
+        assert call("small/plain --seed 2 0 1 --out stopped")[0] == 130
+    status, runs, err = call("small/plain --seed 2 0 1 --out stopped --resume")
     assert (status, sorted(runs, key=lambda run: [2, 0, 1].index(run["seed"]))) == expected[:2]
     assert sorted(line.split(" (")[0] for line in err.splitlines()) == sorted(
         line.split(" (")[0] for line in expected[2].splitlines()
@@ -169,12 +169,12 @@ def test_a_run_that_was_killed_after_it_was_recorded_counts_once(call: Call, mon
         patch.setattr(record, "add", killed)
         assert call("small/plain --record")[0] == 130
     before = record.path_of(small.Plain).read_bytes()
-    assert call("small/plain --record --seeds 0 1 --resume")[0] == 0
+    assert call("small/plain --record --seed 0 1 --resume")[0] == 0
     committed = record.read(small.Plain)
     assert committed is not None
     assert [run.seed for run in committed.runs] == [0, 1]
     assert json.loads(before)["runs"] == json.loads(record.path_of(small.Plain).read_text())["runs"][:1]
-    assert call("small/plain --record --seeds 0 1")[0] == 2  # without --resume it would be another run of the seed
+    assert call("small/plain --record --seed 0 1")[0] == 2  # without --resume it would be another run of the seed
 
 
 def change(path: Path, **head: Any) -> None:
@@ -256,8 +256,8 @@ def test_seeds_that_were_trained_together_resume_together(call: Call) -> None:
     path = Path("runs/small/plain/seed0-20260101T000000.000000Z.safetensors")
     path.parent.mkdir(parents=True)
     path.write_bytes(saved.pack())
-    assert call("small/plain --seeds 0 --resume")[2].endswith(
-        "seeds that were trained together; go on with --seeds 0 5\n"
+    assert call("small/plain --seed 0 --resume")[2].endswith(
+        "seeds that were trained together; go on with --seed 0 5\n"
     )
 
 

@@ -133,7 +133,7 @@ def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_
 ) -> None:
     made: list[str] = []
 
-    def work(job: Job, data: object) -> Iterator[Update]:
+    def work(job: Job, data: object, *_: object) -> Iterator[Update]:
         made.append(job.trainer)
         yield from scripted(*ACCURACIES)(job, data)
 

@@ -161,7 +161,7 @@ def alive_in(group: int) -> bool:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
-    with command(tmp_path, 4000, "train small/plain --seeds 0 1 2 3 --engine processes --device cpu") as process:
+    with command(tmp_path, 4000, "train small/plain --seed 0 1 2 3 --engine processes --device cpu") as process:
         assert process.stderr
         assert process.stderr.readline().startswith("small/plain is trained by ")
         for _ in range(2):
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
         time.sleep(0.1)  # a helper of multiprocessing ends last
     assert not alive_in(process.pid)
     assert took < 20
-    resumed = command(tmp_path, 4000, "train small/plain --seeds 0 1 2 3 --device cpu --json --resume")
+    resumed = command(tmp_path, 4000, "train small/plain --seed 0 1 2 3 --device cpu --json --resume")
     out, _ = resumed.communicate(timeout=300)
     assert sorted(json.loads(line)["seed"] for line in out.splitlines()) == SEEDS
     note(
@@ -250,7 +250,7 @@ def listening(table: str) -> dict[str, str]:
 @needs_ray
 def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path, note: Note) -> None:
     before = {**listening("tcp"), **listening("tcp6")}
-    with command(tmp_path, 4000, "train small/plain --seeds 0 1 --engine ray --device cpu") as process:
+    with command(tmp_path, 4000, "train small/plain --seed 0 1 --engine ray --device cpu") as process:
         assert process.stderr
         assert process.stderr.readline().startswith("small/plain is trained by ")
         assert process.stderr.readline().startswith("small/plain seed ")

@@ -63,10 +63,10 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def test_a_full_disk_costs_at_most_the_epoch(call: Call, disk: Disk, note: Note) -> None:
-    expected = call("small/plain --seeds 0 1 --out whole")
+    expected = call("small/plain --seed 0 1 --out whole")
     disk.mount("size=80k")
     (disk.folder / "ballast").write_bytes(bytes(12_000))
-    status, runs, err = call("small/plain --seeds 0 1 --out disk")
+    status, runs, err = call("small/plain --seed 0 1 --out disk")
     assert (status, runs) == (2, [])
     assert re.fullmatch(
         r"cannot write disk/small/plain/seed0-\S+: No space left on device; make room, or mend the folder, and go on "
@@ -76,7 +76,7 @@ def test_a_full_disk_costs_at_most_the_epoch(call: Call, disk: Disk, note: Note)
     [path] = (disk.folder / "small" / "plain").glob("*.safetensors")
     checkpoint.read(path)  # the last one that fitted is whole
     disk.mount("remount,size=4m")
-    assert call("small/plain --seeds 0 1 --out disk --resume")[:2] == expected[:2]
+    assert call("small/plain --seed 0 1 --out disk --resume")[:2] == expected[:2]
     note(
         "a full disk",
         "a tmpfs of 80 kB for the run files, then made larger",
@@ -126,7 +126,7 @@ def acting(after: int, act: Callable[[], object]) -> Callable[..., Iterator[Upda
     """A worker that calls `act` once, after `after` updates."""
     updates = count(1)
 
-    def watch(job: Job, data: data.MNIST) -> Iterator[Update]:
+    def watch(job: Job, data: data.MNIST, *_: object) -> Iterator[Update]:
         for update in work(job, data):
             yield update
             if next(updates) == after:
@@ -216,8 +216,8 @@ def test_a_loss_that_is_not_finite_ends_that_run_alone(
     call: Call, monkeypatch: pytest.MonkeyPatch, note: Note, image: int
 ) -> None:
     monkeypatch.setattr(data, "load", lambda path=None: small.poisoned(image))
-    expected = call("small/failing --seeds 0 2 --out others")
-    status, runs, err = call("small/failing --seeds 0 1 2 --record")
+    expected = call("small/failing --seed 0 2 --out others")
+    status, runs, err = call("small/failing --seed 0 1 2 --record")
     message = f"small/failing, seed 1: the loss is nan in epoch 1, batch {batch_of(image, 1, 1)}; lower the rate"
     assert status == 2
     assert last_line(err) == message

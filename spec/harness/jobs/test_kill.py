@@ -22,7 +22,7 @@ from spec.harness.jobs.faults import note as note
 
 KILLS = 50
 SEEDS = [0, 1, 2]
-LINE = "train small/plain --seeds 0 1 2 --trainer eager --device cpu --record --resume --json"
+LINE = "train small/plain --seed 0 1 2 --trainer eager --device cpu --record --resume --json"
 
 
 def command(folder: Path) -> None:

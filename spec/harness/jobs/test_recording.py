@@ -38,24 +38,24 @@ def recorded() -> list[int]:
 def test_a_seed_that_somebody_else_records_meanwhile_stops_no_other(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overtaken(job: Job, data: MNIST) -> Iterator[Update]:
+    def overtaken(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
         if job.seeds == (0,):
             record.add(replace(run_of(0), provenance=MADE))
         yield from WORK(job, data)
 
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", overtaken)
-        status, runs, err = call("small/plain --seeds 0 1 --record")
+        status, runs, err = call("small/plain --seed 0 1 --record")
     assert (status, [run["seed"] for run in runs], recorded()) == (2, [0, 1], [0, 1])
     path = record.path_of(small.Plain)
     assert err.splitlines()[-1] == (
         f"python -m harness train: error: seed 0 is not recorded: {path} has seed 0 already; replace it with: "
-        f"python -m harness train small/plain --seeds 0 --record --replace; {LATER}"
+        f"python -m harness train small/plain --seed 0 --record --replace; {LATER}"
     )
     monkeypatch.setattr(engines, "work", None)  # nothing is trained again
-    assert call("small/plain --seeds 0 1 --record --resume")[0] == 2
+    assert call("small/plain --seed 0 1 --record --resume")[0] == 2
     assert record.run_of(small.Plain, 0).final[0] == 99.4
-    assert call("small/plain --seeds 0 --record --resume --replace")[0] == 0
+    assert call("small/plain --seed 0 --record --resume --replace")[0] == 0
     assert record.run_of(small.Plain, 0).final[0] == 99.1
 
 
@@ -73,7 +73,7 @@ def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.Monke
     path = record.path_of(small.Plain)
     sound = path.read_text()
 
-    def spoiling(job: Job, data: MNIST) -> Iterator[Update]:
+    def spoiling(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
         path.write_text(SPOILT)
         yield from WORK(job, data)
 
@@ -81,7 +81,7 @@ def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.Monke
         path.write_text(SPOILT)
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", spoiling)
-        status, runs, err = call("small/plain --seeds 0 1 --record")
+        status, runs, err = call("small/plain --seed 0 1 --record")
     assert (status, [run["seed"] for run in runs], path.read_text()) == (2, [0, 1], SPOILT)
     first, *_, last = err.splitlines()
     assert first.endswith("; until it is mended, runs stay in their run files") is before
@@ -89,23 +89,23 @@ def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.Monke
     assert last.count(LATER) == 2
     path.write_text(sound)
     monkeypatch.setattr(engines, "work", None)  # nothing is trained again
-    assert call("small/plain --seeds 0 1 --record --resume")[0] == 0
+    assert call("small/plain --seed 0 1 --record --resume")[0] == 0
     assert recorded() == [0, 1, 5]
 
 
 def test_a_seed_that_is_recorded_already_stops_no_other_from_resuming(call: Call) -> None:
     record.add(replace(run_of(0), provenance=MADE))
-    status, runs, err = call("small/plain --seeds 0 1 --record")
+    status, runs, err = call("small/plain --seed 0 1 --record")
     assert (status, runs, err.count(" has seed 0 already; replace it with: ")) == (2, [], 1)
     assert not list(Path("runs").rglob("seed*"))
-    status, runs, err = call("small/plain --seeds 0 1 --record --resume")
+    status, runs, err = call("small/plain --seed 0 1 --record --resume")
     assert (status, [run["seed"] for run in runs], recorded()) == (2, [1], [0, 1])
     assert " has seed 0 already; replace it with: " in err.splitlines()[-1]
 
 
 def test_a_record_that_was_made_with_something_else_refuses_before_anything_is_trained(call: Call) -> None:
     record.add(replace(run_of(5), provenance={**MADE, "torch": "1.0"}))
-    status, runs, err = call("small/plain --seeds 0 1 --record")
+    status, runs, err = call("small/plain --seed 0 1 --record")
     assert (status, runs, err.count("was made with torch 1.0")) == (2, [], 1)
     assert not list(Path("runs").rglob("seed*"))
 
@@ -114,7 +114,7 @@ def test_a_damaged_checkpoint_stops_no_other_seed_from_being_recorded(call: Call
     path = Path("runs/small/plain/seed0-20260101T000000.000000Z.safetensors")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged")
-    status, runs, err = call("small/plain --seeds 0 1 --record --resume")
+    status, runs, err = call("small/plain --seed 0 1 --record --resume")
     assert (status, [run["seed"] for run in runs], recorded()) == (2, [1], [1])
     assert f"error: {path} is not a checkpoint: " in err.splitlines()[-1]
     assert json.loads(record.path_of(small.Plain).read_text())["runs"][0]["seed"] == 1
@@ -131,12 +131,12 @@ def test_what_a_gpu_trains_is_recorded_beside_what_a_cpu_did(
     before = record.path_of(small.Plain).read_bytes()
     monkeypatch.setattr(engines, "provenance", lambda step, device, trainer: GPU)
     monkeypatch.setattr(engines, "work", scripted(98.0, 98.1, 98.2, made=lambda step: GPU))
-    status, _, err = call(f"small/plain --seeds 0 1 --trainer eager {option}")
+    status, _, err = call(f"small/plain --seeds 2 --trainer eager {option}")
     assert (status, "error" in err) == (0, False)
     assert record.path_of(small.Plain).read_bytes() == before
     assert [(run.seed, run.provenance["hardware"]) for run in record.runs(small.Plain, "cuda")] == [
         (0, "NVIDIA H100"),
         (1, "NVIDIA H100"),
     ]
-    again = call("small/plain --seeds 1 2 --trainer eager --record")
+    again = call("small/plain --seed 1 2 --trainer eager --record")
     assert (again[0], "plain.cuda.json has seed 1 already" in again[2]) == (2, True)

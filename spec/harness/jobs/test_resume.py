@@ -33,7 +33,7 @@ FEW = settings(
 )
 
 
-def stopped(job: Job, data: MNIST) -> Iterator[Update]:
+def stopped(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
     """A worker that is interrupted after two epochs of the last seed."""
     for number, update in enumerate(WORK(job, data)):
         yield update
@@ -55,7 +55,7 @@ def interrupted(call: Call, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     """Seeds 0 and 1 have two of four epochs each: their checkpoints. What resumes them is in place."""
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", stopped)
-        assert call("small/plain --seeds 0 1")[0] == 130
+        assert call("small/plain --seed 0 1")[0] == 130
     monkeypatch.setattr(engines, "work", WORK)
     one, other = sorted(FOLDER.glob("*.safetensors"))
     return one, other
@@ -66,7 +66,7 @@ def expected(call: Call, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]
     """What an uninterrupted training of seeds 0 and 1 prints."""
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", WORK)
-        return call("small/plain --seeds 0 1 --out whole")[1]
+        return call("small/plain --seed 0 1 --out whole")[1]
 
 
 def restore(contents: dict[Path, bytes]) -> None:
@@ -110,7 +110,7 @@ def test_no_run_file_stops_a_resume(call: Call, interrupted: tuple[Path, Path], 
         restore(contents)
         for path in interrupted:
             odd(path.with_suffix(".jsonl"))
-        status, runs, _ = call("small/plain --seeds 0 1 --resume")
+        status, runs, _ = call("small/plain --seed 0 1 --resume")
         assert (status, by_seed(runs)) == (0, expected), name
         assert [(path.suffix, path.is_symlink()) for path in FOLDER.iterdir()] == [(".jsonl", False)] * 2, name
     assert Path("precious").read_text() == "of somebody else"
@@ -140,7 +140,7 @@ def test_a_run_file_that_is_damaged_anywhere_is_made_anew(
     @given(damage())
     def fuzz(harm: Callable[[bytes], bytes]) -> None:
         restore({path: harm(raw) if path.suffix == ".jsonl" else raw for path, raw in contents.items()})
-        assert by_seed(call("small/plain --seeds 0 1 --resume")[1]) == expected
+        assert by_seed(call("small/plain --seed 0 1 --resume")[1]) == expected
 
     fuzz()
     note(
@@ -162,7 +162,7 @@ def test_a_checkpoint_that_is_damaged_anywhere_costs_its_own_seed_alone(
     def fuzz(harm: Callable[[bytes], bytes]) -> None:
         restore(contents)
         harmed.write_bytes(harm(contents[harmed]))
-        status, runs, err = call("small/plain --seeds 0 1 --resume")
+        status, runs, err = call("small/plain --seed 0 1 --resume")
         if status == 0:  # what it says is untouched
             assert by_seed(runs) == expected
             return
@@ -192,9 +192,9 @@ def test_a_checkpoint_that_is_none_costs_its_own_seed_alone(
             continue
         restore({path: raw for path, raw in contents.items() if path != damaged})
         odd(damaged)
-        assert call("small/plain --seeds 1 --resume")[:2] == (0, expected[1:]), "who does not ask for it has no trouble"
+        assert call("small/plain --seed 1 --resume")[:2] == (0, expected[1:]), "who does not ask for it has no trouble"
         sound.write_bytes(contents[sound])
-        status, runs, err = call("small/plain --seeds 0 1 --resume")
+        status, runs, err = call("small/plain --seed 0 1 --resume")
         assert (status, runs) == (2, expected[1:]), name
         assert re.search(rf"error: {damaged} [^\n]*; delete it to start its runs anew\n$", err), name
     assert Path("precious").read_text() == "of somebody else"
@@ -211,7 +211,7 @@ def test_a_sound_checkpoint_of_another_seed_or_step_costs_its_own_seed_alone(
     ):
         contents = {path: path.read_bytes() for path in FOLDER.iterdir()}
         interrupted[0].write_bytes(changed.pack())
-        status, runs, err = call("small/plain --seeds 0 1 --resume")
+        status, runs, err = call("small/plain --seed 0 1 --resume")
         assert (status, runs, err.splitlines()[-1]) == (
             2,
             expected[1:],
@@ -226,18 +226,18 @@ def test_a_folder_in_the_place_of_a_run_file_costs_its_own_seed_alone(
     path = interrupted[0].with_suffix(".jsonl")
     path.unlink()
     path.mkdir()
-    status, runs, err = call("small/plain --seeds 0 1 --resume")
+    status, runs, err = call("small/plain --seed 0 1 --resume")
     assert (status, runs) == (2, expected[1:])
     assert err.splitlines()[-1] == f"python -m harness train: error: {path} is a folder; move it away"
     path.rmdir()
-    assert call("small/plain --seeds 0 1 --resume")[0] == 0
+    assert call("small/plain --seed 0 1 --resume")[0] == 0
 
 
 def test_a_run_that_another_process_trains_costs_its_own_seed_alone(
     call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]
 ) -> None:
     with files.locked(interrupted[0]):
-        status, runs, err = call("small/plain --seeds 0 1 --resume")
+        status, runs, err = call("small/plain --seed 0 1 --resume")
     assert (status, runs) == (2, expected[1:])
     assert err.endswith(f"{interrupted[0]} is still being written by another process; wait for it\n")
 
@@ -245,10 +245,10 @@ def test_a_run_that_another_process_trains_costs_its_own_seed_alone(
 def test_a_finished_run_file_stands_in_for_a_damaged_checkpoint(
     call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call("small/plain --seeds 0 1 --resume")[0] == 0
+    assert call("small/plain --seed 0 1 --resume")[0] == 0
     interrupted[0].write_bytes(b"damaged")
     monkeypatch.setattr(engines, "work", None)
-    status, runs, _ = call("small/plain --seeds 0 1 --resume")
+    status, runs, _ = call("small/plain --seed 0 1 --resume")
     assert (status, by_seed(runs)) == (0, expected)
 
 
@@ -272,12 +272,12 @@ def test_wherever_a_disk_is_full_resuming_comes_to_the_same_once_there_is_room(
     failed = 0
     for size in [*range(0, 2_200, 299), *(max(whole) - more for more in (1, 2))]:
         limit(size)
-        status, _, err = call(f"small/plain --seeds 0 1 --out {size}")
+        status, _, err = call(f"small/plain --seed 0 1 --out {size}")
         limit(resource.RLIM_INFINITY)
         if status != 0:
             failed += 1
             assert re.search(rf"error: cannot write \S+: File too large; {MAKE_ROOM}\n$", err)
-        status, runs, _ = call(f"small/plain --seeds 0 1 --out {size} --resume")
+        status, runs, _ = call(f"small/plain --seed 0 1 --out {size} --resume")
         assert (status, by_seed(runs)) == (0, expected), size
         assert {path.suffix for path in Path(str(size)).rglob("seed*")} == {".jsonl"}
     assert failed > 5

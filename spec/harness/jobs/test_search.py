@@ -22,7 +22,7 @@ from harness.provenance import fingerprint
 from harness.recipe import Recipe
 from harness.run import Epoch
 from harness.step import Step
-from harness.training import native
+from harness.training import OnSteps, native
 from models.blocks import GlobalAverage, WeightedAverage
 from models.sketch import Sketch
 from spec.frontier import candidates
@@ -61,6 +61,7 @@ class Scripted:
     """An engine whose runs have the accuracies above, and which is interrupted after `runs` of them."""
 
     device, workers = torch.device("cpu"), 1
+    on_steps: OnSteps
 
     def __init__(self, runs: int = 100) -> None:
         self.left, self.done = runs, list[tuple[type[Step], int]]()

@@ -18,7 +18,8 @@ from spec.harness.jobs.small import call as call
 from spec.harness.jobs.test_checkpoint import interrupted
 from spec.harness.training.native.compilers import needs_compiler
 
-NATIVE, EAGER = "small/plain is trained by the native trainer\n", "small/plain is trained by eager torch\n"
+ON = "; on cpu, 1 thread, one at a time\n"
+NATIVE, EAGER = f"small/plain is trained by the native trainer{ON}", f"small/plain is trained by eager torch{ON}"
 
 
 def head(folder: Path = Path("runs")) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def test_the_first_line_of_a_run_file_names_the_trainer(call: Call, monkeypatch:
 def test_why_it_is_eager_is_said(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "refusal", lambda step: "there is no compiler")
     _, _, err = call("small/plain --trainer auto --epochs 1")
-    assert err.startswith("small/plain is trained by eager torch and not natively: there is no compiler\n")
+    assert err.startswith(f"small/plain is trained by eager torch and not natively: there is no compiler{ON}")
     status, runs, err = call("small/plain --trainer native --epochs 1")
     assert (status, runs) == (2, [])
     assert err == (
@@ -118,7 +119,7 @@ def test_auto_takes_what_is_finished_as_it_is(call: Call, monkeypatch: pytest.Mo
     """As a training that is killed between two seeds leaves it."""
     stand_in(monkeypatch)
     call("small/plain --trainer eager")
-    call("small/plain --trainer auto --seeds 0 1 --resume --record")
+    call("small/plain --trainer auto --seed 0 1 --resume --record")
     assert [run.provenance["trainer"] for run in record.runs(Plain)] == ["eager", "eager"]
 
 
@@ -144,11 +145,11 @@ def test_a_checkpoint_of_an_older_version_is_refused(call: Call, monkeypatch: py
 
 def test_a_native_record_grows_on_any_machine(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
-    assert call("small/plain --trainer auto --seeds 1 --record")[0] == 0
+    assert call("small/plain --trainer auto --seed 1 --record")[0] == 0
     first = record.path_of(Plain).read_text()
     move_to(monkeypatch, "Apple M1", threads=8)
     stand_in(monkeypatch, compiler="clang 19")
-    assert call("small/plain --trainer auto --seeds 2 --record")[0] == 0
+    assert call("small/plain --trainer auto --seed 2 --record")[0] == 0
     saved = record.read(Plain)
     assert saved is not None
     assert set(saved.provenance) == {"fingerprint", "data", "trainer", "numerics"}
@@ -161,7 +162,7 @@ def test_runs_are_not_added_to_a_record_of_another_trainer(call: Call, monkeypat
     call("small/plain --trainer eager --record")
     stand_in(monkeypatch)
     monkeypatch.setattr(engines, "work", None)  # nothing is trained
-    status, _, err = call("small/plain --trainer auto --seeds 1 --record")
+    status, _, err = call("small/plain --trainer auto --seed 1 --record")
     assert status == 2
     assert "plain.json was made with trainer eager (here native); add to it with --trainer eager, or start it " in err
 
@@ -170,7 +171,7 @@ def test_an_older_record_takes_no_more_runs(call: Call, monkeypatch: pytest.Monk
     record.add(small.run_of(0))
     with pytest.raises(HarnessError, match="a version that did not record the trainer; start it anew with: "):
         record.check(Plain, {**small.MADE, "trainer": "eager"}, [1])
-    status, _, err = call("small/plain --trainer eager --seeds 1 --record")
+    status, _, err = call("small/plain --trainer eager --seed 1 --record")
     assert status == 2
     assert "was made with a version that did not record the trainer, " in err
-    assert err.endswith("; start it anew with: python -m harness train small/plain --seeds 1 --record --replace\n")
+    assert err.endswith("; start it anew with: python -m harness train small/plain --seed 1 --record --replace\n")

@@ -62,7 +62,7 @@ def test_the_options_and_the_command_line_load_without_torch() -> None:
 
 def test_help_lists_the_options(ladder: Ladder) -> None:
     result = ladder.run("--help")
-    options = ["--device", "--seeds", "--epochs", "--data", "--records", "--update-records", "--require-gpu"]
+    options = ["--device", "--seeds", "--epochs", "--data", "--out", "--update-records", "--require-gpu"]
     options.append("--profile")
     result.stdout.fnmatch_lines(["ladders of small networks:", *(f"  {option}*" for option in options)])
 
@@ -133,7 +133,7 @@ def test_bad_usage_is_one_line(ladder: Ladder, arguments: str, message: str) -> 
 
 
 def test_a_run_on_the_cpu_prints_each_epoch_and_ends_with_the_table(ladder: Ladder) -> None:
-    result = ladder.run("-m", "gpu", "--device", "cpu", "--seeds", "2", "--records", "files")
+    result = ladder.run("-m", "gpu", "--device", "cpu", "--seeds", "2", "--out", "files")
     result.assert_outcomes(passed=1)
     epochs = [match.groups() for line in result.outlines if (match := re.fullmatch(EPOCH, line))]
     assert epochs == [(seed, epoch) for seed in "01" for epoch in "1234"]
@@ -249,7 +249,7 @@ def test_a_damaged_data_folder_is_one_line(ladder: Ladder, monkeypatch: pytest.M
 
 def test_records_that_cannot_be_written_are_one_line(ladder: Ladder) -> None:
     (ladder.pytester.path / "file").touch()
-    result = ladder.run("-m", "slow", "--device", "cpu", "--records", "file/runs")
+    result = ladder.run("-m", "slow", "--device", "cpu", "--out", "file/runs")
     result.assert_outcomes(failed=1)
     assert failure(result) == ["cannot write run files to file/runs: Not a directory"]
 

@@ -46,7 +46,7 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
         (2, 99.2),
     ]
     result = ladder.run(*arguments, "3")
-    result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for more *"])
+    result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for others *"])
 
 
 def test_runs_with_another_provenance_are_refused_before_they_are_trained(

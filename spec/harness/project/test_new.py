@@ -1,9 +1,9 @@
 """A project of one's own passes its checks as it is made, has what it was asked for, and is never half-written."""
 
-import os
-import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 import pytest
 
@@ -11,6 +11,7 @@ from harness.__main__ import main
 from harness.ladder import steps
 from harness.project.literal import classes, literal
 from harness.recipe import named
+from spec.harness.support.installed import Installed
 from spec.harness.support.paths import ROOT
 
 NOTEBOOK = """
@@ -42,24 +43,45 @@ def homework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_project_passes_its_checks_and_has_all_verbs(homework: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def test_a_project_passes_its_checks_and_has_all_verbs(homework: Path, installed: Installed) -> None:
+    def run(line: str, folder: Path = homework) -> str:
+        status, output = installed.run(line, folder)
+        assert status == 0, output
+        return output
 
-    def run(*words: str, folder: Path = homework) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    run("harness", "new", "my-net", "--from", "homework.py")
-    run("harness", "new", "my-net/my_net", "wider", "--follows", "first")
+    run("mnist-ladders new my-net --from homework.py")
+    run("python -m harness new my-net/my_net wider --follows first")
     project = homework / "my-net"
-    assert "16 passed" in run("pytest", "-q", "-m", "not slow", "-p", "no:randomly", folder=project)
-    assert [line.split()[:2] for line in run("harness", "show", folder=project).splitlines()] == [
-        ["my_net/first", "270"],
-        ["my_net/wider", "270"],
-    ]
+    assert "16 passed" in run('pytest -q -m "not slow"', project)
+    for command in ("mnist-ladders", "python -m harness"):
+        assert [line.split()[:2] for line in run(f"{command} show", project).splitlines()] == [
+            ["my_net/first", "270"],
+            ["my_net/wider", "270"],
+        ]
+    assert run("mnist-ladders report", project) == "report.html: 2 steps\nreport.html\n"
+
+
+def test_the_wheel_holds_harness_alone(installed: Installed) -> None:
+    names = {path.name for path in installed.site.iterdir()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"bin", "harness"}
+    committed = {path.relative_to(ROOT) for path in (ROOT / "harness").rglob("*") if "__pycache__" not in path.parts}
+    assert {path.relative_to(installed.site) for path in (installed.site / "harness").rglob("*")} == committed
+
+
+def test_where_there_is_no_project_a_verb_says_so(installed: Installed, tmp_path: Path) -> None:
+    status, output = installed.run("mnist-ladders show", tmp_path)
+    message = "no steps are here, as there is no folder spec/; go to a project, or make one: python -m harness new DIR"
+    assert (status, output) == (2, f"mnist-ladders show: error: {message}\n")
+
+
+def test_the_command_says_its_version_and_bare_its_verbs(installed: Installed, tmp_path: Path) -> None:
+    status, output = installed.run("mnist-ladders --version", tmp_path)
+    assert status == 0
+    named = f"mnist-ladders {version('mnist-ladders')}, torch {version('torch')}, Python {python_version()}"
+    assert output == f"{named}\n"
+    status, output = installed.run("mnist-ladders", tmp_path)
+    assert status == 2
+    assert output == installed.run("mnist-ladders --help", tmp_path)[1]
 
 
 def test_the_network_is_copied_with_what_it_needs_and_its_comments(homework: Path) -> None:

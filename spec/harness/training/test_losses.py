@@ -91,17 +91,17 @@ def test_seeds_that_are_taught_together_are_taught_as_each_alone(taught: type[St
 
 
 def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[Step], call: Call) -> None:
-    status, _, err = call("small/simple --seeds 0")
+    status, _, err = call("small/simple --seed 0")
     assert status == 0, err
     weights.keep(weights.Trained(Plain, 0, small.Network()))
-    status, runs, err = call("small/simple --seeds 0")
+    status, runs, err = call("small/simple --seed 0")
     assert (status, runs, err.count("\n")) == (2, [], 1)
     assert "taught by small/plain with the weights" in err
     assert "restore it with git" in err
     weights.path_of(Plain).unlink()
-    status, _, err = call("small/simple --seeds 0")
+    status, _, err = call("small/simple --seed 0")
     assert (status, err.count("\n")) == (2, 1)
-    assert "small/plain has no weights; make them with: python -m harness verify small/plain --train SEED" in err
+    assert "small/plain has no weights; make them with: python -m harness verify small/plain --train --seed SEED" in err
 
 
 def test_what_a_teacher_would_spoil_is_refused(taught: type[Step], tmp_path: Path) -> None:

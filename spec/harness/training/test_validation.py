@@ -1,6 +1,7 @@
 """A recipe that holds out a share of the training images is judged on these and never looks at a test image."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
 from harness import StepSpec
+from harness.commands.verdict import verdict
 from harness.data import MNIST, hold_out
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.evidence import record
+from harness.jobs.engines import Local
+from harness.jobs.search import Rung, search
 from harness.recipe import Adam, Recipe, ReduceLROnPlateau, RMSprop
 from harness.run import EAGER, NATIVE, Epoch, Run, epoch_line
 from harness.step import Step
@@ -173,3 +177,18 @@ def test_the_native_trainer_leaves_the_last_batch_out_as_well(data: MNIST) -> No
             losses.append(trainer.train_epoch()[0])
             assert (trainer.steps_per_epoch, trainer.images_per_epoch) == (3, 192)
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+def test_the_verdict_names_what_it_was_judged_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.evidence.record.runs", lambda step: [])
+    for share, words in ((0.2, "99.40 % of the images held out held over"), (0.0, "99.40 % held over")):
+        step = step_of(validation=share)
+        monkeypatch.setattr(step, "goal", True, raising=False)
+        runs = [Run(step, 0, tuple(Epoch(n, 99.0, 99.5, 0.1, 1.0) for n in range(1, 5)))]
+        assert verdict(runs).startswith(words)
+
+
+def test_a_search_that_holds_out_images_takes_no_candidate_that_does(tmp_path: Path) -> None:
+    data = hold_out(synthetic(200), 40)
+    with pytest.raises(HarnessError, match="a search holds out the images itself; leave out validation$"):
+        search([step_of()], [Rung(1, 1)], tmp_path / "log", Local(torch.device("cpu")), data, lambda *_: None)

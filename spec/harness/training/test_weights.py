@@ -26,8 +26,8 @@ from spec.harness.jobs.small import call as call
 @pytest.fixture
 def made(call: Call, capsys: pytest.CaptureFixture[str]) -> Path:
     """The weights of seed 1 of a step whose record has the seeds 0 and 1."""
-    assert call("small/plain --seeds 0 1 --record")[0] == 0
-    assert main(["verify", "small/plain", "--train", "1", "--device", "cpu"]) == 0
+    assert call("small/plain --seed 0 1 --record")[0] == 0
+    assert main(["verify", "small/plain", "--train", "--seed", "1", "--device", "cpu"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == f"wrote {weights.path_of(Plain)}"
     assert "plain: 834 parameters, seed 1: " in out[1]
@@ -38,7 +38,7 @@ def test_the_weights_of_a_native_record_are_made_by_the_native_trainer(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in(monkeypatch)
-    assert call("small/plain --seeds 0 --record --trainer native")[0] == 0
+    assert call("small/plain --seed 0 --record --trainer native")[0] == 0
     asked = []
 
     def native_trainer(step: type[Step], seed: int, images: MNIST) -> Trainer:
@@ -46,10 +46,10 @@ def test_the_weights_of_a_native_record_are_made_by_the_native_trainer(
         return alone(step, seed, images)
 
     monkeypatch.setattr(native, "native_trainer", native_trainer)
-    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 0
+    assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 0
     assert asked == [(Plain, 0)]
     monkeypatch.setattr(native, "refusal", lambda step: "there is no compiler")
-    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 2
+    assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 2
     assert "small/plain cannot be trained natively: there is no compiler" in capsys.readouterr().err
 
 
@@ -83,7 +83,7 @@ def test_new_weights_are_of_the_record(made: Path) -> None:
     own.write_text(
         (made.parents[1] / "records" / "plain.json").read_text().replace('"errors": [[', '"errors": [[1, 2, 3], [')
     )
-    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 0
+    assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 0
     assert not own.exists()
 
 
@@ -104,8 +104,9 @@ def test_what_is_missing_is_named(
     monkeypatch.setattr(verify, "steps", lambda: {"small/simple": Simple})
     for line, message in (
         ("verify small/simple", "small/simple has no weights"),
-        ("verify small/simple --train 0", "small/simple has no record of seed 0"),
-        ("verify --train 0", "--train is for one step"),
+        ("verify small/simple --train --seed 0", "small/simple has no record of seed 0"),
+        ("verify --train", "--train is for one seed of one step"),
+        ("verify small/simple --seed 0", "--seed is for --train"),
         ("verify", "no step has weights yet"),
     ):
         assert main([*line.split(), "--device", "cpu"]) == 2
@@ -141,7 +142,7 @@ def test_a_training_that_comes_to_something_else_writes_nothing(made: Path) -> N
     before = made.read_bytes()
     record["runs"][0]["errors"] = [[index, 3, 8] for index in range(20)]
     path.write_text(json.dumps(record))
-    assert main(["verify", "small/plain", "--train", "0", "--device", "cpu"]) == 2
+    assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 2
     assert made.read_bytes() == before
 
 

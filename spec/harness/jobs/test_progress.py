@@ -1,0 +1,108 @@
+"""Within an epoch an engine says how far each job is, and a terminal shows it; a file or a pipe gets epochs only."""
+
+import signal
+import sys
+import time
+from multiprocessing import Pipe
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from harness.commands.console import display
+from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
+from harness.jobs.child import pickled
+from harness.jobs.dispatch import ignore
+from harness.jobs.job import Steps
+from harness.jobs.processes import Processes
+from harness.run import Epoch
+from harness.training import silent
+from harness.training.train import train_one
+from spec.harness.jobs import small
+
+CPU = torch.device("cpu")
+BATCHES = 3  # of 32 images, of 96
+
+
+@pytest.mark.parametrize("trainer", ["single", "ensemble"])
+def test_each_step_of_each_epoch_is_reported(trainer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    engine = engines.Local(CPU)
+    engine.on_steps = lambda step, seeds, done, of: seen.append((step, tuple(seeds), done, of))
+    monkeypatch.setattr(worker, "PERIOD", 0.0)
+    groups = [(4, 7)] if trainer == "ensemble" else [(4,), (7,)]
+    monkeypatch.setattr("harness.jobs.dispatch.groups", lambda *_: groups)
+    resumable, data = Resumable([4, 7]), small.images()
+    list(run_jobs(small.Simple, resumable, engine, folder=tmp_path, data=data, epochs=2, on_epoch=ignore))
+    each = [(done, BATCHES) for done in range(1, BATCHES + 1)]
+    assert seen == [(small.Simple, seeds, *steps) for seeds in groups for _ in range(2) for steps in each]
+
+
+def test_a_fast_step_is_not_reported_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = iter([10.0, 10.1, 10.4, 10.6, 10.7, 11.2]), []
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    trainer = SimpleNamespace(steps_per_epoch=938)
+    report = worker.now_and_then(trainer, lambda done, of: seen.append((done, of)))  # type: ignore[arg-type]
+    for done in range(1, 6):
+        report(done)
+    assert seen == [(3, 938), (5, 938)]
+
+
+def test_a_worker_process_reports_through_its_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child's side of the pipe, with a clock by which every step takes long; then the parent's."""
+    ours, theirs = Pipe()
+    monkeypatch.setattr(worker, "PERIOD", 0.0)
+    job = Job(small.Simple, (5,), 1)
+    ours.send(small.images().arrays())
+    ours.send_bytes(pickled(job))
+    ours.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal, "signal", lambda *_: None)
+        sent: list[object] = []
+        patch.setattr(theirs, "send", sent.append, raising=False)
+        processes._serve(theirs, "cpu", 1000.0)
+    steps = [message for message in sent if isinstance(message, Steps)]
+    assert steps == [(done, BATCHES) for done in range(1, BATCHES + 1)]
+
+    engine = Processes([CPU])
+    shown: list[tuple[object, ...]] = []
+    engine.on_steps = lambda *each: shown.append(each)
+    ended = processes._Worker.__new__(processes._Worker)
+    ended.task = (0, job)
+    messages = iter([steps[0], None])
+    ended.child = SimpleNamespace(receive=lambda: next(messages))  # type: ignore[assignment]
+    assert list(ended.receive(engine.on_steps)) == []
+    assert shown == [(small.Simple, (5,), 1, BATCHES)]
+    assert list(ended.receive(engine.on_steps)) == []
+    assert ended.task is None
+
+
+def test_a_terminal_shows_batches_and_all_epochs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "150")
+    epoch = Epoch(1, 98.0, 99.0, 0.1, 2.0)
+    with display(4, runs=2) as shown:
+        shown.on_steps(small.Simple, (3,), 400, 938)
+        shown.on_epoch(small.Simple, 3, epoch)
+        shown.on_steps(small.Simple, (3,), 123, 938)
+    err = capsys.readouterr().err
+    assert "small/simple seed 3 epoch 1/4: train 98.00 test 99.00 (2.0 s)" in err
+    assert "small/simple seed 3: batches" in err
+    assert "123/938" in err
+    assert "1/8" in err
+
+
+def test_without_a_terminal_there_is_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    with display(1) as shown:
+        shown.on_steps(small.Simple, (3,), 400, 938)
+        shown.on_epoch(small.Simple, 3, Epoch(1, 98.0, 99.0, 0.1, 2.0))
+    assert capsys.readouterr().err == "small/simple seed 3 epoch 1/1: train 98.00 test 99.00 (2.0 s)\n"
+
+
+def test_a_seed_in_memory_has_the_epochs_that_are_asked_for() -> None:
+    outcomes = list(train_one(small.Simple, 3, small.images(), epochs=2, on_steps=silent))
+    assert [outcome.epoch for outcome in outcomes if isinstance(outcome, Epoch)] == [1, 2]

@@ -1,0 +1,3 @@
+"""The wheel is built and installed once for all tests of this package."""
+
+from spec.harness.support.installed import installed as installed

@@ -1,0 +1,79 @@
+"""docs/tutorial.md as a reader types it: in an empty folder, from a wheel, every command and every line it prints.
+
+A block that begins with a comment naming a file is that file, or is added to its end. In a block of the console the
+lines after `$` are typed; `...` stands for any text, and alone for any lines.
+"""
+
+import re
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from spec.harness.support.installed import Installed
+from spec.harness.support.paths import ROOT
+from spec.harness.training.native.compilers import needs_compiler
+
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# (at the end of )?(\S+\.py)\n\n?(.*)", flags=re.DOTALL)
+
+
+def commands(block: str) -> list[tuple[str, list[str]]]:
+    """Each line that is typed, and the lines that are printed then."""
+    _, *parts = re.split(r"^\$ ", block, flags=re.MULTILINE)
+    return [(typed, printed) for typed, *printed in map(str.splitlines, parts)]
+
+
+def pattern(lines: list[str]) -> str:
+    """A regular expression for the text of these lines."""
+    parts = []
+    for line in lines:
+        parts.append("(.*\n)*?" if line == "..." else ".*".join(map(re.escape, line.split("..."))) + "\n")
+    return "".join(parts)
+
+
+def shown(text: str) -> str:
+    """What is printed, without the spaces at the ends of lines."""
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def follow(text: str, folder: Path, installed: Installed) -> None:
+    """Write the files and type the commands of a text, in their order."""
+    place = folder
+    for kind, block in BLOCK.findall(text):
+        if kind == "python" and (file := FILE.match(block)):
+            more, name, content = file.groups()
+            path = place / name
+            path.write_text(f"{path.read_text().rstrip()}\n\n\n{content}" if more else content)
+        if kind != "console":
+            continue
+        for typed, printed in commands(block):
+            if typed.startswith("cd "):
+                place = (place / typed[3:]).resolve()
+                continue
+            _, output = installed.run(typed, place)
+            assert re.fullmatch(pattern(printed), shown(output)), f"$ {typed}\n{output}"
+
+
+def test_up_to_the_first_training(tmp_path: Path, installed: Installed) -> None:
+    before = list(takewhile(lambda line: not line.startswith("$ mnist-ladders train"), TUTORIAL.splitlines(True)))
+    assert before != TUTORIAL.splitlines(True)
+    follow(f"{''.join(before)}```\n", tmp_path, installed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@needs_compiler
+def test_all_of_it(tmp_path: Path, installed: Installed) -> None:
+    follow(TUTORIAL, tmp_path, installed)
+
+
+def test_it_names_every_verb_that_a_project_of_ones_own_needs() -> None:
+    typed = [line for kind, block in BLOCK.findall(TUTORIAL) if kind == "console" for line, _ in commands(block)]
+    assert {line.split()[1] for line in typed if line.startswith("mnist-ladders")} >= {
+        "check",
+        "new",
+        "train",
+        "report",
+    }

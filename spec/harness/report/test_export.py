@@ -1,0 +1,52 @@
+"""Epochs for other programs: read back with the csv module and with TensorBoard's own reader."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.report.export import csv_of, scalars
+from harness.run import Epoch, Run
+from spec.harness.jobs import small
+from spec.harness.jobs.small import Call
+from spec.harness.jobs.small import call as call
+
+
+def test_a_row_per_epoch_with_the_numbers_of_the_run(call: Call) -> None:
+    status, runs, _ = call("small/simple --seed 3 1 --epochs 2 --csv epochs.csv")
+    assert status == 0
+    rows = list(csv.DictReader(Path("epochs.csv").read_text().splitlines()))
+    assert [(row["step"], row["seed"], row["epoch"]) for row in rows] == [
+        ("small/simple", seed, epoch) for seed in "31" for epoch in "12"
+    ]
+    epochs = [epoch for run in runs for epoch in run["epochs"]]
+    for row, epoch in zip(rows, epochs, strict=True):
+        assert {name: float(row[name]) for name in epoch if name != "epoch"} == {
+            name: value for name, value in epoch.items() if name != "epoch"
+        }
+
+
+def test_an_unknown_figure_is_an_empty_cell() -> None:
+    text = csv_of([Run(small.Simple, 0, (Epoch(1, 98.0, 99.0, math.nan, 2.0),))])
+    assert text.splitlines()[1] == "small/simple,0,1,98.0,,99.0,,,2.0"
+
+
+def test_tensorboard_reads_the_scalars_of_each_seed(call: Call) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert call("small/simple --seed 3 1 --epochs 2 --tensorboard board")[0] == 0
+    _, runs, _ = call("small/simple --seed 3 --tensorboard board")  # again, and longer: it takes the place of the first
+    events = accumulator.EventAccumulator("board/small/simple/seed3").Reload()
+    for name in ("test_accuracy", "train_loss"):
+        assert [(one.step, one.value) for one in events.Scalars(name)] == [
+            (epoch["epoch"], pytest.approx(epoch[name])) for epoch in runs[0]["epochs"]
+        ]
+    assert Path("board/small/simple/seed1").is_dir()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "board").touch()
+    with scalars(tmp_path / "board") as write, pytest.raises(HarnessError, match="cannot write .*board"):
+        write(small.Simple, 0, Epoch(1, 98.0, 99.0, 0.1, 2.0))

@@ -26,6 +26,7 @@ VERBS = {
     "verify": "Test the trained networks of the repository again and compare with their records.",
     "replay": "Train a recorded run again and compare every epoch with the record, digit by digit.",
     "replicate": "Bring steps to the number of runs that was planned for them, the cheapest first.",
+    "adopt": "Record runs that were trained elsewhere, each checked, and compare a GPU's with the CPU's.",
     "search": "Search for a step of a ladder on images held out from the training set.",
     "report": "Write the report: all specifications with their evidence, as one HTML file.",
     "data": "Find or fetch MNIST, verify it, and print its folder.",

@@ -1,12 +1,14 @@
 """What a machine and its software call themselves: processor, GPU, driver, and the precision that a GPU computes in.
 
-Nothing here raises: what cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
+That precision is set here, so that it is set before anything is trained and before a provenance names it. Nothing here
+raises: what cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
 """
 
 import platform
 import subprocess
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -14,6 +16,8 @@ from harness import strict_json
 
 CPUINFO = Path("/proc/cpuinfo")
 UNKNOWN = "unknown"
+
+_cudnn: Any = torch.backends.cudnn
 _SYSCTL = ("machdep.cpu.brand_string", "machdep.cpu.family", "machdep.cpu.model", "machdep.cpu.stepping")
 
 
@@ -83,13 +87,37 @@ def driver() -> str | None:
         return None
 
 
+def lacks_gpu() -> str | None:
+    """What keeps torch from computing on a GPU, and what to do; None if nothing does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of an old driver
+        if torch.cuda.is_available():
+            return None
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} was built without CUDA; install one that was built with it"
+    if (found := driver()) is None:
+        return f"torch {torch.__version__} finds no NVIDIA driver that answers; run it on a machine with a GPU"
+    return (
+        f"torch {torch.__version__} sees no GPU by the NVIDIA driver {found}; compare CUDA_VISIBLE_DEVICES with what "
+        f"nvidia-smi lists, and the CUDA version there with {torch.version.cuda}"
+    )
+
+
+def set_precision(chosen: Literal["ieee", "tf32"]) -> None:
+    """Set the precision of cuDNN's convolutions of float32; see `precision`.
+
+    Both interfaces of torch are set: it refuses to read the older one where the newer one contradicts it.
+    """
+    _cudnn.allow_tf32 = chosen == "tf32"
+    _cudnn.conv.fp32_precision = chosen
+
+
+set_precision("ieee")  # by default it is tf32, and a record would be of that
+
+
 def precision() -> str:
     """The precision of cuDNN's convolutions of float32: "tf32" with ten bits of fraction, or "ieee" with all."""
-    settings: Any = torch.backends.cudnn
-    chosen = getattr(getattr(settings, "conv", None), "fp32_precision", None)
-    if chosen is None:  # before torch 2.9
-        return "tf32" if settings.allow_tf32 else "ieee"
-    return "tf32" if chosen == "tf32" else "ieee"
+    return "tf32" if _cudnn.conv.fp32_precision == "tf32" else "ieee"
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import fx, nn
@@ -15,7 +15,6 @@ from torch import fx, nn
 from harness import data, machine, strict_json
 from harness.errors import ForeignError, HarnessError, foreign
 from harness.ladder import root
-from harness.machine import hardware as hardware
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 
@@ -28,6 +27,8 @@ NATIVE_BINDING = ("fingerprint", "data", "trainer", "numerics")
 OLDER = "a version that did not record the trainer"
 
 COMMIT = "HARNESS_COMMIT"
+
+Device = Literal["cpu", "cuda"]
 
 
 def fingerprint(step: type[Step]) -> str:
@@ -92,6 +93,11 @@ def is_native(made: Mapping[str, Any]) -> bool:
     return made.get("trainer") == NATIVE
 
 
+def device_type(made: Mapping[str, Any]) -> Device:
+    """Where a run was trained, by its provenance; on a CPU if that does not say."""
+    return "cuda" if made.get("device") == "cuda" else "cpu"
+
+
 def differences(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Where the provenance of a run differs from that which it would have here, in words; empty if it does not matter.
 
@@ -127,7 +133,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     """What numbers depend on besides the step: hardware and versions."""
     return {
         "device": device.type,
-        "hardware": hardware(device),
+        "hardware": machine.hardware(device),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],

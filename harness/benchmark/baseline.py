@@ -13,11 +13,10 @@ import torch
 from pytest_benchmark.utils import get_machine_id, load_storage
 
 from harness import files, strict_json
-from harness.benchmark import gpu
 from harness.errors import HarnessError
-from harness.provenance import hardware
+from harness.machine import driver, hardware, precision
 
-_VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "python_version")
+_VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "precision", "python_version")
 """Facts of a machine in which compared runs may differ; the differences are reported."""
 
 
@@ -30,7 +29,8 @@ def machine(device: torch.device) -> dict[str, Any]:
         "torchvision": version("torchvision"),
         "cuda": torch.version.cuda if cuda else None,
         "cudnn": torch.backends.cudnn.version() if cuda else None,
-        "driver": gpu.driver() if cuda else None,
+        "driver": driver() if cuda else None,
+        "precision": precision() if cuda else None,
     }
 
 

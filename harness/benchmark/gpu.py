@@ -45,28 +45,27 @@ def _nvml() -> Iterator[Any]:
         raise HarnessError(f"the NVIDIA driver does not answer: {error}; see what nvidia-smi says") from error
 
 
-def driver() -> str | None:
-    """The version of the NVIDIA driver; None if none answers."""
-    try:
-        with _nvml() as nvml:
-            return str(nvml.nvmlSystemGetDriverVersion())
-    except HarnessError:
-        return None
-
-
 class Gpu:
-    """A GPU, found by its UUID, with or without the prefix "GPU-". Finding it is slower than reading its state.
+    """A GPU, or a MIG instance of one, found by its UUID, with or without a prefix. Reading its state is faster.
 
     Both raise HarnessError if the library or the driver is missing or fails.
     """
 
     def __init__(self, uuid: str | bytes) -> None:
-        bare = (uuid.decode() if isinstance(uuid, bytes) else uuid).removeprefix("GPU-")
+        bare = (uuid.decode() if isinstance(uuid, bytes) else uuid).removeprefix("GPU-").removeprefix("MIG-")
         with _nvml() as self.nvml:
-            try:
-                self.handle = self.nvml.nvmlDeviceGetHandleByUUID(f"GPU-{bare}")
-            except self.nvml.NVMLError_NotFound as error:
-                raise HarnessError(f"the NVIDIA driver knows no GPU-{bare}; see what nvidia-smi -L lists") from error
+            whole, instance = self._found(f"GPU-{bare}"), self._found(f"MIG-{bare}")
+            if whole is None and instance is None:
+                raise HarnessError(f"the NVIDIA driver knows no GPU-{bare}; see what nvidia-smi -L lists")
+            self.handle = whole or self.nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)
+            self.computing = whole or instance  # an instance has processes of its own; clocks are those of the GPU
+
+    def _found(self, uuid: str) -> Any:
+        """The handle of a device; None if the driver knows none with that UUID."""
+        try:
+            return self.nvml.nvmlDeviceGetHandleByUUID(uuid)
+        except self.nvml.NVMLError_NotFound:
+            return None
 
     def state(self) -> State:
         """The state now. Read it under load: an idle GPU lowers its clocks, and nothing slows it down."""
@@ -83,11 +82,11 @@ class Gpu:
                 processes=self._processes(),
             )
 
-    def _known(self, function: Callable[..., Any], *arguments: int) -> Any:
+    def _known(self, function: Callable[..., Any], *arguments: int, of: Any = None) -> Any:
         """The result of a function; None if the GPU, its driver or the rights of the user do not allow it."""
         nvml = self.nvml
         try:
-            return function(self.handle, *arguments)
+            return function(of or self.handle, *arguments)
         except (nvml.NVMLError_NotSupported, nvml.NVMLError_NoPermission, nvml.NVMLError_FunctionNotFound):
             return None
 
@@ -117,7 +116,8 @@ class Gpu:
         nvml = self.nvml
         # Processes that compute, also through the Multi-Process Service; not those that only draw, such as a desktop.
         lists = (nvml.nvmlDeviceGetComputeRunningProcesses_v3, nvml.nvmlDeviceGetMPSComputeRunningProcesses_v3)
-        return tuple(sorted({process.pid for listed in lists for process in self._known(listed) or ()}))
+        found = (process for listed in lists for process in self._known(listed, of=self.computing) or ())
+        return tuple(sorted({process.pid for process in found}))
 
 
 def doubts(before: State, after: State, seconds: float, own_pid: int) -> list[str]:
@@ -131,3 +131,10 @@ def doubts(before: State, after: State, seconds: float, own_pid: int) -> list[st
     if len(computing) > 1:  # a single one is this process, whose id differs outside its container
         found.append(f"not alone on the GPU: process {', '.join(map(str, sorted(computing - {own_pid})))}")
     return found
+
+
+def unknowns(before: State, after: State) -> list[str]:
+    """What could make a measurement invalid and was not visible."""
+    if before.processes or after.processes:
+        return []
+    return ["the driver lists no process, not even this one: whether others use the GPU is not known"]

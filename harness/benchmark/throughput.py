@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.benchmark.gpu import Gpu, State, doubts
+from harness.benchmark.gpu import Gpu, State, doubts, unknowns
 from harness.data.synthetic import unteachable
 from harness.errors import HarnessError
 from harness.step import Step
@@ -43,6 +43,8 @@ class Throughput:
     """The most bytes of tensors on a CUDA device; None on the CPU."""
     invalid: list[str]
     """Why the times cannot be trusted; empty if they can."""
+    unknown: list[str]
+    """What was not visible and could be a reason not to trust them."""
 
 
 class Rounds:
@@ -120,6 +122,7 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
         seconds_per_step=median / rounds.steps,
         peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         invalid=watch.doubts,
+        unknown=watch.unknown,
     )
     benchmark.extra_info.update(asdict(result) | _conditions(step, rounds) | watch.seen | {"device_seconds": timed})
     return result
@@ -142,6 +145,7 @@ class Watch:
     def __init__(self, rounds: Rounds) -> None:
         self.rounds = rounds
         self.doubts: list[str] = []
+        self.unknown: list[str] = []
         self.seen: dict[str, Any] = {}
         self._before = self._read("gpu_before")
         self._began = time.monotonic()
@@ -152,6 +156,7 @@ class Watch:
         if self._before and after:
             seconds = time.monotonic() - self._began
             self.doubts += doubts(self._before, after, seconds, os.getpid())
+            self.unknown = unknowns(self._before, after)
 
     def _read(self, name: str) -> State | None:
         if self.rounds.device.type != "cuda":

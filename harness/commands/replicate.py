@@ -95,12 +95,13 @@ def missing(step: type[Step], engine: "Engine") -> Missing:
     """
     from harness.benchmark.side_by_side import operations_of_epoch
     from harness.evidence import record
-    from harness.provenance import differences, is_native
+    from harness.provenance import device_type, differences, is_native
     from harness.training.choice import choose
 
     trainer = choose("auto", step, engine.device).name
-    existing = record.read(step)
-    same = existing is not None and not differences(existing.provenance, engine.provenance(step, trainer))
+    made = engine.provenance(step, trainer)
+    existing = record.read(step, device_type(made))
+    same = existing is not None and not differences(existing.provenance, made)
     lost = existing is not None and not same and is_native(existing.provenance) and trainer == EAGER
     there = {run.seed for run in existing.runs} if existing and same else set()
     seeds = () if lost else tuple(seed for seed in range(step.planned_runs()) if seed not in there)

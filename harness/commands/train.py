@@ -213,10 +213,10 @@ def _differing(runs: Sequence[Run], output: TextIO) -> list[Run]:
     """
     from harness.evidence import record
     from harness.evidence.replica import difference, same
-    from harness.provenance import differences, is_native
+    from harness.provenance import device_type, differences, is_native
 
     faults = []
-    recorded = {run.seed: run for run in record.runs(runs[0].step)}
+    recorded = {run.seed: run for run in record.runs(runs[0].step, device_type(runs[0].provenance))}
     for run in runs:
         then = recorded.get(run.seed)
         if then is None or differences(then.provenance, run.provenance):

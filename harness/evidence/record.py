@@ -1,4 +1,8 @@
-"""Records: the committed evidence of a step, spec/<ladder>/records/<step>.json, made of complete runs only."""
+"""Records: the committed evidence of a step, made of complete runs only.
+
+What a CPU made is in spec/<ladder>/records/<step>.json, by which claims are decided; what a GPU made is beside it, in
+<step>.cuda.json. Neither ever takes the place of the other.
+"""
 
 import functools
 import json
@@ -10,7 +14,7 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.provenance import NATIVE_BINDING, binding, differences, is_native
+from harness.provenance import NATIVE_BINDING, Device, binding, device_type, differences, is_native
 from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
 
@@ -29,32 +33,38 @@ class Record:
     runs: tuple[Run, ...]
 
 
-def path_of(step: type[Step]) -> Path:
+def path_of(step: type[Step], device: Device = "cpu") -> Path:
     """Where the record of a step is, whether it exists or not."""
-    return step.source.parent / "records" / f"{step.id.partition('/')[2]}.json"
+    suffix = ".cuda.json" if device == "cuda" else ".json"
+    return step.source.parent / "records" / f"{step.id.partition('/')[2]}{suffix}"
 
 
-def runs(step: type[Step]) -> tuple[Run, ...]:
+def runs(step: type[Step], device: Device = "cpu") -> tuple[Run, ...]:
     """The runs in the record of a step; none without a record."""
-    record = read(step)
+    record = read(step, device)
     return record.runs if record else ()
 
 
-def run_of(step: type[Step], seed: int) -> Run:
+def run_of(step: type[Step], seed: int, device: Device = "cpu") -> Run:
     """The run of a seed in the record of a step; HarnessError that names the seeds there are if it has none."""
-    existing = {run.seed: run for run in runs(step)}
+    existing = {run.seed: run for run in runs(step, device)}
     if not existing:
         raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
     if seed not in existing:
         seeds = ", ".join(map(str, existing))
-        raise HarnessError(f"{path_of(step)} has no seed {seed}; it has {seeds}")
+        raise HarnessError(f"{path_of(step, device)} has no seed {seed}; it has {seeds}")
     return existing[seed]
 
 
-def read(step: type[Step]) -> Record | None:
-    """The record of a step, or None if it has none; HarnessError if the file is no record of this step."""
-    path = path_of(step)
-    return read_file(path, step) if lexists(path) else None
+def read(step: type[Step], device: Device = "cpu") -> Record | None:
+    """The record of a step, or None if it has none; HarnessError if the file is none of this step on that device."""
+    path = path_of(step, device)
+    if not lexists(path):
+        return None
+    record = read_file(path, step)
+    if other := {device_type(run.provenance) for run in record.runs} - {device}:
+        raise HarnessError(f"{path} has runs made on {min(other)}, which belong in {path_of(step, min(other)).name}")
+    return record
 
 
 def read_file(path: Path, step: type[Step]) -> Record:
@@ -108,24 +118,26 @@ def _own_provenance(run: Mapping[str, Any], binding: Mapping[str, Any]) -> dict[
 def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> None:
     """Raise HarnessError if the record of a step was made with something else, or has one of the seeds already.
 
-    And if the step is not judged on test images, of which all records are.
+    The record is that of the device in the provenance. It raises also if the step is not judged on test images, of
+    which all records are.
     """
     _check_images(step)
-    record = read(step)
+    device = device_type(provenance)
+    path, record = path_of(step, device), read(step, device)
     if record is None:
         return
     wanted = list(seeds)
     twice = {run.seed for run in record.runs} & set(wanted)
     if twice:
         raise HarnessError(
-            f"{path_of(step)} has seed {min(twice)} already; replace it with: "
+            f"{path} has seed {min(twice)} already; replace it with: "
             f"python -m harness train {step.id} --seed {min(twice)} --record --replace"
         )
     if other := differences(record.provenance, provenance):
         trainer = record.provenance.get("trainer")
         another = trainer is not None and trainer != provenance.get("trainer", trainer)
         raise HarnessError(
-            f"{path_of(step)} was made with {other}; "
+            f"{path} was made with {other}; "
             f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
             f"python -m harness train {step.id} --seed {' '.join(map(str, wanted))} --record --replace"
         )
@@ -133,7 +145,7 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
 
 def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> dict[int, str]:
     """Why runs of some of the seeds could not be added to the record of a step, by seed; HarnessError as `read`."""
-    wanted, there = list(seeds), {run.seed for run in runs(step)}
+    wanted, there = list(seeds), {run.seed for run in runs(step, device_type(provenance))}
     refused: dict[int, str] = {}
     for group in (*([seed] for seed in wanted if seed in there), [seed for seed in wanted if seed not in there]):
         try:
@@ -156,7 +168,7 @@ def unrecorded(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[
 
     Raises HarnessError if their runs could not be added to it, as it was made with something else.
     """
-    new = sorted(set(seeds) - {run.seed for run in runs(step)})
+    new = sorted(set(seeds) - {run.seed for run in runs(step, device_type(provenance))})
     if new:
         check(step, provenance, new)
     return new
@@ -170,14 +182,15 @@ def add(run: Run, *, replace: bool = False) -> None:
     else: a record has one provenance. Otherwise that raises HarnessError as `check` does.
     Raises HarnessError also if the file cannot be written, which is then as it was.
     """
-    step, path = run.step, path_of(run.step)
+    step, device = run.step, device_type(run.provenance)
+    path = path_of(step, device)
     _check_images(step)
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise files.unwritable(path, error) from error
     with files.locked(path):
-        record = read(step)
+        record = read(step, device)
         if record is None or (replace and differences(record.provenance, run.provenance)):
             record = Record(step, step.parameters, binding(run.provenance), ())
         if run.as_json() in [saved.as_json() for saved in record.runs]:
@@ -186,7 +199,12 @@ def add(run: Run, *, replace: bool = False) -> None:
             check(step, run.provenance, [run.seed])
         others = [saved for saved in record.runs if saved.seed != run.seed]
         merged = sorted([*others, run], key=lambda saved: saved.seed)
-        files.write(path, _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode())
+        raw = _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode()
+        try:
+            _record(step, step.id, raw)  # type: ignore[arg-type]  # what could not be read again is not written
+        except ValueError as error:
+            raise HarnessError(f"seed {run.seed} of {step.id} cannot be recorded: {error}") from error
+        files.write(path, raw)
 
 
 def added(runs: Iterable[Run], *, replace: bool = False) -> Iterator[Run]:

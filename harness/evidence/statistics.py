@@ -50,6 +50,22 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return Interval(mean, mean - reach, mean + reach)
 
 
+def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
+    """The mean of independent values less that of others, and Welch's interval for it (Biometrika, 1947).
+
+    Of Student's kind, for samples whose spreads need not be alike. Without bounds where either has a single value.
+    """
+    difference = float(np.mean(a)) - float(np.mean(b))
+    if min(len(a), len(b)) < 2:
+        return Interval(difference)
+    errors = [float(np.var(values, ddof=1)) / len(values) for values in (a, b)]
+    if not any(errors):
+        return Interval(difference, difference, difference)
+    shares = [error**2 / (len(values) - 1) for error, values in zip(errors, (a, b), strict=True)]
+    reach = float(stats.t.ppf(0.975, sum(errors) ** 2 / sum(shares))) * math.sqrt(sum(errors))
+    return Interval(difference, difference - reach, difference + reach)
+
+
 def mean_p(values: Sequence[float], bound: float) -> float:
     """The two-sided p-value of Student's test that the mean of independent values is the bound; 1 for one value."""
     if len(values) < 2:

@@ -1,6 +1,6 @@
 """The part of the plugin that trains: options, markers, the fixture, progress, and the table of the ladder.
 
-Nothing imports torch before a test runs, so that `pytest --help` answers at once.
+Nothing but --require-gpu imports torch before a test runs, so that `pytest --help` answers at once.
 """
 
 import os
@@ -71,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="add the complete runs of new seeds to the committed records, and write what all records say into the "
         "specs and the README; fails if that changed anything, so that a person looks",
     )
-    group.addoption("--require-gpu", action="store_true", help="fail the gpu tests where there is no CUDA device")
+    group.addoption("--require-gpu", action="store_true", help="refuse to start where there is no CUDA device")
 
 
 def _number(option: str) -> Callable[[str], int]:
@@ -118,6 +118,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: opens the report in a headless Chromium (pytest -m browser)")
     config.addinivalue_line("markers", "ray: starts a Ray cluster on this machine (pytest -m ray)")
     config.addinivalue_line("markers", "tensorboard: starts a TensorBoard on this machine (pytest -m tensorboard)")
+    if config.getoption("--require-gpu"):
+        from harness import machine
+
+        if lacking := machine.lacks_gpu():
+            raise pytest.UsageError(f"--require-gpu: {lacking}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -151,8 +156,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        if item.config.getoption("--require-gpu"):
-            pytest.fail(f"--require-gpu: torch {torch.__version__} sees no CUDA device", pytrace=False)
         pytest.skip("no CUDA device; run on the CPU with --device cpu")
 
 

@@ -148,7 +148,7 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
         peak = "-" if row["peak_memory"] is None else f"{row['peak_memory'] / 2**20:.0f}"
         rate, milliseconds = f"{row['images_per_second']:,.0f}", f"{1000 * row['seconds_per_step']:.3f}"
         device_and_doubts = "; ".join(
-            [f"{row['device']}, {row['trainer']}", *(f"INVALID: {doubt}" for doubt in row["invalid"])]
+            [f"{row['device']}, {row['trainer']}", *(f"INVALID: {doubt}" for doubt in row["invalid"]), *row["unknown"]]
         )
         terminalreporter.write_line(LINE.format(row["step"], rate, milliseconds, peak, device_and_doubts))
     for note in notes:

@@ -57,14 +57,15 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
         specs: the steps, those of one ladder in order.
         images: the test images, N x 28 x 28 grey levels, on which fields and missed digits are drawn; None draws
             fields on an empty image, and names missed digits by their index.
-        fresh: records to show in place of the committed ones, by the id of their step.
+        fresh: records to show in place of the committed ones of CPU and GPU, by the id of their step.
 
     Raises HarnessError for a docstring or a record that cannot be read, and a claim that is not in the vocabulary.
 
     """
     fresh = fresh or {}
     records = {step: fresh.get(step.id) or record.read(step) for step in specs}
-    pages = [page(step, shown, images) for step, shown in records.items()]
+    on_gpu = {step: None if step.id in fresh else record.read(step, "cuda") for step in records}
+    pages = [page(step, shown, images, on_gpu[step]) for step, shown in records.items()]
     runs = [run for shown in records.values() if shown for run in shown.runs]
     hardest = missed(runs)[:SHOWN_MISSED]
     drawn = {

@@ -16,6 +16,7 @@ from harness.claims import Verdict
 from harness.claims.sentences import outcome
 from harness.docstring import Sentence, points
 from harness.evidence import published
+from harness.evidence.comparison import beside_cpu
 from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_all
 from harness.evidence.facts import difference
 from harness.evidence.record import Record
@@ -39,6 +40,16 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class OnGpu:
+    """What the record of a GPU adds to a step's section."""
+
+    summary: Summary
+    provenance: Mapping[str, Any]
+    beside_cpu: str | None
+    """Its difference from the CPU's record, in words; None without one."""
+
+
+@dataclass(frozen=True)
 class Page:
     """The content of a step's section."""
 
@@ -51,6 +62,7 @@ class Page:
     published: float | None
     summary: Summary | None
     provenance: Mapping[str, Any]
+    on_gpu: OnGpu | None
     changes: list[str]
     curves: Markup | None
     losses: Markup | None
@@ -66,8 +78,8 @@ class Page:
         return Counter(judged.outcome for point in self.analysis for judged in point)
 
 
-def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page:
-    """The section of a step, with the runs of a record."""
+def page(step: type[Step], record: Record | None, images: Tensor | None, gpu: Record | None = None) -> Page:
+    """The section of a step, with the runs of a record, and beside them those of a GPU's."""
     document, verdicts = step.document(), claims.verdicts(step)
     runs = record.runs if record else ()
     before = find(step.follows) if step.follows else None
@@ -79,7 +91,8 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
         notes=judged(document.notes, verdicts),
         published=document.published.get("best test"),
         summary=Summary.of(runs) if runs else None,
-        provenance={**shared(run.provenance for run in runs), **record.provenance} if record else {},
+        provenance=provenance(record) if record else {},
+        on_gpu=on_gpu(gpu, runs) if gpu else None,
         changes=difference(before, step) if before else [],
         curves=curves(step, runs) if runs else None,
         losses=losses(step, runs),
@@ -87,6 +100,16 @@ def page(step: type[Step], record: Record | None, images: Tensor | None) -> Page
         confusion=confusion(runs),
         missed=missed_by_all(runs),
     )
+
+
+def provenance(record: Record) -> dict[str, Any]:
+    """What the runs of a record were made with: what binds them all, and how many kinds of the rest there are."""
+    return {**shared(run.provenance for run in record.runs), **record.provenance}
+
+
+def on_gpu(gpu: Record, cpu: Sequence[Run]) -> OnGpu:
+    """The record of a GPU beside the runs of a CPU, if there are any."""
+    return OnGpu(Summary.of(gpu.runs), provenance(gpu), beside_cpu(gpu.runs, cpu) if cpu else None)
 
 
 def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:

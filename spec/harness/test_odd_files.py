@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,14 @@ def test_what_is_no_file_is_named_where_a_step_has_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: Callable[[Path], object]
 ) -> None:
     step = step_with(tmp_path, "mine/step")
-    places = {record.path_of(step): record.read, published.path_of(step): published.read}
-    for path, read in {**places, weights.path_of(step): weights.read}.items():
-        path.parent.mkdir(parents=True)
+    places: dict[Path, Callable[[type[Step]], object]] = {
+        record.path_of(step): record.read,
+        record.path_of(step, "cuda"): partial(record.read, device="cuda"),
+        published.path_of(step): published.read,
+        weights.path_of(step): weights.read,
+    }
+    for path, read in places.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         monkeypatch.chdir(path.parent)
         odd(path)
         with pytest.raises(HarnessError) as error:

@@ -2,6 +2,8 @@
 
 import platform
 import subprocess
+import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,32 +144,56 @@ def test_a_gpu_is_named_with_its_libraries_driver_and_precision(
         driver,
         None,
     )
-    assert made["precision"] in ("ieee", "tf32")
+    assert made["precision"] == "ieee"
     assert strict_json.facts(made) == made
 
 
-@pytest.mark.parametrize(
-    ("settings", "precision"),
-    [
-        ({"conv": SimpleNamespace(fp32_precision="tf32")}, "tf32"),
-        ({"conv": SimpleNamespace(fp32_precision="ieee"), "allow_tf32": True}, "ieee"),
-        ({"conv": SimpleNamespace(fp32_precision="none")}, "ieee"),
-        ({"allow_tf32": True}, "tf32"),
-        ({"allow_tf32": False}, "ieee"),
-    ],
-)
-def test_the_precision_is_read_as_each_torch_spells_it(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], precision: str
-) -> None:
-    monkeypatch.setattr(torch.backends, "cudnn", SimpleNamespace(**settings))
+def test_convolutions_on_a_gpu_are_of_float32_from_the_import_of_whatever_trains_or_records_on() -> None:
+    """In a process of its own, since others set it; torch refuses to read settings that contradict each other."""
+    asked = "print(torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32)"
+    for module in ("training", "provenance"):
+        words = [sys.executable, "-W", "error", "-c", f"import torch, harness.{module}; {asked}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert (done.stdout, done.stderr) == ("ieee False\n", "")
+
+
+@pytest.mark.parametrize("precision", ["ieee", "tf32"])
+def test_the_precision_is_the_one_that_torch_has(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+    monkeypatch.setattr(machine, "_cudnn", SimpleNamespace(conv=SimpleNamespace(fp32_precision=precision)))
     assert machine.precision() == precision
 
 
-def test_the_precision_of_this_torch_follows_its_setting() -> None:
-    with torch.backends.cudnn.flags(allow_tf32=False):
-        assert machine.precision() == "ieee"
-    with torch.backends.cudnn.flags(allow_tf32=True):
-        assert machine.precision() == "tf32"
+def test_the_precision_follows_the_older_setting_too() -> None:
+    for allowed, precision in ((False, "ieee"), (True, "tf32")):
+        with torch.backends.cudnn.flags(allow_tf32=allowed):
+            assert machine.precision() == precision
+
+
+@pytest.mark.parametrize(
+    ("cuda", "driver", "lacking"),
+    [
+        (None, None, "was built without CUDA; install one that was built with it"),
+        ("13.2", None, "finds no NVIDIA driver that answers; run it on a machine with a GPU"),
+        (
+            "13.2",
+            "470.82",
+            "sees no GPU by the NVIDIA driver 470.82; compare CUDA_VISIBLE_DEVICES with ",
+        ),
+    ],
+)
+def test_what_a_machine_without_a_gpu_lacks(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, driver: str | None, lacking: str
+) -> None:
+    def none() -> bool:
+        warnings.warn("the driver is too old", stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", none)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    answer(monkeypatch, driver)
+    assert (machine.lacks_gpu() or "").startswith(f"torch {torch.__version__} {lacking}")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert machine.lacks_gpu() is None
 
 
 NAMED = "0123456789abcdef0123456789abcdef01234567"

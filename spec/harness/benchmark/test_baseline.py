@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark import baseline
+from harness.benchmark import baseline, throughput
 from harness.benchmark.throughput import Watch
+from harness.errors import HarnessError
 from spec.harness.benchmark.short_rounds import Bench, section
 from spec.harness.benchmark.short_rounds import bench as bench
 from spec.harness.benchmark.short_rounds import short as short
@@ -25,9 +26,15 @@ def test_without_a_baseline_nothing_is_compared_and_that_is_said(bench: Bench) -
 
 
 @pytest.mark.parametrize("option", ["--benchmark-save=first", "--benchmark-autosave", "--benchmark-json=times.json"])
-def test_where_nothing_was_timed_nothing_is_saved_and_that_is_said(bench: Bench, option: str) -> None:
-    result = bench.run("--device=auto", "--require-gpu", option)
-    result.assert_outcomes(errors=1)
+def test_where_nothing_was_timed_nothing_is_saved_and_that_is_said(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise HarnessError("out of memory")
+
+    monkeypatch.setattr(throughput, "measure", fail)
+    result = bench.run(option)
+    result.assert_outcomes(failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert section(result) == ["nothing was timed, so nothing is saved"]
     assert bench.saved() == {}

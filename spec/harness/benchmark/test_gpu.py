@@ -7,6 +7,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from harness import machine
 from harness.benchmark import gpu
 from harness.benchmark.gpu import Gpu, State
 from harness.errors import HarnessError
@@ -22,9 +23,17 @@ ALONE = State("575.51.02", 1965, 1980, 41, 120.26, (), {"sw_power_cap": 1_000_00
 @pytest.mark.parametrize("uuid", [UUID, f"GPU-{UUID}", UUID.encode(), f"GPU-{UUID}".encode()], ids=repr)
 def test_the_state_is_that_of_the_gpu_that_is_asked_for(nvml: Nvml, uuid: str | bytes) -> None:
     assert Gpu(uuid).state() == ALONE
-    assert gpu.driver() == "575.51.02"
+    assert machine.driver() == "575.51.02"
     with pytest.raises(HarnessError, match="^the NVIDIA driver knows no GPU-0; see what nvidia-smi -L lists$"):
         Gpu("GPU-0")
+
+
+@pytest.mark.parametrize("uuid", [UUID, f"MIG-{UUID}"])
+def test_a_mig_instance_has_the_clocks_of_its_gpu_and_processes_of_its_own(nvml: Nvml, uuid: str) -> None:
+    nvml.split = True
+    assert Gpu(uuid).state() == ALONE
+    nvml.computing = [1802, 4711]
+    assert Gpu(uuid).state().processes == (1802, 4711)
 
 
 @pytest.mark.parametrize("kind", ["Event", "Throttle"])  # the names since driver 535, and before it
@@ -77,7 +86,7 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
     monkeypatch.setitem(sys.modules, "pynvml", None)
     with pytest.raises(HarnessError, match="^pynvml cannot be imported; run pip install nvidia-ml-py$"):
         Gpu(UUID)
-    assert gpu.driver() is None
+    assert machine.driver() is None
 
 
 @pytest.mark.parametrize(
@@ -96,3 +105,12 @@ def test_a_machine_without_the_driver_or_its_python_package_is_one_error_too(
 def test_what_makes_a_measurement_invalid(before: dict[str, Any], after: dict[str, Any], expected: list[str]) -> None:
     first, second = (replace(ALONE, **changes) for changes in (before, after))
     assert gpu.doubts(first, second, seconds=2, own_pid=4711) == expected
+
+
+def test_that_no_process_is_listed_is_no_doubt_and_not_passed_over() -> None:
+    nobody = replace(ALONE, processes=())
+    assert gpu.doubts(nobody, nobody, seconds=2, own_pid=4711) == []
+    assert gpu.unknowns(nobody, nobody) == [
+        "the driver lists no process, not even this one: whether others use the GPU is not known"
+    ]
+    assert gpu.unknowns(nobody, ALONE) == gpu.unknowns(ALONE, ALONE) == []

@@ -120,6 +120,13 @@ def test_the_gpu_is_watched_while_a_round_goes_on(gpu: Cuda, nvml: Nvml) -> None
     assert [watch.seen[name]["slowed"] for name in ("gpu_before", "gpu_after")] == [(), ("sw_power_cap",)]
 
 
+def test_a_gpu_whose_processes_are_not_visible_is_measured_and_that_is_noted(gpu: Cuda, nvml: Nvml) -> None:
+    nvml.computing = []
+    watch = Watch(on_gpu())
+    watch.end()
+    assert (watch.doubts, len(watch.unknown)) == ([], 1)
+
+
 def test_a_gpu_of_which_nothing_is_known_is_a_doubt(gpu: Cuda, no_driver: None) -> None:
     watch = Watch(on_gpu())
     watch.end()

@@ -30,10 +30,11 @@ LINES = {
     "bench": ["bench", "mine/none"],
     "search": ["search", "mine"],
     "replicate": ["replicate", "mine/none"],
+    "adopt": ["adopt", "nowhere"],
     "check": ["check", "mine/none"],
     "new": ["new", "class"],
 }
-FAILING = {"verify", "replay", "bench", "search", "replicate", "check", "new"}
+FAILING = {"verify", "replay", "bench", "search", "replicate", "adopt", "check", "new"}
 TALKING = ["show", "train", "train as JSON", "verify"]  # of those that print to standard error, and one that does not
 OUTPUTS = ["utf-8", "ascii", "closed", "full", "gone"]
 MESSAGES = ["closed", "full", "gone"]

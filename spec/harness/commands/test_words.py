@@ -38,7 +38,7 @@ WITH_PATH = [
     ["train", "mine/tiny", "--csv"], ["train", "mine/tiny", "--tensorboard"],
     ["replicate", "mine/tiny", "--out"], ["compare", "mine/tiny", "--against"], ["report", "-o"], ["report", "--plot"],
     ["data", "--data"], ["verify", "--data"], ["bench", "mine/tiny", "--data"], ["search", "mine", "--data"],
-    ["replay", "mine/tiny", "--seed", "0", "--data"],
+    ["replay", "mine/tiny", "--seed", "0", "--data"], ["adopt"],
 ]  # fmt: skip
 NUMBERS = ["", "-1", "1e3", " 1", "\0", "\u0663", str(10**21), "9" * 5000]
 WITH_NUMBER = [

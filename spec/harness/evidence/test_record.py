@@ -14,15 +14,17 @@ from torch.nn import functional as F
 from harness import Recipe, StepSpec, steps
 from harness.errors import HarnessError
 from harness.evidence import record, summary
-from harness.provenance import fingerprint
+from harness.evidence.record import Record
+from harness.provenance import Device, fingerprint
 from harness.report.tables import ladder_table
 from harness.run import Epoch, Run, run_of_json
 from harness.step import Step
 from spec.harness.support.paths import ROOT
 
+DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 README = ROOT / "README.md"
 MADE = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
-RECORDED = [step for step in steps().values() if record.read(step)]
+RECORDED = [kept for step in steps().values() for device in DEVICES if (kept := record.read(step, device))]
 
 
 @pytest.fixture
@@ -353,10 +355,9 @@ def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step
     )
 
 
-@pytest.mark.parametrize("recorded", RECORDED, ids=lambda step: step.id)
-def test_a_committed_record_is_of_the_present_network_and_recipe(recorded: type[Step]) -> None:
-    kept = record.read(recorded)
-    assert kept is not None
+@pytest.mark.parametrize("kept", RECORDED, ids=lambda kept: kept.step.id)
+def test_a_committed_record_is_of_the_present_network_and_recipe(kept: Record) -> None:
+    recorded = kept.step
     assert kept.provenance["fingerprint"] == fingerprint(recorded), (
         f"{record.path_of(recorded)} is stale: train again with python -m harness train {recorded.id} --seed "
         f"{' '.join(str(run.seed) for run in kept.runs)} --record --replace"

@@ -13,6 +13,7 @@ from harness.evidence.statistics import (
     bootstrap_interval,
     chance_below,
     contradicts,
+    difference_interval,
     highest_plausible,
     independent_spread,
     mean_interval,
@@ -50,6 +51,25 @@ def test_the_binomial_interval_covers_at_least_as_often_as_it_says(share: float)
     drawn, times = np.unique(np.random.default_rng(3).binomial(20, share, size=2000), return_counts=True)
     inside = [low <= share <= high for _, low, high in (binomial_interval(int(k), 20) for k in drawn)]
     assert np.average(inside, weights=times) >= 0.94
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [([99.4, 99.5, 99.45], [99.3, 99.1, 99.35, 99.2, 99.25]), ([1.0, 2.0], [5.0, 5.1]), ([0.0, 1e-3], [3.0, 9.0])],
+)
+def test_the_interval_of_a_difference_is_that_of_scipy(a: list[float], b: list[float]) -> None:
+    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    found = difference_interval(a, b)
+    assert found == pytest.approx((np.mean(a) - np.mean(b), expected.low, expected.high))
+
+
+def test_a_difference_has_no_bounds_by_a_single_value_and_no_width_where_nothing_spreads() -> None:
+    for a, b in (([99.4], [99.2, 99.3]), ([99.4, 99.4], [99.25])):
+        estimate, low, high = difference_interval(a, b)
+        assert estimate == pytest.approx(0.15)
+        assert math.isnan(low)
+        assert math.isnan(high)
+    assert difference_interval([2.0, 2.0], [1.5, 1.5]) == (0.5, 0.5, 0.5)
 
 
 def test_the_mean_interval_covers_as_often_as_it_says() -> None:

@@ -118,3 +118,25 @@ def test_a_damaged_checkpoint_stops_no_other_seed_from_being_recorded(call: Call
     assert (status, [run["seed"] for run in runs], recorded()) == (2, [1], [1])
     assert f"error: {path} is not a checkpoint: " in err.splitlines()[-1]
     assert json.loads(record.path_of(small.Plain).read_text())["runs"][0]["seed"] == 1
+
+
+GPU = {**MADE, "device": "cuda", "hardware": "NVIDIA H100"}
+
+
+@pytest.mark.parametrize("option", ["--record", "--record --replace"])
+def test_what_a_gpu_trains_is_recorded_beside_what_a_cpu_did(
+    call: Call, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    record.add(replace(run_of(0), provenance=MADE))
+    before = record.path_of(small.Plain).read_bytes()
+    monkeypatch.setattr(engines, "provenance", lambda step, device, trainer: GPU)
+    monkeypatch.setattr(engines, "work", scripted(98.0, 98.1, 98.2, made=lambda step: GPU))
+    status, _, err = call(f"small/plain --seeds 2 --trainer eager {option}")
+    assert (status, "error" in err) == (0, False)
+    assert record.path_of(small.Plain).read_bytes() == before
+    assert [(run.seed, run.provenance["hardware"]) for run in record.runs(small.Plain, "cuda")] == [
+        (0, "NVIDIA H100"),
+        (1, "NVIDIA H100"),
+    ]
+    again = call("small/plain --seed 1 2 --trainer eager --record")
+    assert (again[0], "plain.cuda.json has seed 1 already" in again[2]) == (2, True)

@@ -7,6 +7,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
 from harness import data
 from harness.device import cores
@@ -91,11 +92,16 @@ def test_a_selection_that_runs_nothing_fails(ladder: Ladder) -> None:
     result.stdout.fnmatch_lines(["no test ran: all that were selected were skipped"])
 
 
-def test_a_gpu_that_is_required_and_missing_is_a_failure(ladder: Ladder) -> None:
+def test_where_a_required_gpu_is_missing_nothing_starts_and_one_line_says_what_lacks(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
     result = ladder.run("-m", "gpu", "--require-gpu")
-    result.assert_outcomes(errors=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["--require-gpu: torch * sees no CUDA device"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lacks = f"torch {torch.__version__} was built without CUDA; install one that was built with it"
+    assert [line for line in result.errlines if line] == [f"ERROR: --require-gpu: {lacks}"]
+    result.stdout.no_fnmatch_line("*collected*")
 
 
 def test_a_device_that_is_missing_is_one_line(ladder: Ladder) -> None:

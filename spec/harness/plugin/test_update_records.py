@@ -65,6 +65,23 @@ def test_runs_with_another_provenance_are_refused_before_they_are_trained(
     assert re.search(refused, failure(result)[0])
 
 
+def test_runs_on_a_gpu_are_added_beside_those_of_the_processor(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_on_gpu(step: type[Step], *_: object) -> dict[str, Any]:
+        return {**made_here(step), "device": "cuda"}
+
+    arguments = ("-m", "slow", "--device", "cpu", "--trainer", "eager", "--update-records", "--seeds", "2")
+    records = ladder.pytester.path / "mine" / "records"
+    monkeypatch.setattr(report, "rewrite", list)
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, made=made_here))
+    ladder.run(*arguments).assert_outcomes(passed=1)
+    before = (records / "tiny.json").read_bytes()
+    monkeypatch.setattr(engines, "work", scripted(98.0, 98.1, made=made_on_gpu))
+    monkeypatch.setattr("harness.provenance.provenance", made_on_gpu)
+    ladder.run(*arguments).assert_outcomes(passed=1)
+    assert (records / "tiny.json").read_bytes() == before
+    assert [run["seed"] for run in json.loads((records / "tiny.cuda.json").read_text())["runs"]] == [0, 1]
+
+
 def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> list[Path]:
         raise HarnessError("mine/tiny: [claim: overfits] is not in the vocabulary")

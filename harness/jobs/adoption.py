@@ -1,0 +1,134 @@
+"""Runs that were trained elsewhere, taken from their run files into the records of this checkout.
+
+Nothing that a file says is believed before it was checked. A record is that of the device which a run was made on, and
+its runs were made with the same; what does not fit stops nothing else.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import data, files
+from harness.errors import HarnessError
+from harness.evidence import record
+from harness.jobs import run_file
+from harness.jobs.run_folder import NAME, RUN
+from harness.ladder import find
+from harness.provenance import Device, binding, device_type, differences, fingerprint
+from harness.run import Run
+from harness.step import TEST_IMAGES, Step
+from harness.training.evaluation import percent
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The runs of one step on one device that its record has now."""
+
+    step: type[Step]
+    device: Device
+    added: list[Run] = field(default_factory=list)
+    existing: list[Run] = field(default_factory=list)
+    """Those that the record had already, digit by digit."""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What was added to the records, and why each of the other run files was refused."""
+
+    fitting: list[Fitting]
+    refused: list[HarnessError]
+
+
+def adopt(folder: Path) -> Adoption:
+    """Add every run that fits to the record of its step and device, of all run files below a folder.
+
+    Raises HarnessError if there are none.
+    """
+    paths = sorted(folder.rglob(f"*{RUN}"))
+    if not paths:
+        raise HarnessError(f"{folder} has no run files; name a folder that --out of a training has filled")
+    adoption = Adoption([], [])
+    sound: dict[tuple[type[Step], Device], dict[Path, Run]] = {}
+    for path in paths:
+        try:
+            run = _sound(path)
+        except HarnessError as error:
+            adoption.refused.append(error)
+        else:
+            sound.setdefault((run.step, device_type(run.provenance)), {})[path] = run
+    for (step, device), runs in sound.items():
+        fitting = Fitting(step, device)
+        adoption.refused.extend(_add(fitting, runs))
+        adoption.fitting.append(fitting)
+    return adoption
+
+
+def _sound(path: Path) -> Run:
+    """The run in a run file, if it can be of the evidence here; HarnessError that says why it cannot."""
+    place, name = path.absolute().parent, NAME.fullmatch(path.name)
+    if name is None:
+        raise HarnessError(f"{path} is not named as a run file is, with its seed and the moment of its start")
+    try:
+        step = find(f"{place.parent.name}/{place.name}")
+    except HarnessError as error:
+        raise HarnessError(f"{path} is in the folder of no step here: {error}") from error
+    run = run_file.read(path, step)
+    for fault in _faults(run, path, int(name[1])):
+        raise HarnessError(f"{path} {fault}")
+    return run
+
+
+def _faults(run: Run, path: Path, seed: int) -> Iterator[str]:
+    """What keeps a run out of the records, whatever they have."""
+    step, made = run.step, run.provenance
+    if run.seed != seed:
+        yield f"is of seed {run.seed}"
+    if run.failed is not None:
+        yield f"is of a run that failed: {run.failed}"
+    if not run.complete or not files.read(path).endswith(b"\n"):
+        yield f"is of no complete run: it has {len(run.epochs)} of {step.recipe.epochs} epochs, or more behind them"
+    if made.get("device") not in ("cpu", "cuda"):
+        yield "does not say whether a CPU or a GPU made it"
+    if other := differences(made, {"fingerprint": fingerprint(step), "data": data.digest()}):
+        yield f"was made with {other}; adopt it with the version that made it"
+    for epoch in run.epochs if step.recipe.validation == 0 else ():
+        if epoch.test_accuracy != percent(TEST_IMAGES - len(epoch.errors), TEST_IMAGES):
+            yield f"has {len(epoch.errors)} misses and {epoch.test_accuracy} % in epoch {epoch.epoch}, which differ"
+
+
+def _add(fitting: Fitting, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
+    """Add the runs of one step and device to its record; yield why those are refused that do not fit."""
+    where = record.path_of(fitting.step, fitting.device)
+    try:
+        kept = record.read(fitting.step, fitting.device)
+        recorded = {run.seed: run for run in kept.runs} if kept else {}
+        binds = kept.provenance if kept else _common(runs.values())
+    except HarnessError as error:
+        yield from (HarnessError(f"{path} is not added: {error}") for path in runs)
+        return
+    for path, run in runs.items():
+        other = differences(run.provenance, binds)
+        if other:
+            yield HarnessError(f"{path} is not added: it was made with {other}, and {where} takes runs of one kind")
+        elif run.seed not in recorded:
+            try:
+                record.add(run)
+            except HarnessError as error:
+                yield HarnessError(f"{path} is not added: {error}")
+            else:
+                recorded[run.seed] = run
+                fitting.added.append(run)
+        elif run.as_json() == recorded[run.seed].as_json():
+            fitting.existing.append(run)
+        else:
+            yield HarnessError(f"{path} is not added: {where} has another run of seed {run.seed}, which stays")
+
+
+def _common(runs: Iterable[Run]) -> dict[str, Any]:
+    """What binds all of the runs; HarnessError if not all were made with the same: which are meant is not known."""
+    first, *rest = (run.provenance for run in runs)
+    for made in rest:
+        if other := differences(made, binding(first)):
+            raise HarnessError(f"not all runs of the step were made with the same: {other}; move one kind elsewhere")
+    return binding(first)

@@ -1,5 +1,6 @@
-"""A training step as a CUDA graph: recorded once and launched as a whole, so that no kernel waits for Python."""
+"""Training steps as CUDA graphs: recorded once and launched as a whole, so that no kernel waits for Python."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import torch
@@ -7,35 +8,54 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 
-WARM_UP = 3  # eager steps before the recording, in which libraries choose algorithms and allocate workspaces
+WARM_UP = 3  # eager steps before a recording, in which libraries choose algorithms and allocate workspaces
 
 
-class StepGraph:
-    """The recording of `step(index)`, which can be replayed on other indices of the same shape.
+class StepGraphs:
+    """A `step(index)` that is recorded once for each shape of index, and then replayed.
 
-    The step must change tensors in place and draw random numbers from `generators` only. Raises HarnessError if it does
-    what a graph cannot record, such as reading a value on the host.
+    An epoch has two shapes if its last batch is smaller. The step must change tensors in place and draw random numbers
+    from `generators` only. Nothing that it computes outlives it but in these tensors, so that all graphs share memory.
+    Raises HarnessError if the step does what a graph cannot record, such as reading a value on the host.
     """
 
-    def __init__(self, step: Callable[[Tensor], None], index: Tensor, generators: Iterable[torch.Generator]) -> None:
-        self.index = index.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            self.graph.register_generator_state(generator)
+    def __init__(
+        self, step: Callable[[Tensor], None], device: torch.device, generators: Iterable[torch.Generator]
+    ) -> None:
+        self.step, self.generators = step, list(generators)
+        self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
+        self.eager = Counter[torch.Size]()
+        self.recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+
+    def launch(self, index: Tensor) -> None:
+        """Launch the step on a batch, without waiting for it."""
+        if self.eager[index.shape] < WARM_UP:
+            self._warm_up(index)
+            return
+        if index.shape not in self.recorded:
+            self.recorded[index.shape] = self._record(index)
+        graph, own = self.recorded[index.shape]
+        own.copy_(index)
+        graph.replay()
+
+    def _warm_up(self, index: Tensor) -> None:
+        # On the stream of the recording, for which workspaces and algorithms are.
+        self.eager[index.shape] += 1
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            self.step(index)
+        torch.cuda.current_stream().wait_stream(self.stream)
+
+    def _record(self, index: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        graph, own = torch.cuda.CUDAGraph(), index.clone()
+        for generator in self.generators:
+            graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(self.graph):
-                step(self.index)
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+                self.step(own)
         except RuntimeError as error:
             raise HarnessError(
                 f"a training step cannot be recorded as a CUDA graph: {error}; "
                 "forward must not read values on the host (.item(), .tolist(), a tensor in an if), or use --device cpu"
             ) from error
-
-    def fits(self, index: Tensor) -> bool:
-        """Whether a batch has the recorded shape; the last batch of an epoch may be smaller."""
-        return index.shape == self.index.shape
-
-    def replay(self, index: Tensor) -> None:
-        """Launch the step on a batch, without waiting for it."""
-        self.index.copy_(index)
-        self.graph.replay()
+        return graph, own

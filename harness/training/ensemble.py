@@ -21,7 +21,7 @@ from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
 from harness.training.augmentation import normalized, prepare
-from harness.training.cuda_graph import WARM_UP, StepGraph
+from harness.training.cuda_graph import StepGraphs
 from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
 from harness.training.network import classifier
@@ -56,9 +56,8 @@ class EnsembleTrainer(Trainer):
             self.factors = torch.ones(len(seeds), device=device)
         self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
         self.loss = loss_of(recipe, device)
-        self.steps = self.launched = 0
-        self.graph: StepGraph | None = None
-        self.recordable = recipe.cycled_momentum(0, 0, self.steps_per_epoch) is None  # it is a constant of a graph
+        self.steps = 0
+        self.graphs = self._graphs()
         self.averaged: dict[str, Tensor] = {}
         if recipe.average is not None:
             self.averaged = {name: value.detach().clone() for name, value in self._floats().items()}
@@ -93,20 +92,20 @@ class EnsembleTrainer(Trainer):
 
     def launch(self, index: Tensor) -> None:
         """A training step; on a GPU, after the first few, the replay of a CUDA graph."""
-        if index.is_cuda and self.recordable and self.graph is None and self.launched >= WARM_UP:
-            self.optimizer.zero_grad(set_to_none=True)  # so that the graph allocates them in its own memory
-            self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
-        if self.graph is not None and self.graph.fits(index):
-            self.graph.replay(index)
-        else:
-            self.train_step(index)
+        (self.train_step if self.graphs is None else self.graphs.launch)(index)
         self.steps += 1
-        self.launched += 1
+
+    def _graphs(self) -> StepGraphs | None:
+        device = self.data.train_images.device
+        # A momentum that has a schedule would be a constant of the graph.
+        if device.type != "cuda" or self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None:
+            return None
+        return StepGraphs(self.train_step, device, [*self.augmentations, *self.dropouts])
 
     def train_step(self, index: Tensor) -> None:
         """One step of gradient descent of every network on its batch; adds to `loss_sum`, `finite` and `correct`."""
         labels = self.data.train_labels[index]
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)  # so that a graph allocates the next in its own memory
         images = self.images(index)
         log_probabilities = self.forward(self.weights, self.buffers, images)
         flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
@@ -190,10 +189,9 @@ class EnsembleTrainer(Trainer):
         return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """Resume from the state after `epoch` epochs and record a new graph; ValueError if it is of other networks."""
+        """Resume from the state after `epoch` epochs and record new graphs; ValueError if it is of other networks."""
         restore(self._live(), self.optimizer, self._generators(), state)
-        self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
-        self.launched = 0
+        self.epoch, self.steps, self.graphs = epoch, epoch * self.steps_per_epoch, self._graphs()
 
     def _live(self) -> dict[str, Tensor]:
         parts = {"model": self.weights | self.buffers, "average": self.averaged}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from harness.errors import HarnessError
+from harness.device import current
+from harness.errors import ForeignError, HarnessError
 
 WARM_UP = 3  # eager steps before a recording, in which libraries choose algorithms and allocate workspaces
 
@@ -22,21 +23,22 @@ class StepGraphs:
     def __init__(
         self, step: Callable[[Tensor], None], device: torch.device, generators: Iterable[torch.Generator]
     ) -> None:
-        self.step, self.generators = step, list(generators)
+        self.step, self.device, self.generators = step, device, list(generators)
         self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
         self.eager = Counter[torch.Size]()
         self.recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def launch(self, index: Tensor) -> None:
         """Launch the step on a batch, without waiting for it."""
-        if self.eager[index.shape] < WARM_UP:
-            self._warm_up(index)
-            return
-        if index.shape not in self.recorded:
-            self.recorded[index.shape] = self._record(index)
-        graph, own = self.recorded[index.shape]
-        own.copy_(index)
-        graph.replay()
+        with current(self.device):
+            if self.eager[index.shape] < WARM_UP:
+                self._warm_up(index)
+                return
+            if index.shape not in self.recorded:
+                self.recorded[index.shape] = self._record(index)
+            graph, own = self.recorded[index.shape]
+            own.copy_(index)
+            graph.replay()
 
     def _warm_up(self, index: Tensor) -> None:
         # On the stream of the recording, for which workspaces and algorithms are.
@@ -48,14 +50,25 @@ class StepGraphs:
 
     def _record(self, index: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor]:
         graph, own = torch.cuda.CUDAGraph(), index.clone()
-        for generator in self.generators:
-            graph.register_generator_state(generator)
+        first: BaseException | None = None
+        if torch.__version__ < "2.14":  # later ones register a generator by themselves, and warn if they are asked to
+            for generator in self.generators:
+                graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                self.step(own)
-        except RuntimeError as error:
+            # What other threads do meanwhile, such as one that loads data, does not end a recording of this one.
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                try:
+                    self.step(own)
+                except BaseException as error:
+                    first = error
+                    raise
+        except BaseException as error:  # a recording that failed cannot be ended either, which says less
+            first = first or error
+            cause = first.__cause__ if isinstance(first, ForeignError) else first
+            if isinstance(cause, torch.OutOfMemoryError) or not isinstance(first, Exception):
+                raise first from first.__cause__  # no fault of the step
             raise HarnessError(
-                f"a training step cannot be recorded as a CUDA graph: {error}; "
-                "forward must not read values on the host (.item(), .tolist(), a tensor in an if), or use --device cpu"
-            ) from error
+                f"a training step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
+                "host (.item(), .tolist(), a tensor in an if), or use --device cpu"
+            ) from first
         return graph, own

@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
-from harness.errors import ForeignError, described, foreign
+from harness.errors import ForeignError, HarnessError, described, foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
@@ -64,6 +64,7 @@ class EnsembleTrainer(Trainer):
         self.loss_sum = torch.zeros(len(seeds), device=device)
         self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
         self.finite = torch.zeros_like(self.correct)
+        self.taken = torch.zeros_like(self.correct[0])  # how many steps of this epoch the device has taken
 
     def _floats(self) -> dict[str, Tensor]:
         # What is averaged: every weight and buffer but the batch counts of batch normalization.
@@ -120,6 +121,7 @@ class EnsembleTrainer(Trainer):
         self.loss_sum += losses.detach()
         self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
         self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
+        self.taken += 1
 
     def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
         """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of images (B, 1, 28, 28) for all networks."""
@@ -156,6 +158,7 @@ class EnsembleTrainer(Trainer):
         self.loss_sum.zero_()
         self.correct.zero_()
         self.finite.zero_()
+        self.taken.zero_()
         for step, index in enumerate(self.batches()):
             self.set_rate(step)
             self.launch(index)
@@ -164,6 +167,12 @@ class EnsembleTrainer(Trainer):
     def train_epoch(self) -> list[tuple[float, int]]:
         """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
         self.launch_epoch()
+        taken, launched = int(self.taken.item()), self.steps_per_epoch
+        if taken != launched:  # an empty graph is replayed without an error
+            where = self.taken.device
+            raise HarnessError(
+                f"{where} took {taken} of {launched} training steps that were launched; use --device cpu"
+            )
         losses = (self.loss_sum / self.steps_per_epoch).tolist()
         return list(zip(losses, self.correct.tolist(), strict=True))
 

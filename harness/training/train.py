@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.data import MNIST
+from harness.device import current
 from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import TEST_IMAGES, Step
@@ -82,12 +83,13 @@ def named(step: type[Step], seeds: Sequence[int]) -> str:
 
 @contextmanager
 def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
-    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end.
+    """The trainer of the seeds, on the device of the data, made current; restores torch's global generator at the end.
 
     It does not repeat, in every worker, a warning that the check of the network gave already.
     """
     device = data.train_images.device
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with warnings.catch_warnings(), current(device), forked:
         warnings.filterwarnings("ignore", "Implicit dimension choice")
         with foreign("its recipe", named(step, seeds)):
             made = trainer_of(step, seeds, data, trainer)

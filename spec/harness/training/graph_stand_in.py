@@ -74,6 +74,7 @@ class Cuda:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
         self.graphs: list[Graph] = []
+        self.end: Exception | None = None  # raised at the end of a recording
         for name in ("device", "stream", "graph"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
         monkeypatch.setattr(torch.cuda, "CUDAGraph", self._new)
@@ -88,8 +89,10 @@ class Cuda:
     @contextmanager
     def device(self, device: Any) -> Iterator[None]:
         self.calls.append(f"on {device}")
-        yield
-        self.calls.append(f"off {device}")
+        try:
+            yield
+        finally:
+            self.calls.append(f"off {device}")
 
     @contextmanager
     def stream(self, stream: Stream) -> Iterator[None]:
@@ -100,8 +103,12 @@ class Cuda:
     def graph(self, graph: Graph, **settings: Any) -> Iterator[None]:
         self.calls.append("record")
         self.settings = settings
-        with graph.tape:
-            yield
+        try:
+            with graph.tape:
+                yield
+        finally:
+            if self.end is not None:
+                raise self.end
 
 
 @pytest.fixture

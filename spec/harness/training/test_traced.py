@@ -1,0 +1,38 @@
+"""A training step of every kind of network in the repository can be recorded on a GPU, in few operations."""
+
+import pytest
+import torch
+from torch import nn
+
+from harness.ladder import steps
+from harness.step import Step
+from spec.harness.training.traced import traced
+
+
+def layers(step: type[Step]) -> list[nn.Module]:
+    """The layers of its network, without memory for weights."""
+    with torch.device("meta"):
+        return list(step.network().modules())
+
+
+def of_every_kind() -> list[type[Step]]:
+    """The last step of every ladder, and of the others those with a new class of layer or type of setting."""
+    every = list(steps().values())
+    last = list({step.id.partition("/")[0]: step for step in every}.values())
+    chosen, seen = list[type[Step]](), set[object]()
+    for step in [*last, *(step for step in every if step not in last)]:
+        settings = {(name, type(value)) for name, value in vars(step.recipe).items()}
+        kinds = {type(layer) for layer in layers(step)} | settings
+        if step in last or not kinds <= seen:
+            seen |= kinds
+            chosen.append(step)
+    return chosen
+
+
+@pytest.mark.parametrize("step", of_every_kind(), ids=lambda step: step.id)
+def test_a_step_reads_nothing_on_the_host_and_draws_masks_in_the_order_of_their_elements(step: type[Step]) -> None:
+    trace = traced(step, 2, "cuda")  # fails if a value is read
+    assert trace.devices == {"cuda"}
+    assert all(mask.is_contiguous() for mask in trace.masks)
+    dropouts = [layer for layer in layers(step) if isinstance(layer, nn.Dropout) and layer.p > 0]
+    assert len(trace.masks) == 2 * len(dropouts)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.training.batch_norm import side_by_side
+
 _SPARSE = 1 / 32  # below this rate, drawing gaps alone is faster than drawing one byte per element
 
 
@@ -54,9 +56,9 @@ class _Drop(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], input: Tensor, rate: float, generators: list[torch.Generator]
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        stacked = input.movedim(in_dims[0] or 0, 0)
-        drawn = torch.stack([mask(one, rate, generator) for one, generator in zip(stacked, generators, strict=True)])
-        return (stacked * drawn, drawn), (0, 0)
+        inputs = side_by_side(input, in_dims[0], info.batch_size)
+        drawn = masks(inputs.movedim(1, 0), rate, generators).movedim(0, 1)
+        return (inputs * drawn, drawn), (1, 1)
 
 
 def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
@@ -67,12 +69,22 @@ def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
                 setattr(parent, name, Dropout(child.p, generators).train(child.training))
 
 
+def masks(like: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
+    """The masks of S networks for maps (S, ...), each by its own generator."""
+    if like.device.type == "cpu" or rate >= 1:
+        return torch.stack([mask(one, rate, generator) for one, generator in zip(like, generators, strict=True)])
+    drawn = like.new_empty(like.shape)
+    for one, generator in zip(drawn, generators, strict=True):
+        one.bernoulli_(1 - rate, generator=generator)
+    return drawn.div_(1 - rate)
+
+
 def mask(like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape and type of `like`."""
     if rate >= 1:
         return torch.zeros_like(like)
     if like.device.type != "cpu":
-        return torch.empty_like(like).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+        return masks(like[None], rate, [generator])[0]
     # In one fixed memory order, so that the layout of `like` does not change which elements are dropped.
     order = torch.channels_last if like.dim() == 4 else torch.contiguous_format
     drawn = torch.empty_like(like, memory_format=order)

@@ -19,7 +19,7 @@ from harness.data.synthetic import synthetic
 from harness.errors import ForeignError, HarnessError, described, foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
-from harness.training import dropout
+from harness.training import batch_norm, dropout
 from harness.training.augmentation import normalized, prepare
 from harness.training.cuda_graph import StepGraphs
 from harness.training.evaluation import Evaluation, evaluations
@@ -50,6 +50,7 @@ class EnsembleTrainer(Trainer):
         self.weights, self.buffers = stack_module_state([model.train() for model in models])
         self.network = models[0]  # its structure only: every call is given the stacked weights
         dropout.replace(self.network, self.dropouts)
+        batch_norm.replace(self.network)
         self.rate = torch.tensor(float(recipe.lr), device=device)
         self.factors: Tensor | None = None  # (S,) on the rate, where each network has its own
         if isinstance(recipe.schedule, ReduceLROnPlateau):

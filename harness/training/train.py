@@ -115,15 +115,24 @@ def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str
     return alone(step, seeds[0], data)
 
 
+WIDEST = 100_000
+"""Parameters of a network that keeps a GPU busy alone; stacked, its convolutions are grouped ones, which are slower."""
+
+
 def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
-    """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked.
+    """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked and are not wide.
 
     On a CPU none do, since that is faster there.
     """
     seeds = list(seeds)
-    if device.type != "cuda" or refusal(step, device) is not None:
+    if device.type != "cuda" or _parameters(step) > WIDEST or refusal(step, device) is not None:
         return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
+
+
+def _parameters(step: type[Step]) -> int:
+    with torch.random.fork_rng(devices=[]):
+        return sum(weight.numel() for weight in step.network().parameters())
 
 
 def sound(runs: list[Run]) -> list[Run]:

@@ -1,7 +1,8 @@
-"""Training steps as CUDA graphs: recorded once and launched as a whole, so that no kernel waits for Python."""
+"""Steps as CUDA graphs: recorded once and launched as a whole, so that no kernel waits for Python."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -9,47 +10,60 @@ from torch import Tensor
 from harness.device import current
 from harness.errors import ForeignError, HarnessError
 
+Shapes = tuple[torch.Size, ...]
+Result = TypeVar("Result", Tensor, None)
+
 WARM_UP = 3  # eager steps before a recording, in which libraries choose algorithms and allocate workspaces
 
 
+class Recording(NamedTuple):
+    """A graph, and the tensors from which it reads its inputs and to which it writes its result, if it has one."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: list[Tensor]
+    result: Any
+
+
 class StepGraphs:
-    """A `step(index)` that is recorded once for each shape of index, and then replayed.
+    """The recordings of a step of training or test, one for each shape of its inputs.
 
     An epoch has two shapes if its last batch is smaller. The step must change tensors in place and draw random numbers
-    from `generators` only. Nothing that it computes outlives it but in these tensors, so that all graphs share memory.
-    Raises HarnessError if the step does what a graph cannot record, such as reading a value on the host.
+    from `generators` only. Nothing else that it computes outlives it but a copy of its result, so that all graphs share
+    memory. Raises HarnessError if the step does what a graph cannot record, such as reading a value on the host.
     """
 
-    def __init__(
-        self, step: Callable[[Tensor], None], device: torch.device, generators: Iterable[torch.Generator]
-    ) -> None:
-        self.step, self.device, self.generators = step, device, list(generators)
+    def __init__(self, device: torch.device, generators: Iterable[torch.Generator] = ()) -> None:
+        self.device, self.generators = device, list(generators)
         self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
-        self.eager = Counter[torch.Size]()
-        self.recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        self.eager = Counter[Shapes]()
+        self.recorded: dict[Shapes, Recording] = {}
 
-    def launch(self, index: Tensor) -> None:
-        """Launch the step on a batch, without waiting for it."""
+    def launch(self, step: Callable[..., Result], *inputs: Tensor) -> Result:
+        """Launch the step, which is the same in every call, without waiting for it."""
+        shapes = tuple(value.shape for value in inputs)
         with current(self.device):
-            if self.eager[index.shape] < WARM_UP:
-                self._warm_up(index)
-                return
-            if index.shape not in self.recorded:
-                self.recorded[index.shape] = self._record(index)
-            graph, own = self.recorded[index.shape]
-            own.copy_(index)
+            if self.eager[shapes] < WARM_UP:
+                self.eager[shapes] += 1
+                return self._warm_up(step, inputs)
+            if shapes not in self.recorded:
+                self.recorded[shapes] = self._record(step, inputs)
+            graph, own, result = self.recorded[shapes]
+            for held, value in zip(own, inputs, strict=True):
+                held.copy_(value)
             graph.replay()
+            return None if result is None else result.clone()
 
-    def _warm_up(self, index: Tensor) -> None:
+    def _warm_up(self, step: Callable[..., Result], inputs: Iterable[Tensor]) -> Result:
         # On the stream of the recording, for which workspaces and algorithms are.
-        self.eager[index.shape] += 1
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            self.step(index)
+            result = step(*inputs)
         torch.cuda.current_stream().wait_stream(self.stream)
+        return result
 
-    def _record(self, index: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        graph, own = torch.cuda.CUDAGraph(), index.clone()
+    def _record(self, step: Callable[..., Any], inputs: Iterable[Tensor]) -> Recording:
+        graph = torch.cuda.CUDAGraph()
+        own = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
         first: BaseException | None = None
         if torch.__version__ < "2.14":  # later ones register a generator by themselves, and warn if they are asked to
             for generator in self.generators:
@@ -58,7 +72,7 @@ class StepGraphs:
             # What other threads do meanwhile, such as one that loads data, does not end a recording of this one.
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
                 try:
-                    self.step(own)
+                    result = step(*own)
                 except BaseException as error:
                     first = error
                     raise
@@ -68,7 +82,7 @@ class StepGraphs:
             if isinstance(cause, torch.OutOfMemoryError) or not isinstance(first, Exception):
                 raise first from first.__cause__  # no fault of the step
             raise HarnessError(
-                f"a training step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
+                f"a step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
                 "host (.item(), .tolist(), a tensor in an if), or use --device cpu"
             ) from first
-        return graph, own
+        return Recording(graph, own, result)

@@ -20,7 +20,7 @@ from harness.errors import ForeignError, HarnessError, described, foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import batch_norm, dropout
-from harness.training.augmentation import normalized, prepare
+from harness.training.augmentation import in_order, normalized
 from harness.training.cuda_graph import StepGraphs
 from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
@@ -71,17 +71,15 @@ class EnsembleTrainer(Trainer):
         # What is averaged: every weight and buffer but the batch counts of batch normalization.
         return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
 
-    def batches(self) -> Iterator[Tensor]:
-        """Shuffled batches, each network in its own order: the indices of the images, (S, B) int64."""
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented, normalized batches, each network's in its own order.
+
+        Images (S, B, 1, 28, 28) float32 and labels (S, B).
+        """
         n = len(self.data.train_labels)
         order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
         order = order[:, : self.images_per_epoch].to(self.data.train_images.device)
-        return iter(order.split(self.recipe.batch_size, dim=1))
-
-    def images(self, index: Tensor) -> Tensor:
-        """Augmented, normalized images (S, B, 1, 28, 28) float32 of a batch of indices (S, B)."""
-        images = prepare(self.data.train_images[index.flatten()], self.recipe, self.augmentations)
-        return images.view(*index.shape, *images.shape[1:])
+        return in_order(self.data, order, self.recipe, self.augmentations)
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""
@@ -92,9 +90,12 @@ class EnsembleTrainer(Trainer):
             self.factors.copy_(torch.tensor(rates) / self.recipe.lr)
         set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
 
-    def launch(self, index: Tensor) -> None:
+    def launch(self, batch: tuple[Tensor, Tensor]) -> None:
         """A training step; on a GPU, after the first few, the replay of a CUDA graph."""
-        (self.train_step if self.graphs is None else self.graphs.launch)(index)
+        if self.graphs is None:
+            self.train_step(*batch)
+        else:
+            self.graphs.launch(self.train_step, *batch)
         self.steps += 1
 
     def _graphs(self) -> StepGraphs | None:
@@ -102,13 +103,11 @@ class EnsembleTrainer(Trainer):
         # A momentum that has a schedule would be a constant of the graph.
         if device.type != "cuda" or self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None:
             return None
-        return StepGraphs(self.train_step, device, [*self.augmentations, *self.dropouts])
+        return StepGraphs(device, self.dropouts)
 
-    def train_step(self, index: Tensor) -> None:
+    def train_step(self, images: Tensor, labels: Tensor) -> None:
         """One step of gradient descent of every network on its batch; adds to `loss_sum`, `finite` and `correct`."""
-        labels = self.data.train_labels[index]
         self.optimizer.zero_grad(set_to_none=True)  # so that a graph allocates the next in its own memory
-        images = self.images(index)
         log_probabilities = self.forward(self.weights, self.buffers, images)
         flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
         losses = flat.view_as(labels).mean(1)
@@ -160,9 +159,9 @@ class EnsembleTrainer(Trainer):
         self.correct.zero_()
         self.finite.zero_()
         self.taken.zero_()
-        for step, index in enumerate(self.batches()):
+        for step, batch in enumerate(self.batches()):
             self.set_rate(step)
-            self.launch(index)
+            self.launch(batch)
         self.epoch += 1
 
     def train_epoch(self) -> list[tuple[float, int]]:
@@ -181,18 +180,15 @@ class EnsembleTrainer(Trainer):
     def evaluate(self, images: Tensor, labels: Tensor, batch_size: int = 500) -> list[Evaluation]:
         """For each network in evaluation mode the images that it misses, and its mean loss over all of them."""
         self.network.eval()
+        return evaluations(torch.cat([self._predict(batch) for batch in images.split(batch_size)], dim=1), labels)
+
+    def _predict(self, images: Tensor) -> Tensor:
+        """Log-probabilities (S, B, 10) of images (B, 28, 28) uint8."""
         weights, buffers = (
             {name: self.averaged.get(name, value) for name, value in own.items()}
             for own in (self.weights, self.buffers)
         )
-        log_probabilities = torch.cat(
-            [
-                self.forward(weights, buffers, normalized(batch, self.recipe.normalize))
-                for batch in images.split(batch_size)
-            ],
-            dim=1,
-        )
-        return evaluations(log_probabilities, labels)
+        return self.forward(weights, buffers, normalized(images, self.recipe.normalize))
 
     def state(self) -> State:
         """Networks, averages, optimizer and generators, as copies on the CPU."""

@@ -25,9 +25,10 @@ from harness.recipe import (
 )
 from harness.run import Epoch
 from harness.step import Step
+from harness.training.augmentation.batches import AHEAD
 from harness.training.ensemble import EnsembleTrainer, together
 from harness.training.train import sound, training
-from harness.training.trainer import alone
+from harness.training.trainer import SingleTrainer, alone
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained
 
@@ -104,11 +105,33 @@ def test_the_weights_of_a_seed_among_others_are_those_of_the_seed_alone(data: MN
                 torch.testing.assert_close(stack.state()[name][number], value, rtol=1e-12, atol=1e-12)
 
 
+def test_a_seed_draws_what_it_does_alone_where_batches_are_prepared_ahead(
+    data: MNIST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AHEAD, "cpu", 3)
+    step = step_of(replace(RECIPE, augmentation=SEQUENCE))
+    stack, single = together(step, [3, 0], data), alone(step, 0, data)
+    assert isinstance(single, SingleTrainer)
+    ours = [(images[1], labels[1]) for images, labels in stack.batches()]
+    for (images, labels), (expected, its_labels) in zip(ours, single.batches(), strict=True):
+        assert torch.equal(images, expected)
+        assert torch.equal(labels, its_labels)
+    assert [len(labels) for _, labels in ours] == [32] * 7 + [6]
+
+
+def test_batches_prepared_ahead_are_those_prepared_one_by_one(data: MNIST, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = step_of(replace(RECIPE, augmentation=(Resize(size=20), Resize(size=28))))  # nothing is drawn for it
+    expected = list(together(step, [3, 0], data).batches())
+    monkeypatch.setitem(AHEAD, "cpu", 3)
+    for ours, theirs in zip(together(step, [3, 0], data).batches(), expected, strict=True):
+        assert all(map(torch.equal, ours, theirs))
+
+
 def test_a_network_never_touches_another(data: MNIST) -> None:
     models = [Small() for _ in range(3)]
     run = EnsembleTrainer(models, RECIPE, data, [0, 1, 2])
     run.network.train()
-    log_probabilities = run.forward(run.weights, run.buffers, run.images(next(run.batches())))
+    log_probabilities = run.forward(run.weights, run.buffers, next(run.batches())[0])
     log_probabilities[1].sum().backward()
     for weight in run.weights.values():
         assert weight.grad is not None

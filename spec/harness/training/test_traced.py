@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from harness.ladder import steps
+from harness.ladder import find, steps
 from harness.step import Step
-from spec.harness.training.traced import traced
+from spec.harness.training.traced import prepared, traced
 
 
 def layers(step: type[Step]) -> list[nn.Module]:
     """The layers of its network, without memory for weights."""
     with torch.device("meta"):
-        return list(step.network().modules())
+        return list(step.network().modules())[1:]
 
 
 def of_every_kind() -> list[type[Step]]:
@@ -32,7 +32,18 @@ def of_every_kind() -> list[type[Step]]:
 @pytest.mark.parametrize("step", of_every_kind(), ids=lambda step: step.id)
 def test_a_step_reads_nothing_on_the_host_and_draws_masks_in_the_order_of_their_elements(step: type[Step]) -> None:
     trace = traced(step, 2, "cuda")  # fails if a value is read
-    assert trace.devices == {"cuda"}
+    assert trace.devices | prepared(step, 2, "cuda").devices == {"cuda"}
     assert all(mask.is_contiguous() for mask in trace.masks)
     dropouts = [layer for layer in layers(step) if isinstance(layer, nn.Dropout) and layer.p > 0]
     assert len(trace.masks) == 2 * len(dropouts)
+
+
+@pytest.mark.parametrize(
+    ("step", "alone", "among_16"),
+    [("five_steps/step3", 95, 100), ("five_steps/step5", 125, 235), ("frontier/step6", 70, 75)],
+)
+def test_a_step_of_many_networks_is_hardly_more_operations_than_that_of_one(
+    step: str, alone: int, among_16: int
+) -> None:
+    assert traced(find(step), 1, "meta").operations.total() <= alone
+    assert traced(find(step), 16, "meta").operations.total() <= among_16

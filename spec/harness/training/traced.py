@@ -24,6 +24,7 @@ from harness.ladder import find
 from harness.recipe import Recipe, Teacher
 from harness.step import Step
 from harness.training import ensemble, losses, optimizers
+from harness.training.augmentation import batches
 from harness.training.ensemble import EnsembleTrainer
 
 LAUNCH_NOTHING = ("empty", "new_empty", "_unsafe_view", "_reshape_alias")
@@ -61,6 +62,18 @@ def tensors_in(value: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
+def prepared(step: type[Step], networks: int, device: str) -> Trace:
+    """The augmentation of as many batches for each network as are prepared at once."""
+    fake = FakeTensorMode() if device == "cuda" else torch.device("meta")
+    with fake, torch.device(device), _without_a_gpu(device):
+        generators = [torch.Generator(device) for _ in range(networks)]
+        n = batches.AHEAD["cuda"] * step.recipe.batch_size
+        images = torch.empty(networks * n, 28, 28, dtype=torch.uint8)
+        with Trace() as trace:
+            batches.prepare(images, step.recipe, generators)
+    return trace
+
+
 def traced(step: type[Step], networks: int, device: str) -> Trace:
     """The second training step of so many networks, on "cuda", without computing gradients, or on "meta"."""
     fake = FakeTensorMode() if device == "cuda" else torch.device("meta")
@@ -70,15 +83,15 @@ def traced(step: type[Step], networks: int, device: str) -> Trace:
         data = MNIST(images, labels, images, labels)
         trainer = EnsembleTrainer([step.network() for _ in range(networks)], step.recipe, data, range(networks))
         trainer.network.train()
-        index = torch.empty(networks, n, dtype=torch.int64)
+        batch = torch.empty(networks, n, 1, 28, 28), torch.empty(networks, n, dtype=torch.int64)
         trace = Trace()
         schema = torch.ops.aten._fused_sgd_.default._schema
         with patch.object(torch, "_fused_sgd_", lambda *lists, **_: trace.note(schema, lists)), _gradients(trainer):
-            trainer.train_step(index)
+            trainer.train_step(*batch)
             trainer.steps = 1
             trace.__init__()
             with trace:
-                trainer.train_step(index)
+                trainer.train_step(*batch)
     return trace
 
 
@@ -123,17 +136,20 @@ def _without_a_gpu(device: str) -> Iterator[None]:
         patch.object(losses, "teacher_network", teacher_network),
         patch.object(losses, "arranged", lambda model, device: model),
         patch.object(sys.modules["torch.optim.sgd"], "_device_dtype_check_for_fused", lambda *_, **__: None),
-        patch.object(EnsembleTrainer, "_graphs", lambda trainer: None),
+        patch.object(ensemble, "StepGraphs", lambda *_: None),
     ):
         yield
 
 
 def row(step: type[Step]) -> str:
-    """A row of a Markdown table: operations of a step by the number of seeds, and MB a seed."""
-    found = {n: traced(step, n, "meta") for n in SEEDS}
-    counts = [f"{sum(trace.operations.values()):,}" for trace in found.values()]
-    megabytes = [f"{sum(trace.bytes.values()) / n / 1e6:.0f}" for n, trace in found.items()]
-    return f"| {step.id} | {' | '.join([*counts, *megabytes])} |"
+    """A row of a Markdown table: operations of a step, with its share of the augmentation, and MB a seed, by seeds."""
+    counts, megabytes = [], []
+    for n in SEEDS:
+        one, ahead = traced(step, n, "meta"), prepared(step, n, "meta")
+        counts.append(f"{one.operations.total() + ahead.operations.total() / batches.AHEAD['cuda']:.0f}")
+        moved = one.bytes.total() + ahead.bytes.total() / batches.AHEAD["cuda"]
+        megabytes.append(f"{moved / n / 1e6:.0f}")
+    return f"| `{step.id}` | {' | '.join([*counts, *megabytes])} |"
 
 
 if __name__ == "__main__":

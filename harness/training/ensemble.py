@@ -9,6 +9,7 @@ order.
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,7 @@ class EnsembleTrainer(Trainer):
         self.loss = loss_of(recipe, device)
         self.steps = 0
         self.graphs = self._graphs()
+        self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
         self.averaged: dict[str, Tensor] = {}
         if recipe.average is not None:
             self.averaged = {name: value.detach().clone() for name, value in self._floats().items()}
@@ -180,7 +182,8 @@ class EnsembleTrainer(Trainer):
     def evaluate(self, images: Tensor, labels: Tensor, batch_size: int = 500) -> list[Evaluation]:
         """For each network in evaluation mode the images that it misses, and its mean loss over all of them."""
         self.network.eval()
-        return evaluations(torch.cat([self._predict(batch) for batch in images.split(batch_size)], dim=1), labels)
+        predict = self._predict if self.test_graphs is None else partial(self.test_graphs.launch, self._predict)
+        return evaluations(torch.cat([predict(batch) for batch in images.split(batch_size)], dim=1), labels)
 
     def _predict(self, images: Tensor) -> Tensor:
         """Log-probabilities (S, B, 10) of images (B, 28, 28) uint8."""

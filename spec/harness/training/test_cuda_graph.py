@@ -44,6 +44,7 @@ def ensemble(recipe: Recipe, *, recorded: bool) -> EnsembleTrainer:
         trainer = EnsembleTrainer([Small(), Small()], recipe, synthetic(70), [3, 0])
     if recorded:
         trainer.graphs = StepGraphs(DEVICE, trainer.dropouts)
+        trainer.test_graphs = StepGraphs(DEVICE)
     return trainer
 
 
@@ -62,7 +63,7 @@ def test_replays_train_as_eager_steps_do(recipe: Recipe, cuda: Cuda) -> None:
         assert recorded.train_epoch() == eager.train_epoch()
         found = recorded.evaluate(recorded.data.test_images, recorded.data.test_labels, batch_size=20)
         assert found == eager.evaluate(eager.data.test_images, eager.data.test_labels, batch_size=20)
-    assert len(cuda.graphs) == 2
+    assert len(cuda.graphs) == 4  # for training and test, each with a smaller batch
 
 
 def test_each_shape_is_recorded_once_after_some_eager_steps_in_memory_that_all_share(cuda: Cuda) -> None:

@@ -30,11 +30,7 @@ RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
 @pytest.fixture(autouse=True)
 def one_draw_for_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU; on the CPU, how many numbers are drawn depends on those before."""
-
-    def mask(like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-        return torch.empty_like(like).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
-
-    monkeypatch.setattr(dropout, "mask", mask)
+    monkeypatch.setattr(dropout, "masks", dropout.kept)
 
 
 def ensemble(recipe: Recipe, *, recorded: bool) -> EnsembleTrainer:

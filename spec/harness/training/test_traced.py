@@ -6,7 +6,8 @@ from torch import nn
 
 from harness.ladder import find, steps
 from harness.step import Step
-from spec.harness.training.traced import prepared, traced
+from spec.harness.support.paths import ROOT
+from spec.harness.training.traced import prepared, row, traced
 
 
 def layers(step: type[Step]) -> list[nn.Module]:
@@ -47,3 +48,11 @@ def test_a_step_of_many_networks_is_hardly_more_operations_than_that_of_one(
 ) -> None:
     assert traced(find(step), 1, "meta").operations.total() <= alone
     assert traced(find(step), 16, "meta").operations.total() <= among_16
+
+
+@pytest.mark.parametrize("step", ["five_steps/step5", "frontier/step6"])
+def test_what_the_docs_count_is_what_is_counted(step: str) -> None:
+    table = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8").partition("And as it is:")[2]
+    [printed] = [line for line in table.splitlines() if step in line]
+    counted = [float(cell) for cell in row(find(step)).split("|")[2:-1]]
+    assert counted == pytest.approx([float(cell) for cell in printed.split("|")[2:-1]], rel=0.05)  # by any torch

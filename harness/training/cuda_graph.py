@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from harness.device import current
 from harness.errors import ForeignError, HarnessError
 
 Shapes = tuple[torch.Size, ...]
-Result = TypeVar("Result", Tensor, None)
 
 WARM_UP = 3  # eager steps before a recording, in which libraries choose algorithms and allocate workspaces
 
@@ -38,8 +37,8 @@ class StepGraphs:
         self.eager = Counter[Shapes]()
         self.recorded: dict[Shapes, Recording] = {}
 
-    def launch(self, step: Callable[..., Result], *inputs: Tensor) -> Result:
-        """Launch the step, which is the same in every call, without waiting for it."""
+    def launch(self, step: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Launch the step, the same in every call, without waiting for it; gives its result, a tensor or None."""
         shapes = tuple(value.shape for value in inputs)
         with current(self.device):
             if self.eager[shapes] < WARM_UP:
@@ -53,7 +52,7 @@ class StepGraphs:
             graph.replay()
             return None if result is None else result.clone()
 
-    def _warm_up(self, step: Callable[..., Result], inputs: Iterable[Tensor]) -> Result:
+    def _warm_up(self, step: Callable[..., Any], inputs: Iterable[Tensor]) -> Any:
         # On the stream of the recording, for which workspaces and algorithms are.
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):

@@ -57,13 +57,11 @@ class _Draw(Function):
 
 
 class _Multiply(Function):
-    # What a mask leaves of the input: times its factors, or where it is true, scaled; one operation in either case.
+    # Whose gradient is masked alike.
 
     @staticmethod
     def forward(input: Tensor, mask: Tensor, rate: float) -> Tensor:
-        if mask.dtype != torch.bool:
-            return input * mask
-        return torch.ops.aten.native_dropout_backward(input, mask, 1 / (1 - rate))  # of a gradient or anything else
+        return masked(input, mask, rate)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -72,12 +70,10 @@ class _Multiply(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _Multiply.forward(gradient, *ctx.saved_tensors, ctx.rate), None, None
+        return masked(gradient, ctx.saved_tensors[0], ctx.rate), None, None
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], input: Tensor, mask: Tensor, rate: float
-    ) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], input: Tensor, mask: Tensor, rate: float) -> tuple[Any, int]:
         both = (side_by_side(one, dim, info.batch_size) for one, dim in zip((input, mask), in_dims, strict=False))
         return _Multiply.apply(*both, rate), 1
 
@@ -88,6 +84,14 @@ def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
         for name, child in parent.named_children():
             if type(child) is nn.Dropout:
                 setattr(parent, name, Dropout(child.p, generators).train(child.training))
+
+
+def masked(input: Tensor, mask: Tensor, rate: float) -> Tensor:
+    """The input times the factors of a mask, or where that is true, scaled: one operation in either case."""
+    if mask.dtype != torch.bool:
+        return input * mask
+    output: Tensor = torch.ops.aten.native_dropout_backward(input, mask, 1 / (1 - rate))  # of whatever is masked
+    return output
 
 
 def masks(like: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:

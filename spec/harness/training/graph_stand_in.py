@@ -15,7 +15,7 @@ class Tape(TorchDispatchMode):
     """Computes operations and keeps them; one that hands a number to the host fails, as it does in a recording."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations: list[tuple[Any, Any, Any, list[Tensor]]] = []
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -78,11 +78,12 @@ def test_only_usual_ones_are_replaced() -> None:
         nn.BatchNorm2d(2, track_running_stats=False),
         nn.BatchNorm2d(2, momentum=None),
     ]
-    model = nn.Sequential(nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm2d(2, momentum=0.0)), *unusual)
+    usual = [nn.BatchNorm2d(2), nn.BatchNorm2d(2, momentum=0.0)]
+    model = nn.Sequential(nn.Sequential(*usual), *unusual)
     before = [type(layer) for layer in unusual]
     names = list(model.state_dict())
     batch_norm.replace(model)
-    assert [type(layer) for layer in model[0]] == [StackedBatchNorm2d] * 2
+    assert [type(layer) for layer in usual] == [StackedBatchNorm2d] * 2
     assert [type(layer) for layer in unusual] == before
     assert list(model.state_dict()) == names
 

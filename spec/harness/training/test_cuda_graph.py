@@ -147,12 +147,12 @@ def test_too_little_memory_and_an_interruption_pass_through_a_recording(cuda: Cu
 def test_training_makes_its_gpu_the_current_one(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
     step, data = SimpleNamespace(id="a/b"), SimpleNamespace(train_images=SimpleNamespace(device=DEVICE))
     monkeypatch.setattr(torch.random, "fork_rng", lambda devices: nullcontext())
-    monkeypatch.setattr(train, "trainer_of", lambda *_: list(cuda.calls))
-    with train.training(step, [0], data) as calls:  # type: ignore[arg-type]  # there is no GPU to hold the data
-        assert calls == cuda.calls == ["on cuda:1"]
-    assert cuda.calls == ["on cuda:1", "off cuda:1"]
+    monkeypatch.setattr(train, "trainer_of", lambda *_: cuda.calls.append("make a trainer"))
+    with train.training(step, [0], data):  # type: ignore[arg-type]  # there is no GPU to hold the data
+        cuda.calls.append("train")
+    assert cuda.calls == ["on cuda:1", "make a trainer", "train", "off cuda:1"]
     with current(torch.device("cpu")):
-        assert len(cuda.calls) == 2
+        assert len(cuda.calls) == 4
 
 
 class Reads(Small):

@@ -35,7 +35,7 @@ class Trace(TorchDispatchMode):
     """How often each operation is launched and the bytes that it reads and writes, by its name."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations, self.bytes, self.devices = Counter[str](), Counter[str](), set[str]()
         self.masks = list[Tensor]()
 
@@ -69,7 +69,8 @@ def prepared(step: type[Step], networks: int, device: str) -> Trace:
         generators = [torch.Generator(device) for _ in range(networks)]
         n = batches.AHEAD["cuda"] * step.recipe.batch_size
         images = torch.empty(networks * n, 28, 28, dtype=torch.uint8)
-        with Trace() as trace:
+        trace = Trace()
+        with trace:
             batches.prepare(images, step.recipe, generators)
     return trace
 
@@ -89,7 +90,7 @@ def traced(step: type[Step], networks: int, device: str) -> Trace:
         with patch.object(torch, "_fused_sgd_", lambda *lists, **_: trace.note(schema, lists)), _gradients(trainer):
             trainer.train_step(*batch)
             trainer.steps = 1
-            trace.__init__()
+            trace = Trace()  # which is that of the function above from now on
             with trace:
                 trainer.train_step(*batch)
     return trace

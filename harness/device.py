@@ -37,7 +37,7 @@ def device_of(word: str = "auto") -> "torch.device":
 
 
 def current(device: "torch.device") -> AbstractContextManager[None]:
-    """Within it, a GPU is the one whose streams torch means where it is not told which; for a CPU there is no such."""
+    """Makes a GPU the current one, on whose streams torch records and launches; for a CPU, there is nothing to do."""
     import torch
 
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
@@ -33,6 +34,13 @@ def device_of(word: str = "auto") -> "torch.device":
             seen = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
             raise HarnessError(f"{word} was asked for, but torch {torch.__version__} sees {seen}; use --device cpu")
     return torch.device(word)
+
+
+def current(device: "torch.device") -> AbstractContextManager[None]:
+    """Makes a GPU the current one, on whose streams torch records and launches; for a CPU, there is nothing to do."""
+    import torch
+
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def layout(device: "torch.device") -> "torch.memory_format":

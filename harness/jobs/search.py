@@ -20,6 +20,7 @@ from harness.run import EAGER, NATIVE, Epoch
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.choice import choose
+from harness.training.train import groups
 
 
 @dataclass(frozen=True)
@@ -98,21 +99,32 @@ def mean(trials: Sequence[Trial]) -> float:
 def _trials(
     wanted: Sequence[tuple[type[Step], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
 ) -> Iterator[Trial]:
-    """Train candidates with seeds and yield each run when it is finished; HarnessError after the last if any failed."""
-    trainers = {candidate: choose("auto", candidate, engine.device).name for candidate in {one for one, _ in wanted}}
-    jobs = [Job(one, (seed,), one.recipe.epochs, trainer=trainers[one]) for one, seed in wanted]
-    epochs: list[list[Epoch]] = [[] for _ in jobs]
+    """Train candidates with seeds and yield each run when it is finished; HarnessError after the last if any failed.
+
+    Seeds of a candidate train together where that is faster, which is on a GPU.
+    """
+    seeds: dict[type[Step], list[int]] = {}
+    for candidate, seed in wanted:
+        seeds.setdefault(candidate, []).append(seed)
+    trainers = {candidate: choose("auto", candidate, engine.device).name for candidate in seeds}
+    jobs = [
+        Job(candidate, tuple(group), candidate.recipe.epochs, trainer=trainers[candidate])
+        for candidate, own in seeds.items()
+        for group in groups(candidate, own, engine.device)
+    ]
+    runs = {row: list[Epoch]() for row in wanted}
     errors = []
     with closing(engine.run(jobs, held_out)) as updates:
         for index, update in updates:
-            (candidate, seed), run = wanted[index], epochs[index]
             if isinstance(update, HarnessError):
                 errors.append(str(update))
                 continue
-            for outcome in update.outcomes.values():
+            candidate = jobs[index].step
+            for seed, outcome in update.outcomes.items():
                 if isinstance(outcome, HarnessError):
                     errors.append(str(outcome))
                     continue
+                run = runs[candidate, seed]
                 run.append(outcome)
                 on_epoch(candidate, seed, outcome)
                 if len(run) == candidate.recipe.epochs:

@@ -1,41 +1,87 @@
-"""A training step as a CUDA graph: recorded once and launched as a whole, so that no kernel waits for Python."""
+"""Steps as CUDA graphs: recorded once and launched as a whole, so that no kernel waits for Python."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from harness.errors import HarnessError
+from harness.device import current
+from harness.errors import ForeignError, HarnessError
 
-WARM_UP = 3  # eager steps before the recording, in which libraries choose algorithms and allocate workspaces
+Shapes = tuple[torch.Size, ...]
+
+WARM_UP = 3  # eager steps before a recording, in which libraries choose algorithms and allocate workspaces
 
 
-class StepGraph:
-    """The recording of `step(index)`, which can be replayed on other indices of the same shape.
+class Recording(NamedTuple):
+    """A graph, and the tensors from which it reads its inputs and to which it writes its result, if it has one."""
 
-    The step must change tensors in place and draw random numbers from `generators` only. Raises HarnessError if it does
-    what a graph cannot record, such as reading a value on the host.
+    graph: torch.cuda.CUDAGraph
+    inputs: list[Tensor]
+    result: Any
+
+
+class StepGraphs:
+    """The recordings of a step of training or test, one for each shape of its inputs.
+
+    An epoch has two shapes if its last batch is smaller. The step must change tensors in place and draw random numbers
+    from `generators` only. Nothing else that it computes outlives it but a copy of its result, so that all graphs share
+    memory. Raises HarnessError if the step does what a graph cannot record, such as reading a value on the host.
     """
 
-    def __init__(self, step: Callable[[Tensor], None], index: Tensor, generators: Iterable[torch.Generator]) -> None:
-        self.index = index.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            self.graph.register_generator_state(generator)
+    def __init__(self, device: torch.device, generators: Iterable[torch.Generator] = ()) -> None:
+        self.device, self.generators = device, list(generators)
+        self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
+        self.eager = Counter[Shapes]()
+        self.recorded: dict[Shapes, Recording] = {}
+
+    def launch(self, step: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Launch the step, the same in every call, without waiting for it; gives its result, a tensor or None."""
+        shapes = tuple(value.shape for value in inputs)
+        with current(self.device):
+            if self.eager[shapes] < WARM_UP:
+                self.eager[shapes] += 1
+                return self._warm_up(step, inputs)
+            if shapes not in self.recorded:
+                self.recorded[shapes] = self._record(step, inputs)
+            graph, own, result = self.recorded[shapes]
+            for held, value in zip(own, inputs, strict=True):
+                held.copy_(value)
+            graph.replay()
+            return None if result is None else result.clone()
+
+    def _warm_up(self, step: Callable[..., Any], inputs: Iterable[Tensor]) -> Any:
+        # On the stream of the recording, for which workspaces and algorithms are.
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            result = step(*inputs)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return result
+
+    def _record(self, step: Callable[..., Any], inputs: Iterable[Tensor]) -> Recording:
+        graph = torch.cuda.CUDAGraph()
+        own = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
+        first: BaseException | None = None
+        if torch.__version__ < "2.14":  # later ones register a generator by themselves, and warn if they are asked to
+            for generator in self.generators:
+                graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(self.graph):
-                step(self.index)
-        except RuntimeError as error:
+            # What other threads do meanwhile, such as one that loads data, does not end a recording of this one.
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                try:
+                    result = step(*own)
+                except BaseException as error:
+                    first = error
+                    raise
+        except BaseException as error:  # a recording that failed cannot be ended either, which says less
+            first = first or error
+            cause = first.__cause__ if isinstance(first, ForeignError) else first
+            if isinstance(cause, torch.OutOfMemoryError) or not isinstance(first, Exception):
+                raise first from first.__cause__  # no fault of the step
             raise HarnessError(
-                f"a training step cannot be recorded as a CUDA graph: {error}; "
-                "forward must not read values on the host (.item(), .tolist(), a tensor in an if), or use --device cpu"
-            ) from error
-
-    def fits(self, index: Tensor) -> bool:
-        """Whether a batch has the recorded shape; the last batch of an epoch may be smaller."""
-        return index.shape == self.index.shape
-
-    def replay(self, index: Tensor) -> None:
-        """Launch the step on a batch, without waiting for it."""
-        self.index.copy_(index)
-        self.graph.replay()
+                f"a step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
+                "host (.item(), .tolist(), a tensor in an if), or use --device cpu"
+            ) from first
+        return Recording(graph, own, result)

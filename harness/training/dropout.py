@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+
+from harness.training.batch_norm import side_by_side
 
 _SPARSE = 1 / 32  # below this rate, drawing gaps alone is faster than drawing one byte per element
 
@@ -28,35 +31,51 @@ class Dropout(nn.Dropout):
         """Any shape; the input itself in evaluation mode."""
         if not self.training or self.p == 0:
             return input
-        output: Tensor = _Drop.apply(input, self.p, self.generators)[0]
+        mask = _Draw.apply(input, self.p, self.generators)
+        output: Tensor = _Multiply.apply(input, mask, self.p)
         return output
 
 
-class _Drop(torch.autograd.Function):
-    # Multiplies with a mask. It has a rule of its own under vmap, since a draw is not a function of the input.
+class _Draw(Function):
+    # A mask. It has a rule of its own under vmap, since a draw is not a function of the input.
 
     @staticmethod
-    def forward(input: Tensor, rate: float, generators: list[torch.Generator]) -> tuple[Tensor, Tensor]:
+    def forward(input: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
         (generator,) = generators
-        drawn = mask(input, rate, generator)
-        return input * drawn, drawn
+        return mask(input, rate, generator)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
-        return gradient * ctx.saved_tensors[0], None, None
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], input: Tensor, rate: float, generators: list[torch.Generator]
-    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        stacked = input.movedim(in_dims[0] or 0, 0)
-        drawn = torch.stack([mask(one, rate, generator) for one, generator in zip(stacked, generators, strict=True)])
-        return (stacked * drawn, drawn), (0, 0)
+    ) -> tuple[Tensor, int]:
+        inputs = side_by_side(input, in_dims[0], info.batch_size)
+        return masks(inputs.movedim(1, 0), rate, generators).movedim(0, 1), 1
+
+
+class _Multiply(Function):
+    # Whose gradient is masked alike.
+
+    @staticmethod
+    def forward(input: Tensor, mask: Tensor, rate: float) -> Tensor:
+        return masked(input, mask, rate)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, mask, ctx.rate = inputs
+        ctx.save_for_backward(mask)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return masked(gradient, ctx.saved_tensors[0], ctx.rate), None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], input: Tensor, mask: Tensor, rate: float) -> tuple[Any, int]:
+        both = (side_by_side(one, dim, info.batch_size) for one, dim in zip((input, mask), in_dims, strict=False))
+        return _Multiply.apply(*both, rate), 1
 
 
 def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
@@ -67,12 +86,41 @@ def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
                 setattr(parent, name, Dropout(child.p, generators).train(child.training))
 
 
+def masked(input: Tensor, mask: Tensor, rate: float) -> Tensor:
+    """The input times the factors of a mask, or where that is true, scaled: one operation in either case."""
+    if mask.dtype != torch.bool:
+        return input * mask
+    output: Tensor = torch.ops.aten.native_dropout_backward(input, mask, 1 / (1 - rate))  # of whatever is masked
+    return output
+
+
+def masks(like: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
+    """The masks of S networks for inputs (S, ...), each by its own generator."""
+    if like.device.type != "cpu" and rate < 1:
+        return kept(like, rate, generators)
+    return torch.stack([mask(one, rate, generator) for one, generator in zip(like, generators, strict=True)])
+
+
+def kept(like: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
+    """Whether each element of inputs (S, ...) is kept, with probability 1 - rate: the masks of a GPU, which draws fast.
+
+    A byte each, since for these networks a GPU waits for memory.
+    """
+    drawn = torch.empty(like.shape, dtype=torch.bool, device=like.device)
+    for one, generator in zip(drawn, generators, strict=True):
+        one.bernoulli_(1 - rate, generator=generator)
+    return drawn
+
+
 def mask(like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape and type of `like`."""
+    """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape and type of `like`.
+
+    On a GPU as `kept`.
+    """
     if rate >= 1:
         return torch.zeros_like(like)
     if like.device.type != "cpu":
-        return torch.empty_like(like).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+        return kept(like[None], rate, [generator])[0]
     # In one fixed memory order, so that the layout of `like` does not change which elements are dropped.
     order = torch.channels_last if like.dim() == 4 else torch.contiguous_format
     drawn = torch.empty_like(like, memory_format=order)

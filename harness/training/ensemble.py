@@ -9,6 +9,7 @@ order.
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,12 @@ from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
-from harness.errors import ForeignError, described, foreign
+from harness.errors import ForeignError, HarnessError, described, foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
-from harness.training import dropout
-from harness.training.augmentation import normalized, prepare
-from harness.training.cuda_graph import WARM_UP, StepGraph
+from harness.training import batch_norm, dropout
+from harness.training.augmentation import in_order, normalized
+from harness.training.cuda_graph import StepGraphs
 from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
 from harness.training.network import classifier
@@ -50,37 +51,37 @@ class EnsembleTrainer(Trainer):
         self.weights, self.buffers = stack_module_state([model.train() for model in models])
         self.network = models[0]  # its structure only: every call is given the stacked weights
         dropout.replace(self.network, self.dropouts)
+        batch_norm.replace(self.network)
         self.rate = torch.tensor(float(recipe.lr), device=device)
         self.factors: Tensor | None = None  # (S,) on the rate, where each network has its own
         if isinstance(recipe.schedule, ReduceLROnPlateau):
             self.factors = torch.ones(len(seeds), device=device)
         self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
         self.loss = loss_of(recipe, device)
-        self.steps = self.launched = 0
-        self.graph: StepGraph | None = None
-        self.recordable = recipe.cycled_momentum(0, 0, self.steps_per_epoch) is None  # it is a constant of a graph
+        self.steps = 0
+        self.graphs = self._graphs()
+        self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
         self.averaged: dict[str, Tensor] = {}
         if recipe.average is not None:
             self.averaged = {name: value.detach().clone() for name, value in self._floats().items()}
         self.loss_sum = torch.zeros(len(seeds), device=device)
         self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
         self.finite = torch.zeros_like(self.correct)
+        self.taken = torch.zeros_like(self.correct[0])  # how many steps of this epoch the device has taken
 
     def _floats(self) -> dict[str, Tensor]:
         # What is averaged: every weight and buffer but the batch counts of batch normalization.
         return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
 
-    def batches(self) -> Iterator[Tensor]:
-        """Shuffled batches, each network in its own order: the indices of the images, (S, B) int64."""
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented, normalized batches, each network's in its own order.
+
+        Images (S, B, 1, 28, 28) float32 and labels (S, B).
+        """
         n = len(self.data.train_labels)
         order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
         order = order[:, : self.images_per_epoch].to(self.data.train_images.device)
-        return iter(order.split(self.recipe.batch_size, dim=1))
-
-    def images(self, index: Tensor) -> Tensor:
-        """Augmented, normalized images (S, B, 1, 28, 28) float32 of a batch of indices (S, B)."""
-        images = prepare(self.data.train_images[index.flatten()], self.recipe, self.augmentations)
-        return images.view(*index.shape, *images.shape[1:])
+        return in_order(self.data, order, self.recipe, self.augmentations)
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""
@@ -91,23 +92,24 @@ class EnsembleTrainer(Trainer):
             self.factors.copy_(torch.tensor(rates) / self.recipe.lr)
         set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
 
-    def launch(self, index: Tensor) -> None:
+    def launch(self, batch: tuple[Tensor, Tensor]) -> None:
         """A training step; on a GPU, after the first few, the replay of a CUDA graph."""
-        if index.is_cuda and self.recordable and self.graph is None and self.launched >= WARM_UP:
-            self.optimizer.zero_grad(set_to_none=True)  # so that the graph allocates them in its own memory
-            self.graph = StepGraph(self.train_step, index, [*self.augmentations, *self.dropouts])
-        if self.graph is not None and self.graph.fits(index):
-            self.graph.replay(index)
+        if self.graphs is None:
+            self.train_step(*batch)
         else:
-            self.train_step(index)
+            self.graphs.launch(self.train_step, *batch)
         self.steps += 1
-        self.launched += 1
 
-    def train_step(self, index: Tensor) -> None:
+    def _graphs(self) -> StepGraphs | None:
+        device = self.data.train_images.device
+        # A momentum that has a schedule would be a constant of the graph.
+        if device.type != "cuda" or self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None:
+            return None
+        return StepGraphs(device, self.dropouts)
+
+    def train_step(self, images: Tensor, labels: Tensor) -> None:
         """One step of gradient descent of every network on its batch; adds to `loss_sum`, `finite` and `correct`."""
-        labels = self.data.train_labels[index]
-        self.optimizer.zero_grad(set_to_none=True)
-        images = self.images(index)
+        self.optimizer.zero_grad(set_to_none=True)  # so that a graph allocates the next in its own memory
         log_probabilities = self.forward(self.weights, self.buffers, images)
         flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
         losses = flat.view_as(labels).mean(1)
@@ -121,6 +123,7 @@ class EnsembleTrainer(Trainer):
         self.loss_sum += losses.detach()
         self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
         self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
+        self.taken += 1
 
     def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
         """Log-probabilities (S, B, 10) of images (S, B, 1, 28, 28), or of images (B, 1, 28, 28) for all networks."""
@@ -157,15 +160,22 @@ class EnsembleTrainer(Trainer):
         self.loss_sum.zero_()
         self.correct.zero_()
         self.finite.zero_()
-        for step, index in enumerate(self.batches()):
+        self.taken.zero_()
+        for step, batch in enumerate(self.batches()):
             self.set_rate(step)
-            self.launch(index)
+            self.launch(batch)
             self.on_steps(step + 1)
         self.epoch += 1
 
     def train_epoch(self) -> list[tuple[float, int]]:
         """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
         self.launch_epoch()
+        taken, launched = int(self.taken.item()), self.steps_per_epoch
+        if taken != launched:  # an empty graph is replayed without an error
+            where = self.taken.device
+            raise HarnessError(
+                f"{where} took {taken} of {launched} training steps that were launched; use --device cpu"
+            )
         losses = (self.loss_sum / self.steps_per_epoch).tolist()
         return list(zip(losses, self.correct.tolist(), strict=True))
 
@@ -173,28 +183,25 @@ class EnsembleTrainer(Trainer):
     def evaluate(self, images: Tensor, labels: Tensor, batch_size: int = 500) -> list[Evaluation]:
         """For each network in evaluation mode the images that it misses, and its mean loss over all of them."""
         self.network.eval()
+        predict = self._predict if self.test_graphs is None else partial(self.test_graphs.launch, self._predict)
+        return evaluations(torch.cat([predict(batch) for batch in images.split(batch_size)], dim=1), labels)
+
+    def _predict(self, images: Tensor) -> Tensor:
+        """Log-probabilities (S, B, 10) of images (B, 28, 28) uint8."""
         weights, buffers = (
             {name: self.averaged.get(name, value) for name, value in own.items()}
             for own in (self.weights, self.buffers)
         )
-        log_probabilities = torch.cat(
-            [
-                self.forward(weights, buffers, normalized(batch, self.recipe.normalize))
-                for batch in images.split(batch_size)
-            ],
-            dim=1,
-        )
-        return evaluations(log_probabilities, labels)
+        return self.forward(weights, buffers, normalized(images, self.recipe.normalize))
 
     def state(self) -> State:
         """Networks, averages, optimizer and generators, as copies on the CPU."""
         return capture(self._live(), self.optimizer, self._generators())
 
     def restore(self, state: State, epoch: int) -> None:
-        """Resume from the state after `epoch` epochs and record a new graph; ValueError if it is of other networks."""
+        """Resume from the state after `epoch` epochs and record new graphs; ValueError if it is of other networks."""
         restore(self._live(), self.optimizer, self._generators(), state)
-        self.epoch, self.steps, self.graph = epoch, epoch * self.steps_per_epoch, None
-        self.launched = 0
+        self.epoch, self.steps, self.graphs = epoch, epoch * self.steps_per_epoch, self._graphs()
 
     def _live(self) -> dict[str, Tensor]:
         parts = {"model": self.weights | self.buffers, "average": self.averaged}

@@ -44,7 +44,7 @@ def evaluations(log_probabilities: Tensor, labels: Tensor) -> list[Evaluation]:
     """The evaluation of each of S networks by their log-probabilities (S, N, 10) of images with these labels (N,)."""
     index = labels.expand(len(log_probabilities), -1)[..., None]
     losses = -log_probabilities.gather(2, index).double().mean((1, 2))
-    predicted = log_probabilities.argmax(2)
+    predicted, labels = log_probabilities.argmax(2).cpu(), labels.cpu()  # of all networks in one copy
     return [Evaluation(missed(one, labels), loss) for one, loss in zip(predicted, losses.tolist(), strict=True)]
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.data import MNIST
+from harness.device import current
 from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import TEST_IMAGES, Step
@@ -104,12 +105,13 @@ def named(step: type[Step], seeds: Sequence[int]) -> str:
 
 @contextmanager
 def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
-    """The trainer of the seeds, on the device of the data; restores torch's global generator at the end.
+    """The trainer of the seeds, on the device of the data, made current; restores torch's global generator at the end.
 
     It does not repeat, in every worker, a warning that the check of the network gave already.
     """
     device = data.train_images.device
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with warnings.catch_warnings(), current(device), forked:
         warnings.filterwarnings("ignore", "Implicit dimension choice")
         with foreign("its recipe", named(step, seeds)):
             made = trainer_of(step, seeds, data, trainer)
@@ -135,15 +137,24 @@ def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str
     return alone(step, seeds[0], data)
 
 
+WIDEST = 100_000
+"""Parameters of a network that keeps a GPU busy alone; stacked, its convolutions are grouped ones, which are slower."""
+
+
 def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
-    """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked.
+    """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked and are not wide.
 
     On a CPU none do, since that is faster there.
     """
     seeds = list(seeds)
-    if device.type != "cuda" or refusal(step, device) is not None:
+    if device.type != "cuda" or _parameters(step) > WIDEST or refusal(step, device) is not None:
         return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
+
+
+def _parameters(step: type[Step]) -> int:
+    with torch.random.fork_rng(devices=[]):
+        return sum(weight.numel() for weight in step.network().parameters())
 
 
 def sound(runs: list[Run]) -> list[Run]:

@@ -18,7 +18,7 @@ from harness.errors import HarnessError, foreign
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
-from harness.training.augmentation import prepare
+from harness.training.augmentation import in_order
 from harness.training.evaluation import Evaluation, evaluation, percent
 from harness.training.losses import loss_of
 from harness.training.network import prepared
@@ -153,9 +153,9 @@ class SingleTrainer(Trainer):
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented, normalized batches: images (B, 1, 28, 28) float32 and labels (B,)."""
         order = torch.randperm(len(self.data.train_labels), generator=self.order)[: self.images_per_epoch]
-        for index in order.to(self.data.train_images.device).split(self.recipe.batch_size):
-            images = prepare(self.data.train_images[index], self.recipe, [self.augmentation])
-            yield images, self.data.train_labels[index]
+        order = order[None].to(self.data.train_images.device)
+        for images, labels in in_order(self.data, order, self.recipe, [self.augmentation]):
+            yield images[0], labels[0]
 
     def set_rate(self, step: int) -> None:
         """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""

@@ -1,8 +1,10 @@
 """The project supports what it tests: lower bounds, tox environments, workflows."""
 
 import ast
+import configparser
 import re
 import tomllib
+from fnmatch import fnmatchcase
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -73,3 +75,21 @@ def test_the_environments_that_workflows_run_exist() -> None:
     assert {"oldest", "coverage", "ladder", "gpu"} <= set(named)
     for name in named:
         assert f"[testenv:{name}]" in sections
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CUDA_VISIBLE_DEVICES",
+        "LD_LIBRARY_PATH",  # by which a container may find the driver
+        "NVIDIA_DRIVER_CAPABILITIES",
+        "NVIDIA_TF32_OVERRIDE",
+        "PYTORCH_ALLOC_CONF",
+        "PYTORCH_CUDA_ALLOC_CONF",
+        "TRITON_CACHE_DIR",
+    ],
+)
+def test_what_torch_is_told_of_a_gpu_reaches_the_environments_of_tox(name: str) -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    assert any(fnmatchcase(name, pattern) for pattern in tox["testenv"]["pass_env"].split())

@@ -5,6 +5,6 @@ per batch. With the same parameters the images are those of torchvision: bit for
 images (`on="image"`), and up to rounding those of its transforms of tensors (`on="tensor"`).
 """
 
-from harness.training.augmentation.batches import normalized, prepare
+from harness.training.augmentation.batches import in_order, normalized, prepare
 
-__all__ = ["normalized", "prepare"]
+__all__ = ["in_order", "normalized", "prepare"]

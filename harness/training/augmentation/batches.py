@@ -1,11 +1,12 @@
 """From uint8 images to augmented, normalized batches: the one place where the transforms of a recipe are applied."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from harness.data import MNIST
 from harness.recipe import (
     CenterCrop,
     ColorJitter,
@@ -53,6 +54,23 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
     ColorJitter: Jitter,
     RandomErasing: Erasing,
 }
+
+
+AHEAD = {"cpu": 1, "cuda": 64}
+"""Batches that are prepared at once: on a GPU many, since a launch costs more than what it does for one."""
+
+
+def in_order(
+    data: MNIST, order: Tensor, recipe: Recipe, generators: Sequence[torch.Generator]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of S networks whose orders of the training images are the rows of `order` (S, N).
+
+    Images (S, B, 1, H, W) float32, augmented and normalized, and labels (S, B); the last batch may be smaller.
+    """
+    size = recipe.batch_size
+    for index in order.split(AHEAD[order.device.type] * size, dim=1):
+        images = prepare(data.train_images[index.flatten()], recipe, generators).unflatten(0, index.shape)
+        yield from zip(images.split(size, dim=1), data.train_labels[index].split(size, dim=1), strict=True)
 
 
 def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator]) -> Tensor:

@@ -10,7 +10,7 @@ class Draws:
     """Random numbers for n images of each of S networks: N = S n images, those of one network after the other.
 
     Each network has a generator, which gives what it would give alone. Numbers are float64, on the device of the
-    generators, and as many whatever their values: no image depends on another, and a CUDA graph can replay them.
+    generators, and as many whatever their values: no image depends on another.
     """
 
     def __init__(self, generators: Sequence[torch.Generator], n: int) -> None:

@@ -55,7 +55,7 @@ class Perspective:
 
         Heckbert, "Fundamentals of texture mapping and image warping", 1989, has the map from the unit square to four
         corners; this is its inverse. torchvision solves eight equations with
-        LAPACK, which is slower and cannot be part of a CUDA graph; by its rounding errors, in one image of a
+        LAPACK, which is slower; by its rounding errors, in one image of a
         thousand, a few pixels whose source lies exactly on the border are the fill instead, or are not.
         """
         x, y = self.x.unbind(1), self.y.unbind(1)

@@ -82,7 +82,7 @@ def _corner(images: Tensor, linear: Tensor, offset: Tensor) -> Tensor:
 
 
 def _pair(x: float, y: float, like: Tensor) -> Tensor:
-    # Filled on the device: a CUDA graph cannot hold a copy from unpinned memory of the host.
+    # Filled on the device: for a copy from the host, a GPU would have to be waited for.
     return torch.stack([like.new_full((), x), like.new_full((), y)])
 
 

@@ -142,6 +142,14 @@ def test_in_this_process_a_job_that_fails_names_its_seed_and_the_others_train() 
     check(errors_of(Local(torch.device("cpu")), jobs()))
 
 
+@pytest.mark.parametrize("part", [IN_FORWARD, IN_TRAINING])
+def test_too_little_memory_is_named_wherever_it_shows(part: str) -> None:
+    """In the check of the output, which is the first to run a network on its device, as well as in training."""
+    hungry = step(len(CASES), network(part, raiser(torch.OutOfMemoryError("CUDA out of memory"))))
+    found = errors_of(Local(torch.device("cpu")), [Job(hungry, (7,), 1)])
+    assert found == {0: [f"{hungry.id}, seed 7: out of memory on cpu; lower the batch_size of its recipe"]}
+
+
 def test_a_worker_survives_whatever_its_jobs_raise() -> None:
     check(errors_of(Processes([torch.device("cpu")]), jobs()))
 

@@ -22,7 +22,7 @@ from harness.provenance import fingerprint
 from harness.recipe import Recipe
 from harness.run import Epoch
 from harness.step import Step
-from harness.training import OnSteps, native
+from harness.training import OnSteps, native, train
 from models.blocks import GlobalAverage, WeightedAverage
 from models.sketch import Sketch
 from spec.frontier import candidates
@@ -65,6 +65,7 @@ class Scripted:
 
     def __init__(self, runs: int = 100) -> None:
         self.left, self.done = runs, list[tuple[type[Step], int]]()
+        self.jobs: list[tuple[type[Step], tuple[int, ...]]] = []
 
     def provenance(self, step: type[Step], trainer: str = "eager") -> dict[str, Any]:
         raise AssertionError("a search writes no record")
@@ -74,12 +75,13 @@ class Scripted:
             if not self.left:
                 raise KeyboardInterrupt
             self.left -= 1
-            [seed] = job.seeds
-            self.done.append((job.step, seed))
-            reached = ACCURACY[job.step][min(seed, 1)]  # type: ignore[index]  # of these steps only
+            self.jobs.append((job.step, job.seeds))
+            self.done += [(job.step, seed) for seed in job.seeds]
+            reached = {seed: ACCURACY[job.step][min(seed, 1)] for seed in job.seeds}  # type: ignore[index]  # these only
             yield index, Update(b"")
             for number in (1, 2):
-                yield index, Update(b"", {seed: Epoch(number, 80.0, reached, 0.5, 1.0)})
+                epochs = {seed: Epoch(number, 80.0, accuracy, 0.5, 1.0) for seed, accuracy in reached.items()}
+                yield index, Update(b"", epochs)
 
 
 class Unlucky(Scripted):
@@ -109,6 +111,15 @@ def test_the_better_ones_are_trained_with_more_seeds(tmp_path: Path) -> None:
         [(Poor, 0), (Fair, 0), (Good, 0), (Fair, 1), (Good, 1), (Fair, 2), (Good, 2)], key=str
     )
     assert ranked[Good][1].validation == (98.0, 98.0)
+
+
+def test_all_seeds_of_a_candidate_train_together_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, on_cpu = Scripted(), ranking(tmp_path / "cpu.jsonl", Scripted())
+    monkeypatch.setattr(engine, "device", torch.device("cuda", 0))
+    monkeypatch.setattr(train, "refusal", lambda step, device: "it is Fair" if step is Fair else None)
+    assert ranking(tmp_path / "gpu.jsonl", engine) == on_cpu
+    first = [(Poor, (0,)), (Fair, (0,)), (Good, (0,))]
+    assert engine.jobs == [*first, (Fair, (1,)), (Fair, (2,)), (Good, (1, 2))]
 
 
 def test_it_resumes_where_it_was_interrupted(tmp_path: Path) -> None:

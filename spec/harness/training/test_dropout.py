@@ -130,12 +130,31 @@ def test_stacked_networks_draw_what_each_would_alone() -> None:
     assert torch.equal(together, torch.stack(alone))
 
 
+def test_what_is_kept_on_a_gpu_is_scaled_and_the_gradient_masked_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn by generators of the CPU, for networks alone and together."""
+    monkeypatch.setattr(dropout, "mask", lambda like, rate, generator: dropout.kept(like[None], rate, [generator])[0])
+    monkeypatch.setattr(dropout, "masks", dropout.kept)
+    images = torch.randn(3, 20, 4, 5, 5, dtype=torch.float64).requires_grad_()
+    together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)
+    together.sum().backward()
+    assert images.grad is not None
+    torch.testing.assert_close(together, images * images.grad, rtol=1e-12, atol=0)
+    assert set(images.grad.unique().tolist()) == {0.0, 1 / 0.7}
+    assert stats.binomtest(int((images.grad == 0).sum()), images.numel(), 0.3).pvalue > 1e-4
+    for number, (seed, image) in enumerate(zip((1, 2, 3), images.detach(), strict=True)):
+        image.requires_grad_()
+        output = Dropout(0.3, [seeded(seed)])(image)
+        output.sum().backward()
+        assert torch.equal(output, together[number])
+        assert torch.equal(image.grad, images.grad[number])
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_mask_on_a_gpu_has_its_rate_its_scale_and_its_generator() -> None:
-    like = torch.empty(1_000_000, device="cuda")
-    first, again, other = (mask(like, 0.3, torch.Generator("cuda").manual_seed(seed)) for seed in (1, 1, 2))
+    ones = torch.ones(1_000_000, device="cuda")
+    first, again, other = (Dropout(0.3, [torch.Generator("cuda").manual_seed(seed)])(ones) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert stats.binomtest(int((first == 0).sum()), len(like), 0.3).pvalue > 1e-4
+    assert stats.binomtest(int((first == 0).sum()), len(ones), 0.3).pvalue > 1e-4
     assert first.max().item() == pytest.approx(1 / 0.7)

@@ -25,8 +25,10 @@ from harness.recipe import (
 )
 from harness.run import Epoch
 from harness.step import Step
-from harness.training.ensemble import EnsembleTrainer
+from harness.training.augmentation.batches import AHEAD
+from harness.training.ensemble import EnsembleTrainer, together
 from harness.training.train import sound, training
+from harness.training.trainer import SingleTrainer, alone
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained
 
@@ -91,11 +93,45 @@ def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> N
     assert among[0].epochs[-1].train_loss != among[1].epochs[-1].train_loss
 
 
+def test_the_weights_of_a_seed_among_others_are_those_of_the_seed_alone(data: MNIST) -> None:
+    step = step_of(replace(RECIPE, lr=1 / 16))  # exact in single precision, in which a stack has it
+    stack = together(step, [3, 0], data)
+    stack.train_epoch()
+    for number, seed in enumerate((3, 0)):
+        single = alone(step, seed, data)
+        single.train_epoch()
+        for name, value in single.state().items():
+            if name.startswith("model."):
+                torch.testing.assert_close(stack.state()[name][number], value, rtol=1e-12, atol=1e-12)
+
+
+def test_a_seed_draws_what_it_does_alone_where_batches_are_prepared_ahead(
+    data: MNIST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AHEAD, "cpu", 3)
+    step = step_of(replace(RECIPE, augmentation=SEQUENCE))
+    stack, single = together(step, [3, 0], data), alone(step, 0, data)
+    assert isinstance(single, SingleTrainer)
+    ours = [(images[1], labels[1]) for images, labels in stack.batches()]
+    for (images, labels), (expected, its_labels) in zip(ours, single.batches(), strict=True):
+        assert torch.equal(images, expected)
+        assert torch.equal(labels, its_labels)
+    assert [len(labels) for _, labels in ours] == [32] * 7 + [6]
+
+
+def test_batches_prepared_ahead_are_those_prepared_one_by_one(data: MNIST, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = step_of(replace(RECIPE, augmentation=(Resize(size=20), Resize(size=28))))  # nothing is drawn for it
+    expected = list(together(step, [3, 0], data).batches())
+    monkeypatch.setitem(AHEAD, "cpu", 3)
+    for ours, theirs in zip(together(step, [3, 0], data).batches(), expected, strict=True):
+        assert all(map(torch.equal, ours, theirs))
+
+
 def test_a_network_never_touches_another(data: MNIST) -> None:
     models = [Small() for _ in range(3)]
     run = EnsembleTrainer(models, RECIPE, data, [0, 1, 2])
     run.network.train()
-    log_probabilities = run.forward(run.weights, run.buffers, run.images(next(run.batches())))
+    log_probabilities = run.forward(run.weights, run.buffers, next(run.batches())[0])
     log_probabilities[1].sum().backward()
     for weight in run.weights.values():
         assert weight.grad is not None
@@ -134,9 +170,9 @@ def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
 def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> None:
     step, on_gpu = step_of(recipe), data.to("cuda")
     for run in run_together(step, [3, 0, 7], on_gpu):
-        for among, alone in zip(run.epochs, run_alone(step, run.seed, on_gpu).epochs, strict=True):
-            assert among.train_loss == pytest.approx(alone.train_loss, abs=1e-5)
-            assert among.errors == alone.errors
+        for among, single in zip(run.epochs, run_alone(step, run.seed, on_gpu).epochs, strict=True):
+            assert among.train_loss == pytest.approx(single.train_loss, abs=1e-5)
+            assert among.errors == single.errors
 
 
 @pytest.mark.gpu

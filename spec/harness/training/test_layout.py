@@ -186,6 +186,15 @@ def test_networks_that_can_be_stacked_share_a_gpu(settings: Any) -> None:
     assert groups(step, [3, 1], torch.device("cuda")) == [[3, 1]]
 
 
+def test_wide_networks_train_one_seed_after_the_other() -> None:
+    def network(width: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, width), nn.Linear(width, 10))
+
+    gpu = torch.device("cuda")
+    assert groups(step_of(lambda: network(120)), [3, 1], gpu) == [[3, 1]]  # 95,410 parameters
+    assert groups(step_of(lambda: network(130)), [3, 1], gpu) == [[3], [1]]  # 103,360
+
+
 def test_whether_networks_can_be_stacked_is_found_out_without_a_draw() -> None:
     before = torch.get_rng_state()
     refusal(step_of(Viewing), CPU)

@@ -140,9 +140,10 @@ def changed(step: type[Step], other: type[Step]) -> list[str]:
     convolution in each place, and the activations that it had.
     """
     old, new = leaves(other), leaves(step)
-    kinds = [list(map(word, layers)) for layers in (old, new)]
+    was_kinds, kinds = (list(map(word, layers)) for layers in (old, new))
+    pairing = difflib.SequenceMatcher(None, was_kinds, kinds, autojunk=False)
     names = []
-    for same, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, *kinds, autojunk=False).get_opcodes():
+    for same, old_from, old_to, new_from, new_to in pairing.get_opcodes():
         before, now = old[old_from:old_to], new[new_from:new_to]
         if same == "equal":
             pairs = zip(before, now, strict=True)

@@ -1,6 +1,6 @@
 """Fails where the tests take fewer than 90 % of the branches of a file, and names it.
 
-Reads the report of `coverage json`. The files below are run whole by tests that need what CI has not.
+Reads the report of `coverage json`. The file below is run whole by tests that need what CI has not.
 """
 
 import json
@@ -10,7 +10,6 @@ from pathlib import Path
 LEAST = 90  # percent
 ELSEWHERE = {
     "harness/jobs/ray_cluster.py": "a Ray cluster: pytest -m ray",
-    "harness/training/cuda_graph.py": "a GPU: pytest -m gpu",
 }
 
 

@@ -10,7 +10,7 @@ from harness.commands.arguments import parse_path
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.jobs.adoption import Fitting
+    from harness.jobs.adoption import Adopted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,32 +29,38 @@ def run(arguments: argparse.Namespace) -> int:
     adoption = adopt(Path(arguments.runs))
     for reason in adoption.refused:
         print(reason, file=sys.stderr)
-    for fitting in adoption.fitting:
-        if fitting.added or fitting.existing:
-            print(summary(fitting))
-    if any(fitting.added for fitting in adoption.fitting):
-        for path in rewrite():
+    n, errors = len(adoption.refused), []
+    if n:
+        errors.append(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded")
+    recorded = [adopted for adopted in adoption.adopted if adopted.added or adopted.existing]
+    for adopted in recorded:
+        try:
+            print(summary(adopted))
+        except HarnessError as error:  # of the CPU's record, which is spoilt
+            errors.append(str(error))
+    try:
+        for path in rewrite() if recorded else ():
             print(f"wrote {escape.printable(str(path))}", file=sys.stderr)
-    if n := len(adoption.refused):
-        raise HarnessError(
-            f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded"
-        )
+    except HarnessError as error:
+        errors.append(str(error))
+    if errors:
+        raise HarnessError("; ".join(dict.fromkeys(errors)))
     return 0
 
 
-def summary(fitting: "Fitting") -> str:
+def summary(adopted: "Adopted") -> str:
     """What was added to a record, its accuracy now, and how far a GPU's is from the CPU's."""
     from harness.evidence import record
     from harness.evidence.comparison import beside_cpu
     from harness.evidence.summary import Summary
 
-    runs, cpu = record.runs(fitting.step, fitting.device), record.runs(fitting.step)
+    runs, cpu = record.runs(adopted.step, adopted.device), record.runs(adopted.step)
     parts = [
-        f"{fitting.step.id} on {fitting.device}: {_runs(len(fitting.added))} added",
-        *([f"{_runs(len(fitting.existing))} recorded before"] if fitting.existing else []),
+        f"{adopted.step.id} on {adopted.device}: {_runs(len(adopted.added))} added",
+        *([f"{_runs(len(adopted.existing))} recorded before"] if adopted.existing else []),
         f"{Summary.of(runs).accuracy:.2f} % by {_runs(len(runs))} in all",
     ]
-    if fitting.device == "cuda":
+    if adopted.device == "cuda":
         parts.append(beside_cpu(runs, cpu) if cpu else "no CPU to compare with")
     return "; ".join(parts)
 

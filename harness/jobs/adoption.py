@@ -22,7 +22,7 @@ from harness.training.evaluation import percent
 
 
 @dataclass(frozen=True)
-class Fitting:
+class Adopted:
     """The runs of one step on one device that its record has now."""
 
     step: type[Step]
@@ -36,7 +36,7 @@ class Fitting:
 class Adoption:
     """What was added to the records, and why each of the other run files was refused."""
 
-    fitting: list[Fitting]
+    adopted: list[Adopted]
     refused: list[HarnessError]
 
 
@@ -58,9 +58,9 @@ def adopt(folder: Path) -> Adoption:
         else:
             sound.setdefault((run.step, device_type(run.provenance)), {})[path] = run
     for (step, device), runs in sound.items():
-        fitting = Fitting(step, device)
-        adoption.refused.extend(_add(fitting, runs))
-        adoption.fitting.append(fitting)
+        adopted = Adopted(step, device)
+        adoption.refused.extend(_add(adopted, runs))
+        adoption.adopted.append(adopted)
     return adoption
 
 
@@ -97,11 +97,11 @@ def _faults(run: Run, path: Path, seed: int) -> Iterator[str]:
             yield f"has {len(epoch.errors)} misses and {epoch.test_accuracy} % in epoch {epoch.epoch}, which differ"
 
 
-def _add(fitting: Fitting, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
+def _add(adopted: Adopted, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
     """Add the runs of one step and device to its record; yield why those are refused that do not fit."""
-    where = record.path_of(fitting.step, fitting.device)
+    where = record.path_of(adopted.step, adopted.device)
     try:
-        kept = record.read(fitting.step, fitting.device)
+        kept = record.read(adopted.step, adopted.device)
         recorded = {run.seed: run for run in kept.runs} if kept else {}
         binds = kept.provenance if kept else _common(runs.values())
     except HarnessError as error:
@@ -118,9 +118,9 @@ def _add(fitting: Fitting, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
                 yield HarnessError(f"{path} is not added: {error}")
             else:
                 recorded[run.seed] = run
-                fitting.added.append(run)
+                adopted.added.append(run)
         elif run.as_json() == recorded[run.seed].as_json():
-            fitting.existing.append(run)
+            adopted.existing.append(run)
         else:
             yield HarnessError(f"{path} is not added: {where} has another run of seed {run.seed}, which stays")
 

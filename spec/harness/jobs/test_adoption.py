@@ -200,6 +200,18 @@ def test_a_spoilt_record_stays_as_it_is(adopt: Adopt) -> None:
     assert "plain.cuda.json is not a record of small/plain" in err[0]
 
 
+def test_a_spoilt_record_of_the_cpu_keeps_no_run_of_a_gpu_from_its_record(adopt: Adopt) -> None:
+    put(0, 60)
+    put(0, 70, {**CPU, "fingerprint": fingerprint(Simple)}, Simple)
+    path = record.path_of(Plain)
+    path.parent.mkdir()
+    path.write_text("spoilt")
+    status, out, [last] = adopt()
+    assert (status, len(out), accuracies("cuda")) == (2, 1, {0: 99.4})
+    assert last.startswith(f"python -m harness adopt: error: {path} is not a record of small/plain: ")
+    assert path.read_text() == "spoilt"
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_without_run_files_is_one_line(adopt: Adopt, there: bool) -> None:
     if there:

@@ -85,15 +85,18 @@ def needed(body: list[Statement], name: str) -> list[Statement]:
     bound = [set(_bound(one.node)) for one in body]
     if not any(name in names for names in bound):
         return []
-    chosen: set[int] = set()
-    waiting, seen = {name}, set(dir(builtins))
+    chosen = {index for index, one in enumerate(body) if _is_of_the_compiler(one.node)}
+    waiting, seen, local = {name}, set(dir(builtins)), set[str]()
     while waiting:
         wanted = waiting.pop()
         seen.add(wanted)
-        for index, names in enumerate(bound):
-            if index not in chosen and (wanted in names or "*" in names):
-                chosen.add(index)
-                waiting |= _loaded(body[index].node) - seen
+        defining = {index for index, names in enumerate(bound) if wanted in names}
+        if not defining and wanted not in local:  # then an import of * may have it
+            defining = {index for index, names in enumerate(bound) if "*" in names}
+        for index in defining - chosen:
+            chosen.add(index)
+            local |= _local(body[index].node)
+            waiting |= _loaded(body[index].node) - seen
     return [
         body[index] for index in sorted(chosen, key=lambda index: (not _is_of_the_compiler(body[index].node), index))
     ]
@@ -109,8 +112,6 @@ def _bound(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
-        case ast.ImportFrom(module="__future__"):
-            yield "*"
         case ast.Import() | ast.ImportFrom():
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
         case ast.If() if "__name__" in _loaded(node.test):
@@ -134,4 +135,11 @@ def _loaded(statement: ast.AST) -> set[str]:
     """Every name that a statement reads, also in the functions that it defines."""
     return {
         node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)
+    }
+
+
+def _local(statement: ast.AST) -> set[str]:
+    """The names that are, in some function of a statement, those of arguments and of variables."""
+    return {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)} | {
+        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }

@@ -158,11 +158,11 @@ def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
     for line in (f"returns {returned}", *_places(found)):
         out.print(line)
     out.print()
-    if found.field is None:
-        out.print(f"no receptive field: {found.no_field}")
-    else:
+    if found.field is not None:
         out.print(table(found.field))
         out.print(f"receptive field: {summary(found.field)}; the image has 28 x 28")
+    if found.no_field:
+        out.print(f"no receptive field: {found.no_field}")
     out.print()
     for what, why in remarks(found):
         out.print(f"- {what}: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,8 @@ def _returned(step: type[Step]) -> str:
     from harness.training.network import check_output
 
     try:
-        kind = check_output(step, step.network(), torch.device("cpu"))
+        with warnings.catch_warnings(action="ignore"):  # the remarks have them
+            kind = check_output(step, step.network(), torch.device("cpu"))
     except HarnessError as error:
         return f"nothing to train with: {error}"
     return "logits, which are trained with cross-entropy" if kind == "logits" else kind
@@ -245,6 +247,7 @@ def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held
             for one in found.operations
         ],
         "receptive_field": field_as_json(found.field) if found.field else None,
+        "no_receptive_field": found.no_field or None,
         "remarks": [remark._asdict() for remark in remarks(found)],
         "goal": arguments.goal,
         "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],

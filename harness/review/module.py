@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from harness.errors import HarnessError, foreign
+from harness.review.source import Statement
 
 
-def module_of(body: Iterable[ast.stmt], path: Path) -> ModuleType:
+def module_of(body: Iterable[Statement], path: Path) -> ModuleType:
     """The module of a file with some of its statements run.
 
     Raises HarnessError if running them fails, or if they use what a package has that is not installed.
@@ -30,17 +31,17 @@ def module_of(body: Iterable[ast.stmt], path: Path) -> ModuleType:
     return module
 
 
-def _run(body: list[ast.stmt], module: ModuleType) -> None:
-    futures = [one for one in body if isinstance(one, ast.ImportFrom) and one.module == "__future__"]
+def _run(body: list[Statement], module: ModuleType) -> None:
+    futures = [one.node for one in body if isinstance(one.node, ast.ImportFrom) and one.node.module == "__future__"]
     for one in body:
-        code = compile(ast.Module([*futures, one], type_ignores=[]), str(module.__file__), "exec")
+        code = compile(ast.Module([*futures, one.node], type_ignores=[]), one.place, "exec")
         try:
             exec(code, module.__dict__)
         except ModuleNotFoundError as error:
             # Often it is for a progress bar or a plot, and no layer needs it.
-            if not isinstance(one, ast.Import | ast.ImportFrom) or one.names[0].name == "*":
+            if not isinstance(one.node, ast.Import | ast.ImportFrom) or one.node.names[0].name == "*":
                 raise
-            names = (alias.asname or alias.name.partition(".")[0] for alias in one.names)
+            names = (alias.asname or alias.name.partition(".")[0] for alias in one.node.names)
             module.__dict__.update({name: _Absent(str(error.name)) for name in names})
 
 

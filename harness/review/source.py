@@ -39,10 +39,12 @@ def cells(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of a script or a notebook, and its text."""
+    """A statement of a script or a notebook."""
 
     node: ast.stmt
     text: str
+    place: str
+    """The file, and its cell in a notebook: from 1, among those with code."""
 
 
 def statements(path: Path) -> list[Statement]:
@@ -53,11 +55,12 @@ def statements(path: Path) -> list[Statement]:
     found: list[Statement] = []
     errors = []
     for number, text in enumerate(cells(path), start=1):
+        cell = f", cell {number}" if path.suffix == ".ipynb" else ""
         try:
-            found += [Statement(node, _text(text, node)) for node in ast.parse(text, filename=str(path)).body]
+            found += [Statement(node, _text(text, node), f"{path}{cell}") for node in ast.parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "it"
-            errors.append(f"{f'cell {number}, ' if path.suffix == '.ipynb' else ''}{where}: {error}".splitlines()[0])
+            errors.append(f"{cell.removeprefix(', ')}{', ' if cell else ''}{where}: {error}".splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")
     return found

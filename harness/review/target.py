@@ -56,7 +56,7 @@ def value_in(path: Path, name: str) -> Any:
     Without a name it is the only class of a network. Raises HarnessError if there is none, or if running it fails.
     """
     name, needed = definition(path, name)
-    return getattr(module_of((one.node for one in needed), path), name)
+    return getattr(module_of(needed, path), name)
 
 
 def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:

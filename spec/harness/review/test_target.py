@@ -191,6 +191,12 @@ def test_code_that_fails_is_an_error_of_the_file(tmp_path: Path, text: str) -> N
         load(f"{path}:Net")
 
 
+def test_an_error_in_a_notebook_is_placed_by_its_cell(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "notes.ipynb", "from torch import nn", "\nclass Net(nn.Module):\n    x = 1 / 0")
+    with pytest.raises(HarnessError, match=r"ZeroDivisionError: .* \(notes.ipynb, cell 2, line 3\)"):
+        load(f"{path}:Net")
+
+
 def test_a_notebook_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
     path = tmp_path / "notes.ipynb"
     path.write_text("[]")

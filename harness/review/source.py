@@ -7,6 +7,7 @@ import ast
 import builtins
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +15,41 @@ from pathlib import Path
 from harness import files
 from harness.errors import HarnessError
 
-_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w., ]+=\s*[%!].*|.*\?\s*$)", flags=re.MULTILINE)
+_MAGIC = re.compile(r"^(\s*)(?:(?:[!?]|%{1,2}\w).*|[\w., ]+=\s*(?:!|%\w).*|[\w.*]+\?{1,2}\s*)$", flags=re.MULTILINE)
+"""A line for IPython, which is no Python."""
 _OTHER_LANGUAGE = re.compile(r"\s*%%(?!time\b|timeit\b|capture\b|prun\b)")
 """A cell magic after which the cell is no Python of this notebook."""
 
 
 def cells(path: Path) -> list[str]:
-    """The source of a script in a list of one, or of the code cells of a notebook, without magics.
+    """The source of a script in a list of one, or of the code cells of a notebook, without what is for IPython.
 
     Raises HarnessError if the file cannot be read or is no notebook.
     """
     try:
         text = files.read(path).decode("utf-8-sig")
         if path.suffix != ".ipynb":
-            return [text]
+            return [_without_magics(text)]  # a notebook may have been exported as a script
         sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         kind = "notebook" if path.suffix == ".ipynb" else "text in UTF-8"
         raise HarnessError(f"{path} is no {kind}: {error}") from error
-    return [_MAGIC.sub(r"\1pass", source) for source in sources if not _OTHER_LANGUAGE.match(source)]
+    return ["" if _OTHER_LANGUAGE.match(source) else _without_magics(source) for source in sources]
+
+
+def _without_magics(source: str) -> str:
+    try:
+        _parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _MAGIC.sub(r"\1pass", source)
+    return source
+
+
+def _parse(source: str) -> ast.Module:
+    with warnings.catch_warnings(action="ignore"):  # such as of a backslash in a path of Windows
+        return ast.parse(source)
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,7 @@ def statements(path: Path) -> list[Statement]:
     for number, text in enumerate(cells(path), start=1):
         cell = f", cell {number}" if path.suffix == ".ipynb" else ""
         try:
-            found += [Statement(node, _text(text, node), f"{path}{cell}") for node in ast.parse(text).body]
+            found += [Statement(node, _text(text, node), f"{path}{cell}") for node in _parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "it"
             errors.append(f"{cell.removeprefix(', ')}{', ' if cell else ''}{where}: {error}".splitlines()[0])

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,8 @@ def load(target: str) -> Callable[[], nn.Module]:
 
 def parted(target: str) -> tuple[str, str]:
     """The file or the module of a target, empty if it names none, and the name in it, empty for a file alone."""
-    path, _, name = target.rpartition(":")
+    call = re.fullmatch(r"(.*?):([\w.]+\(.*\))", target, flags=re.DOTALL)  # in which there may be a colon, too
+    path, name = call.groups() if call else target.rpartition(":")[::2]
     return (path, name) if path or not is_file(target) else (target, "")
 
 
@@ -87,16 +89,16 @@ def _imported(path: str, name: str) -> Any:
 
 def _arguments(called: str) -> tuple[str, Arguments]:
     """The name in a call, and the arguments, which are literals; a name alone is called with none."""
+    if not called.endswith(")"):
+        return called, ([], {})
     try:
         call = ast.parse(called, mode="eval").body
         if isinstance(call, ast.Call):
             named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
             return ast.unparse(call.func), ([ast.literal_eval(one) for one in call.args], named)
-    except SyntaxError:
+    except (SyntaxError, TypeError, ValueError):
         pass
-    except ValueError as error:
-        raise HarnessError(f"{called} has an argument that is no literal, such as 16 or 'relu'") from error
-    return called, ([], {})
+    raise HarnessError(f"{called} is no class with literals as its arguments, as in Net(16, dropout=0.1)")
 
 
 def _built(value: Any, target: str, arguments: Arguments) -> Callable[[], nn.Module]:

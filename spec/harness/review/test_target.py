@@ -134,12 +134,46 @@ def test_what_is_imported_by_a_star_is_imported_if_it_may_be_needed(tmp_path: Pa
         load(f"{path}:Net")
 
 
-@pytest.mark.parametrize(("call", "width"), [("Net", 3), ("Net()", 3), ("Net(4)", 4), ("Net(width=2 + 3j)", 2 + 3j)])
-def test_a_class_is_built_with_the_arguments_behind_it(tmp_path: Path, call: str, width: complex) -> None:
-    path = tmp_path / "script.py"
+@pytest.mark.parametrize(
+    ("call", "width"), [("Net", 3), ("Net()", 3), ("Net(4)", 4), ("Net(width=2 + 3j)", 2 + 3j), ("Net('a:(b')", "a:(b")]
+)
+def test_a_class_is_built_with_the_arguments_behind_it(tmp_path: Path, call: str, width: object) -> None:
+    path = tmp_path / "script (copy).py"
     path.write_text("from torch import nn\nclass Net(nn.Module):\n    def __init__(self, width=3):\n"
                     "        super().__init__()\n        self.width = width\n")  # fmt: skip
     assert load(f"{path}:{call}")().width == width
+
+
+PYTHON = r"""
+import torch.nn as nn
+PATH = "C:\Windows\Learning"
+text = ("width %d"
+        % 3)
+def width():
+    n = 3  # or should it be 4?
+    return n
+class Net(nn.Linear):
+    def __init__(self):
+        super().__init__(
+            width(),  # is that enough?
+            1,
+        )
+"""
+
+
+@pytest.mark.parametrize("magic", ["", "!pip install torch\n", "%matplotlib inline\nnn.Linear??\nfiles = !ls\n"])
+@pytest.mark.parametrize("kind", ["py", "ipynb"])
+def test_lines_of_python_are_not_taken_for_lines_of_ipython(
+    tmp_path: Path, kind: str, magic: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A notebook that was exported as a script has lines for IPython as well."""
+    path = tmp_path / f"notes.{kind}"
+    if kind == "py":
+        path.write_text(magic + PYTHON)
+    else:
+        notebook(path, magic + PYTHON)
+    assert load(f"{path}:Net")().in_features == 3
+    assert not recwarn.list
 
 
 def test_a_file_with_one_network_needs_no_class(tmp_path: Path) -> None:
@@ -161,7 +195,10 @@ def test_a_file_with_one_network_needs_no_class(tmp_path: Path) -> None:
         ("torch.nn:Linear", r"missing a required argument: 'in_features'; .* as in Linear\(in_features=..., out_"),
         ("torch.nn:Linear('wide', 4)", "its constructor raised TypeError"),
         ("torch.nn:ReLU(inplaec=True)", r"an unexpected keyword argument 'inplaec'; .* as in ReLU\(\)"),
-        ("torch.nn:Linear(n, 10)", r"Linear\(n, 10\) has an argument that is no literal"),
+        ("torch.nn:Linear(n, 10)", r"Linear\(n, 10\) is no class with literals as its arguments, as in Net\(16"),
+        ("torch.nn:Linear({{[]: 1}})", r"^Linear\(\{\[\]: 1\}\) is no class with literals"),
+        ("torch.nn:Linear(3))", "is no class with literals"),
+        ("torch.nn:(3)", "is no class with literals"),
         ("nowhere.at_all:Net", "its import raised ModuleNotFoundError"),
         ("nothing/step1", "unknown step"),
         ("Net", "is no network; give file.py:Class"),
@@ -192,8 +229,10 @@ def test_code_that_fails_is_an_error_of_the_file(tmp_path: Path, text: str) -> N
 
 
 def test_an_error_in_a_notebook_is_placed_by_its_cell(tmp_path: Path) -> None:
-    path = notebook(tmp_path / "notes.ipynb", "from torch import nn", "\nclass Net(nn.Module):\n    x = 1 / 0")
-    with pytest.raises(HarnessError, match=r"ZeroDivisionError: .* \(notes.ipynb, cell 2, line 3\)"):
+    path = notebook(
+        tmp_path / "notes.ipynb", "from torch import nn", "%%bash\nls", "\nclass Net(nn.Module):\n    x = 1 / 0"
+    )
+    with pytest.raises(HarnessError, match=r"ZeroDivisionError: .* \(notes.ipynb, cell 3, line 3\)"):
         load(f"{path}:Net")
 
 

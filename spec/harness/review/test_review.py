@@ -155,7 +155,8 @@ def test_a_network_whose_paths_have_different_strides_has_a_field_and_the_reason
 
         def forward(self, x: Tensor) -> Tensor:
             x = self.before(x)  # 28 -> 13, in strides of 2
-            return (self.after(x) + F.interpolate(x, size=11)).mean((2, 3))
+            result: Tensor = (self.after(x) + F.interpolate(x, size=11)).mean((2, 3))
+            return result
 
     found = review(Resized())
     assert found.field is not None

@@ -74,8 +74,8 @@ def statements(path: Path) -> list[Statement]:
         try:
             found += [Statement(node, _text(text, node), f"{path}{cell}") for node in _parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "it"
-            errors.append(f"{cell.removeprefix(', ')}{', ' if cell else ''}{where}: {error}".splitlines()[0])
+            what = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f"it: {error}"
+            errors.append(f"{cell}, {what}".lstrip(", ").splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")
     return found

@@ -223,7 +223,8 @@ def test_code_that_fails_is_an_error_of_the_file(tmp_path: Path, text: str) -> N
     path = tmp_path / "script.py"
     path.write_text(text)
     with pytest.raises(
-        HarnessError, match=r"script\.py(: its code raised (NameError|SystemExit)| is not Python: line 1)"
+        HarnessError,
+        match=r"script\.py(: its code raised (NameError|SystemExit)| is not Python: line 1: invalid syntax$)",
     ):
         load(f"{path}:Net")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,8 @@ def _returned(step: type[Step]) -> str:
     from harness.training.network import check_output
 
     try:
-        kind = check_output(step, step.network(), torch.device("cpu"))
+        with warnings.catch_warnings(action="ignore"):  # the remarks have them
+            kind = check_output(step, step.network(), torch.device("cpu"))
     except HarnessError as error:
         return f"nothing to train with: {error}"
     return "logits, which are trained with cross-entropy" if kind == "logits" else kind
@@ -166,11 +168,11 @@ def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
     for line in (f"returns {returned}", *_places(found)):
         out.print(line)
     out.print()
-    if found.field is None:
-        out.print(f"no receptive field: {found.no_field}")
-    else:
+    if found.field is not None:
         out.print(table(found.field))
         out.print(f"receptive field: {summary(found.field)}; the image has 28 x 28")
+    if found.no_field:
+        out.print(f"no receptive field: {found.no_field}")
     out.print()
     for what, why in remarks(found):
         out.print(f"- {what}: {why}")
@@ -253,6 +255,7 @@ def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held
             for one in found.operations
         ],
         "receptive_field": field_as_json(found.field) if found.field else None,
+        "no_receptive_field": found.no_field or None,
         "remarks": [remark._asdict() for remark in remarks(found)],
         "goal": arguments.goal,
         "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],

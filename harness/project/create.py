@@ -118,7 +118,7 @@ def _ladder(ladder: str, step: str, target: str | None) -> Texts:
     text, imported, name = _network(ladder, target)
     network = _built(text, name) if text else load(str(target))()
     found = review(network)
-    if found.field is None:
+    if found.field is None or found.no_field:
         raise HarnessError(f"the receptive field of the network is not known: {found.no_field}")
     down, across = found.field.size
     if down != across:

@@ -6,7 +6,7 @@ Imports no torch, so that a specification can be read without it.
 from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
 from harness.recipe.crops import CenterCrop, RandomCrop, Resize
 from harness.recipe.grey_levels import ColorJitter, RandomErasing
-from harness.recipe.optimizers import Adam, AdamW, RMSprop
+from harness.recipe.optimizers import Adadelta, Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (
     Constant,
@@ -23,6 +23,7 @@ from harness.recipe.schedules import (
 from harness.recipe.sequence import RandomApply
 
 __all__ = [
+    "Adadelta",
     "Adam",
     "AdamW",
     "CenterCrop",

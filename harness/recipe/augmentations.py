@@ -1,10 +1,10 @@
 """What happens to an image before it enters the network: normalization, and changes that are drawn anew each time.
 
-Transforms have the names, the arguments and the meaning of torchvision's, and every image has draws of its own. Those
-here move pixels by a map; `crops`, `grey_levels` and `sequence` have the others.
+Transforms have the names, the arguments and the meaning of torchvision's, the first of which needs no name, and every
+image has draws of its own. Those here move pixels by a map; `crops`, `grey_levels` and `sequence` have the others.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from harness.recipe.checks import NotNegative, Positive, Share, checked
 from harness.recipe.transform import Fill, Interpolation, On, Pair, Transform, interval
@@ -30,7 +30,7 @@ class RandomRotation(Transform):
     in normalized units.
     """
 
-    degrees: NotNegative | Pair
+    degrees: NotNegative | Pair = field(kw_only=False)
     interpolation: Interpolation = "nearest"
     on: On = "image"
     fill: Fill = 0.0
@@ -59,7 +59,7 @@ class RandomAffine(Transform):
     `on`, `fill`: as for `RandomRotation`.
     """
 
-    degrees: NotNegative | Pair = 0.0
+    degrees: NotNegative | Pair = field(default=0.0, kw_only=False)
     translate: Share | tuple[Share, Share] = 0.0
     scale: tuple[Positive, Positive] = (1.0, 1.0)
     interpolation: Interpolation = "nearest"
@@ -95,7 +95,7 @@ class RandomAffine(Transform):
 
 
 @checked
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RandomDistortion(RandomAffine):
     """A random affine map with a shear and a smooth displacement of all pixels; on="tensor" only.
 
@@ -123,7 +123,7 @@ class RandomPerspective(Transform):
     `fill`: the grey level (0 to 255) of what is not of the image.
     """
 
-    distortion_scale: Share = 0.5
+    distortion_scale: Share = field(default=0.5, kw_only=False)
     p: Share = 0.5
     interpolation: Interpolation = "bilinear"
     fill: Fill = 0.0

@@ -1,6 +1,6 @@
 """Transforms that change the size of 8-bit images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.recipe.checks import checked
 from harness.recipe.transform import Fill, Sides, Size, Transform, Whole, shown, sides
@@ -15,7 +15,7 @@ class RandomCrop(Transform):
     (left, above, right, below). `fill`: their grey level (0 to 255).
     """
 
-    size: Sides
+    size: Sides = field(kw_only=False)
     padding: Whole | tuple[Whole, Whole] | tuple[Whole, Whole, Whole, Whole] | None = None
     fill: Fill = 0.0
 
@@ -45,7 +45,7 @@ class RandomCrop(Transform):
 class CenterCrop(Transform):
     """The middle of the 8-bit image, with black around it where it is smaller."""
 
-    size: Sides
+    size: Sides = field(kw_only=False)
 
     def size_after(self, size: Size) -> Size:
         """The size of the middle."""
@@ -60,7 +60,7 @@ class Resize(Transform):
     `size`: rows and columns, or the length of the shorter side.
     """
 
-    size: Sides
+    size: Sides = field(kw_only=False)
 
     def size_after(self, size: Size) -> Size:
         """The new size."""

@@ -1,6 +1,6 @@
 """Transforms that leave pixels in their places and change their values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.recipe.checks import NotNegative, Positive, Share, checked
@@ -16,7 +16,7 @@ class ColorJitter(Transform):
     saturation and hue do nothing to a grey image.
     """
 
-    brightness: NotNegative | tuple[NotNegative, NotNegative] = 0.0
+    brightness: NotNegative | tuple[NotNegative, NotNegative] = field(default=0.0, kw_only=False)
     contrast: NotNegative | tuple[NotNegative, NotNegative] = 0.0
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class RandomErasing(Transform):
     `value`: in normalized units, or "random" for standard normal noise.
     """
 
-    p: Share = 0.5
+    p: Share = field(default=0.5, kw_only=False)
     scale: tuple[Share, Share] = (0.02, 0.33)
     ratio: tuple[Positive, Positive] = (0.3, 3.3)
     value: Fill | Literal["random"] = 0.0

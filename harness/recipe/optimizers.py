@@ -11,6 +11,15 @@ from harness.recipe.checks import Decay, NotNegative, checked
 
 @checked
 @dataclass(frozen=True, kw_only=True)
+class Adadelta:
+    """Zeiler, arXiv 1212.5701; steps are in proportion to earlier ones, and the learning rate is often 1."""
+
+    rho: Decay = 0.9
+    eps: NotNegative = 1e-6
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
 class Adam:
     """Kingma and Ba, arXiv 1412.6980; weight decay is a part of the gradient."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from harness.recipe.augmentations import Normalize
 from harness.recipe.checks import Count, Decay, NotNegative, Positive, Range, checked
-from harness.recipe.optimizers import Adam, AdamW, RMSprop
+from harness.recipe.optimizers import Adadelta, Adam, AdamW, RMSprop
 from harness.recipe.schedules import AnySchedule, Constant, Moment, ReduceLROnPlateau
 from harness.recipe.sequence import Augmentation, transforms
 
@@ -62,7 +62,7 @@ class Recipe:
     normalize: Normalize = Normalize()
     average: Annotated[float, Range(above=0, below=1)] | None = None
     teacher: Teacher | None = field(default=None, metadata=LATER)
-    optimizer: Adam | AdamW | RMSprop | None = field(default=None, metadata=LATER)
+    optimizer: Adadelta | Adam | AdamW | RMSprop | None = field(default=None, metadata=LATER)
     label_smoothing: Decay = field(default=0.0, metadata=LATER)
     l1: NotNegative = field(default=0.0, metadata=LATER)
     clip_grad_norm: Positive | None = field(default=None, metadata=LATER)
@@ -83,6 +83,8 @@ class Recipe:
             raise ValueError(
                 f"Recipe.momentum and nesterov are of SGD; leave them out, and give {name} its own settings"
             )
+        if isinstance(self.optimizer, Adadelta) and getattr(self.schedule, "cycle_momentum", False):
+            raise ValueError("Recipe.schedule must be OneCycleLR(cycle_momentum=False), as Adadelta has no momentum")
         if self.clip_grad_norm is not None and self.clip_grad_value is not None:
             raise ValueError("Recipe.clip_grad_norm and clip_grad_value exclude each other; choose one")
         if isinstance(self.schedule, ReduceLROnPlateau) and self.validation == 0:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from harness.recipe.checks import Share, checked
@@ -18,7 +18,7 @@ SIZE = (28, 28)
 class RandomApply(Transform):
     """With probability `p` the transforms, one after the other, and otherwise none of them."""
 
-    transforms: tuple[Transform, ...]
+    transforms: tuple[Transform, ...] = field(kw_only=False)
     p: Share = 0.5
 
     def __post_init__(self) -> None:

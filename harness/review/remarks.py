@@ -54,7 +54,7 @@ def _on_the_logits(review: Review) -> Iterator[Remark]:
 
 def _late_pool(review: Review) -> Iterator[Remark]:
     pools = review.places("max_pool")
-    if pools:
+    if pools and not review.reads_places_apart:
         after = [place for place in review.convolutions if place > pools[-1] and _kernel(review, place) > 1]
         if len(after) < 2:
             yield Remark(
@@ -69,7 +69,7 @@ def _kernel(review: Review, place: int) -> int:
 
 
 def _small_field(review: Review) -> Iterator[Remark]:
-    if review.field is None or any(len(review.shape(review.source(place))) > 1 for place in review.places("linear")):
+    if review.field is None or review.reads_places_apart:
         return
     sides = [max(layer.rf_out) for layer in review.field.layers if layer.operation.startswith("conv")]
     if sides and max(sides) < DIGIT:

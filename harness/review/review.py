@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from harness.errors import HarnessError, foreign
-from harness.receptive_field import ReceptiveField, receptive_field
+from harness.receptive_field import JumpMismatchError, ReceptiveField, receptive_field
 from harness.review.operations import Operation, operations
 
 IMAGES = 2
@@ -25,7 +25,7 @@ class Review:
     """The parameters that the result does not depend on."""
     field: ReceptiveField | None
     no_field: str
-    """Why it has no receptive field; empty if it has one."""
+    """Why it has no receptive field, or none that describes all units; empty if it has one."""
     warnings: tuple[str, ...]
     """Of torch, when it runs."""
 
@@ -55,6 +55,20 @@ class Review:
             before = min(self.operations[before].reads)
         return before
 
+    def map_read(self, place: int) -> tuple[int, ...]:
+        """The shape of the map that a fully connected layer reads, however it is made flat; () if it reads no map."""
+        while (place := min(self.operations[place].reads)) >= 0:
+            if len(self.shape(place)) == 3:
+                break
+            if self.operations[place].function.startswith("linear"):
+                return ()
+        return self.shape(place)
+
+    @property
+    def reads_places_apart(self) -> bool:
+        """Whether a fully connected layer has weights of its own for each place of a map."""
+        return any(max(self.map_read(place)[1:], default=1) > 1 for place in self.places("linear"))
+
     @property
     def global_averages(self) -> list[int]:
         """The places of the averages over a whole map."""
@@ -80,10 +94,13 @@ def review(network: nn.Module) -> Review:
         found = operations(network.eval(), images)
     trained = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     used = {name for one in found for name in one.weights}
+    field, no_field = None, ""
     try:
-        field, no_field = receptive_field(network), ""
+        field = receptive_field(network)
+    except JumpMismatchError as error:
+        field, no_field = receptive_field(network, strict=False), str(error).partition(";")[0]
     except HarnessError as error:
-        field, no_field = None, str(error)
+        no_field = str(error)
     return Review(
         operations=tuple(found),
         parameters=sum(weight.numel() for weight in trained.values()),

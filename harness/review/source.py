@@ -7,6 +7,7 @@ import ast
 import builtins
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,35 +15,51 @@ from pathlib import Path
 from harness import files
 from harness.errors import HarnessError
 
-_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w., ]+=\s*[%!].*|.*\?\s*$)", flags=re.MULTILINE)
+_MAGIC = re.compile(r"^(\s*)(?:(?:[!?]|%{1,2}\w).*|[\w., ]+=\s*(?:!|%\w).*|[\w.*]+\?{1,2}\s*)$", flags=re.MULTILINE)
+"""A line for IPython, which is no Python."""
 _OTHER_LANGUAGE = re.compile(r"\s*%%(?!time\b|timeit\b|capture\b|prun\b)")
 """A cell magic after which the cell is no Python of this notebook."""
 
 
 def cells(path: Path) -> list[str]:
-    """The source of a script in a list of one, or of the code cells of a notebook, without magics.
+    """The source of a script in a list of one, or of the code cells of a notebook, without what is for IPython.
 
     Raises HarnessError if the file cannot be read or is no notebook.
     """
     try:
         text = files.read(path).decode("utf-8-sig")
         if path.suffix != ".ipynb":
-            return [text]
+            return [_without_magics(text)]  # a notebook may have been exported as a script
         sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         kind = "notebook" if path.suffix == ".ipynb" else "text in UTF-8"
         raise HarnessError(f"{path} is no {kind}: {error}") from error
-    return [_MAGIC.sub(r"\1pass", source) for source in sources if not _OTHER_LANGUAGE.match(source)]
+    return ["" if _OTHER_LANGUAGE.match(source) else _without_magics(source) for source in sources]
+
+
+def _without_magics(source: str) -> str:
+    try:
+        _parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _MAGIC.sub(r"\1pass", source)
+    return source
+
+
+def _parse(source: str) -> ast.Module:
+    with warnings.catch_warnings(action="ignore"):  # such as of a backslash in a path of Windows
+        return ast.parse(source)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of a script or a notebook, and its text."""
+    """A statement of a script or a notebook."""
 
     node: ast.stmt
     text: str
+    place: str
+    """The file, and its cell in a notebook: from 1, among those with code."""
 
 
 def statements(path: Path) -> list[Statement]:
@@ -53,11 +70,12 @@ def statements(path: Path) -> list[Statement]:
     found: list[Statement] = []
     errors = []
     for number, text in enumerate(cells(path), start=1):
+        cell = f", cell {number}" if path.suffix == ".ipynb" else ""
         try:
-            found += [Statement(node, _text(text, node)) for node in ast.parse(text, filename=str(path)).body]
+            found += [Statement(node, _text(text, node), f"{path}{cell}") for node in _parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "it"
-            errors.append(f"{f'cell {number}, ' if path.suffix == '.ipynb' else ''}{where}: {error}".splitlines()[0])
+            what = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f"it: {error}"
+            errors.append(f"{cell}, {what}".lstrip(", ").splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")
     return found
@@ -85,15 +103,18 @@ def needed(body: list[Statement], name: str) -> list[Statement]:
     bound = [set(_bound(one.node)) for one in body]
     if not any(name in names for names in bound):
         return []
-    chosen: set[int] = set()
-    waiting, seen = {name}, set(dir(builtins))
+    chosen = {index for index, one in enumerate(body) if _is_of_the_compiler(one.node)}
+    waiting, seen, local = {name}, set(dir(builtins)), set[str]()
     while waiting:
         wanted = waiting.pop()
         seen.add(wanted)
-        for index, names in enumerate(bound):
-            if index not in chosen and (wanted in names or "*" in names):
-                chosen.add(index)
-                waiting |= _loaded(body[index].node) - seen
+        defining = {index for index, names in enumerate(bound) if wanted in names}
+        if not defining and wanted not in local:  # then an import of * may have it
+            defining = {index for index, names in enumerate(bound) if "*" in names}
+        for index in defining - chosen:
+            chosen.add(index)
+            local |= _local(body[index].node)
+            waiting |= _loaded(body[index].node) - seen
     return [
         body[index] for index in sorted(chosen, key=lambda index: (not _is_of_the_compiler(body[index].node), index))
     ]
@@ -109,8 +130,6 @@ def _bound(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
-        case ast.ImportFrom(module="__future__"):
-            yield "*"
         case ast.Import() | ast.ImportFrom():
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
         case ast.If() if "__name__" in _loaded(node.test):
@@ -134,4 +153,11 @@ def _loaded(statement: ast.AST) -> set[str]:
     """Every name that a statement reads, also in the functions that it defines."""
     return {
         node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)
+    }
+
+
+def _local(statement: ast.AST) -> set[str]:
+    """The names that are, in some function of a statement, those of arguments and of variables."""
+    return {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)} | {
+        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }

@@ -2,11 +2,11 @@
 
 import ast
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -14,23 +14,27 @@ from torch import nn
 from harness.errors import HarnessError, foreign
 from harness.ladder import find, nearest
 from harness.review import source
+from harness.review.module import module_of
 
 FORMS = "file.py:Class, notebook.ipynb:Class, package.module:Class or the id of a step"
+Arguments = tuple[list[Any], dict[str, Any]]
 
 
 def load(target: str) -> Callable[[], nn.Module]:
     """What builds the network that a target names, called without arguments.
 
     A target is `file.py:Class`, `notebook.ipynb:Class`, `package.module:Class` or the id of a step. Of a file only the
-    statements that define the class and what it needs are run. A file with a single network needs no class.
+    statements that define the class and what it needs are run. A file with a single network needs no class. Behind the
+    class may stand arguments, as in `file.py:Class(16, dropout=0.1)`.
 
     Raises HarnessError if the target names nothing, or if the code behind it fails.
     """
-    path, name = parted(target)
+    path, called = parted(target)
+    name, arguments = _arguments(called)
     if is_file(path):
-        return _built(value_in(Path(path), name), target)
+        return _built(value_in(Path(path), name), target, arguments)
     if path:
-        return _built(_imported(path, name), target)
+        return _built(_imported(path, name), target, arguments)
     if "/" in target:
         return find(target).model
     raise HarnessError(f"{target!r} is no network; give {FORMS}")
@@ -38,7 +42,8 @@ def load(target: str) -> Callable[[], nn.Module]:
 
 def parted(target: str) -> tuple[str, str]:
     """The file or the module of a target, empty if it names none, and the name in it, empty for a file alone."""
-    path, _, name = target.rpartition(":")
+    call = re.fullmatch(r"(.*?):([\w.]+\(.*\))", target, flags=re.DOTALL)  # in which there may be a colon, too
+    path, name = call.groups() if call else target.rpartition(":")[::2]
     return (path, name) if path or not is_file(target) else (target, "")
 
 
@@ -53,7 +58,7 @@ def value_in(path: Path, name: str) -> Any:
     Without a name it is the only class of a network. Raises HarnessError if there is none, or if running it fails.
     """
     name, needed = definition(path, name)
-    return getattr(_run([one.node for one in needed], path), name)
+    return getattr(module_of(needed, path), name)
 
 
 def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:
@@ -71,21 +76,6 @@ def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:
     return name, needed
 
 
-def _run(body: list[ast.stmt], path: Path) -> ModuleType:
-    """A module of a file, with some of its statements run."""
-    module = ModuleType(re.sub(r"\W", "_", f"source of {path}"))
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # where a dataclass looks for the names of its module
-    sys.path.insert(0, str(path.resolve().parent))
-    words, sys.argv = sys.argv, [str(path)]
-    try:
-        with foreign("its code", str(path)):
-            exec(compile(ast.Module(body, type_ignores=[]), str(path), "exec"), module.__dict__)
-    finally:
-        sys.argv = words
-    return module
-
-
 def _imported(path: str, name: str) -> Any:
     """The attribute of a module, which may be in the current folder."""
     if "" not in sys.path:
@@ -97,18 +87,48 @@ def _imported(path: str, name: str) -> Any:
     return getattr(module, name)
 
 
-def _built(value: Any, target: str) -> Callable[[], nn.Module]:
-    """A value that builds a network when it is called; HarnessError if it does not."""
+def _arguments(called: str) -> tuple[str, Arguments]:
+    """The name in a call, and the arguments, which are literals; a name alone is called with none."""
+    if not called.endswith(")"):
+        return called, ([], {})
+    try:
+        call = ast.parse(called, mode="eval").body
+        if isinstance(call, ast.Call):
+            named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
+            return ast.unparse(call.func), ([ast.literal_eval(one) for one in call.args], named)
+    except (SyntaxError, TypeError, ValueError):
+        pass
+    raise HarnessError(f"{called} is no class with literals as its arguments, as in Net(16, dropout=0.1)")
+
+
+def _built(value: Any, target: str, arguments: Arguments) -> Callable[[], nn.Module]:
+    """A value that builds a network when it is called with the arguments; HarnessError if it does not."""
     if isinstance(value, nn.Module):
         raise HarnessError(f"{target} is one network; name what builds it, such as its class {type(value).__name__}")
     if not callable(value):
         raise HarnessError(f"{target} is {type(value).__name__}, which builds no network")
+    _check_arguments(value, target, arguments)
 
     def build() -> nn.Module:
         with foreign("its constructor", target):
-            network = value()
+            network = value(*arguments[0], **arguments[1])
         if not isinstance(network, nn.Module):
             raise HarnessError(f"{target} gives {type(network).__name__}, which is no torch.nn.Module")
         return network
 
     return build
+
+
+def _check_arguments(value: Callable[..., Any], target: str, arguments: Arguments) -> None:
+    try:
+        signature = inspect.signature(value)
+    except ValueError:
+        return  # it is written in C
+    try:
+        signature.bind(*arguments[0], **arguments[1])
+    except TypeError as error:
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        known = signature.parameters.values()
+        needed = ", ".join(f"{one.name}=..." for one in known if one.default is one.empty and one.kind not in variable)
+        name = getattr(value, "__name__", "Class")
+        raise HarnessError(f"{target}: {error}; give what its constructor needs, as in {name}({needed})") from error

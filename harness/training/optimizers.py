@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.recipe import Adam, AdamW, Recipe, RMSprop
+from harness.recipe import Adadelta, Adam, AdamW, Recipe, RMSprop
 
 
 def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor) -> torch.optim.Optimizer:
@@ -19,6 +19,8 @@ def optimizer_of(weights: Iterable[Tensor], recipe: Recipe, rate: float | Tensor
     match recipe.optimizer:
         case None:
             return torch.optim.SGD(weights, **common, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+        case Adadelta() as settings:
+            return torch.optim.Adadelta(weights, **common, **asdict(settings), **counting)
         case Adam() as settings:
             return torch.optim.Adam(weights, **common, **asdict(settings), **counting, fused=True)
         case AdamW() as settings:

@@ -73,8 +73,8 @@ def _begin(optimizer: torch.optim.Optimizer, state: State) -> None:
                 optimizer.state[weight][key] = torch.zeros_like(like)
 
 
-_KEYS = {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg", "momentum_buffer"}
-"""Of the states of Adam, AdamW and RMSprop."""
+_KEYS = {"step", "acc_delta", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg", "momentum_buffer"}
+"""Of the states of Adadelta, Adam, AdamW and RMSprop."""
 
 
 def _generator_states(generators: Generators) -> State:

@@ -9,6 +9,7 @@ from harness.evidence import record
 from harness.ladder import steps
 from harness.provenance import fingerprint
 from harness.recipe import (
+    Adadelta,
     Adam,
     AdamW,
     CosineAnnealingLR,
@@ -100,6 +101,7 @@ def test_each_setting_is_checked_and_named(setting: str, wrong: list[object]) ->
             "Adam.betas must be a tuple of 2, each a number of at least 0 and below 1, not",
         ),
         (AdamW, {"betas": [0.9, 0.999]}, "AdamW.betas must be"),
+        (Adadelta, {"rho": 1.0}, "Adadelta.rho must be"),
         (RMSprop, {"alpha": 1}, "RMSprop.alpha must be"),
         (Teacher, {"step": "a/b", "weights": 7}, "Teacher.weights must be a text, not 7"),
     ],
@@ -115,6 +117,7 @@ def test_so_are_those_of_its_parts(make: Any, arguments: dict[str, Any], start: 
         ({"optimizer": Adam(), "nesterov": True}, "momentum and nesterov"),
         ({"optimizer": Adam(), "momentum": 0.5}, "momentum and nesterov"),
         ({"clip_grad_norm": 1, "clip_grad_value": 1}, "clip_grad_norm and clip_grad_value"),
+        ({"optimizer": Adadelta(), "schedule": OneCycleLR()}, "schedule"),
         ({"schedule": ReduceLROnPlateau()}, "validation"),
         ({"validation": 0.1, "teacher": Teacher("a/b", "0" * 16)}, "validation"),
     ],

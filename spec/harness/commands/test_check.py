@@ -30,6 +30,9 @@ class Logits(Net):
 class Softmax(Logits):
     def forward(self, x):
         return super().forward(x).softmax(1)
+class Implicit(Logits):
+    def forward(self, x):
+        return F.log_softmax(super().forward(x))
 FAST = Recipe(lr=0.05, batch_size=20, epochs=4)
 SLOW = Recipe(lr=1e-6, batch_size=20, epochs=4)
 OTHER = 3
@@ -76,6 +79,12 @@ def test_a_network_is_described(check: Check) -> None:
 )
 def test_what_a_network_returns_is_named(check: Check, name: str, returned: str) -> None:
     assert any(line.startswith(returned) for line in check(f"mine.py:{name}")[1].splitlines())
+
+
+def test_what_torch_warns_of_is_a_remark_and_nothing_else(check: Check, recwarn: pytest.WarningsRecorder) -> None:
+    status, out, err = check("mine.py:Implicit")
+    assert (status, err, len(recwarn)) == (0, "", 0)
+    assert "- Implicit dimension choice for log_softmax" in out
 
 
 @pytest.mark.parametrize(("limit", "status"), [(PARAMETERS, 0), (PARAMETERS - 1, 1)])

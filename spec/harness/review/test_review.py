@@ -111,6 +111,60 @@ def test_a_sound_network_is_not_remarked_on() -> None:
     assert remarks(review(network())) == []
 
 
+class LeNet(nn.Module):
+    """A map, made flat in some way, and two fully connected layers over all its places."""
+
+    def __init__(self, flat: nn.Module) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 5, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(4))
+        self.flat = flat
+        self.classes = nn.Sequential(nn.Linear(144, 32), nn.ReLU(), nn.Linear(32, 10), nn.LogSoftmax(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.classes(self.flat(self.features(x)))
+        return result
+
+
+class Permuted(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+@pytest.mark.parametrize("flat", [nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Dropout(0.5)), Permuted()])
+def test_fully_connected_layers_use_what_a_pool_leaves_and_see_the_whole_digit(flat: nn.Module) -> None:
+    assert [one.what for one in remarks(review(LeNet(flat)))] == [
+        f"classes.0 (linear) has {144 * 32 + 32:,} of {4 * 25 + 8 + 144 * 32 + 32 + 32 * 10 + 10:,} parameters"
+    ]
+
+
+@pytest.mark.parametrize("average", [nn.AdaptiveAvgPool2d(1), nn.AvgPool2d(12)])
+def test_fully_connected_layers_behind_a_global_average_see_what_the_convolutions_see(average: nn.Module) -> None:
+    features = (nn.Conv2d(1, 8, 5, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), average)
+    found = [one.what for one in remarks(review(nn.Sequential(*features, nn.Flatten(), nn.Linear(8, 10))))]
+    assert found == [
+        "3 (max_pool2d) is followed by no convolution wider than 1 x 1",
+        "the last convolution sees 5 pixels",
+    ]
+
+
+def test_a_network_whose_paths_have_different_strides_has_a_field_and_the_reason_why_not_all_have_it() -> None:
+    class Resized(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before, self.after = nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.before(x)  # 28 -> 13, in strides of 2
+            result: Tensor = (self.after(x) + F.interpolate(x, size=11)).mean((2, 3))
+            return result
+
+    found = review(Resized())
+    assert found.field is not None
+    assert not found.field.aligned
+    assert found.no_field.startswith("paths with strides of 2 and 26/11 input pixels meet at add")
+    assert "strict" not in found.no_field
+
+
 @pytest.mark.parametrize("what", CASES)
 def test_a_network_is_remarked_on_for_what_it_has(what: str) -> None:
     found = [one.what for one in remarks(review(CASES[what]))]

@@ -81,6 +81,101 @@ def test_a_notebook_is_run_without_magics_and_cells_of_other_languages(tmp_path:
     assert load(f"{path}:Net")().in_features == 3
 
 
+def test_relative_imports_are_found_without_the_code_of_their_package(tmp_path: Path) -> None:
+    package = tmp_path / "outer" / "inner"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("raise SystemExit('a package that trains when it is imported')\n")
+    (package.parent / "widths.py").write_text("WIDTH = 7\n")
+    (package / "blocks.py").write_text("from torch import nn\nfrom ..widths import WIDTH\n"
+                                       "class Block(nn.Linear):\n    pass\n")  # fmt: skip
+    path = package / "net.py"
+    path.write_text("from .blocks import Block\nfrom .. import widths\nclass Net(Block):\n"
+                    "    def __init__(self): super().__init__(widths.WIDTH, 2)\n")  # fmt: skip
+    assert load(f"{path}:Net")().in_features == 7
+
+
+ABSENT = """
+from nowhere_at_all import *
+from nowhere_at_all import bar
+import nowhere_at_all.plots as plots
+from torch.nn import *
+class Net(Linear):
+    def __init__(self, width=3):
+        super().__init__(width, 1)
+    def fit(self, images):
+        for image in bar(images):
+            plots.draw(self(image))
+class Draws(Net):
+    def __init__(self):
+        super().__init__()
+        plots.draw(self)
+class Inherits(bar.Module):
+    pass
+"""
+
+
+def test_packages_that_no_layer_needs_need_not_be_installed(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(ABSENT.replace("from nowhere_at_all import *", ""))
+    assert load(f"{path}:Net")().in_features == 3
+    for name in ("Draws", "Inherits"):
+        with pytest.raises(HarnessError, match="the network needs nowhere_at_all, which is neither installed nor"):
+            load(f"{path}:{name}")()
+
+
+def test_what_is_imported_by_a_star_is_imported_if_it_may_be_needed(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text("from nowhere_at_all import *\nimport torch.nn as nn\nclass Net(nn.Linear):\n"
+                    "    def __init__(self, n=3):\n        m = n\n        super().__init__(m, 1)\n")  # fmt: skip
+    assert load(f"{path}:Net")().in_features == 3
+    path.write_text(ABSENT)
+    with pytest.raises(HarnessError, match="its code raised ModuleNotFoundError"):
+        load(f"{path}:Net")
+
+
+@pytest.mark.parametrize(
+    ("call", "width"), [("Net", 3), ("Net()", 3), ("Net(4)", 4), ("Net(width=2 + 3j)", 2 + 3j), ("Net('a:(b')", "a:(b")]
+)
+def test_a_class_is_built_with_the_arguments_behind_it(tmp_path: Path, call: str, width: object) -> None:
+    path = tmp_path / "script (copy).py"
+    path.write_text("from torch import nn\nclass Net(nn.Module):\n    def __init__(self, width=3):\n"
+                    "        super().__init__()\n        self.width = width\n")  # fmt: skip
+    assert load(f"{path}:{call}")().width == width
+
+
+PYTHON = r"""
+import torch.nn as nn
+PATH = "C:\Windows\Learning"
+text = ("width %d"
+        % 3)
+def width():
+    n = 3  # or should it be 4?
+    return n
+class Net(nn.Linear):
+    def __init__(self):
+        super().__init__(
+            width(),  # is that enough?
+            1,
+        )
+"""
+
+
+@pytest.mark.parametrize("magic", ["", "!pip install torch\n", "%matplotlib inline\nnn.Linear??\nfiles = !ls\n"])
+@pytest.mark.parametrize("kind", ["py", "ipynb"])
+def test_lines_of_python_are_not_taken_for_lines_of_ipython(
+    tmp_path: Path, kind: str, magic: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A notebook that was exported as a script has lines for IPython as well."""
+    path = tmp_path / f"notes.{kind}"
+    if kind == "py":
+        path.write_text(magic + PYTHON)
+    else:
+        notebook(path, magic + PYTHON)
+    assert load(f"{path}:Net")().in_features == 3
+    assert not recwarn.list
+
+
 def test_a_file_with_one_network_needs_no_class(tmp_path: Path) -> None:
     path = notebook(tmp_path / "notes.ipynb", "from torch import nn", "class Net(nn.ReLU): ...\nclass ReLU: ...")
     path.write_text(path.read_text().replace("nn.ReLU", "nn.Module"))
@@ -97,7 +192,13 @@ def test_a_file_with_one_network_needs_no_class(tmp_path: Path) -> None:
         ("{}:net", "is one network; name what builds it, such as its class Net"),
         ("not/{}:Net", "cannot read .*: No such file"),
         ("torch.nn:Nothing", "torch.nn has no 'Nothing'"),
-        ("torch.nn:Linear", "its constructor raised TypeError: .*in_features"),
+        ("torch.nn:Linear", r"missing a required argument: 'in_features'; .* as in Linear\(in_features=..., out_"),
+        ("torch.nn:Linear('wide', 4)", "its constructor raised TypeError"),
+        ("torch.nn:ReLU(inplaec=True)", r"an unexpected keyword argument 'inplaec'; .* as in ReLU\(\)"),
+        ("torch.nn:Linear(n, 10)", r"Linear\(n, 10\) is no class with literals as its arguments, as in Net\(16"),
+        ("torch.nn:Linear({{[]: 1}})", r"^Linear\(\{\[\]: 1\}\) is no class with literals"),
+        ("torch.nn:Linear(3))", "is no class with literals"),
+        ("torch.nn:(3)", "is no class with literals"),
         ("nowhere.at_all:Net", "its import raised ModuleNotFoundError"),
         ("nothing/step1", "unknown step"),
         ("Net", "is no network; give file.py:Class"),
@@ -122,8 +223,17 @@ def test_code_that_fails_is_an_error_of_the_file(tmp_path: Path, text: str) -> N
     path = tmp_path / "script.py"
     path.write_text(text)
     with pytest.raises(
-        HarnessError, match=r"script\.py(: its code raised (NameError|SystemExit)| is not Python: line 1)"
+        HarnessError,
+        match=r"script\.py(: its code raised (NameError|SystemExit)| is not Python: line 1: invalid syntax$)",
     ):
+        load(f"{path}:Net")
+
+
+def test_an_error_in_a_notebook_is_placed_by_its_cell(tmp_path: Path) -> None:
+    path = notebook(
+        tmp_path / "notes.ipynb", "from torch import nn", "%%bash\nls", "\nclass Net(nn.Module):\n    x = 1 / 0"
+    )
+    with pytest.raises(HarnessError, match=r"ZeroDivisionError: .* \(notes.ipynb, cell 3, line 3\)"):
         load(f"{path}:Net")
 
 

@@ -15,7 +15,7 @@ from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
-from harness.recipe import Adam, AdamW, MultiStepLR, OneCycleLR, RMSprop
+from harness.recipe import Adadelta, Adam, AdamW, MultiStepLR, OneCycleLR, RMSprop
 from harness.step import Step
 from harness.training import native
 from harness.training.ensemble import together
@@ -96,6 +96,10 @@ def sgd(weights: Parameters) -> torch.optim.Optimizer:
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "SGD": ({"weight_decay": 0.01}, {"optimizer_of": lambda w: torch.optim.SGD(w, 0.01, 0.9, weight_decay=0.01)}),
+    "Adadelta": (
+        {"optimizer": Adadelta(rho=0.8, eps=1e-5), "weight_decay": 0.1, "lr": 0.5},
+        {"optimizer_of": lambda w: torch.optim.Adadelta(w, 0.5, 0.8, 1e-5, 0.1)},
+    ),
     "Adam": (
         {"optimizer": Adam(betas=(0.8, 0.99), eps=1e-6), "weight_decay": 0.1},
         {"optimizer_of": lambda w: torch.optim.Adam(w, 0.01, (0.8, 0.99), 1e-6, weight_decay=0.1)},

@@ -115,7 +115,7 @@ def others(out: Path, small: bool) -> list[Part]:
     workers = ["--engine", "processes", "--epochs", "1", "--out", str(out / "workers"), "--seeds", "2"]
     return [
         *(Part(f"bench-{_named(one)}", 240, harness("bench", one, "--device", device, "--json")) for one in timed),
-        Part("workers", 120, harness("train", "frontier/step6", "--device", device, *workers)),
+        Part("workers", 120, harness("train", "frontier/step6", "--device", device, *workers), (0, 1)),
         Part("precision", 120, script("stacked_steps", "frontier/step6", "--device", device, *precision)),
     ]
 

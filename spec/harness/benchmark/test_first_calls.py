@@ -129,6 +129,13 @@ def test_every_word_of_a_command_exists(command: Sequence[str]) -> None:
         assert (ROOT / f"{module.replace('.', '/')}.py").exists()
 
 
+@pytest.mark.parametrize("small", [False, True])
+def test_a_verdict_against_a_step_is_no_failure_of_its_training(small: bool) -> None:
+    parts = [part for parts in CALLS for part in parts(Path("/out"), small) if "train" in part.command]
+    trained = [part for part in parts if "--profile" not in part.command and part.kill is None]
+    assert {tuple(part.statuses) for part in trained} == {(0, 1)}
+
+
 def test_no_two_parts_of_a_call_have_one_name() -> None:
     for parts in CALLS:
         names = [part.name for part in parts(Path("/out"), False)]

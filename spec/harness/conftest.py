@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 import torch
 import torchvision  # noqa: F401
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from platformdirs import user_cache_path
 
 import harness.report.page  # noqa: F401
 from harness.__main__ import VERBS
 from spec.harness.support.left_behind import none_left_behind
 
-settings.register_profile("fixed", derandomize=True, deadline=None)  # a deadline fails on a machine that is busy
+# What takes its time on a machine that is busy is no fault.
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def pytest_configure(config: pytest.Config) -> None:

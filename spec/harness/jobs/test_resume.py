@@ -29,7 +29,10 @@ from spec.harness.jobs.small import call as call
 FOLDER = Path("runs/small/plain")
 WORK = scripted(99.1, 99.2, 99.3, made=lambda step: provenance(step, torch.device("cpu")))
 FEW = settings(
-    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    deadline=None,
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    database=None,
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from harness.commands.console import Display, busy, display
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find, steps
-from harness.run import NATIVE, Errors, Progress, Run, finite
+from harness.run import NATIVE, Errors, Progress, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     from harness.training.train import train
     from harness.training.weights import keep, trained
 
-    expected = _missed(step, seed, record.runs(step))
+    expected = _missed(step, seed)
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = _trainer(step, seed, data)
@@ -83,9 +82,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
             f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
             "train on the hardware and with the versions that the record names"
         )
-    path = keep(made)
-    _record_of_weights(step).unlink(missing_ok=True)  # the run of the new weights is in the record of the step
-    return path
+    return keep(made)
 
 
 def _trainer(step: type[Step], seed: int, data: MNIST) -> Trainer:
@@ -111,7 +108,7 @@ def _verified(trained: Trained, data: MNIST) -> bool:
     step, device, n = trained.step, data.test_images.device, len(data.test_labels)
     network = arranged(trained.network, device)
     missed = errors(network, data.test_images, data.test_labels, step.recipe.normalize)
-    differences = _differences(missed, recorded(step, trained.seed))
+    differences = _differences(missed, _missed(step, trained.seed))
     if not differences:
         comparison = f"and the {len(missed)} that the record says are wrong"
     elif differences <= TIES:
@@ -126,31 +123,17 @@ def _verified(trained: Trained, data: MNIST) -> bool:
     return differences <= TIES
 
 
-def recorded(step: type[Step], seed: int) -> Errors:
-    """The test images that the run of the weights misses after its last epoch; HarnessError if it is nowhere.
-
-    It is in the record of the step, or beside the weights where that record has been made anew since.
-    """
+def _missed(step: type[Step], seed: int) -> Errors:
+    """The test images that a recorded run misses after its last epoch; HarnessError if the record has no such run."""
     from harness.evidence import record
 
-    own = _record_of_weights(step)
-    return _missed(step, seed, record.read_file(own, step).runs if own.exists() else record.runs(step))
-
-
-def _missed(step: type[Step], seed: int, runs: Iterable[Run]) -> Errors:
-    for run in runs:
+    for run in record.runs(step):
         if run.seed == seed and run.errors is not None:
             return run.errors
     raise HarnessError(
         f"{step.id} has no record of seed {seed}; "
         f"make one with: python -m harness train {step.id} --seed {seed} --record"
     )
-
-
-def _record_of_weights(step: type[Step]) -> Path:
-    from harness.training import weights
-
-    return weights.path_of(step).with_suffix(".json")
 
 
 def _differences(one: Errors, other: Errors) -> int:

@@ -12,6 +12,7 @@ from harness.__main__ import main
 from harness.commands import verify
 from harness.data import MNIST
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.ladder import steps
 from harness.provenance import fingerprint
 from harness.step import Step
@@ -63,28 +64,6 @@ def test_the_network_misses_what_its_record_says(made: Path) -> None:
         wrong = (network(pixels).argmax(1) != data.test_labels).nonzero().flatten().tolist()
     record = json.loads((made.parents[1] / "records" / "plain.json").read_text())
     assert wrong == [index for index, _, _ in record["runs"][1]["errors"]]
-
-
-def test_the_run_of_the_weights_may_stand_beside_them(made: Path) -> None:
-    """For the day on which the record is made anew, and its runs are others."""
-    record, own = made.parents[1] / "records" / "plain.json", made.with_suffix(".json")
-    own.write_text(record.read_text())
-    other = json.loads(record.read_text())
-    for run in other["runs"]:
-        run["errors"] = [[index, 3, 8] for index in range(20)]
-    record.write_text(json.dumps(other))
-    assert main(["verify", "small/plain", "--device", "cpu"]) == 0
-    own.unlink()
-    assert main(["verify", "small/plain", "--device", "cpu"]) == 1
-
-
-def test_new_weights_are_of_the_record(made: Path) -> None:
-    own = made.with_suffix(".json")
-    own.write_text(
-        (made.parents[1] / "records" / "plain.json").read_text().replace('"errors": [[', '"errors": [[1, 2, 3], [')
-    )
-    assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 0
-    assert not own.exists()
 
 
 def test_a_network_that_is_not_that_of_the_record_fails(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,5 +129,5 @@ def test_the_weights_of_the_repository_are_of_their_steps() -> None:
     committed = [step for step in steps().values() if weights.path_of(step).exists()]
     for step in committed:
         trained = weights.read(step)
-        assert verify.recorded(step, trained.seed)
+        assert record.run_of(step, trained.seed).errors
         assert weights.path_of(step).stat().st_size < 200_000

@@ -4,8 +4,8 @@ Imports no torch, so that a specification can be read without it.
 """
 
 from harness.recipe.augmentations import Normalize, RandomAffine, RandomDistortion, RandomPerspective, RandomRotation
-from harness.recipe.crops import CenterCrop, RandomCrop, Resize
-from harness.recipe.grey_levels import ColorJitter, RandomErasing
+from harness.recipe.crops import CenterCrop, RandomCrop, RandomResizedCrop, Resize
+from harness.recipe.grey_levels import ColorJitter, GaussianBlur, RandomErasing
 from harness.recipe.optimizers import Adadelta, Adam, AdamW, RMSprop
 from harness.recipe.recipe import Recipe, Teacher
 from harness.recipe.schedules import (
@@ -31,6 +31,7 @@ __all__ = [
     "Constant",
     "CosineAnnealingLR",
     "ExponentialLR",
+    "GaussianBlur",
     "LinearLR",
     "MultiStepLR",
     "Normalize",
@@ -43,6 +44,7 @@ __all__ = [
     "RandomDistortion",
     "RandomErasing",
     "RandomPerspective",
+    "RandomResizedCrop",
     "RandomRotation",
     "Recipe",
     "ReduceLROnPlateau",

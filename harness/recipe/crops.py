@@ -1,9 +1,9 @@
-"""Transforms that change the size of 8-bit images."""
+"""Transforms that change the size of images."""
 
 from dataclasses import dataclass, field
 
-from harness.recipe.checks import checked
-from harness.recipe.transform import Fill, Sides, Size, Transform, Whole, shown, sides
+from harness.recipe.checks import NotNegative, Positive, checked
+from harness.recipe.transform import Fill, Interpolation, On, Sides, Size, Transform, Whole, shown, sides
 
 
 @checked
@@ -69,3 +69,40 @@ class Resize(Transform):
         height, width = size
         shorter = min(size)
         return int(self.size * height / shorter), int(self.size * width / shorter)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class RandomResizedCrop(Transform):
+    """A random part of the image in another size; "bilinear" is smoothed where it gets smaller.
+
+    `scale`: the range of its area, as a share of the image; `ratio`: that of its width divided by its height, on a
+    logarithmic scale. A part that is higher or wider than the image is drawn again, up to nine times; then it is the
+    middle of the image, as large as the ratio allows.
+    `on`: as for `RandomRotation`.
+    """
+
+    size: Sides = field(kw_only=False)
+    scale: tuple[NotNegative, NotNegative] = (0.08, 1.0)
+    ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    interpolation: Interpolation = "bilinear"
+    on: On = "image"
+
+    def __post_init__(self) -> None:
+        self._check_ascending("scale", "ratio")
+
+    def largest(self, size: Size) -> Size:
+        """Of the parts of an image whose ratio is in the range, the largest; the whole image where that is one."""
+        height, width = size
+        narrowest, widest = self.ratio
+        if width / height < narrowest:
+            return round(width / narrowest), width
+        if width / height > widest:
+            return height, round(height * widest)
+        return size
+
+    def size_after(self, size: Size) -> Size:
+        """The size that the part gets."""
+        if 0 in self.largest(size):
+            raise ValueError(f"RandomResizedCrop.ratio must leave a pixel of images of {shown(size)}, not {self.ratio}")
+        return sides(self.size)

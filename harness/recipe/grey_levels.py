@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.recipe.checks import NotNegative, Positive, Share, checked
-from harness.recipe.transform import Fill, On, Pair, Transform
+from harness.recipe.transform import Fill, On, Pair, Sides, Size, Transform, shown, sides
 
 
 @checked
@@ -50,3 +50,38 @@ class RandomErasing(Transform):
     def on(self) -> On:
         """Tensors: torchvision refuses PIL images."""
         return "tensor"
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class GaussianBlur(Transform):
+    """Each pixel becomes an average of those around it, with the weights of a Gaussian; the image is mirrored outside.
+
+    `kernel_size`: how many pixels are averaged, an odd number; a pair is across and down.
+    `sigma`: the standard deviation of the Gaussian in pixels, or the range in which it is uniform.
+    `on`: as for `RandomRotation`.
+    """
+
+    kernel_size: Sides = field(kw_only=False)
+    sigma: Positive | tuple[Positive, Positive] = (0.1, 2.0)
+    on: On = "image"
+
+    def __post_init__(self) -> None:
+        if not all(side % 2 for side in sides(self.kernel_size)):
+            raise ValueError(f"GaussianBlur.kernel_size must be odd, not {self.kernel_size}")
+        self._check_ascending("sigma")
+
+    @property
+    def deviations(self) -> Pair:
+        """The range of the standard deviation."""
+        return self.sigma if isinstance(self.sigma, tuple) else (self.sigma, self.sigma)
+
+    def size_after(self, size: Size) -> Size:
+        """The same, of at least as many pixels as lie on one side of the middle of the kernel, and one more."""
+        across, down = sides(self.kernel_size)
+        if down // 2 >= size[0] or across // 2 >= size[1]:
+            raise ValueError(
+                f"GaussianBlur.kernel_size must be at most {2 * size[1] - 1} across and {2 * size[0] - 1} down, for "
+                f"images of {shown(size)}, not {self.kernel_size}"
+            )
+        return size

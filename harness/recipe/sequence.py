@@ -56,7 +56,10 @@ def transforms(augmentation: Augmentation | None) -> tuple[Transform, ...]:
                 "normalized tensors"
             )
     if (size := size_after(given, SIZE)) != SIZE:
-        raise ValueError(f"Recipe.augmentation must give images of {shown(SIZE)}, not {shown(size)}; add a Resize")
+        raise ValueError(
+            f"Recipe.augmentation must give images of {shown(SIZE)}, not {shown(size)}; "
+            "add a Resize, or crop to that size"
+        )
     return _of_one_size(given, SIZE)
 
 
@@ -79,7 +82,7 @@ def _of_one_size(sequence: tuple[Transform, ...], size: Size) -> tuple[Transform
             if not rest or not isinstance(rest[0], Resize) or size_after((first, rest[0]), size) != size:
                 raise ValueError(
                     f"RandomApply gives some images {shown(first.size_after(size))} and leaves others "
-                    f"{shown(size)}; let a Resize to {shown(size)} follow"
+                    f"{shown(size)}; let a Resize to {shown(size)} follow, or crop to that size"
                 )
             inner, rest = (*inner, rest[0]), rest[1:]
         first = replace(first, transforms=_of_one_size(inner, size))

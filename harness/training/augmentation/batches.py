@@ -10,6 +10,7 @@ from harness.data import MNIST
 from harness.recipe import (
     CenterCrop,
     ColorJitter,
+    GaussianBlur,
     Normalize,
     RandomAffine,
     RandomApply,
@@ -17,18 +18,21 @@ from harness.recipe import (
     RandomDistortion,
     RandomErasing,
     RandomPerspective,
+    RandomResizedCrop,
     RandomRotation,
     Recipe,
     Resize,
 )
 from harness.recipe.sequence import transforms
 from harness.recipe.transform import Size, Transform
+from harness.training.augmentation.blur import Blur
 from harness.training.augmentation.crop import Center, Crop
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.erasing import Erasing
 from harness.training.augmentation.jitter import Jitter
 from harness.training.augmentation.perspective import Perspective
 from harness.training.augmentation.resize import Resized
+from harness.training.augmentation.resized_crop import ResizedCrop
 from harness.training.augmentation.warp import Warp
 
 
@@ -50,8 +54,10 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
     RandomPerspective: Perspective,
     RandomCrop: Crop,
     CenterCrop: Center,
+    RandomResizedCrop: ResizedCrop,
     Resize: Resized,
     ColorJitter: Jitter,
+    GaussianBlur: Blur,
     RandomErasing: Erasing,
 }
 

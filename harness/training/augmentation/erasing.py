@@ -1,6 +1,5 @@
 """Rectangles of normalized images that get another value, as by torchvision."""
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,9 +8,8 @@ from torch import Tensor
 
 from harness.recipe import RandomErasing
 from harness.recipe.transform import Size, level
+from harness.training.augmentation import rectangles
 from harness.training.augmentation.draws import Draws
-
-_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,9 @@ class Erasing:
     def draw(cls, transform: RandomErasing, size: Size, draws: Draws) -> Self:
         """Ten rectangles for each image, of which the first counts that is neither as high nor as wide."""
         happens = draws.happens(transform.p)
-        area = size[0] * size[1] * draws.uniform(*transform.scale, _TRIES)
-        flattest, steepest = map(math.log, transform.ratio)
-        ratio = draws.uniform(flattest, steepest, _TRIES).exp()
-        heights, widths = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+        heights, widths = rectangles.tries(transform.scale, transform.ratio, size, draws)
         fits = (heights < size[0]) & (widths < size[1])
-        first = fits.int().argmax(1, keepdim=True)
-        height, width = heights.gather(1, first)[:, 0], widths.gather(1, first)[:, 0]
+        height, width = rectangles.first(fits, heights, widths)
         top, left = draws.whole(size[0] - height + 1), draws.whole(size[1] - width + 1)
         value = draws.normal(1, *size).float() if transform.value == "random" else level(transform.value)
         return cls(happens & fits.any(1), top, left, height, width, value)

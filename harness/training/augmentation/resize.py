@@ -9,8 +9,7 @@ from torch import Tensor
 from harness.recipe import Resize
 from harness.recipe.transform import Size
 from harness.training.augmentation.draws import Draws
-
-_ONE = 1 << 22  # PIL's weights are fixed-point numbers
+from harness.training.augmentation.resampling import rows, triangles
 
 
 @dataclass(frozen=True)
@@ -35,22 +34,8 @@ class Resized:
 
 def _rows(images: Tensor, width: int) -> Tensor:
     """Images (N, H, W) with rows of that width."""
-    if images.shape[-1] == width:
+    n = images.shape[-1]
+    if n == width:
         return images
-    # whole numbers below 2 ** 53 are exact in float64
-    sums = images.double() @ _weights(images.shape[-1], width, images.device)
-    return (sums / _ONE + 0.5).floor().to(torch.uint8)
-
-
-def _weights(n: int, width: int, device: torch.device) -> Tensor:
-    """The weight of each of n pixels in each of the `width` that come of them: (n, width) float64, in units of 2^-22.
-
-    A triangle around the middle of the new pixel, as wide as two pixels of the coarser of both images.
-    """
-    scale = n / width
-    reach = max(scale, 1.0)
-    middle = (torch.arange(width, device=device, dtype=torch.float64) + 0.5) * scale
-    pixel = torch.arange(n, device=device, dtype=torch.float64)[:, None]
-    near = (pixel >= (middle - reach + 0.5).trunc()) & (pixel < (middle + reach + 0.5).trunc())
-    weights = (1 - ((pixel - middle + 0.5) * (1 / reach)).abs()).clamp(min=0).where(near, 0)
-    return (weights / weights.sum(0) * _ONE + 0.5).floor()
+    pixel = torch.arange(n, device=images.device, dtype=torch.float64)[:, None]
+    return rows(images, triangles(pixel, pixel.new_full((), n), width))

@@ -11,8 +11,8 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.recipe import (
-    CenterCrop,
     ColorJitter,
+    GaussianBlur,
     OneCycle,
     RandomAffine,
     RandomApply,
@@ -20,6 +20,7 @@ from harness.recipe import (
     RandomDistortion,
     RandomErasing,
     RandomPerspective,
+    RandomResizedCrop,
     Resize,
     StepLR,
 )
@@ -163,7 +164,10 @@ def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
         replace(RECIPE, momentum=0.5, nesterov=True, weight_decay=1e-3, schedule=StepLR(1, 0.3)),
         replace(RECIPE, augmentation=RandomAffine(degrees=10, fill=1)),
         replace(RECIPE, augmentation=AFFINE, schedule=OneCycle(), average=0.9),
-        replace(RECIPE, augmentation=(RandomPerspective(), CenterCrop(size=22), Resize(size=28), *SEQUENCE)),
+        replace(
+            RECIPE,
+            augmentation=(RandomPerspective(), RandomResizedCrop(22), GaussianBlur(3), Resize(size=28), *SEQUENCE),
+        ),
     ],
     ids=["momentum and decay", "on images", "on tensors, averaged", "a sequence"],
 )

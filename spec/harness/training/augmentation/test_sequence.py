@@ -12,12 +12,14 @@ from harness.benchmark.implementations import transforms_of
 from harness.recipe import (
     CenterCrop,
     ColorJitter,
+    GaussianBlur,
     RandomAffine,
     RandomApply,
     RandomCrop,
     RandomDistortion,
     RandomErasing,
     RandomPerspective,
+    RandomResizedCrop,
     RandomRotation,
     Recipe,
     Resize,
@@ -39,9 +41,16 @@ MANY = (
     AFFINE,
     RandomErasing(value=(-0.4,)),
 )
+PARTS = (
+    RandomResizedCrop(28, scale=(0.6, 1.0)),
+    GaussianBlur(5, sigma=(0.5, 1.5)),
+    RandomRotation((-7, 7), on="tensor", fill=-0.4),
+    RandomApply((RandomResizedCrop(28, interpolation="nearest", on="tensor"), GaussianBlur(3, on="tensor"))),
+)
 SEQUENCES: Mapping[str, tuple[Transform, ...]] = {
     "published": PUBLISHED,
     "many": MANY,
+    "parts": PARTS,
     "bilinear": (RandomRotation(degrees=9, interpolation="bilinear"), RandomErasing(value="random")),
     "tensors": (
         RandomRotation(degrees=9, on="tensor"),

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from harness.recipe import RandomAffine, RandomCrop, RandomErasing, RandomRotation, Recipe
+from harness.recipe import (
+    GaussianBlur,
+    RandomAffine,
+    RandomCrop,
+    RandomErasing,
+    RandomResizedCrop,
+    RandomRotation,
+    Recipe,
+)
 from harness.training.native import library, refusal
 from harness.training.native.operations import NotCoveredError
 from spec.harness.jobs.small import Plain
@@ -42,6 +50,8 @@ def test_a_map_that_the_kernels_can_draw_is_taken_as_that(same: Any, affine: Ran
         ((RandomAffine(shear=5),), "it augments by a shear"),
         ((RandomRotation(degrees=7, interpolation="bilinear"),), "it interpolates in 8-bit images"),
         ((RandomCrop(size=28, padding=2),), "it augments by RandomCrop"),
+        ((RandomResizedCrop(28),), "it augments by RandomResizedCrop"),
+        ((RandomRotation(degrees=7), GaussianBlur(3)), "it augments by RandomRotation and GaussianBlur"),
         ((RandomErasing(),), "it augments by RandomErasing"),
         ((RandomRotation(degrees=7), RandomAffine(shear=5)), "it augments by RandomRotation and RandomAffine"),
     ],

@@ -70,7 +70,7 @@ class TestDropoutAndSchedule(StepSpec):
         "changes lr since expand_squeeze/s7_file1": "refuted",
         "faster to 99 than expand_squeeze/s7_file1": "supported",
         "steadier than expand_squeeze/s7_file1": "supported",
-        "expand_squeeze/s7_file1@epochs40 in most runs reaches 99.4": "undecided",
+        "expand_squeeze/s7_file1@epochs40 in most runs reaches 99.4": "refuted",
         "on average does not over-fit": "undecided",
         "trains with the lr of expand_squeeze/s7_file1": "supported",
         "trains with schedule.gamma 0.1": "supported",

@@ -59,7 +59,7 @@ class TestScheduler(StepSpec):
         "trains with schedule Constant()": "supported",
         "trains with lr 0.01": "supported",
         "s5/code10@stepped faster to 99.4 than s5/code9": "undecided",
-        "s5/code10@stepped improves on s5/code9": "undecided",
+        "s5/code10@stepped improves on s5/code9": "refuted",
         "changes nothing since s5/code9": "supported",
         "gives the runs of s5/code9": "supported",
         "gives a last test of 99.48": "undecided",

@@ -1,7 +1,7 @@
 """The first calls on a new GPU, in their order: does it work, is it right, how fast is it, and how fast are others.
 
     python3 spec/harness/benchmark/first_calls.py OUT --wheels DIR    # wheels of whatever is not installed there
-    python3 spec/harness/benchmark/first_calls.py OUT                 # again: goes on where it stopped
+    python3 spec/harness/benchmark/first_calls.py OUT                 # again: resumes where it stopped
     python3 spec/harness/benchmark/first_calls.py OUT --from 2        # the second call and those after it anew
     python3 spec/harness/benchmark/first_calls.py OUT --small         # on the CPU, as little of each as there is
 
@@ -214,7 +214,7 @@ def carry_out(calls: Sequence[Sequence[Part]], out: Path, first: int | None) -> 
 def main(words: Sequence[str] | None = None) -> int:
     """Install wheels, look whether anything lacks, make the calls; 1 where a part fails, 2 where none can start."""
     parser = argparse.ArgumentParser(description="Make the first calls on a new GPU.")
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for all that is left; again: goes on there")
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder for all results; the same folder again resumes")
     parser.add_argument("--from", dest="first", type=int, choices=range(1, len(CALLS) + 1), help="make this call anew")
     parser.add_argument("--wheels", metavar="DIR", type=Path, help="install the wheels in DIR into OUT/site first")
     parser.add_argument("--small", action="store_true", help="on the CPU, as little of each as there is")

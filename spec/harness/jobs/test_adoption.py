@@ -25,7 +25,7 @@ Adopt = Callable[[], tuple[int, list[str], list[str]]]
 
 
 def put(seed: int, missed: int, made: dict[str, Any] = GPU, step: type[Step] = Plain, day: int = 1) -> Path:
-    """Write the run file of a seed that misses so many test images after each epoch."""
+    """Write the run file of a seed that misses n test images after each epoch."""
     head = {
         "step": step.id,
         "seed": seed,

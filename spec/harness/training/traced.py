@@ -76,7 +76,7 @@ def prepared(step: type[Step], networks: int, device: str) -> Trace:
 
 
 def traced(step: type[Step], networks: int, device: str) -> Trace:
-    """The second training step of so many networks, on "cuda", without computing gradients, or on "meta"."""
+    """The second training step of n networks, on "cuda", without computing gradients, or on "meta"."""
     fake = FakeTensorMode() if device == "cuda" else torch.device("meta")
     with fake, torch.device(device), _without_a_gpu(device):
         n = step.recipe.batch_size

@@ -1,3 +1,8 @@
 """The pytest plugin: hooks and fixtures, no logic."""
 
-pytest_plugins = ["harness.plugin.accuracy", "harness.plugin.throughput", "harness.plugin.session_report"]
+pytest_plugins = [
+    "harness.plugin.options",
+    "harness.plugin.accuracy",
+    "harness.plugin.throughput",
+    "harness.plugin.session_report",
+]

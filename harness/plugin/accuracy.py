@@ -33,6 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and refuse options that exclude each other and a Python without assertions."""
     if sys.flags.optimize:
         raise pytest.UsageError("specs are checked by assertions, which python -O leaves out; run pytest without -O")
+    seeds = config.getoption("--seed") or ()
+    if len(set(seeds)) < len(seeds):
+        raise pytest.UsageError("--seed: a seed is given twice; each seed counts once")
     if config.getoption("--require-gpu") and config.getoption("--device") == "cpu":
         raise pytest.UsageError("--require-gpu and --device cpu contradict each other; leave one of them out")
     if config.getoption("--update-records") and config.getoption("--epochs"):

@@ -34,8 +34,14 @@ def test_seeds_are_counted_or_listed(ladder: Ladder, monkeypatch: pytest.MonkeyP
             assert {line.split()[2] for line in result.outlines if " epoch " in line} == {"0", "7"}
 
 
-def test_what_is_no_seed_is_one_line(ladder: Ladder) -> None:
-    result = ladder.run("--seed", "0", "more")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("0 more", "--seed: 'more' is not a seed; give whole numbers of 0 or more, and tests before it"),
+        ("0 7 0", "--seed: a seed is given twice; each seed counts once"),
+    ],
+)
+def test_what_is_no_seed_is_one_line(ladder: Ladder, words: str, message: str) -> None:
+    result = ladder.run("--seed", *words.split())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    [line] = [line for line in result.errlines if line]
-    assert line == "ERROR: --seed: 'more' is not a seed; give whole numbers of 0 or more, and tests before it"
+    assert [line for line in result.errlines if line] == [f"ERROR: {message}"]

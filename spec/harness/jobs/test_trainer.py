@@ -18,7 +18,8 @@ from spec.harness.jobs.small import call as call
 from spec.harness.jobs.test_checkpoint import interrupted
 from spec.harness.training.native.compilers import needs_compiler
 
-ON = "; on cpu, 1 thread, one at a time\n"
+THREADS = torch.get_num_threads()
+ON = f"; on cpu, {THREADS} thread{'s' if THREADS > 1 else ''}, one at a time\n"
 NATIVE, EAGER = f"small/plain is trained by the native trainer{ON}", f"small/plain is trained by eager torch{ON}"
 
 

@@ -289,7 +289,7 @@ def test_a_run_file_without_its_end_is_read_as_far_as_it_goes(tmp_path: Path) ->
 
 UNSAFE = {"pickle", "marshal", "shelve", "dill", "joblib"}
 RUNS_CODE = {"eval", "exec", "compile", "os.system", "torch.load", "numpy.load", "np.load", "torch.jit.load"}
-ASKED_FOR = ROOT / "harness" / "review" / "target.py"
+ASKED_FOR = ROOT / "harness" / "review" / "module.py"
 """Runs a script or a notebook that its user names, as `python script.py` would: code, and no data."""
 
 

@@ -24,6 +24,7 @@ class Installed:
             "PYTHONPATH": str(site),
             "PATH": os.pathsep.join([str(site / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",  # as on a terminal: in the order in which it is printed
             "COLUMNS": "120",
             "PYTEST_ADDOPTS": "-p no:randomly",  # which is ours and prints a line
         }

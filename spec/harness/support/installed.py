@@ -33,7 +33,7 @@ class Installed:
         """All files below the folder."""
         return set(self.site.rglob("*"))
 
-    def run(self, line: str, folder: Path, timeout: float = 240) -> tuple[int, str]:
+    def run(self, line: str, folder: Path, timeout: float = 1500) -> tuple[int, str]:
         """Run a line in a shell there; its exit status and all that it prints."""
         done = subprocess.run(
             ["bash", "-c", line],

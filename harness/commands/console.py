@@ -66,7 +66,7 @@ class Display:
         """Show an epoch that is over."""
         say(epoch_line(step, seed, epoch, self.epochs))
 
-    def over(self, seed: int) -> None:
+    def over(self, step: type[Step], seed: int) -> None:
         """Count an epoch of a seed that is shown elsewhere."""
 
     def on_steps(self, step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
@@ -81,25 +81,25 @@ class _Live(Display):
         self.progress = progress
         self.all = progress.add_task("all epochs", total=None if epochs is None else epochs * runs)
         self.done = 0
-        self.jobs: dict[tuple[int, ...], TaskID] = {}
-        self.shares: dict[int, float] = {}
+        self.jobs: dict[tuple[type[Step], tuple[int, ...]], TaskID] = {}
+        self.shares: dict[tuple[type[Step], int], float] = {}
 
     def on_epoch(self, step: type[Step], seed: int, epoch: Epoch) -> None:
-        self.over(seed)
+        self.over(step, seed)
         self.progress.console.print(epoch_line(step, seed, epoch, self.epochs), highlight=False)
 
-    def over(self, seed: int) -> None:
+    def over(self, step: type[Step], seed: int) -> None:
         self.done += 1
-        self.shares.pop(seed, None)
+        self.shares.pop((step, seed), None)
         self.progress.update(self.all, completed=self.done)
 
     def on_steps(self, step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
-        job = tuple(seeds)
+        job = step, tuple(seeds)
         if job not in self.jobs:
-            self.jobs[job] = self.progress.add_task("", start=True)
+            self.jobs[job] = self.progress.add_task("")
         name = f"{step.id} seed {', '.join(map(str, seeds))}: batches"
         self.progress.update(self.jobs[job], description=name, completed=done, total=of)
-        self.shares.update(dict.fromkeys(seeds, done / of))
+        self.shares.update(dict.fromkeys(((step, seed) for seed in seeds), done / of))
         self.progress.update(self.all, completed=self.done + sum(self.shares.values()))
 
 

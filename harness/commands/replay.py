@@ -92,7 +92,7 @@ def _again(recorded: Run, data: "MNIST", shown: Display) -> Iterator[Outcome]:
     trainer = recorded.provenance.get("trainer", EAGER)
     for outcome in train_one(recorded.step, recorded.seed, data, trainer, len(recorded.epochs), shown.on_steps):
         if isinstance(outcome, Epoch):
-            shown.over(recorded.seed)
+            shown.over(recorded.step, recorded.seed)
         yield outcome
 
 

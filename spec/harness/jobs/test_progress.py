@@ -96,6 +96,20 @@ def test_a_terminal_shows_batches_and_all_epochs(
     assert "1/8" in err
 
 
+def test_two_candidates_with_one_seed_have_a_bar_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "150")
+    with display() as shown:
+        for step, done in ((small.Plain, 111), (small.Simple, 222)):
+            shown.on_steps(step, (0,), done, 938)
+    last = capsys.readouterr().err
+    assert "111/938" in last
+    assert "222/938" in last
+
+
 def test_without_a_terminal_there_is_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     with display(1) as shown:
         shown.on_steps(small.Simple, (3,), 400, 938)

@@ -1,12 +1,11 @@
 """Record runs that were trained elsewhere, each checked, and compare a GPU's with the CPU's."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import escape
 from harness.commands.arguments import parse_path
+from harness.commands.console import say, update_texts
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -24,11 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
     Raises HarnessError in the end if one was; the others are recorded all the same.
     """
     from harness.jobs.adoption import adopt
-    from harness.report import rewrite
 
     adoption = adopt(Path(arguments.runs))
     for reason in adoption.refused:
-        print(reason, file=sys.stderr)
+        say(str(reason))
     n, errors = len(adoption.refused), []
     if n:
         errors.append(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded")
@@ -39,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         except HarnessError as error:  # of the CPU's record, which is spoilt
             errors.append(str(error))
     try:
-        for path in rewrite() if recorded else ():
-            print(f"wrote {escape.printable(str(path))}", file=sys.stderr)
+        if recorded:
+            update_texts()
     except HarnessError as error:
         errors.append(str(error))
     if errors:

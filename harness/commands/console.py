@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from harness.escape import printable
 from harness.run import Epoch, epoch_line
 from harness.step import Step
 
@@ -53,6 +54,14 @@ def chance(share: Interval) -> str:
 def say(line: str) -> None:
     """Print a line on standard error, at once: where a reader of results does not look for it."""
     print(line, file=sys.stderr, flush=True)
+
+
+def update_texts() -> None:
+    """Bring specs, README and the other texts up to the records; a line for each file that changed."""
+    from harness.report import rewrite
+
+    for path in rewrite():
+        say(f"wrote {printable(str(path))}")
 
 
 class Display:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, add_engine, add_out
-from harness.commands.console import Display, display, say
+from harness.commands.console import Display, display, say, update_texts
 from harness.errors import HarnessError
 from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE
@@ -126,7 +126,6 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
     from harness.evidence import record
     from harness.jobs.dispatch import run_jobs
     from harness.jobs.resume import find_resumable
-    from harness.report import rewrite
     from harness.training.train import sound
 
     step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
@@ -138,6 +137,5 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
     if not one.grows:
         for run in sound(runs):
             record.add(run, replace=True)
-    for path in rewrite():
-        say(f"wrote {path}")
+    update_texts()
     sound(runs)

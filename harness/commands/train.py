@@ -21,7 +21,7 @@ from harness.commands.arguments import (
     parse_path,
     parse_positive,
 )
-from harness.commands.console import bare_table, console, display, say, start_line
+from harness.commands.console import bare_table, console, display, say, start_line, update_texts
 from harness.commands.verdict import verdict
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
@@ -195,10 +195,7 @@ def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
         console().print(table(runs))
         print(verdict(runs))
     if arguments.record:
-        from harness.report import rewrite
-
-        for path in rewrite():
-            say(f"wrote {path}")
+        update_texts()
     if arguments.csv:
         from harness import files
         from harness.report.export import csv_of

@@ -45,7 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, device.cores() // workers)))
     config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
-    config.addinivalue_line("markers", "browser: opens the report in a headless Chromium (pytest -m browser)")
     config.addinivalue_line("markers", "ray: starts a Ray cluster on this machine (pytest -m ray)")
     config.addinivalue_line("markers", "tensorboard: starts a TensorBoard on this machine (pytest -m tensorboard)")
     if config.getoption("--require-gpu"):

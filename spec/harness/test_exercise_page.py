@@ -55,6 +55,7 @@ def test_every_command_is_one_that_is_run_here() -> None:
     assert PAGE.count("```python") == 3
 
 
+@pytest.mark.end_to_end
 def test_students_see_what_will_be_judged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     described, tried, judged = commands("students")
     assert main(words(described)) == 0
@@ -76,6 +77,7 @@ SUBMISSIONS: dict[str, tuple[Callable[[str], str], str]] = {
 }
 
 
+@pytest.mark.end_to_end
 def test_submissions_are_judged_one_by_one_whatever_they_are(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +126,7 @@ for line in sys.argv[1:]:
 """
 
 
+@pytest.mark.end_to_end
 def test_a_ladder_is_made_and_judged_by_its_rules(folder: Path) -> None:
     [make] = commands("project")
     assert main(words(make)) == 0

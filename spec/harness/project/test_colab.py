@@ -28,26 +28,19 @@ def execute(cell: str, folder: Path, installed: Installed) -> str:
     return output
 
 
-def test_each_cell_but_the_training_runs(tmp_path: Path, installed: Installed) -> None:
+@pytest.mark.end_to_end
+@pytest.mark.timeout(1800)
+def test_each_cell_runs_and_the_training_ends_with_a_verdict(tmp_path: Path, installed: Installed) -> None:
     install, *others = CELLS
     assert install == "%pip install -q mnist-ladders"
-    outputs = {cell: execute(cell, tmp_path, installed) for cell in others if "--train" not in cell}
-    [check] = [output for cell, output in outputs.items() if " check " in cell]
+    outputs = {cell: execute(cell.replace("--seeds 3", "--seeds 1"), tmp_path, installed) for cell in others}
+    [check, training] = [output for cell, output in outputs.items() if " check " in cell]
     [field] = [output for cell, output in outputs.items() if "receptive_field" in cell]
     # 9 x (8 + 80 + 140 + 224 + 288) weights, two per normalized channel, and 18 x 10 + 10
     assert "6,982 parameters, within the limit of 10,000" in check
     assert field.splitlines()[-1] == "(28, 28)"
+    assert "99.40 % held in each of the last 3 epochs by 1 of 1" in training
     assert re.search(r"^8 passed", outputs['!cd mine && pytest -q -m "not slow"'], flags=re.MULTILINE)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_the_training_prints_a_verdict(tmp_path: Path, installed: Installed) -> None:
-    [network] = [cell for cell in CELLS if cell.startswith(FILE)]
-    [training] = [cell for cell in CELLS if "--train" in cell]
-    execute(network, tmp_path, installed)
-    output = execute(training.replace("--seeds 3", "--seeds 1"), tmp_path, installed)
-    assert "99.40 % held in each of the last 3 epochs by 1 of 1" in output
 
 
 def test_it_is_a_notebook_without_outputs() -> None:

@@ -43,6 +43,7 @@ def homework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.end_to_end
 def test_a_project_passes_its_checks_and_has_all_verbs(homework: Path, installed: Installed) -> None:
     def run(line: str, folder: Path = homework) -> str:
         status, output = installed.run(line, folder)

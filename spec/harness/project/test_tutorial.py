@@ -5,7 +5,6 @@ lines after `$` are typed; `...` stands for any text, and alone for any lines.
 """
 
 import re
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -55,16 +54,10 @@ def follow(text: str, folder: Path, installed: Installed) -> None:
             assert matches(printed, output.splitlines()), f"$ {typed}\n{output}"
 
 
-def test_up_to_the_first_training(tmp_path: Path, installed: Installed) -> None:
-    before = list(takewhile(lambda line: not line.startswith("$ mnist-ladders train"), TUTORIAL.splitlines(True)))
-    assert before != TUTORIAL.splitlines(True)
-    follow(f"{''.join(before)}```\n", tmp_path, installed)
-
-
-@pytest.mark.slow
+@pytest.mark.end_to_end
 @pytest.mark.timeout(1800)
 @needs_compiler
-def test_all_of_it(tmp_path: Path, installed: Installed) -> None:
+def test_every_line_is_printed(tmp_path: Path, installed: Installed) -> None:
     follow(TUTORIAL, tmp_path, installed)
 
 

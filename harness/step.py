@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import docstring
-from harness.errors import HarnessError, foreign
 from harness.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -78,13 +77,9 @@ class Step:
     @classmethod
     def network(cls) -> "nn.Module":
         """A new network; HarnessError if `model` does not return one."""
-        from torch import nn
+        from harness.network import new_network
 
-        with foreign("its constructor", cls.id):
-            network = cls.model()
-        if not isinstance(network, nn.Module):
-            raise HarnessError(f"{cls.id}: its model is {type(network).__name__}, which is not a torch.nn.Module")
-        return network
+        return new_network(cls.model, cls.id)
 
     @classmethod
     def planned_runs(cls) -> int:

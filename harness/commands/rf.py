@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.arguments import parse_positive
 from harness.commands.console import console, field_as_json, summary, table
 from harness.errors import HarnessError, foreign
-from harness.ladder import find, nearest, steps
+from harness.ladder import nearest, steps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
 
@@ -39,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table, or the fields as JSON."""
     from harness.receptive_field import receptive_field
 
-    model, size = _model(arguments.model), tuple(arguments.input_size)
+    size = tuple(arguments.input_size)
+    model = _model(arguments.model, size)
     with foreign("its forward pass", arguments.model):
         field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
     if arguments.json:
@@ -52,19 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _model(name: str) -> nn.Module:
+def _model(name: str, image: Sequence[int]) -> nn.Module:
     from torch import nn
 
+    from harness.network import new_network
     from harness.review import load
 
-    if ":" in name or name.endswith((".py", ".ipynb")):
-        return load(name)()
-    factory = find(name).network if "/" in name else _imported(name)
-    with foreign("its constructor", name):
-        model = factory if isinstance(factory, nn.Module) else factory()
-    if not isinstance(model, nn.Module):
-        raise HarnessError(f"{name} gives {type(model).__name__}, which is not a torch.nn.Module")
-    return model
+    if ":" in name or "/" in name or name.endswith((".py", ".ipynb")):
+        return load(name, image)()
+    found = _imported(name)
+    return found if isinstance(found, nn.Module) else new_network(found, name, image)
 
 
 def _imported(name: str) -> Any:

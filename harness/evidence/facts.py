@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.network import new_network
 from harness.receptive_field import ReceptiveField, receptive_field
 from harness.step import Step
 
@@ -84,7 +85,7 @@ def settings(step: type[Step]) -> list[str]:
 @functools.cache
 def network(model: Callable[[], nn.Module]) -> nn.Module:
     """A network of that kind, built only once: initializing the largest takes a while."""
-    return model()
+    return new_network(model, getattr(model, "__name__", "a network"))
 
 
 def leaves(step: type[Step]) -> list[nn.Module]:

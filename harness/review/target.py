@@ -5,7 +5,8 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from harness.errors import HarnessError, foreign
 from harness.ladder import find, nearest
+from harness.network import new_network
 from harness.review import source
 from harness.review.module import module_of
 
@@ -20,8 +22,8 @@ FORMS = "file.py:Class, notebook.ipynb:Class, package.module:Class or the id of 
 Arguments = tuple[list[Any], dict[str, Any]]
 
 
-def load(target: str) -> Callable[[], nn.Module]:
-    """What builds the network that a target names, called without arguments.
+def load(target: str, image: Sequence[int] = (1, 28, 28)) -> Callable[[], nn.Module]:
+    """What builds the network that a target names, called without arguments, for images of that size.
 
     A target is `file.py:Class`, `notebook.ipynb:Class`, `package.module:Class` or the id of a step. Of a file only the
     statements that define the class and what it needs are run. A file with a single network needs no class. Behind the
@@ -32,11 +34,11 @@ def load(target: str) -> Callable[[], nn.Module]:
     path, called = parted(target)
     name, arguments = _arguments(called)
     if is_file(path):
-        return _built(value_in(Path(path), name), target, arguments)
+        return _builder(value_in(Path(path), name), target, arguments, image)
     if path:
-        return _built(_imported(path, name), target, arguments)
+        return _builder(_imported(path, name), target, arguments, image)
     if "/" in target:
-        return find(target).model
+        return find(target).network
     raise HarnessError(f"{target!r} is no network; give {FORMS}")
 
 
@@ -101,22 +103,14 @@ def _arguments(called: str) -> tuple[str, Arguments]:
     raise HarnessError(f"{called} is no class with literals as its arguments, as in Net(16, dropout=0.1)")
 
 
-def _built(value: Any, target: str, arguments: Arguments) -> Callable[[], nn.Module]:
-    """A value that builds a network when it is called with the arguments; HarnessError if it does not."""
+def _builder(value: Any, target: str, arguments: Arguments, image: Sequence[int]) -> Callable[[], nn.Module]:
+    """What builds the network by calling a value with the arguments; HarnessError if that cannot be called so."""
     if isinstance(value, nn.Module):
         raise HarnessError(f"{target} is one network; name what builds it, such as its class {type(value).__name__}")
     if not callable(value):
         raise HarnessError(f"{target} is {type(value).__name__}, which builds no network")
     _check_arguments(value, target, arguments)
-
-    def build() -> nn.Module:
-        with foreign("its constructor", target):
-            network = value(*arguments[0], **arguments[1])
-        if not isinstance(network, nn.Module):
-            raise HarnessError(f"{target} gives {type(network).__name__}, which is no torch.nn.Module")
-        return network
-
-    return build
+    return partial(new_network, partial(value, *arguments[0], **arguments[1]), target, image)
 
 
 def _check_arguments(value: Callable[..., Any], target: str, arguments: Arguments) -> None:

@@ -31,7 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
-    config.addinivalue_line("markers", "end_to_end: what a user types or opens, and sees then; slow (tox -e end_to_end)")
+    config.addinivalue_line(
+        "markers", "end_to_end: what a user types or opens, and sees then; slow (tox -e end_to_end)"
+    )
     # pytester moves HOME: a test that trains in a session of its own would compile the kernels anew, for ten seconds.
     os.environ.setdefault("XDG_CACHE_HOME", str(user_cache_path()))
 

@@ -88,7 +88,7 @@ class TestCommand:
             ("..", "'..' is not a dotted name in full"),
             ("sys.exit", "sys.exit: its constructor raised SystemExit"),
             ("torch.nn.Linear", "without arguments"),
-            ("builtins.dict", "is not a torch.nn.Module"),
+            ("builtins.dict", "is no torch.nn.Module"),
         ],
     )
     def test_names_what_is_wrong(self, name: str, message: str) -> None:

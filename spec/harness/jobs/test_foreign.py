@@ -109,7 +109,7 @@ PARTS: list[tuple[str, Callable[..., Any], str]] = [
     (IN_TRAINING, lambda images: None, "its recipe raised TypeError: "),
 ]
 MODELS: list[tuple[Any, str]] = [(network(part, act), message) for part, act, message in PARTS]
-MODELS += [(dict, "its model is dict, which is not a torch.nn.Module")]
+MODELS += [(dict, "its constructor gives dict, which is no torch.nn.Module")]
 MODELS += [(Empty, "the model has no parameters to train")]
 CASES = [(step(number, model), message) for number, (model, message) in enumerate(MODELS)]
 
@@ -129,7 +129,7 @@ def check(found: dict[int, list[str]]) -> None:
     assert sound == []
     for (made, message), one in zip(CASES, errors, strict=True):
         [line] = one
-        assert line.startswith((f"{made.id}, seed 7: {message}", f"{made.id}: the model ", f"{made.id}: its model "))
+        assert line.startswith((f"{made.id}, seed 7: {message}", f"{made.id}: the model ", f"{made.id}: its constructor "))
         assert message in line
         assert line.isprintable()
 

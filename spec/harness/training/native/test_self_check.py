@@ -11,7 +11,7 @@ import pytest
 from harness import steps
 from harness.training import native
 from harness.training.native import library, self_check
-from harness.training.native.build import build
+from harness.training.native.build import _FLAGS, build
 
 STEP = steps()["frontier/step6"]
 
@@ -40,6 +40,7 @@ def test_a_library_that_computes_something_else_is_refused(tmp_path: Path, monke
     broken = tmp_path / "kernels.cpp"
     broken.write_text(source.replace(right, wrong))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("harness.training.native.build._FLAGS", (*_FLAGS, "-O0"))  # in two seconds instead of eight
     monkeypatch.setattr(library, "build", lambda _: build(broken))
     why = native.refusal(STEP)
     assert why is not None

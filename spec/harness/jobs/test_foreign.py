@@ -129,7 +129,8 @@ def check(found: dict[int, list[str]]) -> None:
     assert sound == []
     for (made, message), one in zip(CASES, errors, strict=True):
         [line] = one
-        assert line.startswith((f"{made.id}, seed 7: {message}", f"{made.id}: the model ", f"{made.id}: its constructor "))
+        parts = (f"{made.id}, seed 7: {message}", f"{made.id}: the model ", f"{made.id}: its constructor ")
+        assert line.startswith(parts)
         assert message in line
         assert line.isprintable()
 

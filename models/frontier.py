@@ -49,6 +49,13 @@ class Funnel(Trunk):
         super().__init__((8, 10, 14, 16, 18), "bn", "relu")
 
 
+class Broad(Trunk):
+    """The funnel with one channel more before the max-pool, and up to two more after it."""
+
+    def __init__(self) -> None:
+        super().__init__((9, 11, 15, 18, 20), "bn", "relu")
+
+
 class Wide(Trunk):
     """The funnel with two to three times the channels."""
 

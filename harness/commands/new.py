@@ -4,12 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.commands.arguments import parse_path
 from harness.errors import HarnessError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `new`."""
-    parser.add_argument("folder", metavar="DIR", help="a folder to make; with STEP, the ladder in one: DIR/LADDER")
+    parser.add_argument(
+        "folder", type=parse_path, metavar="DIR", help="a folder to make; with STEP, the ladder in one: DIR/LADDER"
+    )
     parser.add_argument("step", metavar="STEP", nargs="?", help="the name of a step to add to the ladder")
     parser.add_argument(
         "--from",

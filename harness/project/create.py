@@ -10,12 +10,12 @@ import jinja2
 from torch import nn
 
 from harness import files
-from harness.errors import HarnessError
+from harness.errors import HarnessError, foreign
 from harness.ladder import find
 from harness.project.literal import classes, literal
 from harness.recipe.named import NAMED
 from harness.review import load, review
-from harness.review.target import definition, is_file, parted
+from harness.review.target import builder, definition, is_file, parted, value_in
 from harness.step import Step
 
 FIRST = "first"
@@ -116,8 +116,9 @@ def _identifier(name: str, what: str) -> str:
 def _ladder(ladder: str, step: str, target: str | None) -> Texts:
     """The files of a ladder with one step, the step last."""
     text, imported, name = _network(ladder, target)
-    network = _built(text, name) if text else load(str(target))()
-    found = review(network)
+    whose = target or name
+    with foreign("it", whose):
+        found = review(_built(text, name, whose) if text else load(whose)())
     if found.field is None or found.no_field:
         raise HarnessError(f"the receptive field of the network is not known: {found.no_field}")
     down, across = found.field.size
@@ -154,6 +155,8 @@ def _network(ladder: str, target: str | None) -> tuple[str, str, str]:
     path, name = parted(target)
     if not path:
         raise HarnessError(f"--from {target} names no class; give file.py:Class or package.module:Class")
+    if name.endswith(")"):
+        raise HarnessError(f"--from {target}: a step builds its network without arguments; give those of it defaults")
     if not is_file(path):
         return "", path, name
     name, statements = definition(Path(path), name)
@@ -161,12 +164,12 @@ def _network(ladder: str, target: str | None) -> tuple[str, str, str]:
     return f'"""The networks of {ladder}, from {Path(path).name}."""\n\n{body}\n', f"models.{ladder}", name
 
 
-def _built(text: str, name: str) -> nn.Module:
-    """The network of a class in the text of a module."""
+def _built(text: str, name: str, target: str) -> nn.Module:
+    """The network of a class in the text of a module that was made from a target."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.py"
         path.write_text(text, encoding="utf-8")
-        return load(f"{path}:{name}")()
+        return builder(value_in(path, name), target)()
 
 
 def _next(before: type[Step], ladder: str, step: str, number: int) -> Texts:

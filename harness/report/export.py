@@ -41,6 +41,10 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise HarnessError("--tensorboard needs TensorBoard: pip install 'mnist-ladders[tensorboard]'") from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # before anything is trained
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
     with ExitStack() as writers:
         of_run: dict[tuple[str, int], SummaryWriter] = {}
 

@@ -34,9 +34,9 @@ def load(target: str, image: Sequence[int] = (1, 28, 28)) -> Callable[[], nn.Mod
     path, called = parted(target)
     name, arguments = _arguments(called)
     if is_file(path):
-        return _builder(value_in(Path(path), name), target, arguments, image)
+        return builder(value_in(Path(path), name), target, arguments, image)
     if path:
-        return _builder(_imported(path, name), target, arguments, image)
+        return builder(_imported(path, name), target, arguments, image)
     if "/" in target:
         return find(target).network
     raise HarnessError(f"{target!r} is no network; give {FORMS}")
@@ -103,7 +103,9 @@ def _arguments(called: str) -> tuple[str, Arguments]:
     raise HarnessError(f"{called} is no class with literals as its arguments, as in Net(16, dropout=0.1)")
 
 
-def _builder(value: Any, target: str, arguments: Arguments, image: Sequence[int]) -> Callable[[], nn.Module]:
+def builder(
+    value: Any, target: str, arguments: Arguments = ([], {}), image: Sequence[int] = (1, 28, 28)
+) -> Callable[[], nn.Module]:
     """What builds the network by calling a value with the arguments; HarnessError if that cannot be called so."""
     if isinstance(value, nn.Module):
         raise HarnessError(f"{target} is one network; name what builds it, such as its class {type(value).__name__}")

@@ -35,9 +35,25 @@ def new(*words: str) -> int:
     return main(["new", *words])
 
 
+WIDE = """
+from torch import nn
+class Net(nn.Conv2d):
+    def __init__(self, width):
+        super().__init__(1, width, 3)
+"""
+COLOURS = """
+from torch import nn
+class Colours(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 10, 28)
+"""
+
+
 @pytest.fixture
 def homework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "homework.py").write_text(NOTEBOOK)
+    (tmp_path / "wide.py").write_text(WIDE)
+    (tmp_path / "colours.py").write_text(COLOURS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return tmp_path
@@ -120,6 +136,13 @@ def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.Captur
         (["spec"], "'spec' is no name of a ladder"),
         (["mine", "--from", "homework.py:Nat"], "nearest: Net"),
         (["mine", "--from", "nothing"], "names no class"),
+        (["mine", "--from", "homework.py:Net(3)"], "homework.py:Net(3): a step builds its network without arguments"),
+        (["mine", "--from", "wide.py:Net"], "error: wide.py:Net: missing a required argument: 'width'; give what its"),
+        (
+            ["mine", "--from", "colours.py:Colours"],
+            "error: colours.py:Colours: its forward pass of 2 x 1 x 28 x 28 raised ",
+        ),
+        ([""], "'' is not the name of a file or a folder"),
         (["mine", "--follows", "first"], "--follows is for a step of a ladder"),
         (["nowhere/mine", "second", "--follows", "first"], "nowhere is no project"),
         (["made/made", "first"], "made has a step first"),

@@ -48,5 +48,9 @@ def test_tensorboard_reads_the_scalars_of_each_seed(call: Call) -> None:
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     (tmp_path / "board").touch()
-    with scalars(tmp_path / "board") as write, pytest.raises(HarnessError, match="cannot write .*board"):
+    with pytest.raises(HarnessError, match="cannot write .*board"), scalars(tmp_path / "board"):
+        pytest.fail("it is refused before anything is trained")
+    (tmp_path / "other" / "small").mkdir(parents=True)
+    (tmp_path / "other" / small.Simple.id).touch()
+    with scalars(tmp_path / "other") as write, pytest.raises(HarnessError, match="cannot write .*other/small/simple"):
         write(small.Simple, 0, Epoch(1, 98.0, 99.0, 0.1, 2.0))

@@ -33,7 +33,9 @@ def cells(path: Path) -> list[str]:
         sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
+        raise HarnessError(f"{path} is no notebook of the format 4, which has cells with sources") from error
+    except ValueError as error:
         kind = "notebook" if path.suffix == ".ipynb" else "text in UTF-8"
         raise HarnessError(f"{path} is no {kind}: {error}") from error
     return ["" if _OTHER_LANGUAGE.match(source) else _without_magics(source) for source in sources]
@@ -74,8 +76,9 @@ def statements(path: Path) -> list[Statement]:
         try:
             found += [Statement(node, _text(text, node), f"{path}{cell}") for node in _parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            what = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f"it: {error}"
-            errors.append(f"{cell}, {what}".lstrip(", ").splitlines()[0])
+            line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
+            what = error.msg if isinstance(error, SyntaxError) else str(error)
+            errors.append(f"{cell}, {line}{what}".lstrip(", ").splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")
     return found
@@ -100,7 +103,8 @@ def networks(body: Iterable[Statement]) -> list[str]:
 
 def needed(body: list[Statement], name: str) -> list[Statement]:
     """The statements that define a name and what it needs, in order; none if nothing defines it."""
-    bound = [set(_bound(one.node)) for one in body]
+    imported = {name for one in body for node in ast.walk(one.node) if _is_import(node) for name in _bound(node)}
+    bound = [{*_bound(one.node), *(set(_changed(one.node)) - imported)} for one in body]
     if not any(name in names for names in bound):
         return []
     chosen = {index for index, one in enumerate(body) if _is_of_the_compiler(one.node)}
@@ -141,6 +145,24 @@ def _bound(node: ast.AST) -> Iterator[str]:
         case _:
             for child in ast.iter_child_nodes(node):
                 yield from _bound(child)
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """The global names of whose values a statement calls a method for its effect, as in `widths.append(8)`."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            pass
+        case ast.If() if "__name__" in _loaded(node.test):
+            pass
+        case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
+            yield _base(method)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _changed(child)
+
+
+def _is_import(node: ast.AST) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def _base(target: ast.AST) -> str:

@@ -60,6 +60,36 @@ def test_the_words_of_the_command_line_are_not_those_of_the_script(tmp_path: Pat
     assert load(f"{path}:Net")().in_features == 1
 
 
+GROWN = """
+import sys
+import torch
+from torch import nn
+torch.save(nothing)
+widths = []
+for i in range(3):
+    widths.append(i + 5)
+if __name__ == "__main__":
+    widths.clear()
+sizes = {}
+sizes.update(classes=10)
+def unused():
+    sizes.clear()
+class Net(nn.Linear):
+    def __init__(self):
+        super().__init__(widths[-1], sizes["classes"])
+        torch.manual_seed(0)
+net = Net()
+for image in sys.argv:
+    net.cuda(image)
+"""
+
+
+def test_a_value_that_grows_by_calls_of_its_methods_is_grown_and_no_module_is_called(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(GROWN)
+    net = load(f"{tmp_path}/script.py:Net")()
+    assert (net.in_features, net.out_features) == (7, 10)
+
+
 def test_modules_beside_the_file_are_found(tmp_path: Path) -> None:
     (tmp_path / "widths_beside.py").write_text("WIDTH = 7\n")
     path = tmp_path / "script.py"

@@ -1,9 +1,10 @@
 """The exceptions that are meant for users, and the boundary that turns those of a user's own code into them."""
 
 import os
+import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from harness.escape import printable
 
@@ -45,6 +46,16 @@ def foreign(stage: str, whose: str = "") -> Iterator[None]:
         raise
     except BaseException as error:
         raise ForeignError(f"{stage} raised {described(error)}", whose) from error
+
+
+@contextmanager
+def foreign_call(stage: str, whose: str = "") -> Iterator[None]:
+    """The same boundary around code that is called and returns: what it prints goes to standard error.
+
+    There nobody takes it for a result, such as a line of JSON.
+    """
+    with redirect_stdout(sys.stderr), foreign(stage, whose):
+        yield
 
 
 def described(error: BaseException) -> str:

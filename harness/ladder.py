@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from harness.errors import ForeignError, HarnessError, foreign
+from harness.errors import ForeignError, HarnessError, foreign_call
 from harness.step import Step
 
 
@@ -138,7 +138,7 @@ def root() -> Path:
 
 def _import(name: str) -> ModuleType:
     try:
-        with foreign("its import", name):
+        with foreign_call("its import", name):
             return importlib.import_module(name)
     except ForeignError as error:
         if getattr(error.__cause__, "name", None) != "spec":

@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 from torch import nn
 
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 
 
 def new_network(build: Callable[[], nn.Module], whose: str, image: Sequence[int] = (1, 28, 28)) -> nn.Module:
@@ -15,14 +15,14 @@ def new_network(build: Callable[[], nn.Module], whose: str, image: Sequence[int]
 
     Raises HarnessError if that is no network of one batch of images, or if the code behind it fails.
     """
-    with foreign("its constructor", whose):
+    with foreign_call("its constructor", whose):
         network = build()
     if not isinstance(network, nn.Module):
         raise HarnessError(f"{whose}: its constructor gives {type(network).__name__}, which is no torch.nn.Module")
     _check_inputs(network, whose)
     if any(map(nn.parameter.is_lazy, chain(network.parameters(), network.buffers()))):
         mode = network.training
-        with foreign(f"its forward pass of 2 x {' x '.join(map(str, image))}", whose), torch.no_grad():
+        with foreign_call(f"its forward pass of 2 x {' x '.join(map(str, image))}", whose), torch.no_grad():
             network.eval()(torch.zeros(2, *image))
         network.train(mode)
     return network

@@ -13,7 +13,7 @@ import torch
 from torch import fx, nn
 
 from harness import data, machine, strict_json
-from harness.errors import ForeignError, HarnessError, foreign
+from harness.errors import ForeignError, HarnessError, foreign_call
 from harness.ladder import root
 from harness.run import EAGER, NATIVE
 from harness.step import Step
@@ -46,7 +46,7 @@ def fingerprint(step: type[Step]) -> str:
 def _operations(model: nn.Module) -> list[str]:
     """The traced graph, one line per node; a network that cannot be traced is represented by its layers alone."""
     try:
-        with foreign("its forward pass"):
+        with foreign_call("its forward pass"):
             graph = fx.symbolic_trace(model).graph
     except ForeignError:
         return [_settings(model)]

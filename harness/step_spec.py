@@ -6,7 +6,7 @@ Free of torch until a test runs, so that pytest can list options and steps witho
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.errors import foreign
+from harness.errors import foreign, foreign_call
 from harness.ladder import broken, ends, find, rules, steps
 from harness.step import GOAL, GOAL_EPOCHS, Step
 
@@ -77,7 +77,7 @@ class StepSpec(Step):
         from harness.receptive_field import receptive_field
 
         network = type(self).network()
-        with foreign("its forward pass", self.id):
+        with foreign_call("its forward pass", self.id):
             size = receptive_field(network, (1, 28, 28)).size
         side = self.receptive_field
         assert size == (side, side), f"{self.id} sees {size[0]} x {size[1]} pixels, its spec says {side} x {side}"

@@ -23,7 +23,7 @@ from harness.commands.console import (
     summary,
     table,
 )
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.ladder import find, nearest
 from harness.recipe import Recipe
 from harness.recipe.named import NAMED
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     build = load(arguments.target)
     recipe = _recipe(arguments)  # before anything is printed, since it may be wrong
-    with foreign("it", arguments.target):
+    with foreign_call("it", arguments.target):
         found = review(build())
     within = arguments.parameters is None or found.parameters <= arguments.parameters
     step = _step(arguments.target, build, recipe, found)

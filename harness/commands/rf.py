@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.arguments import parse_positive
 from harness.commands.console import console, field_as_json, summary, table
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.ladder import nearest, steps
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     size = tuple(arguments.input_size)
     model = _model(arguments.model, size)
-    with foreign("its forward pass", arguments.model):
+    with foreign_call("its forward pass", arguments.model):
         field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
     if arguments.json:
         asked = {"model": arguments.model, "input_size": arguments.input_size, "at": arguments.at}
@@ -81,7 +81,7 @@ def _imported(name: str) -> Any:
         raise HarnessError(f"no step and no importable callable is named {name!r}; {nearest(name, list(steps()))}")
     if not all(part.isidentifier() for part in name.split(".")):
         raise HarnessError(f"{name!r} is neither a step nor a dotted name such as torchvision.models.resnet18")
-    with foreign("its import", path):
+    with foreign_call("its import", path):
         module = importlib.import_module(path)
         found = getattr(module, attribute, None)
     if isinstance(found, nn.Module):

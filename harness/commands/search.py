@@ -9,7 +9,7 @@ from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_engine
 from harness.commands.console import bare_table, console, display
-from harness.errors import ForeignError, HarnessError, foreign
+from harness.errors import ForeignError, HarnessError, foreign_call
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _candidates(ladder: str) -> ModuleType:
     if not ladder.isidentifier():
         raise HarnessError(f"{ladder!r} is not the name of a ladder, such as frontier")
     try:
-        with foreign("its import", name):
+        with foreign_call("its import", name):
             return importlib.import_module(name)
     except ForeignError as error:
         if getattr(error.__cause__, "name", None) not in (f"spec.{ladder}", name):

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.console import console, summary, table
-from harness.errors import foreign
+from harness.errors import foreign_call
 from harness.ladder import find, steps
 from harness.step import GOAL, Step
 
@@ -46,7 +46,7 @@ def _show(step: type[Step], out: Console) -> None:
     if step.follows is not None:
         _section(out, f"Changed since {step.follows}", *difference(find(step.follows), step))
     network = step.network()
-    with foreign("its forward pass", step.id):
+    with foreign_call("its forward pass", step.id):
         field = receptive_field(network)
     out.print(table(field))
     out.print(summary(field))

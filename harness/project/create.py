@@ -10,7 +10,7 @@ import jinja2
 from torch import nn
 
 from harness import files
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.ladder import find
 from harness.project.literal import classes, literal
 from harness.recipe.named import NAMED
@@ -117,7 +117,7 @@ def _ladder(ladder: str, step: str, target: str | None) -> Texts:
     """The files of a ladder with one step, the step last."""
     text, imported, name = _network(ladder, target)
     whose = target or name
-    with foreign("it", whose):
+    with foreign_call("it", whose):
         found = review(_built(text, name, whose) if text else load(whose)())
     if found.field is None or found.no_field:
         raise HarnessError(f"the receptive field of the network is not known: {found.no_field}")

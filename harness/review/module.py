@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.review.source import Statement
 
 
@@ -24,7 +24,7 @@ def module_of(body: Iterable[Statement], path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     words, sys.argv = sys.argv, [str(path)]
     try:
-        with foreign("its code", str(path)):
+        with foreign_call("its code", str(path)):
             _run(list(body), module)
     finally:
         sys.argv = words

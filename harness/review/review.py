@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.receptive_field import JumpMismatchError, ReceptiveField, receptive_field
 from harness.review.operations import Operation, operations
 
@@ -89,7 +89,7 @@ def review(network: nn.Module) -> Review:
     Raises HarnessError with what the network raises for such images.
     """
     images = torch.rand(IMAGES, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    with foreign(f"its forward pass of {IMAGES} x 1 x 28 x 28"), warnings.catch_warnings(record=True) as caught:
+    with foreign_call(f"its forward pass of {IMAGES} x 1 x 28 x 28"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = operations(network.eval(), images)
     trained = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.ladder import find, nearest
 from harness.network import new_network
 from harness.review import source
@@ -82,7 +82,7 @@ def _imported(path: str, name: str) -> Any:
     """The attribute of a module, which may be in the current folder."""
     if "" not in sys.path:
         sys.path.insert(0, "")
-    with foreign("its import", path):
+    with foreign_call("its import", path):
         module = importlib.import_module(path)
     if not hasattr(module, name):
         raise HarnessError(f"{path} has no {name!r}; {nearest(name, dir(module))}")

@@ -17,7 +17,7 @@ from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
-from harness.errors import ForeignError, HarnessError, described, foreign
+from harness.errors import ForeignError, HarnessError, described, foreign, foreign_call
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import batch_norm, dropout
@@ -132,7 +132,7 @@ class EnsembleTrainer(Trainer):
             log_probabilities: Tensor = functional_call(self.network, (weights, buffers), (images,))
             return log_probabilities
 
-        with foreign("its forward pass"):
+        with foreign_call("its forward pass"):
             log_probabilities: Tensor = torch.vmap(one, in_dims=(0, 0, 0 if images.dim() == 5 else None))(
                 weights, buffers, images
             )

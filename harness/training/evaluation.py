@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.errors import foreign
+from harness.errors import foreign_call
 from harness.recipe import Normalize
 from harness.run import Errors
 from harness.training.augmentation import normalized
@@ -34,7 +34,7 @@ def evaluation(
 ) -> Evaluation:
     """The evaluation of the model, in evaluation mode, on the images (N, H, W) uint8."""
     model.eval()
-    with foreign("its forward pass"):
+    with foreign_call("its forward pass"):
         log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(batch_size)])
     [result] = evaluations(log_probabilities[None], labels)
     return result

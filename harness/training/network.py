@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from harness.device import layout
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign_call
 from harness.step import Step
 
 Output = Literal["log-probabilities", "logits"]
@@ -59,7 +59,7 @@ def arranged(model: nn.Module, device: torch.device, batch_size: int = 2) -> nn.
 
 def _works(model: nn.Module, batch_size: int, order: torch.memory_format) -> bool:
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings(), foreign("it"):
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings(), foreign_call("it"):
             warnings.simplefilter("ignore")  # they come again
             tried = deepcopy(model).to(memory_format=order)
             for training in (True, False) if model.training else (False,):
@@ -77,7 +77,7 @@ def check_output(step: type[Step], model: nn.Module, device: torch.device) -> Ou
     """
     model.eval()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-        with foreign("its forward pass", step.id):
+        with foreign_call("its forward pass", step.id):
             output = model(torch.zeros(2, 1, 28, 28, device=device))
         shape = " x ".join(map(str, output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
         if shape != "2 x 10":
@@ -86,7 +86,8 @@ def check_output(step: type[Step], model: nn.Module, device: torch.device) -> Ou
             raise HarnessError(f"{step.id}: the model returns {output.dtype}, not floating-point numbers")
         if not any(weight.requires_grad for weight in model.parameters()):
             raise HarnessError(f"{step.id}: the model has no parameters to train")
-        outputs = _generic_outputs(model, device)
+        with foreign_call("its forward pass", step.id):
+            outputs = _generic_outputs(model, device)
     wrong = _fault(outputs)
     if wrong:
         raise HarnessError(f"{step.id}: the model returns {wrong}; return logits, or log_softmax of them with dim=1")

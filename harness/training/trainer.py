@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from harness.data import MNIST, hold_out
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError, foreign, foreign_call
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
@@ -171,7 +171,7 @@ class SingleTrainer(Trainer):
     def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One step of gradient descent; the loss and the correct predictions of the batch, left on the device."""
         self.optimizer.zero_grad(set_to_none=True)
-        with foreign("its forward pass"):
+        with foreign_call("its forward pass"):
             log_probabilities = self.model(images)
         loss = self.objective(images, log_probabilities, labels)
         with foreign("its backward pass"):

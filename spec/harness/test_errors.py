@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from harness.errors import ForeignError, HarnessError, described, foreign
+from harness.errors import ForeignError, HarnessError, described, foreign, foreign_call
 
 
 class _WordlessError(Exception):
@@ -54,6 +54,17 @@ def test_of_boundaries_within_each_other_the_innermost_says_what_and_the_outermo
         raise KeyError("x")
     assert str(caught.value).startswith("mine/tiny, seed 3: its constructor raised KeyError: 'x' (")
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_what_called_code_prints_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
+    def chatty() -> None:
+        print("a shape")
+        raise KeyError("x")
+
+    with pytest.raises(ForeignError, match="^mine/tiny: its "), foreign_call("its forward pass", "mine/tiny"):
+        chatty()
+    print("a result")
+    assert capsys.readouterr() == ("a result\n", "a shape\n")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit(), HarnessError("of ours")])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from harness.errors import ForeignError, foreign
+from harness.errors import ForeignError, foreign_call
 from harness.training.network import returns_logits
 
 IMAGES = 2
@@ -50,7 +50,7 @@ def _traced(network: nn.Module, side: int) -> fx.Graph:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # those of torch cannot be used in a process that was forked
     try:
-        with foreign("its forward pass"), torch.no_grad():
+        with foreign_call("its forward pass"), torch.no_grad():
             copied = deepcopy(network)
             training, graph = (fx.Tracer().trace(copied.train(mode)) for mode in (True, False))
             run = _Shapes(fx.GraphModule(copied, graph))

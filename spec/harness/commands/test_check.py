@@ -24,6 +24,14 @@ class Net(nn.Module):
         self.fc = nn.Linear(8 * 6 * 6, 10)
     def forward(self, x):
         return F.log_softmax(self.fc(F.relu(self.conv(x)).flatten(1)), dim=1)
+class Chatty(Net):
+    print("a class")
+    def __init__(self):
+        super().__init__()
+        print("built")
+    def forward(self, x):
+        print(x.shape)
+        return super().forward(x)
 class Logits(Net):
     def forward(self, x):
         return self.fc(F.relu(self.conv(x)).flatten(1))
@@ -101,8 +109,9 @@ def test_runs_are_judged_by_each_of_their_last_epochs(check: Check, recipe: str,
     assert status == (0 if held == 2 else 1)
 
 
-def test_json_has_all_of_it(check: Check) -> None:
-    status, out, _ = check("mine.py:Net --train --recipe mine.py:FAST --epochs 2 --json --trainer eager")
+@pytest.mark.parametrize("name", ["Net", "Chatty"])
+def test_json_has_all_of_it_and_nothing_that_a_network_prints(check: Check, name: str) -> None:
+    status, out, _ = check(f"mine.py:{name} --train --recipe mine.py:FAST --epochs 2 --json --trainer eager")
     value: dict[str, Any] = json.loads(out)
     assert (value["parameters"], len(value["runs"][0]["epochs"])) == (PARAMETERS, 2)
     assert [layer["operation"] for layer in value["layers"]] == ["conv2d", "relu", "flatten", "linear", "log_softmax"]

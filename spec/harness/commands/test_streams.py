@@ -49,7 +49,7 @@ from harness.__main__ import PROGRAM, main
 from harness.commands import compare, replay, rf, search, show, train, verify
 from harness.data.synthetic import synthetic
 from harness.report import page
-from spec.harness.commands.test_command_line import Claim, Tiny
+from spec.harness.commands.workplace import Claim, Tiny
 from spec.harness.evidence.records_of import keep
 
 steps = {"mine/tiny": Tiny, "mine/claim": Claim}

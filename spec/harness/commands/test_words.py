@@ -10,9 +10,9 @@ from harness import ladder, report
 from harness.__main__ import main
 from harness.commands import rf
 from harness.report import page
-from spec.harness.commands.test_command_line import Call
-from spec.harness.commands.test_command_line import call as call
-from spec.harness.commands.test_command_line import workplace as workplace
+from spec.harness.commands.workplace import Call
+from spec.harness.commands.workplace import call as call
+from spec.harness.commands.workplace import workplace as workplace
 
 IDS = [
     "",

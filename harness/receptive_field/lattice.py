@@ -267,7 +267,8 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
 def _wrapped(places: list[int], length: int) -> Window | None:
     """The window of sources that advance evenly and wrap around the end, as in rolling and circular padding."""
     middle = len(places) // 2
-    step = (places[middle] - places[middle - 1] + length // 2) % length - length // 2
+    back = (length - 1) // 2  # half an axis is a step forward: of two pixels, each lies on either side of the other
+    step = (places[middle] - places[middle - 1] + back) % length - back
     start = places[middle] - middle * step
     if (
         step == 0

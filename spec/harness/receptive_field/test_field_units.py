@@ -81,6 +81,11 @@ class TestBorders:
         assert (circular.region((0, 7)), circular.size) == (([0, 1, 7], [0, 6, 7]), (3, 3))
         assert not circular.shift_variant
 
+    def test_an_axis_of_two_wraps_as_a_longer_one_does(self) -> None:
+        field = receptive_field(conv(3, padding=1, padding_mode="circular"), (1, 2, 4))
+        assert (field.size, field.stride, field.padding) == ((3, 3), (1, 1), (1, 1))
+        assert field.region((0, 0)) == ([0, 1], [0, 1, 3])
+
     def test_padding_as_large_as_the_kernel_leaves_units_that_see_nothing(self) -> None:
         field = receptive_field(conv(3, padding=3), (1, 5, 5))
         assert field.region((0, 4)) == ([], [])

@@ -34,6 +34,7 @@ class TestRecurrent:
         net = rows(kind, **more)
         field = receptive_field(net, SIZE)
         assert (field.size, field.shape, field.is_global) == ((8, 6), (8, 1), False)
+        assert field.aligned  # one path, as a kernel is
         for step in (0, 3, 7):
             assert field.region((step, 0)) == plain_region(net, SIZE, (0, step)) == (ROWS[: step + 1], COLUMNS)
 
@@ -59,7 +60,7 @@ class TestRecurrent:
         net = Net(lambda m, x: m.layer(x.flatten(1)[..., None])[0], layer=kind(1, 3, batch_first=True))
         assert receptive_field(Net(lambda m, x: m.net(x)[:, -1], net=net), SIZE).is_global
         field = receptive_field(net, SIZE)
-        assert field.size == (8, 6)
+        assert (field.size, field.aligned) == ((8, 6), True)
         assert field.region((0, 8)) == plain_region(net, SIZE, (0, 8)) == ([0, 1], COLUMNS)
         assert field.region((0, 3)) == plain_region(net, SIZE, (0, 3)) == ([0], [0, 1, 2, 3])
 

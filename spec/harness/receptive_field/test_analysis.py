@@ -161,6 +161,16 @@ class TestBranches:
         net = Net(lambda m, x: torch.cat([m.a(x), x], dim=1).chunk(2, dim=1)[1], a=conv(5, padding=2))
         assert receptive_field(net).size == (1, 1)
 
+    @pytest.mark.parametrize(("before", "after"), [(1, 2), (0, 1)])
+    def test_padded_channels_read_nothing_and_move_the_others(self, before: int, after: int) -> None:
+        def channel(index: int) -> nn.Module:
+            pad = (0, 0, 1, 0, before, after)
+            return Net(lambda m, x: F.pad(torch.cat([m.a(x), x], 1), pad)[:, [index]], a=conv(3, padding=1))
+
+        fields = [receptive_field(channel(index)) for index in range(before + 2 + after)]
+        assert [field.size[0] for field in fields] == [0] * before + [3, 1] + [0] * after
+        assert [fields[before + k].region((9, 5)) for k in range(2)] == [([7, 8, 9], [4, 5, 6]), ([8], [5])]
+
     def test_a_module_used_twice_counts_twice(self) -> None:
         net = Net(lambda m, x: m.a(m.a(x)), a=conv(3, padding=1))
         assert receptive_field(net).size == (5, 5)

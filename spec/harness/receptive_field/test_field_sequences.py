@@ -74,6 +74,12 @@ class TestRecurrent:
             receptive_field(Net(forward, layer=kind(6, 5, batch_first=True)), SIZE)
 
 
+def test_a_recurrent_layer_is_a_kernel_over_all_steps_in_the_table() -> None:
+    row = receptive_field(rows(nn.GRU), SIZE).layers[-1]
+    assert (row.operation, row.kernel, row.padding, row.stride) == ("gru", (8, 1), (0, 0), (1, 1))
+    assert (row.n_in, row.n_out, row.rf_in, row.rf_out) == ((8, 1), (8, 1), (1, 6), (8, 6))
+
+
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 def test_a_cell_in_a_loop_is_followed(kind: Any) -> None:
     def forward(m: Any, x: Tensor) -> Tensor:

@@ -74,6 +74,17 @@ class TestRecurrent:
             receptive_field(Net(forward, layer=kind(6, 5, batch_first=True)), SIZE)
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_a_first_state_is_read_by_its_own_sequence(kind: Any) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        columns = x[0].permute(2, 1, 0)  # each a sequence of pixels, the first of which makes its first state
+        result: Tensor = m.layer(columns[:, 4:], columns[None, :, 0].expand(1, 6, 3).contiguous())[0]
+        return result
+
+    net = Net(forward, layer=kind(1, 3, batch_first=True))
+    assert receptive_field(net, SIZE).region((1, 2)) == plain_region(net, SIZE, (2, 1)) == ([0, 4, 5], [2])
+
+
 def test_a_recurrent_layer_is_a_kernel_over_all_steps_in_the_table() -> None:
     row = receptive_field(rows(nn.GRU), SIZE).layers[-1]
     assert (row.operation, row.kernel, row.padding, row.stride) == ("gru", (8, 1), (0, 0), (1, 1))

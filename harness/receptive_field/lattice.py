@@ -258,16 +258,17 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
         step = sources[period][0] - sources[0][0]
         pairs = zip(reversed(sources), reversed(sources[:-period]), strict=False)  # patterns end at the end, if at all
         if step and all(len(a) == len(b) and all(i - step == j for i, j in zip(a, b, strict=True)) for a, b in pairs):
-            return Window(tuple(sources[:period]), step, 1, -sources[0][0], Fraction(step, period))
+            return Window(tuple(sources[:period]), step)
     if length == 1 and len(set(sources)) == 1:
-        return Window((sources[0],) * len(sources), 1, stride=Fraction(1, len(sources)))
+        return Window((sources[0],) * len(sources), 1)
     return _wrapped([group[0] for group in sources], length) if all(len(g) == 1 for g in sources) else None
 
 
 def _wrapped(places: list[int], length: int) -> Window | None:
     """The window of sources that advance evenly and wrap around the end, as in rolling and circular padding."""
     middle = len(places) // 2
-    step = (places[middle] - places[middle - 1] + length // 2) % length - length // 2
+    back = (length - 1) // 2  # half an axis is a step forward: of two pixels, each lies on either side of the other
+    step = (places[middle] - places[middle - 1] + back) % length - back
     start = places[middle] - middle * step
     if (
         step == 0
@@ -275,4 +276,4 @@ def _wrapped(places: list[int], length: int) -> Window | None:
         or any((place - start - i * step) % length for i, place in enumerate(places))
     ):
         return None
-    return Window(((start,),), step, 1, -start, Fraction(step), tuple((place,) for place in places))
+    return Window(((start,),), step, edges=tuple((place,) for place in places))

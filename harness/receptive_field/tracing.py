@@ -35,8 +35,6 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if func is Tensor.data.__get__:  # type: ignore[attr-defined]
-            return args[0].detach()
         self.name = getattr(func, "__name__", str(func)).strip("_")
         if self.name == "cuda":
             return args[0]  # where the model would be is of no importance, and may not be there

@@ -19,9 +19,7 @@ def recurrence(call: Call) -> FieldMap:
     """Each step and the steps before it, so that the last step reads whatever any step reads."""
     source, dim = call.value("input"), call["dim"]
     result = prefixes(source, dim)
-    if sum(dim in source.dims(axis) for axis in source.axes) < 2 or source.shape[dim] == 1:
-        return result
     before = torch.Size(n - 1 if d == dim else n for d, n in enumerate(source.shape))
     parts = [nothing(before, call.axes), mixed(source, [dim])]
     last = assembled(parts, lambda labels: torch.cat(list(labels), dim), along=dim)
-    return replace(merged([result, last], source.shape), windows=result.windows)
+    return replace(merged([result, last], source.shape), windows=result.windows, aligned=source.aligned)

@@ -78,6 +78,11 @@ class TestChains:
             [13, 3, 1, 1, 13, 2, 2, 4, 8],
         ]
 
+    @pytest.mark.parametrize("pool", [F.max_pool2d, F.avg_pool2d])
+    def test_a_kernel_of_one_number_is_a_square(self, pool: Callable[..., Tensor]) -> None:
+        field = receptive_field(Net(lambda _, x: pool(x, [3], [2], [1])))
+        assert (field.size, field.stride, field.padding) == ((3, 3), (2, 2), (1, 1))
+
     def test_one_axis_and_three_axes_work_alike(self) -> None:
         assert receptive_field(nn.Sequential(nn.Conv1d(2, 2, 3), nn.MaxPool1d(2)), (2, 20)).size == (4,)
         assert receptive_field(nn.Conv3d(1, 1, (3, 5, 7)), (1, 9, 9, 9)).size == (3, 5, 7)
@@ -160,6 +165,31 @@ class TestBranches:
     def test_channels_that_are_cut_off_do_not_count(self) -> None:
         net = Net(lambda m, x: torch.cat([m.a(x), x], dim=1).chunk(2, dim=1)[1], a=conv(5, padding=2))
         assert receptive_field(net).size == (1, 1)
+
+    @pytest.mark.parametrize(("before", "after"), [(1, 2), (0, 1)])
+    def test_padded_channels_read_nothing_and_move_the_others(self, before: int, after: int) -> None:
+        def channel(index: int) -> nn.Module:
+            pad = (0, 0, 1, 0, before, after)
+            return Net(lambda m, x: F.pad(torch.cat([m.a(x), x], 1), pad)[:, [index]], a=conv(3, padding=1))
+
+        fields = [receptive_field(channel(index)) for index in range(before + 2 + after)]
+        assert [field.size[0] for field in fields] == [0] * before + [3, 1] + [0] * after
+        assert [fields[before + k].region((9, 5)) for k in range(2)] == [([7, 8, 9], [4, 5, 6]), ([8], [5])]
+
+    @pytest.mark.parametrize(
+        ("parts", "aligned"),
+        [
+            (lambda m, x: [x, m.a(x)], True),
+            (lambda m, x: [x[:, :, 1:], x[:, :, :-1]], False),
+            (lambda m, x: [x[:, :, 1:] + x[:, :, :-1]] * 2, False),
+        ],
+        ids=["around_one_centre", "beside_each_other", "of_paths_beside_each_other"],
+    )
+    def test_channels_are_aligned_if_each_is_and_all_have_one_centre(
+        self, parts: Callable[[Any, Tensor], list[Tensor]], aligned: bool
+    ) -> None:
+        net = Net(lambda m, x: torch.cat(parts(m, x), 1), a=conv(3, padding=1))
+        assert receptive_field(net).aligned is aligned
 
     def test_a_module_used_twice_counts_twice(self) -> None:
         net = Net(lambda m, x: m.a(m.a(x)), a=conv(3, padding=1))

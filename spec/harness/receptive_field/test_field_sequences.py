@@ -34,6 +34,7 @@ class TestRecurrent:
         net = rows(kind, **more)
         field = receptive_field(net, SIZE)
         assert (field.size, field.shape, field.is_global) == ((8, 6), (8, 1), False)
+        assert field.aligned  # one path, as a kernel is
         for step in (0, 3, 7):
             assert field.region((step, 0)) == plain_region(net, SIZE, (0, step)) == (ROWS[: step + 1], COLUMNS)
 
@@ -59,7 +60,7 @@ class TestRecurrent:
         net = Net(lambda m, x: m.layer(x.flatten(1)[..., None])[0], layer=kind(1, 3, batch_first=True))
         assert receptive_field(Net(lambda m, x: m.net(x)[:, -1], net=net), SIZE).is_global
         field = receptive_field(net, SIZE)
-        assert field.size == (8, 6)
+        assert (field.size, field.aligned) == ((8, 6), True)
         assert field.region((0, 8)) == plain_region(net, SIZE, (0, 8)) == ([0, 1], COLUMNS)
         assert field.region((0, 3)) == plain_region(net, SIZE, (0, 3)) == ([0], [0, 1, 2, 3])
 
@@ -71,6 +72,23 @@ class TestRecurrent:
 
         with pytest.raises(NoRuleError, match="without its values, which pack_padded_sequence in the model needs"):
             receptive_field(Net(forward, layer=kind(6, 5, batch_first=True)), SIZE)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_a_first_state_is_read_by_its_own_sequence(kind: Any) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        columns = x[0].permute(2, 1, 0)  # each a sequence of pixels, the first of which makes its first state
+        result: Tensor = m.layer(columns[:, 4:], columns[None, :, 0].expand(1, 6, 3).contiguous())[0]
+        return result
+
+    net = Net(forward, layer=kind(1, 3, batch_first=True))
+    assert receptive_field(net, SIZE).region((1, 2)) == plain_region(net, SIZE, (2, 1)) == ([0, 4, 5], [2])
+
+
+def test_a_recurrent_layer_is_a_kernel_over_all_steps_in_the_table() -> None:
+    row = receptive_field(rows(nn.GRU), SIZE).layers[-1]
+    assert (row.operation, row.kernel, row.padding, row.stride) == ("gru", (8, 1), (0, 0), (1, 1))
+    assert (row.n_in, row.n_out, row.rf_in, row.rf_out) == ((8, 1), (8, 1), (1, 6), (8, 6))
 
 
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.receptive_field import receptive_field
 from spec.harness.receptive_field.field_networks import Net, conv
+from spec.harness.receptive_field.gradient_oracle import gradient_field
 
 
 class TestShiftVariance:
@@ -70,6 +72,29 @@ class TestShiftVariance:
         assert (back.size, back.stride, back.shift_variant) == ((1, 1), (1, 1), False)
 
 
+class TestChosenRows:
+    """Rows that are chosen by index, of eight, and then read by a kernel of two rows."""
+
+    @pytest.mark.parametrize(
+        ("chosen", "size", "stride", "padding"),
+        [
+            (lambda m, x: x[:, :, [0, 5, 1, 7]], 7, None, 0),
+            (lambda m, x: x[:, :, [3, 3, 3, 3]], 1, None, -3),
+            (lambda m, x: m.a(x[:, :, [0, 6, 1, 3, 5, 7]])[:, :, 2:], 5, 2, -1),
+            (lambda m, x: x[:, :, :3].repeat(1, 1, 4, 1), 3, None, 0),
+        ],
+        ids=["out_of_order", "one_row_again", "evenly_spaced_once_cropped", "the_same_rows_four_times"],
+    )
+    def test_have_a_stride_only_if_they_follow_a_rule(
+        self, chosen: Callable[[Any, Tensor], Tensor], size: int, stride: int | None, padding: int
+    ) -> None:
+        net = Net(lambda m, x: m.a(chosen(m, x)), a=conv((2, 1)))
+        field, oracle = receptive_field(net, (1, 8, 3)), gradient_field(net, (1, 8, 3))
+        assert (field.size, field.stride, field.padding) == ((size, 1), (stride, 1), (padding, 0))
+        for unit in range(field.shape[0]):
+            assert field.region((unit, 0)) == oracle.region((unit, 0))
+
+
 class TestBorders:
     def test_clipping_an_interval_is_not_enough_with_holes(self) -> None:
         assert receptive_field(conv(3, padding=2, dilation=2), (1, 5, 5)).region((0, 4)) == ([0, 2], [2, 4])
@@ -80,6 +105,11 @@ class TestBorders:
         circular = receptive_field(conv(3, padding=1, padding_mode="circular"), (1, 8, 8))
         assert (circular.region((0, 7)), circular.size) == (([0, 1, 7], [0, 6, 7]), (3, 3))
         assert not circular.shift_variant
+
+    def test_an_axis_of_two_wraps_as_a_longer_one_does(self) -> None:
+        field = receptive_field(conv(3, padding=1, padding_mode="circular"), (1, 2, 4))
+        assert (field.size, field.stride, field.padding) == ((3, 3), (1, 1), (1, 1))
+        assert field.region((0, 0)) == ([0, 1], [0, 1, 3])
 
     def test_padding_as_large_as_the_kernel_leaves_units_that_see_nothing(self) -> None:
         field = receptive_field(conv(3, padding=3), (1, 5, 5))

@@ -100,9 +100,20 @@ class TestUse:
         with pytest.raises(NoRuleError, match=rf"{name} .* harness\.receptive_field\.register\(torch\.ops\.\S+\)$"):
             receptive_field(Net(operation))
 
-    def test_a_use_that_no_rule_covers_names_the_function(self) -> None:
-        with pytest.raises(NoRuleError, match=r"^conv2d with weights computed from the input \(at conv2d\)"):
-            receptive_field(Net(lambda _, x: F.conv2d(x, x)))
+    @pytest.mark.parametrize(
+        ("operation", "message"),
+        [
+            (lambda _, x: F.conv2d(x, x), r"conv2d with weights computed from the input \(at conv2d\)"),
+            (lambda _, x: x.as_strided(x.shape, (784, 784, 1, 28)), r"as_strided \(\S+\) reads memory, not elements"),
+            (lambda _, x: x[0, 0, 0].as_strided((14,), (2,)), r"as_strided \(\S+\) reads memory, not elements"),
+        ],
+        ids=["computed_weights", "strides_that_turn_a_map", "strides_that_leave_gaps"],
+    )
+    def test_a_use_that_no_rule_covers_names_the_function(
+        self, operation: Callable[[Any, Tensor], Tensor], message: str
+    ) -> None:
+        with pytest.raises(NoRuleError, match=f"^{message}"):
+            receptive_field(Net(operation))
 
     @pytest.mark.parametrize(
         ("part", "at", "message"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.receptive_field.lattice import members, pixels, sliding, transposed
+from harness.receptive_field.lattice import Lattice, members, pixels, sliding, transposed
 
 QUICK = settings(max_examples=200, deadline=None)
 KERNELS = st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(0, 4), st.integers(1, 4))
@@ -42,3 +42,10 @@ def test_transposed_convolution_reads_whoever_writes(layer: tuple[int, int, int,
     for output in range(outputs):
         writers = {i for i in range(length) for t in range(kernel) if i * stride - padding + t * dilation == output}
         assert set(members(lattice.clipped[output])) == writers
+
+
+def test_a_lattice_covers_one_with_another_period_if_each_unit_reads_as_much() -> None:
+    every = Lattice((0b1,), ((0, 0b1),), 1, 1)  # unit i reads i
+    odd = Lattice((0b1,), ((0, 0b1), (1, 0b11)), 2, 1)  # and odd units also the one behind it
+    assert odd.covers(every)
+    assert not every.covers(odd)

@@ -20,7 +20,13 @@ from spec.harness.support.paths import ROOT
 
 COMPILER = next(filter(None, map(shutil.which, COMPILERS)), None)
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler")
-BUILD = "import sys, pathlib; from harness.training.native.build import build; print(build(pathlib.Path(sys.argv[1])))"
+BUILD = """
+import pathlib, signal, sys
+from harness.training.native.build import build
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
+print(build(pathlib.Path(sys.argv[1])))
+"""
 
 
 @pytest.fixture(autouse=True)

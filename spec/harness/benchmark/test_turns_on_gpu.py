@@ -8,6 +8,7 @@ import torch
 from harness.benchmark import implementations, side_by_side
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
+from harness.report.benchmark import sections
 from harness.step import Step
 from spec.harness.benchmark.test_side_by_side import STEP, Clock, StandIn
 
@@ -69,3 +70,12 @@ def test_many_seeds_at_once_take_the_place_of_all_cores(gpu: None, monkeypatch: 
         {"seeds": n, "together_ms": together, "one_by_one_ms": float(n)} for n, together in costs.items()
     ]
     assert told[1:] == ["mine/net: many seeds at once"]
+
+
+def test_the_page_of_a_gpu_has_seeds_and_says_nothing_of_threads_cores_or_a_compiler(gpu: None) -> None:
+    software = {"turns": 7, "torch": "2.15.0", "python": "3.13.1", "platform": "Linux x86_64"}
+    result = side_by_side.bench(STEP, synthetic(320), GPU, lambda _: None)
+    text = sections([{**result, "made": {"hardware": "NVIDIA H200", "threads": None, **software}}])
+    assert text.startswith("## NVIDIA H200\n\n7 turns; torch 2.15.0, Python 3.13.1, Linux x86_64.\n")
+    assert "| 32 seeds | 8.75, 32.00 |" in text
+    assert "Training images per second in all" not in text

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from harness.errors import HarnessError
 from harness.receptive_field import NoRuleError, receptive_field
+from harness.receptive_field.rules.registry import Call
 from spec.harness.receptive_field.field_networks import Net, conv
 from spec.harness.receptive_field.test_field_patches import agrees
 
@@ -122,3 +123,11 @@ def test_indices_without_data_are_refused_and_with_data_followed() -> None:
 def test_a_model_that_shows_no_operations_is_refused(make: Callable[[], nn.Module], message: str) -> None:
     with pytest.raises(HarnessError, match=message):
         receptive_field(make(), (1, 28, 28))
+
+
+def test_a_rule_gets_a_constant_as_a_map_that_reads_nothing_and_no_argument_that_there_is_not() -> None:
+    call = Call("mine", None, {"weight": torch.zeros(2, 3)}, [torch.Size([2, 3])], axes=2)
+    constant = call.value("input", "weight")
+    assert (constant.shape, any(constant.fields)) == ((2, 3), False)
+    with pytest.raises(NoRuleError, match="^mine has no tensor argument input or other$"):
+        call.value("input", "other")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +14,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def picture(model: nn.Module, image: Tensor, names: Sequence[str] | None = None) -> Figure:
-    """Draw the field of the middle unit of each layer as a rectangle, clipped to the pixels that the unit reads.
+def picture(model: nn.Module, image: Tensor) -> Figure:
+    """Draw the field of the middle unit of each layer that enlarges it as a rectangle, clipped to the pixels it reads.
 
     Args:
         model: any module that takes one image of this size.
         image: channels x rows x columns, or rows x columns; any range of values.
-        names: the layers to draw, as in the table of layers; by default those that enlarge the field.
 
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     channels = image if image.ndim == 3 else image[None]
-    fields = _middle_fields(model, tuple(channels.shape), names)
+    fields = _middle_fields(model, tuple(channels.shape))
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(channels.float().mean(dim=0).cpu().numpy(), cmap="gray_r", alpha=0.6)
@@ -47,12 +45,11 @@ def picture(model: nn.Module, image: Tensor, names: Sequence[str] | None = None)
 
 
 def _middle_fields(
-    model: nn.Module, input_size: tuple[int, ...], names: Sequence[str] | None = None
+    model: nn.Module, input_size: tuple[int, ...]
 ) -> list[tuple[str, tuple[list[int], ...], tuple[int, ...]]]:
     """Per layer: its name, the rows and columns that its middle unit reads, and the size of its field in pixels."""
-    if names is None:
-        rows = receptive_field(model, input_size, strict=False).layers
-        names = [row.name for row in rows if row.rf_out != row.rf_in]
+    rows = receptive_field(model, input_size, strict=False).layers
+    names = [row.name for row in rows if row.rf_out != row.rf_in]
     found = []
     fields = receptive_fields(model, input_size, names, strict=False)
     for name, field in zip(names, fields, strict=True):

@@ -1,5 +1,6 @@
 """The review of a network: what it is made of, what one output sees, and what to remark."""
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -56,13 +57,15 @@ class Review:
         return before
 
     def map_read(self, place: int) -> tuple[int, ...]:
-        """The shape of the map that a fully connected layer reads, however it is made flat; () if it reads no map."""
-        while (place := min(self.operations[place].reads)) >= 0:
-            if len(self.shape(place)) == 3:
-                break
-            if self.operations[place].function.startswith("linear"):
-                return ()
-        return self.shape(place)
+        """The shape of the map that a fully connected layer reads, however it is made flat; () if it reads no map.
+
+        A layer that reads fewer numbers than the map has reads their averages, or what another layer made of them.
+        """
+        place = min(self.operations[place].reads)
+        numbers = math.prod(self.shape(place))
+        while place >= 0 and len(self.shape(place)) != 3:
+            place = min(self.operations[place].reads)
+        return self.shape(place) if math.prod(self.shape(place)) <= numbers else ()
 
     @property
     def reads_places_apart(self) -> bool:

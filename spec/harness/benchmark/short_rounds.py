@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def bench(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(baseline, "hardware", lambda device: "NVIDIA H200")
     monkeypatch.setattr("pytest_benchmark.plugin.get_cpu_info", dict)  # takes a second
+    # It would pause coverage, which up to Python 3.11 does not see the callers of what was timed any more.
+    monkeypatch.setattr("pytest_benchmark.fixture.PauseInstrumentation", nullcontext)
     return Bench(pytester)
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+import torch
 
 from harness.benchmark import baseline, throughput
 from harness.benchmark.throughput import Watch
@@ -95,3 +96,9 @@ def test_a_baseline_of_another_driver_is_compared_with_and_told(bench: Bench) ->
     result = bench.run("--benchmark-compare")
     result.assert_outcomes(passed=1)
     assert section(result)[-1] == "the baseline differs in more than the code: driver was 470.82.01 and is None"
+
+
+def test_a_database_is_named_as_it_is_and_left_to_pytest_benchmark() -> None:
+    address = "elasticsearch+http://127.0.0.1:1/runs"
+    assert baseline.storage(address, torch.device("cpu")) == address
+    assert baseline.exists(address, True)

@@ -1,12 +1,13 @@
 """Help answers at once: it loads the verb that was asked for, and none of the libraries that train and draw."""
 
 import importlib
+import re
 import subprocess
 import sys
 
 import pytest
 
-from harness.__main__ import VERBS
+from harness.__main__ import VERBS, main
 from spec.harness.support.paths import ROOT
 
 MODULES_AFTER_HELP = """
@@ -39,3 +40,10 @@ def test_the_summary_of_a_verb_is_the_first_line_of_its_module(verb: str) -> Non
     documentation = importlib.import_module(f"harness.commands.{verb}").__doc__
     assert documentation
     assert documentation.splitlines()[0] == VERBS[verb]
+
+
+def test_without_any_word_help_is_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.split()[0]) == ("", "usage:")
+    assert re.findall(r"^    (\w+)\b", err, re.MULTILINE) == list(VERBS)

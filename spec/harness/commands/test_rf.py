@@ -47,6 +47,10 @@ class TestPicture:
         ]
         assert [list(corner) for corner in corners] == [[4.5, 4.5, 7.5, 7.5], [3.5, 3.5, 8.5, 8.5]]
 
+    def test_leaves_out_a_layer_whose_middle_unit_reads_nothing(self) -> None:
+        figure = picture(nn.Sequential(conv(3), nn.ZeroPad2d((100, 0, 0, 0)), conv(3)), torch.zeros(1, 12, 12))
+        assert [patch.get_label() for patch in figure.axes[0].patches] == ["0: 3 x 3"]
+
 
 class TestCommand:
     def run(self, *arguments: str) -> int:

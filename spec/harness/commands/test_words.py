@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,3 +150,15 @@ def test_a_spec_that_exits_is_named(workplace: Path, monkeypatch: pytest.MonkeyP
     assert (status, out) == (2, "")
     assert err == "python -m harness rf: error: exits: its import raised SystemExit: 0 (exits.py, line 3)\n"
     assert "exits" not in sys.modules
+
+
+def test_in_development_mode_an_error_comes_with_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = call("show mine/none")
+    names = [name for name in dir(sys.flags) if not name.startswith("_")]
+    flags = {name: getattr(sys.flags, name) for name in names} | {"dev_mode": True}
+    monkeypatch.setattr(sys, "flags", SimpleNamespace(**flags))
+    status, out, err = call("show mine/none")
+    assert (status, out) == plain[:2]
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert err.endswith(plain[2])
+    assert "Traceback" not in plain[2]

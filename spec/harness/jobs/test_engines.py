@@ -99,6 +99,20 @@ def test_seeds_share_the_gpus_evenly(workers: int, expected: list[list[int]]) ->
     assert groups(small.Plain, [3, 1], CPU, workers) == [[3], [1]]
 
 
+@pytest.mark.parametrize(
+    ("word", "names"), [("cuda", ["cuda:0", "cuda:1"]), ("auto", ["cuda:0", "cuda:1"]), ("cuda:1", ["cuda:1"])]
+)
+def test_every_gpu_has_a_process_unless_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, word: str, names: list[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    engine = engine_of("processes", word)
+    assert isinstance(engine, Processes)
+    assert (engine.device.type, engine.workers) == ("cuda", len(names))
+    assert [str(device) for device in engine.devices] == names
+
+
 @pytest.mark.parametrize(("status", "words"), [(-9, "SIGKILL"), (3, "exit status 3"), (None, "exit status None")])
 def test_the_end_of_a_process_in_words(status: int | None, words: str) -> None:
     assert exit_reason(status) == words

@@ -1,5 +1,6 @@
 """Within an epoch an engine says how far each job is, and a terminal shows it; a file or a pipe gets epochs only."""
 
+import re
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from harness.commands.console import display
+from harness.commands.console import busy, display
 from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
 from harness.jobs.child import pickled
 from harness.jobs.dispatch import ignore
@@ -108,6 +109,28 @@ def test_two_candidates_with_one_seed_have_a_bar_each(
     last = capsys.readouterr().err
     assert "111/938" in last
     assert "222/938" in last
+
+
+def test_a_terminal_shows_how_long_each_part_of_a_benchmark_took(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    now = 1000.0
+    monkeypatch.setattr("rich.console.monotonic", lambda: now)
+    with busy() as on_part:
+        on_part("in turns")
+        now += 65
+        on_part("all cores")
+        now += 5
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert re.search(r"\nin turns +━+ 0:01:05\nall cores +━+ 0:00:05\n$", shown.replace("\r", "\n"))
+
+
+def test_without_a_terminal_there_is_a_line_per_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with busy() as on_part:
+        on_part("in turns")
+    assert capsys.readouterr().err == "in turns\n"
 
 
 def test_without_a_terminal_there_is_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import spec
 from harness import data
 from harness.__main__ import main
 from harness.data import MNIST, hold_out
@@ -200,6 +201,18 @@ def test_a_ladder_without_candidates_is_one_line(capsys: pytest.CaptureFixture[s
     for ladder in ("five_steps", "nowhere"):
         assert main(["search", ladder]) == 2
         assert f"{ladder} has no candidates" in capsys.readouterr().err
+
+
+def test_candidates_that_cannot_be_imported_are_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").touch()
+    (tmp_path / "broken" / "candidates.py").write_text("import not_installed_anywhere")
+    monkeypatch.setattr(spec, "__path__", [str(tmp_path)])
+    assert main(["search", "broken"]) == 2
+    raised = "its import raised ModuleNotFoundError: No module named 'not_installed_anywhere'"
+    assert f"error: spec.broken.candidates: {raised} (candidates.py, line 1)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["[]", "{", '{"candidate": "a"}', '{"validation": [1e999]}', "\xff"])

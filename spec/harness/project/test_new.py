@@ -165,6 +165,33 @@ def test_a_wrong_word_is_an_error_and_nothing_is_written(
     assert sorted(homework.rglob("*")) == before
 
 
+ODD = """
+from torch import nn
+class Wide(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 10, (3, 5)))
+class Sorts(nn.Module):
+    def forward(self, images):
+        return images.sort(3).values
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Wide", "the network sees 3 x 5 pixels; a step has a field as wide as high"),
+        ("Sorts", "the receptive field of the network is not known: sort"),
+    ],
+)
+def test_a_network_whose_field_no_spec_can_say_begins_no_project(
+    homework: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    (homework / "odd.py").write_text(ODD)
+    assert new("mine", "--from", f"odd.py:{name}") == 2
+    assert message in capsys.readouterr().err
+    assert not (homework / "mine").exists()
+
+
 def test_a_project_that_cannot_be_written_is_not_begun(homework: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(homework.rglob("*"))
 

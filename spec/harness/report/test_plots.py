@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -10,9 +11,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.errors import HarnessError
 from harness.evidence.statistics import Interval
 from harness.report import plots, svg
-from harness.report.page import STRIP, along_strip
+from harness.report.page import STRIP, along_strip, plot
+from spec.harness.evidence.records_of import step_with
 
 
 def sides(patch: Any) -> tuple[float, float]:
@@ -178,3 +181,8 @@ def test_a_plot_of_its_own_is_white_and_one_in_a_page_has_no_ground() -> None:
     drawn = Figure(figsize=(3, 2))
     assert f"fill: {svg.WHITE}" in svg.standalone(drawn, "one", "")
     assert svg.WHITE not in svg.inline(drawn, "one", "", {})
+
+
+def test_without_a_record_there_is_nothing_to_plot(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="^no step has a record to plot; make one with: python -m harness train ID"):
+        plot([step_with(tmp_path, "mine/tiny")])

@@ -135,6 +135,24 @@ def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -
     step().test_claims()
 
 
+def test_the_pages_that_there_are_follow_the_records(project: Path) -> None:
+    keep(tiny(), RUNS)
+    (project / "README.md").unlink()
+    (project / "docs").mkdir()
+    for name in ("frontier.svg", "results.md"):
+        (project / "docs" / name).touch()
+    changed = rewrite()
+    assert [path.name for path in changed] == ["test_01_tiny.py", SUMS, "results.md", "frontier.svg"]
+    assert "on average over-fits" in (project / "docs" / "results.md").read_text(encoding="utf-8")
+    assert "mine/tiny: 100 parameters, 99.30" in (project / "docs" / "frontier.svg").read_text(encoding="utf-8")
+    assert not (project / "README.md").exists()
+
+
+def test_without_a_step_there_is_nothing_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.report.update.steps", dict)
+    assert rewrite() == []
+
+
 def test_evidence_that_goes_takes_its_words_with_it(project: Path) -> None:
     path = keep(tiny(), RUNS)
     rewrite()

@@ -137,7 +137,12 @@ def test_fully_connected_layers_use_what_a_pool_leaves_and_see_the_whole_digit(f
     ]
 
 
-@pytest.mark.parametrize("average", [nn.AdaptiveAvgPool2d(1), nn.AvgPool2d(12)])
+class Mean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("average", [nn.AdaptiveAvgPool2d(1), nn.AvgPool2d(12), Mean()])
 def test_fully_connected_layers_behind_a_global_average_see_what_the_convolutions_see(average: nn.Module) -> None:
     features = (nn.Conv2d(1, 8, 5, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), average)
     found = [one.what for one in remarks(review(nn.Sequential(*features, nn.Flatten(), nn.Linear(8, 10))))]
@@ -145,6 +150,11 @@ def test_fully_connected_layers_behind_a_global_average_see_what_the_convolution
         "3 (max_pool2d) is followed by no convolution wider than 1 x 1",
         "the last convolution sees 5 pixels",
     ]
+
+
+def test_the_first_of_two_fully_connected_layers_reads_the_image_and_the_second_no_map() -> None:
+    found = review(nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Linear(16, 10)))
+    assert [found.map_read(place) for place in found.places("linear")] == [(1, 28, 28), ()]
 
 
 def test_a_network_whose_paths_have_different_strides_has_a_field_and_the_reason_why_not_all_have_it() -> None:

@@ -127,6 +127,7 @@ def test_relative_imports_are_found_without_the_code_of_their_package(tmp_path: 
 
 ABSENT = """
 from nowhere_at_all import *
+from typing import Optional
 from nowhere_at_all import bar
 import nowhere_at_all.plots as plots
 from torch.nn import *
@@ -142,13 +143,17 @@ class Draws(Net):
         plots.draw(self)
 class Inherits(bar.Module):
     pass
+class Annotated(Linear):
+    def __init__(self, shown: Optional[bar] = None):
+        super().__init__(3, 1)
 """
 
 
 def test_packages_that_no_layer_needs_need_not_be_installed(tmp_path: Path) -> None:
     path = tmp_path / "script.py"
     path.write_text(ABSENT.replace("from nowhere_at_all import *", ""))
-    assert load(f"{path}:Net")().in_features == 3
+    for name in ("Net", "Annotated"):
+        assert load(f"{path}:{name}")().in_features == 3
     for name in ("Draws", "Inherits"):
         with pytest.raises(HarnessError, match="the network needs nowhere_at_all, which is neither installed nor"):
             load(f"{path}:{name}")()

@@ -1,8 +1,10 @@
 """Functions called in other processes, which is how several commands at once are tested."""
 
+import signal
 import warnings
 from collections.abc import Callable
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 
 
@@ -20,3 +22,10 @@ def finish(*processes: ForkProcess) -> None:
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+def stubborn(connection: Connection) -> None:
+    """Heed no SIGTERM, and wait for a message that nobody sends."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    connection.send("ready")
+    connection.recv()

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import re
 import shutil
 import signal
@@ -20,7 +21,13 @@ from spec.harness.support.paths import ROOT
 
 COMPILER = next(filter(None, map(shutil.which, COMPILERS)), None)
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler")
-BUILD = "import sys, pathlib; from harness.training.native.build import build; print(build(pathlib.Path(sys.argv[1])))"
+BUILD = """
+import pathlib, signal, sys
+from harness.training.native.build import build
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
+print(build(pathlib.Path(sys.argv[1])))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +124,18 @@ def test_the_cpu_is_known_by_its_instructions() -> None:
         lines = {line for line in cpu.read_text().splitlines() if line.startswith(("flags", "Features"))}
         assert lines <= set(module._cpu().splitlines())
         assert "MHz" not in module._cpu()  # it varies
+
+
+def test_a_cpu_of_macos_is_known_by_its_name_and_its_instructions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There sysctl prints what it is asked for; this one prints what that was."""
+    (tmp_path / "sysctl").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "sysctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    facts = ("brand_string", "features", "leaf7_features")
+    assert module._cpu().split() == ["-n", *(f"machdep.cpu.{fact}" for fact in facts)]
 
 
 def test_a_damaged_library_is_built_again(source: Path) -> None:

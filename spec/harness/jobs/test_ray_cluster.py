@@ -1,0 +1,125 @@
+"""What a command makes of the answers of its Ray cluster, for which a stand-in gives them: no cluster is started."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from harness.errors import HarnessError
+from harness.jobs import ray_cluster
+from harness.jobs.child import unpickled
+from harness.jobs.job import Job, Update
+from harness.jobs.ray_cluster import RayCluster
+from harness.provenance import provenance
+from spec.harness.jobs import small
+
+
+class Driver:
+    """A stand-in for the process that talks to Ray: it gives these answers, and notes what it is sent."""
+
+    def __init__(self, answers: list[Any]) -> None:
+        self.answers, self.sent, self.ended = answers, list[bytes](), 0
+
+    def receive(self) -> Any:
+        return self.answers.pop(0)
+
+    def send(self, raw: bytes) -> None:
+        self.sent.append(raw)
+
+    def end(self, patience: float) -> None:
+        self.ended += 1
+
+
+Answers = Callable[..., Driver]
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Make Ray give these answers: first the cores and GPUs of the cluster, or why there is none."""
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # which it sets for good
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: True)
+
+    def give(*answers: Any) -> Driver:
+        driver = Driver(list(answers))
+        monkeypatch.setattr(ray_cluster, "Child", lambda *_: driver)
+        return driver
+
+    return give
+
+
+@pytest.mark.parametrize(
+    ("word", "found", "expected"),
+    [
+        ("auto", (8, 0), ("cpu", 8)),
+        ("auto", (8, 2), ("cuda", 2)),
+        ("cuda", (8, 2), ("cuda", 2)),
+        ("cpu", (8, 2), ("cpu", 8)),
+    ],
+)
+def test_it_has_a_worker_for_each_gpu_of_the_cluster_or_for_each_core(
+    answers: Answers, word: str, found: tuple[int, int], expected: tuple[str, int]
+) -> None:
+    driver = answers(found)
+    cluster = RayCluster(word, None)
+    assert (cluster.device.type, cluster.workers) == expected
+    assert driver.ended == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "answer", "message"),
+    [
+        ("cuda", (8, 0), "cuda was asked for, but the Ray cluster has no GPU; use --device cpu"),
+        ("auto", HarnessError("Ray: starting it raised RuntimeError"), "Ray: starting it raised RuntimeError"),
+    ],
+)
+def test_a_cluster_that_is_of_no_use_is_left_with_one_line(
+    answers: Answers, word: str, answer: Any, message: str
+) -> None:
+    driver = answers(answer)
+    with pytest.raises(HarnessError) as error:
+        RayCluster(word, None)
+    assert (str(error.value), driver.ended) == (message, 1)
+
+
+@pytest.mark.parametrize("word", ["cuda:0", "banana"])
+def test_what_no_task_of_a_cluster_can_have_is_refused_before_it_starts(answers: Answers, word: str) -> None:
+    answers()
+    with pytest.raises(HarnessError, match=r"name --device cuda, not cuda:0$|^unknown device 'banana'"):
+        RayCluster(word, None)
+
+
+def test_without_ray_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
+    with pytest.raises(HarnessError) as error:
+        RayCluster("cpu", None)
+    assert str(error.value) == "--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'"
+
+
+def test_updates_pass_until_the_last_and_the_cluster_is_left_then(answers: Answers) -> None:
+    updates = [(0, Update(b"one")), (1, HarnessError("the second failed")), (0, Update(b"two"))]
+    driver = answers((8, 2), *updates, None, (0, Update(b"never read")))
+    job = Job(small.Plain, (3,), epochs=2)
+    assert list(RayCluster("auto", None).run([job], small.images())) == updates
+    [[jobs, _, device]] = map(unpickled, driver.sent)
+    assert ([(one.step, one.seeds) for one in jobs], device) == ([(small.Plain, (3,))], "cuda")
+    assert driver.ended == 1
+
+
+def test_a_cluster_that_is_lost_in_training_is_left_after_what_it_gave(answers: Answers) -> None:
+    driver = answers((8, 0), (0, Update(b"one")), HarnessError("Ray: training raised ObjectLostError"))
+    updates = RayCluster("auto", None).run([Job(small.Plain, (3,), epochs=2)], small.images())
+    assert next(updates) == (0, Update(b"one"))
+    with pytest.raises(HarnessError, match="^Ray: training raised ObjectLostError$"):
+        next(updates)
+    assert driver.ended == 1
+
+
+def test_what_may_differ_from_node_to_node_is_no_part_of_its_provenance(answers: Answers) -> None:
+    answers((8, 2))
+    made, here = RayCluster("auto", None).provenance(small.Plain), provenance(small.Plain, torch.device("cpu"))
+    assert made["device"] == "cuda"
+    assert made.keys().isdisjoint({"hardware", "cpu", "capability", "platform", "python", "threads"})
+    assert {key: made[key] for key in ("fingerprint", "torch", "data")} == {
+        key: here[key] for key in ("fingerprint", "torch", "data")
+    }

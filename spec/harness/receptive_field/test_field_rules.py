@@ -1,0 +1,133 @@
+"""Single operations, each against the gradient or a size worked out by hand, and uses of them that no rule covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from harness.errors import HarnessError
+from harness.receptive_field import NoRuleError, receptive_field
+from harness.receptive_field.rules.registry import Call
+from spec.harness.receptive_field.field_networks import Net, conv
+from spec.harness.receptive_field.test_field_patches import agrees
+
+Forward = Callable[[Any, Tensor], Tensor]
+
+
+def chosen_are_replaced(m: Any, x: Tensor) -> Tensor:
+    result: Tensor = m.narrow(x).clone()
+    result[:, :, [0, 3]] = m.wide(x)[:, :, [2, 1]]
+    return result
+
+
+def network(forward: Forward) -> nn.Module:
+    return Net(forward, narrow=conv(3, padding=1), wide=conv(5, padding=2), maps=nn.Conv2d(1, 4, 3, padding=1))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: torch.mv(m.narrow(x)[0, 0], x.new_ones(8)).view(1, 1, 9, 1),
+        lambda m, x: torch.addmv(m.wide(x)[0, 0, :, 0], m.narrow(x)[0, 0], x.new_ones(8)).view(1, 1, 9, 1),
+        lambda m, x: torch.addbmm(m.wide(x)[0, 0], m.maps(x)[0], x.new_ones(4, 8, 8)).view(1, 1, 9, 8),
+        lambda m, x: F.interpolate(m.narrow(x), size=(1, 1), mode="bilinear", align_corners=True),
+        lambda m, x: m.narrow(x).flatten(1).as_strided((1, 72), (72, 1)).view(1, 1, 9, 8),
+        chosen_are_replaced,
+    ],
+    ids=["mv", "addmv", "addbmm", "interpolate to one", "as_strided", "index_put"],
+)
+def test_an_operation_reads_what_its_gradient_says(forward: Forward) -> None:
+    agrees(network(forward), (1, 9, 8))
+
+
+@pytest.mark.parametrize(
+    ("forward", "size"),
+    [
+        (lambda m, x: torch.max(m.narrow(x), m.wide(x)), 5),
+        (lambda m, x: torch.min(m.narrow(x), m.narrow(x)), 3),
+        (lambda m, x: m.wide(m.narrow(x).data), 7),
+        (lambda m, x: m.wide(m.narrow(x).cuda()), 7),
+        (lambda m, x: m.wide(torch.vmap(lambda one: 2 * one)(m.narrow(x))), 7),
+    ],
+    ids=["max of two", "min of two", "data", "cuda", "vmap"],
+)
+def test_maps_are_followed_through_what_has_no_gradient_here(forward: Forward, size: int) -> None:
+    assert receptive_field(network(forward), (1, 28, 28)).size == (size, size)
+
+
+def test_a_model_that_infers_is_followed() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            result: Tensor = m.wide(m.narrow(x))
+        return result
+
+    assert receptive_field(network(forward), (1, 28, 28)).size == (7, 7)
+
+
+def two_types(m: Any, x: Tensor) -> Tensor:
+    result: Tensor = m.narrow(x).clone()
+    result.view(torch.int16)[:, :, 0] = 1
+    return result
+
+
+def packed(m: Any, x: Tensor) -> Tensor:
+    result: Tensor = m.cell(PackedSequence(m.narrow(x)[0, 0], torch.ones(28, dtype=torch.int64)))[0].data
+    return result
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda m, x: m.narrow(x).gather(3, m.wide(x).long()), "gather with indices computed from the input"),
+        (lambda m, x: m.narrow(x).as_strided((1, 1, 27, 28), (784, 784, 28, 1)), "reads memory, not elements"),
+        (
+            lambda m, x: m.narrow(x).index_put((torch.tensor([0]),), m.wide(x), accumulate=True),
+            "index_put that adds, or with indices computed from the input",
+        ),
+        (lambda m, x: F.pad(m.maps(x), (0, 0, 0, 0, -1, 0)), "pad that crops channels"),
+        (two_types, "memory that is written to under two types cannot be followed"),
+        (packed, "of a packed sequence, whose lengths are values, cannot be followed"),
+    ],
+    ids=["gather", "as_strided", "index_put", "pad", "types", "packed"],
+)
+def test_a_use_that_no_rule_covers_is_refused_in_words(forward: Forward, message: str) -> None:
+    model = network(forward)
+    model.cell = nn.GRU(28, 5, batch_first=True)
+    with pytest.raises(NoRuleError, match=message):
+        receptive_field(model, (1, 28, 28))
+
+
+def test_indices_without_data_are_refused_and_with_data_followed() -> None:
+    model = network(lambda m, x: m.narrow(x)[:, :, m.order])
+    model.register_buffer("order", torch.arange(27, -1, -1))
+    assert receptive_field(model, (1, 28, 28), strict=False).size == (3, 3)
+    with pytest.raises(NoRuleError, match="with indices that have no data, as in a model on the meta device"):
+        receptive_field(model.to("meta"), (1, 28, 28))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.LazyConv2d(4, 3), "LazyConv2d is lazy: weight has no shape before the model has run once"),
+        (lambda: torch.jit.script(nn.ReLU()), "a TorchScript module hides its operations; analyse the module"),
+    ],
+    ids=["lazy", "TorchScript"],
+)
+def test_a_model_that_shows_no_operations_is_refused(make: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
+        receptive_field(make(), (1, 28, 28))
+
+
+def test_a_rule_gets_a_constant_as_a_map_that_reads_nothing_and_no_argument_that_there_is_not() -> None:
+    call = Call("mine", None, {"weight": torch.zeros(2, 3)}, [torch.Size([2, 3])], axes=2)
+    constant = call.value("input", "weight")
+    assert (constant.shape, any(constant.fields)) == ((2, 3), False)
+    with pytest.raises(NoRuleError, match="^mine has no tensor argument input or other$"):
+        call.value("input", "other")

@@ -15,17 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness.receptive_field import lattice
 from harness.receptive_field.combine import merged, unweighed, windowed
 from harness.receptive_field.field_map import FieldMap, NoRuleError, rearranged
 from harness.receptive_field.lattice import Window
-from harness.receptive_field.rules.registry import Call, pointwise, register
+from harness.receptive_field.rules.registry import Call, register
 from harness.receptive_field.sums import mixed
 
 aten = torch.ops.aten
@@ -120,8 +118,6 @@ def _pooled(source: FieldMap, windows: dict[int, Window], shape: torch.Size) -> 
 )  # fmt: skip
 def reduction(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """A statistic over whole dimensions; over space it counts as a kernel of the size of the map."""
-    if "other" in call.arguments:
-        return pointwise(call)
     source = call.values[0]
     dims = _dims(call.arguments.get("dim"), source)
     result = mixed(source, dims)
@@ -208,29 +204,3 @@ def matrix_product(call: Call) -> FieldMap:
     bias = call.arguments.get("self") if call.op.overloadpacket not in (aten.mm, aten.bmm, aten.mv) else None
     terms += [bias] if isinstance(bias, FieldMap) else []
     return replace(merged(terms, call.shapes[0]), windows=windows)
-
-
-@register(
-    aten._scaled_dot_product_flash_attention_for_cpu,
-    aten._scaled_dot_product_flash_attention,
-    aten._scaled_dot_product_efficient_attention,
-    aten._scaled_dot_product_cudnn_attention,
-    aten._scaled_dot_product_attention_math,
-    aten._scaled_dot_product_fused_attention_overrideable,
-)
-def attention(call: Call) -> FieldMap:
-    """Each token reads its own query and, of the tokens of its sequence, every key and every value."""
-    summed = {"query": [-1], "key": [-2, -1], "value": [-2], "attn_mask": [-1], "attn_bias": [-1]}
-    terms = []
-    for name, dims in summed.items():
-        source = call.arguments.get(name)
-        if isinstance(source, FieldMap):
-            term = mixed(source, [dim % len(source.shape) for dim in dims])
-            heads = call.shapes[0][1] // term.shape[1]
-            terms.append(rearranged(term, partial(_repeated, heads)) if heads > 1 else term)
-    windows = next((term.windows for term in terms if term.windows), None)
-    return replace(merged(terms, call.shapes[0]), windows=windows)
-
-
-def _repeated(heads: int, labels: Tensor) -> Tensor:
-    return labels.repeat_interleave(heads, 1)

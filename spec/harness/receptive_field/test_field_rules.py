@@ -39,8 +39,10 @@ def network(forward: Forward) -> nn.Module:
         lambda m, x: F.interpolate(m.narrow(x), size=(1, 1), mode="bilinear", align_corners=True),
         lambda m, x: m.narrow(x).flatten(1).as_strided((1, 72), (72, 1)).view(1, 1, 9, 8),
         chosen_are_replaced,
+        lambda m, x: m.narrow(x).mean(2, keepdim=True) + m.wide(x).mean(3, keepdim=True),
+        lambda m, x: (m.narrow(x)[..., :4, :4].flatten(2) + F.avg_pool2d(m.wide(x), 2).flatten(2)).view(1, 1, 4, 4),
     ],
-    ids=["mv", "addmv", "addbmm", "interpolate to one", "as_strided", "index_put"],
+    ids=["mv", "addmv", "addbmm", "interpolate to one", "as_strided", "index_put", "rows and columns", "tokens"],
 )
 def test_an_operation_reads_what_its_gradient_says(forward: Forward) -> None:
     agrees(network(forward), (1, 9, 8))

@@ -16,7 +16,7 @@ def new_network(build: Callable[[], nn.Module], whose: str, image: Sequence[int]
     Raises HarnessError if that is no network of one batch of images, or if the code behind it fails.
     """
     with foreign_call("its constructor", whose):
-        network = build()
+        network = _unwrapped(build())
     if not isinstance(network, nn.Module):
         raise HarnessError(f"{whose}: its constructor gives {type(network).__name__}, which is no torch.nn.Module")
     _check_inputs(network, whose)
@@ -26,6 +26,12 @@ def new_network(build: Callable[[], nn.Module], whose: str, image: Sequence[int]
             network.eval()(torch.zeros(2, *image))
         network.train(mode)
     return network
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside what runs it faster and computes the same: torch.compile, or copies on several devices."""
+    inside = network.module if isinstance(network, nn.DataParallel) else getattr(network, "_orig_mod", network)
+    return network if inside is network else _unwrapped(inside)
 
 
 def _check_inputs(network: nn.Module, whose: str) -> None:

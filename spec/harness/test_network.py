@@ -34,6 +34,11 @@ def test_their_shapes_are_those_for_the_image() -> None:
     assert weight.shape == (8, 3, 3, 3)
 
 
+def test_a_network_that_is_compiled_or_copied_to_several_devices_is_the_network_itself() -> None:
+    inside = Eager()
+    assert new_network(lambda: torch.compile(nn.DataParallel(inside)), "mine") is inside  # type: ignore[arg-type]
+
+
 class TwoInputs(nn.Module):
     def forward(self, images: Tensor, digit: Tensor) -> Tensor:
         return images + digit

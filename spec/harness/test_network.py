@@ -36,7 +36,7 @@ def test_their_shapes_are_those_for_the_image() -> None:
 
 def test_a_network_that_is_compiled_or_copied_to_several_devices_is_the_network_itself() -> None:
     inside = Eager()
-    assert new_network(lambda: torch.compile(nn.DataParallel(inside)), "mine") is inside  # type: ignore[arg-type]
+    assert new_network(lambda: torch.compile(nn.DataParallel(inside)), "mine") is inside  # type: ignore[return-value]
 
 
 class TwoInputs(nn.Module):

@@ -13,8 +13,8 @@ class TestFewerParameters(StepSpec):
     Result:
         Parameters: 7,826 · receptive field: 28
         Published: best train 99.51, best test 99.22 (one run, best of 14 epochs on the test set)
-        Measured: 99.19 [99.14, 99.23] over the final 3 epochs of 5 seeds, worst 99.06; held by 0 of 5 [0.00, 0.52];
-            best train 99.51, best test 99.39 (AMD EPYC, torch 2.15.0)
+        Measured: 99.17 [99.13, 99.22] over the final 3 epochs of 10 seeds, worst 99.04; held by 0 of 10 [0.00,
+            0.31]; best train 99.51, best test 99.34 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - It has fewer than 8,000 parameters, as required. [said: 1] [claim: has 7,826 parameters; has fewer than 8,000
@@ -47,7 +47,7 @@ class TestFewerParameters(StepSpec):
         "has 7,826 parameters": "supported",
         "has fewer than 8,000 parameters": "supported",
         "in most runs reaches 99.5 in training": "undecided",
-        "on average over-fits": "undecided",
+        "on average over-fits": "supported",
         "gives a best train of 99.51": "supported",
         "pads 0 convolutions": "supported",
         "has 5 relu then bn": "supported",

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from harness.errors import HarnessError, foreign
 from harness.escape import printable
-from harness.streams import ReaderGoneError, run
+from harness.streams import ReaderGoneError, run, wait
 
 VERBS = {
     "check": "Check any network: its layers, parameters and field, what to remark, and whether it holds a goal.",
@@ -72,6 +72,7 @@ def _run(words: Sequence[str], verb: str | None) -> int:
         arguments = _parser(verb).parse_args(words)
     except SystemExit as end:  # after --help, or after the line that says what is wrong with the words
         return int(end.code or 0)
+    wait("loading torch ...")
     with foreign("it"):
         return int(arguments.run(arguments))
 

@@ -22,6 +22,7 @@ class _Results(io.FileIO):
     """Standard output: what cannot be written there is lost, which is an error."""
 
     def write(self, data: Any) -> int:
+        _clear()
         try:
             return super().write(data)
         except BrokenPipeError as error:
@@ -33,10 +34,44 @@ class _Results(io.FileIO):
 class _Messages(io.FileIO):
     """Standard error: a training does not end because its messages cannot be written."""
 
+    waiting = False
+    """Whether a line is shown that goes when anything else is written."""
+
     def write(self, data: Any) -> int:
+        self.clear()
         with suppress(OSError):
             super().write(data)
         return len(data)
+
+    def wait(self, line: str) -> None:
+        """Show a line until anything else is written."""
+        self.write(line.encode())
+        self.waiting = True
+
+    def clear(self) -> None:
+        """Take that line away, if it is there."""
+        if self.waiting:
+            self.waiting = False
+            self.write(b"\r\x1b[K")
+
+
+def wait(line: str) -> None:
+    """Show a line on a terminal until anything else is written: what takes its time is not silent."""
+    messages = _messages()
+    if messages is not None and messages.isatty():
+        messages.wait(line)
+
+
+def _clear() -> None:
+    messages = _messages()
+    if messages is not None:
+        messages.clear()
+
+
+def _messages() -> _Messages | None:
+    """Standard error as `run` has made it; None while it is another stream, such as that of a test."""
+    raw = getattr(getattr(sys.stderr, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Messages) else None
 
 
 def run(main: Callable[[], int], program: str) -> int:
@@ -55,6 +90,7 @@ def run(main: Callable[[], int], program: str) -> int:
         print(f"{program}: error: standard output is closed; redirect it, to {os.devnull} if need be", file=sys.stderr)
         return 2
     status = main()
+    _clear()
     try:
         sys.stdout.flush()
     except (HarnessError, ReaderGoneError):  # which main has reported; flushing at exit must not fail once more

@@ -214,3 +214,38 @@ def test_a_real_interpreter_ends_without_a_second_error(checkout: Path) -> None:
         )
     message = "python -m harness: error: cannot write to standard output: No space left on device\n"
     assert (done.returncode, done.stderr) == (2, message)
+
+
+WAITS = """
+import sys
+from harness import streams
+
+def verb():
+    streams.wait("loading ...")
+    print("the result", flush=True)
+    print("a message", file=sys.stderr)
+    streams.wait("still loading ...")
+    return 0
+
+sys.exit(streams.run(verb, "harness"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals to open here")
+@pytest.mark.parametrize(
+    ("terminal", "shown"),
+    [
+        (True, b"loading ...\r\x1b[Kthe result\r\na message\r\nstill loading ...\r\x1b[K"),
+        (False, b"the result\na message\n"),
+    ],
+)
+def test_what_is_waited_for_is_shown_on_a_terminal_until_anything_else_is(terminal: bool, shown: bytes) -> None:
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    command = [sys.executable, "-c", WAITS]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=theirs, stderr=theirs, timeout=60
+    )
+    os.close(theirs)
+    with open(ours, "rb", buffering=0) as reader:
+        assert reader.read(1000) == shown
+    assert done.returncode == 0

@@ -252,20 +252,30 @@ def _even(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
     """The window of sources that advance evenly, are all the same, or wrap around the end; None for any others."""
     if len(sources) == 1:
         return whole(length) if sources[0] == tuple(range(length)) else Window((sources[0],), 1)
-    for period in range(1, len(sources) // 2 + 1):
-        if not sources[0] or not sources[period]:
-            continue
-        step = sources[period][0] - sources[0][0]
-        pairs = zip(reversed(sources), reversed(sources[:-period]), strict=False)  # patterns end at the end, if at all
-        if step and all(len(a) == len(b) and all(i - step == j for i, j in zip(a, b, strict=True)) for a, b in pairs):
-            return Window(tuple(sources[:period]), step)
     if length == 1 and len(set(sources)) == 1:
         return Window((sources[0],) * len(sources), 1)
-    return _wrapped([group[0] for group in sources], length) if all(len(g) == 1 for g in sources) else None
+    if (window := _pattern(sources, 1) or _wrapped(sources, length)) is not None:
+        return window
+    longer = (_pattern(sources, period) for period in range(2, len(sources) // 2 + 1))
+    return next((window for window in longer if window is not None), None)
 
 
-def _wrapped(places: list[int], length: int) -> Window | None:
-    """The window of sources that advance evenly and wrap around the end, as in rolling and circular padding."""
+def _pattern(sources: Sequence[tuple[int, ...]], period: int) -> Window | None:
+    """The window of sources that advance evenly each `period` of them."""
+    if not sources[0] or not sources[period]:
+        return None
+    step = sources[period][0] - sources[0][0]
+    pairs = zip(reversed(sources), reversed(sources[:-period]), strict=False)  # patterns end at the end, if at all
+    if step and all(len(a) == len(b) and all(i - step == j for i, j in zip(a, b, strict=True)) for a, b in pairs):
+        return Window(tuple(sources[:period]), step)
+    return None
+
+
+def _wrapped(sources: Sequence[tuple[int, ...]], length: int) -> Window | None:
+    """The window of single sources that advance evenly and wrap around, as in rolling and circular padding."""
+    if any(len(group) != 1 for group in sources):
+        return None
+    places = [place for (place,) in sources]
     middle = len(places) // 2
     back = (length - 1) // 2  # half an axis is a step forward: of two pixels, each lies on either side of the other
     step = (places[middle] - places[middle - 1] + back) % length - back

@@ -111,6 +111,12 @@ class TestBorders:
         assert (field.size, field.stride, field.padding) == ((3, 3), (1, 1), (1, 1))
         assert field.region((0, 0)) == ([0, 1], [0, 1, 3])
 
+    @pytest.mark.parametrize(("length", "shift"), [(3, 1), (4, 1), (4, 2), (6, 3), (7, -3), (8, 4)])
+    def test_an_axis_that_is_rolled_has_a_stride_of_one(self, length: int, shift: int) -> None:
+        field = receptive_field(Net(lambda net, x: x.roll(shift, dims=3)), (1, 1, length))
+        assert (field.size, field.stride, field.shift_variant) == ((1, 1), (1, 1), False)
+        assert [field.region((0, i))[1] for i in range(length)] == [[(i - shift) % length] for i in range(length)]
+
     def test_padding_as_large_as_the_kernel_leaves_units_that_see_nothing(self) -> None:
         field = receptive_field(conv(3, padding=3), (1, 5, 5))
         assert field.region((0, 4)) == ([], [])

@@ -52,7 +52,9 @@ class RayCluster:
             raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
-        self.on_steps: OnSteps = silent  # and not called: workers of Ray report epochs
+        # Not called: after the death of a node Ray goes on with a stream by its number of updates, which must therefore
+        # be the same each time, as that of epochs is and that of reports "now and then" is not.
+        self.on_steps: OnSteps = silent
         self._driver = Child(_drive, address)
         try:
             cpus, gpus = self._receive()

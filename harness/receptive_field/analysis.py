@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from itertools import compress
 from math import prod
 from typing import Any
@@ -291,6 +292,8 @@ def _area(boxes: list[list[int]]) -> int:
     """The number of points in a union of boxes, each with a mask of positions per axis."""
     if not boxes or not boxes[0]:
         return len(boxes[:1])
+    if len(boxes[0]) == 1:
+        return reduce(int.__or__, (mask for (mask,) in boxes)).bit_count()
     length = max(box[0] for box in boxes).bit_length()
     slices = Counter(tuple(box[0] >> i & 1 for box in boxes) for i in range(length))  # the boxes at each position
     return sum(count * _area([box[1:] for box in compress(boxes, which)]) for which, count in slices.items())

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 from math import lcm
+from operator import ge, ne
 
 from harness.receptive_field.lattice import Lattice
 from harness.receptive_field.reach import NOTHING, Reach, union
@@ -34,6 +35,11 @@ class Box:
     def __iter__(self) -> Iterator[Lattice]:
         return iter(self.lattices)
 
+    @cached_property
+    def extent(self) -> tuple[int, ...]:
+        """How far its first unit reaches along each axis, by which most boxes can be told apart at once."""
+        return tuple(hull(lattice.reaches[0]) for lattice in self.lattices)
+
     def changed(self, axis: int, lattice: Lattice) -> Box:
         """The box with another lattice along one axis."""
         return replace(self, lattices=(*self.lattices[:axis], lattice, *self.lattices[axis + 1 :]))
@@ -41,20 +47,22 @@ class Box:
     def covers(self, other: Box) -> bool:
         """Whether leaving out `other` would change neither what units read nor, if it is counted, their size."""
         if other.counted:
-            return self.counted and all(a.covers(b) for a, b in zip(self, other, strict=True))
-        return all(a.covers_inside(b) for a, b in zip(self, other, strict=True))
+            large = self.counted and all(map(ge, self.extent, other.extent))
+            return large and all(map(Lattice.covers, self.lattices, other.lattices))
+        return all(map(Lattice.covers_inside, self.lattices, other.lattices))
 
     def joined(self, other: Box) -> Box | None:
         """The union of two boxes, if it is a box: if they differ along one axis only."""
-        if self.counted != other.counted:
+        if self.counted != other.counted or sum(map(ne, self.extent, other.extent)) > 1:
             return None
-        differing = [axis for axis, (a, b) in enumerate(zip(self, other, strict=True)) if not a.equals(b)]
+        alike = map(Lattice.equals, self.lattices, other.lattices)
+        differing = [axis for axis, same in enumerate(alike) if not same]
         if len(differing) != 1:
             return None
         axis = differing[0]
         one, two = self[axis], other[axis]
-        alike = one.jump == two.jump and len(one.clipped) == len(two.clipped)
-        return self.changed(axis, one.joined(two)) if alike else None
+        together = one.jump == two.jump and len(one.clipped) == len(two.clipped)
+        return self.changed(axis, one.joined(two)) if together else None
 
 
 Field = tuple[Box, ...]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, reduce
 from math import ceil, floor, lcm
+from operator import eq, or_
 
 from harness.receptive_field.reach import NOTHING, Reach, contains, repeating, shifted, shortest, union
 
@@ -229,7 +230,7 @@ class Lattice:
         if other.listed:
             alike = all(contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
             return alike and self.covers_inside(other)
-        if self.jump != other.jump or not contains(self.reach(0), other.reach(0)) or not self.covers_inside(other):
+        if not contains(self.reaches[0], other.reaches[0]) or self.jump != other.jump or not self.covers_inside(other):
             return False
         if len(self.reaches) == len(other.reaches):
             return all(map(contains, self.reaches, other.reaches))
@@ -240,7 +241,7 @@ class Lattice:
         """Whether each unit reads every pixel of the real input that the same unit of `other` reads."""
         if len(self.clipped) != len(other.clipped) or other.whole & ~self.whole:
             return False
-        return not any(b & ~a for a, b in zip(self.clipped, other.clipped, strict=True))
+        return all(map(eq, map(or_, self.clipped, other.clipped), self.clipped))
 
 
 def pixels(length: int) -> Lattice:

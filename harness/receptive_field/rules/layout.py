@@ -58,6 +58,7 @@ def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
 
 @register(
     aten.permute, aten.permute_copy, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.roll, aten.flip,
+    aten.rot90,
 )  # fmt: skip
 def turn(call: Call) -> FieldMap:
     """Dimensions change places, or elements along them do; a dimension of labels may have length 1."""

@@ -26,6 +26,11 @@ def chosen_are_replaced(m: Any, x: Tensor) -> Tensor:
     return result
 
 
+def turned_and_back(m: Any, x: Tensor) -> Tensor:
+    lying = torch.rot90(m.narrow(x), 1, (2, 3))
+    return torch.rot90(F.avg_pool2d(lying, (1, 5), 1, (0, 2)), -1, (2, 3))
+
+
 def network(forward: Forward) -> nn.Module:
     return Net(forward, narrow=conv(3, padding=1), wide=conv(5, padding=2), maps=nn.Conv2d(1, 4, 3, padding=1))
 
@@ -39,10 +44,21 @@ def network(forward: Forward) -> nn.Module:
         lambda m, x: F.interpolate(m.narrow(x), size=(1, 1), mode="bilinear", align_corners=True),
         lambda m, x: m.narrow(x).flatten(1).as_strided((1, 72), (72, 1)).view(1, 1, 9, 8),
         chosen_are_replaced,
+        turned_and_back,
         lambda m, x: m.narrow(x).mean(2, keepdim=True) + m.wide(x).mean(3, keepdim=True),
         lambda m, x: (m.narrow(x)[..., :4, :4].flatten(2) + F.avg_pool2d(m.wide(x), 2).flatten(2)).view(1, 1, 4, 4),
     ],
-    ids=["mv", "addmv", "addbmm", "interpolate to one", "as_strided", "index_put", "rows and columns", "tokens"],
+    ids=[
+        "mv",
+        "addmv",
+        "addbmm",
+        "interpolate to one",
+        "as_strided",
+        "index_put",
+        "rot90",
+        "rows and columns",
+        "tokens",
+    ],
 )
 def test_an_operation_reads_what_its_gradient_says(forward: Forward) -> None:
     agrees(network(forward), (1, 9, 8))

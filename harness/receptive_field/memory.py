@@ -42,8 +42,8 @@ class Memory:
         self._alive: list[Tensor] = []  # so that no other tensor, and no other memory, has the same address
 
     def ref(self, tensor: Tensor) -> Ref | None:
-        """What a tensor holds; None if it does not depend on the input, or wraps another as in torch.func."""
-        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        """What a tensor holds; None if it has no elements, is of torch.func, or does not depend on the input."""
+        if torch._C._functorch.is_functorch_wrapped_tensor(tensor) or tensor.numel() == 0:
             return None
         block = self._blocks.get(_address(tensor))
         if id(tensor) not in self._refs and block is not None and block.ref is not None:

@@ -158,7 +158,7 @@ def blank(call: Call) -> FieldMap:
 @register(aten.cat, aten.stack)
 def concatenate(call: Call) -> FieldMap:
     """Parts side by side: along channels each keeps its own field, along space its own units."""
-    parts = [_part(part, call.axes) for part in call["tensors"] if tuple(part.shape) != (0,)]
+    parts = [_part(part, call.axes) for part in call["tensors"] if 0 not in part.shape]
     dim = call["dim"] % len(call.shapes[0])
     if call.op.overloadpacket is aten.stack:
         parts = [rearranged(part, lambda labels: labels.unsqueeze(dim)) for part in parts]

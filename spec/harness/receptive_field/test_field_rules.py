@@ -31,6 +31,12 @@ def turned_and_back(m: Any, x: Tensor) -> Tensor:
     return torch.rot90(F.avg_pool2d(lying, (1, 5), 1, (0, 2)), -1, (2, 3))
 
 
+def with_empty_parts(m: Any, x: Tensor) -> Tensor:
+    nothing, everything = m.maps(x).split([0, 4], dim=1)
+    blank = torch.stack([nothing.relu(), nothing], dim=4).mean(4)
+    return torch.cat([blank, torch.zeros(1, 0, 9, 8), everything], dim=1)
+
+
 def network(forward: Forward) -> nn.Module:
     return Net(forward, narrow=conv(3, padding=1), wide=conv(5, padding=2), maps=nn.Conv2d(1, 4, 3, padding=1))
 
@@ -45,6 +51,7 @@ def network(forward: Forward) -> nn.Module:
         lambda m, x: m.narrow(x).flatten(1).as_strided((1, 72), (72, 1)).view(1, 1, 9, 8),
         chosen_are_replaced,
         turned_and_back,
+        with_empty_parts,
         lambda m, x: m.narrow(x).mean(2, keepdim=True) + m.wide(x).mean(3, keepdim=True),
         lambda m, x: (m.narrow(x)[..., :4, :4].flatten(2) + F.avg_pool2d(m.wide(x), 2).flatten(2)).view(1, 1, 4, 4),
     ],
@@ -56,6 +63,7 @@ def network(forward: Forward) -> nn.Module:
         "as_strided",
         "index_put",
         "rot90",
+        "empty parts",
         "rows and columns",
         "tokens",
     ],

@@ -219,7 +219,9 @@ def home_of(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
         return homes[axis]
     along = {a: value.dims(a) or [homes[a]] for a in value.axes if a != axis and (value.dims(a) or a in homes)}
     channels_last = usual not in dims and any(not set(found) <= {1, 2 + other} for other, found in along.items())
-    if usual is not None and usual not in others and not channels_last and (usual in dims or set(dims) <= {1, *others}):
+    flattened = dims not in ([], [1]) and any(found == dims for found in along.values())
+    near = usual in dims or (set(dims) <= {1, *others} and not flattened)
+    if usual is not None and usual not in others and not channels_last and near:
         return usual
     return dims[0] if len(dims) == 1 and dims[0] not in others else None
 

@@ -34,8 +34,9 @@ def repeating(units: Sequence[Reach], least: int) -> tuple[tuple[Reach, ...], in
     first = next((unit for unit, (_, mask) in enumerate(units) if mask), len(units))
     for period in range(1, min(len(units) // 2, len(units) - first - 1) + 1):
         step = units[first + period][0] - units[first][0]
-        pairs = zip(reversed(units), reversed(units[:-period]), strict=False)
-        if abs(step) >= max(1, least * period) and all(shifted(a, -step) == b for a, b in pairs):
+        if abs(step) < max(1, least * period) or shifted(units[-1], -step) != units[-1 - period]:
+            continue  # as most periods do at once, of many units
+        if all(shifted(a, -step) == b for a, b in zip(reversed(units), reversed(units[:-period]), strict=False)):
             return tuple(units[:period]), step
     return None
 

@@ -174,3 +174,11 @@ class TestAttention:
         net.token = nn.Parameter(torch.zeros(1, 1, 1))
         field = receptive_field(net, (1, 64, 64))
         assert (field.size, field.is_global) == ((64, 64), True)
+
+    def test_a_class_token_leaves_the_tokens_of_several_heads_their_field(self) -> None:
+        def forward(m: Any, x: Tensor) -> Tensor:  # heads and tokens have the place of channels and rows
+            heads = m.conv(x).flatten(2).unflatten(1, (2, 2)).transpose(2, 3)
+            return torch.cat([torch.zeros(1, 2, 1, 2), heads], dim=2)[:, :, 1:]
+
+        field = receptive_field(Net(forward, conv=nn.Conv2d(1, 4, 3, padding=1)), SIZE)
+        assert (field.size, field.stride, field.shape) == ((3, 3), (1, 1), (8, 6))

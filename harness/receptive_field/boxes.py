@@ -104,7 +104,8 @@ def extents(boxes: Field, axis: int, units: int) -> list[Reach]:
     lattices = [box[axis] for box in boxes if box.counted]
     alike = len({lattice.jump for lattice in lattices}) <= 1
     period = lcm(*(len(lattice.reaches) for lattice in lattices)) if alike else units
-    return [reduce(union, (lattice.reach(unit) for lattice in lattices), NOTHING) for unit in range(period)]
+    present = [lattices if alike else [one for one in lattices if unit < len(one.clipped)] for unit in range(period)]
+    return [reduce(union, (one.reach(unit) for one in some), NOTHING) for unit, some in enumerate(present)]
 
 
 def hull(reach: Reach) -> int:

@@ -182,3 +182,11 @@ class TestAttention:
 
         field = receptive_field(Net(forward, conv=nn.Conv2d(1, 4, 3, padding=1)), SIZE)
         assert (field.size, field.stride, field.shape) == ((3, 3), (1, 1), (8, 6))
+
+    def test_a_token_that_is_the_mean_of_the_others_reads_what_they_do(self) -> None:
+        def forward(m: Any, x: Tensor) -> Tensor:
+            tokens = m.conv(x).flatten(2).transpose(1, 2)
+            return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
+
+        field = receptive_field(Net(forward, conv=nn.Conv2d(1, 4, 3, padding=1)), SIZE)
+        assert field.size == (8 + 2, 6 + 2)  # with the padding of the tokens at the border

@@ -14,8 +14,8 @@ class TestSkeleton(StepSpec):
     Result:
         Parameters: 15,530 · receptive field: 28
         Published: best train 99.12, best test 98.98 (one run, best of 15 epochs on the test set)
-        Measured: 98.86 [98.78, 98.94] over the final 3 epochs of 5 seeds, worst 98.66; held by 0 of 5 [0.00, 0.52];
-            best train 99.31, best test 99.11 (AMD EPYC, torch 2.15.0)
+        Measured: 98.83 [98.74, 98.93] over the final 3 epochs of 10 seeds, worst 98.24; held by 0 of 10 [0.00,
+            0.31]; best train 99.32, best test 99.18 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - It has more parameters than are allowed: 15,530, where the goal asks for fewer than 10,000. [said: 1] [claim:
@@ -40,10 +40,10 @@ class TestSkeleton(StepSpec):
     recipe = Recipe(lr=0.01, batch_size=128, epochs=15)
     claims = {
         "has 15,530 parameters": "supported",
-        "in most runs stays below 99.4 in training": "undecided",
-        "in most runs stays below 99.4": "undecided",
-        "on average over-fits": "undecided",
-        "in most runs reaches 98": "undecided",
+        "in most runs stays below 99.4 in training": "supported",
+        "in most runs stays below 99.4": "supported",
+        "on average over-fits": "supported",
+        "in most runs reaches 98": "supported",
         "gives a best test of 98.98": "undecided",
         "ends in relu then conv3x3": "supported",
         "has no global-average": "supported",

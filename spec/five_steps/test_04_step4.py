@@ -15,8 +15,8 @@ class TestLearningRateSteps(StepSpec):
     Result:
         Parameters: 9,142 · receptive field: 28
         Published: best train 99.41, best test 99.45 (one run, best of 15 epochs on the test set)
-        Measured: 99.38 [99.30, 99.46] over the final 3 epochs of 5 seeds, worst 99.24; held by 2 of 5 [0.05, 0.85];
-            best train 99.45, best test 99.48 (AMD EPYC, torch 2.15.0)
+        Measured: 99.35 [99.33, 99.37] over the final 3 epochs of 10 seeds, worst 99.28; held by 1 of 10 [0.00,
+            0.45]; best train 99.44, best test 99.46 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - A great network. [said: 1] [judgement: praise]
@@ -47,8 +47,8 @@ class TestLearningRateSteps(StepSpec):
     recipe = Recipe(lr=0.01, batch_size=64, epochs=15, schedule=StepLR(5, gamma=0.15))
     claims = {
         "in most runs reaches 99.4": "undecided",
-        "in most runs moves by 0.1 over epochs 11 to 15": "undecided",
-        "in most runs falls below 99.4 after reaching it": "undecided",
+        "in most runs moves by 0.1 over epochs 11 to 15": "refuted",
+        "in most runs falls below 99.4 after reaching it": "refuted",
         "five_steps/step5 improves on five_steps/step4": "undecided",
         "five_steps/step3 on average falls after epoch 5": "refuted",
         "in some runs misses the goal": "supported",

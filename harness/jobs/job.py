@@ -36,7 +36,8 @@ class Job:
 class Update:
     """A worker's message: the job has started (no outcomes), or an epoch has finished."""
 
-    checkpoint: bytes
+    checkpoint: bytes | None
+    """None soon after another; the first and the last update have one."""
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)
     """By seed, without the seeds that failed in an earlier epoch."""
 

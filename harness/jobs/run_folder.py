@@ -61,9 +61,10 @@ class JobFiles:
         first = not self._files
         if first:
             self._claim_names()
-        checkpoint.write(self._path(CHECKPOINT), update.checkpoint)
-        if first:
-            self._open_run_files(update, on_epoch)
+        if update.checkpoint is not None:
+            checkpoint.write(self._path(CHECKPOINT), update.checkpoint)
+            if first:
+                self._open_run_files(update.checkpoint, on_epoch)
         for seed, outcome in self.progress.add(update.outcomes).items():
             self._files[seed].add(outcome)
             if isinstance(outcome, Epoch):
@@ -78,9 +79,9 @@ class JobFiles:
         if self._lock is None:
             self._lock = files.acquire(self._path(CHECKPOINT), advice=MAKE_ROOM)
 
-    def _open_run_files(self, update: Update, on_epoch: OnEpoch) -> None:
+    def _open_run_files(self, raw: bytes, on_epoch: OnEpoch) -> None:
         """Write the run files from the checkpoint."""
-        saved = checkpoint.unpack(update.checkpoint, str(self._path(CHECKPOINT)))
+        saved = checkpoint.unpack(raw, str(self._path(CHECKPOINT)))
         self._head, self.progress = saved.head, saved.progress
         for seed, epochs in self.progress.epochs.items():
             head = {"step": self.job.step.id, "seed": seed, **saved.head}

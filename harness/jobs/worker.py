@@ -23,6 +23,8 @@ from harness.training.train import train, training
 from harness.training.trainer import Trainer
 
 PERIOD = 0.5  # seconds between two reports within an epoch
+CHECKPOINTS = {"cpu": 0.0, "cuda": 2.0}
+"""Seconds from one checkpoint to the next, at least: on a GPU an epoch may be shorter than it takes to write one."""
 
 
 def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = None) -> Iterator[Update]:
@@ -46,9 +48,16 @@ def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = No
                 head, progress = saved.head, saved.progress
             if on_steps is not None:
                 trainer.on_steps = now_and_then(trainer, on_steps)
-            yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack())
+
+            def checkpoint() -> bytes:
+                return Checkpoint(job.step.id, head, progress, trainer.state()).pack()
+
+            yield Update(checkpoint())
+            last = time.monotonic()
             for outcomes in train(job.step, trainer, progress, job.epochs):
-                yield Update(Checkpoint(job.step.id, head, progress, trainer.state()).pack(), outcomes)
+                due = progress.over(job.epochs) or time.monotonic() - last >= CHECKPOINTS[device.type]
+                yield Update(checkpoint() if due else None, outcomes)
+                last = time.monotonic() if due else last
 
 
 def now_and_then(trainer: Trainer, on_steps: Callable[[int, int], None]) -> Callable[[int], None]:

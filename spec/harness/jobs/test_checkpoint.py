@@ -14,7 +14,7 @@ from torch import nn
 from harness import data, files, provenance
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.jobs import checkpoint, engines
+from harness.jobs import checkpoint, engines, worker
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.job import Job, Update
 from harness.jobs.worker import work
@@ -35,6 +35,11 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def saved_in(update: Update) -> Checkpoint:
+    assert update.checkpoint is not None
+    return checkpoint.unpack(update.checkpoint, "it")
+
+
 @pytest.mark.parametrize("step", [small.Plain, small.Simple, small.WithGlobal], ids=lambda step: step.__name__)
 @pytest.mark.parametrize("epoch", [0, 1, 3, 4])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step], epoch: int) -> None:
@@ -45,7 +50,7 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step
     assert [without_seconds(dict(update.outcomes)) for update in resumed[1:]] == [
         without_seconds(dict(update.outcomes)) for update in whole[epoch + 1 :]
     ]
-    last, other = (checkpoint.unpack(updates[-1].checkpoint, "it") for updates in (whole, resumed))
+    last, other = (saved_in(updates[-1]) for updates in (whole, resumed))
     assert same(last.state, other.state)
     assert [e.test_accuracy for e in last.progress.epochs[3]] == [e.test_accuracy for e in other.progress.epochs[3]]
 
@@ -57,8 +62,7 @@ PARTS = ["model.", "average.", "momentum.", *(f"generator.{name}" for name in ("
 def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     """With that part as it is at the start, and all others as saved, the epochs that follow differ."""
     first, *_, last = work(Job(small.Plain, (3,), 3), small.images())
-    saved = checkpoint.unpack(last.checkpoint, "it")
-    fresh = checkpoint.unpack(first.checkpoint, "it").state
+    saved, fresh = saved_in(last), saved_in(first).state
     state = {
         name: fresh.get(name, torch.zeros_like(value)) if name.startswith(part) else value
         for name, value in saved.state.items()
@@ -68,7 +72,7 @@ def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     ends = [
         list(work(Job(small.Plain, (3,), 4, checkpoint=raw), small.images()))[-1] for raw in (last.checkpoint, harmed)
     ]
-    states = [checkpoint.unpack(update.checkpoint, "it").state for update in ends]
+    states = [saved_in(update).state for update in ends]
     assert not same(*[{name: one for name, one in state.items() if name.startswith("average")} for state in states])
 
 
@@ -91,7 +95,8 @@ def test_seeds_that_are_trained_together_resume_as_well(recipe: Any) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_seeds_on_a_gpu_resume_as_well() -> None:
+def test_seeds_on_a_gpu_resume_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(worker.CHECKPOINTS, "cuda", 0.0)
     images = small.images(640).to("cuda")
     whole = list(work(Job(small.Plain, (4, 0), 4), images))
     resumed = list(work(Job(small.Plain, (4, 0), 4, checkpoint=whole[2].checkpoint), images))
@@ -121,11 +126,20 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("after", [3, 6])
+def test_an_epoch_soon_after_a_checkpoint_has_none_unless_it_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, which is through with a short epoch before a checkpoint is on the disk."""
+    monkeypatch.setitem(worker.CHECKPOINTS, "cpu", 3600.0)
+    updates = list(work(Job(small.Plain, (3,), 4), small.images()))
+    assert [update.checkpoint is not None for update in updates] == [True, False, False, False, True]
+    assert [len(update.outcomes) for update in updates] == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("after", "seconds"), [(3, 0.0), (6, 0.0), (3, 3600.0)])
 def test_a_command_that_was_killed_and_resumed_prints_what_an_uninterrupted_one_does(
-    call: Call, monkeypatch: pytest.MonkeyPatch, after: int
+    call: Call, monkeypatch: pytest.MonkeyPatch, after: int, seconds: float
 ) -> None:
     """Of three seeds with five updates each, none or the first is finished by then."""
+    monkeypatch.setitem(worker.CHECKPOINTS, "cpu", seconds)
     expected = call("small/plain --seed 2 0 1 --out whole")
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", interrupted(after))
@@ -251,7 +265,7 @@ def test_a_training_that_still_runs_elsewhere_is_left_alone(call: Call, monkeypa
 
 def test_seeds_that_were_trained_together_resume_together(call: Call) -> None:
     first, *_ = work(Job(small.Plain, (0,), 4), small.images())
-    saved = checkpoint.unpack(first.checkpoint, "it")
+    saved = saved_in(first)
     saved.progress.epochs[5] = []
     path = Path("runs/small/plain/seed0-20260101T000000.000000Z.safetensors")
     path.parent.mkdir(parents=True)

@@ -169,7 +169,9 @@ def test_a_hostile_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.fixture(scope="module")
 def sound_checkpoint() -> bytes:
     """A checkpoint after two epochs."""
-    return list(work(Job(small.Simple, (0,), 2), small.images()))[-1].checkpoint
+    last = list(work(Job(small.Simple, (0,), 2), small.images()))[-1].checkpoint
+    assert last is not None
+    return last
 
 
 @st.composite

@@ -197,6 +197,8 @@ def _assigned(value: FieldMap, dims: Sequence[int]) -> dict[int, int]:
         elif len(own) == 1:
             found[axis] = own[0]
     found = {axis: dim for axis, dim in found.items() if list(found.values()).count(dim) == 1}
+    apart = {dim for axis in value.axes if axis not in found for dim in value.dims(axis)}
+    found = {axis: dim for axis, dim in found.items() if dim not in apart}  # else what is apart would not slide along
     taken = {dim for axis in value.axes for dim in value.dims(axis)}
     free = [dim for dim in dims if dim not in taken]
     single = [axis for axis in value.axes if axis not in found and not set(value.dims(axis)) - {1}]

@@ -1,0 +1,69 @@
+"""Each element of a tensor reads what it has derivatives by: random programs on tensors of any shape."""
+
+import random
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness.receptive_field import analysis, receptive_field
+from harness.receptive_field.combine import alone
+from harness.receptive_field.field_map import FieldMap
+from spec.harness.receptive_field.random_programs import SIZE, Program, positive
+
+
+def field_map(model: torch.nn.Module) -> FieldMap:
+    """What the analysis knows of each element of the output, before it is summed up by units."""
+    found: list[FieldMap] = []
+
+    def kept(value: FieldMap) -> FieldMap:
+        found.append(value)
+        return alone(value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis, "alone", kept)
+        receptive_field(model, SIZE, strict=False)
+    return found[0]
+
+
+def read(value: FieldMap) -> Tensor:
+    """(elements, pixels) whether an element reads a pixel, by the map."""
+    result = torch.zeros(value.shape.numel(), SIZE[1] * SIZE[2], dtype=torch.bool)
+    for term in value.terms:
+        kinds, rows, columns = (labels.expand(term.shape).flatten().tolist() for labels in (term.kinds, *term.places))
+        for element, (kind, row, column) in enumerate(zip(kinds, rows, columns, strict=True)):
+            for box in term.fields[kind]:
+                down, across = pixels(box[0].inside(row), SIZE[1]), pixels(box[1].inside(column), SIZE[2])
+                result[element] |= torch.outer(down, across).flatten()
+    return result
+
+
+def pixels(mask: int, length: int) -> Tensor:
+    return torch.tensor([bool(mask >> place & 1) for place in range(length)])
+
+
+def derived(model: torch.nn.Module) -> Tensor:
+    """(elements, pixels) whether an element has a derivative by a pixel."""
+    image = positive(1, *SIZE).requires_grad_()
+    with torch.enable_grad():
+        elements = model(image).flatten()
+    grads = [torch.autograd.grad(one, image, retain_graph=True, allow_unused=True)[0] for one in elements]
+    return torch.stack([torch.zeros(SIZE[1] * SIZE[2]) if one is None else one.flatten() for one in grads]) != 0
+
+
+def check(seed: int) -> None:
+    program = Program(random.Random(seed))
+    found, expected = read(field_map(program)), derived(program)
+    assert not (expected & ~found).any(), program.names
+    assert not program.exact or torch.equal(found, expected), program.names
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_an_element_reads_what_it_has_derivatives_by(seed: int) -> None:
+    check(seed)
+
+
+@pytest.mark.slow
+def test_so_it_is_in_thousands_of_programs() -> None:
+    for seed in range(60, 5_000):
+        check(seed)

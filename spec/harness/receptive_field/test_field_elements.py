@@ -1,18 +1,21 @@
 """Each element of a tensor reads what it has derivatives by: random programs on tensors of any shape."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from harness.receptive_field import analysis, receptive_field
 from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap
+from spec.harness.receptive_field.field_networks import Net
 from spec.harness.receptive_field.random_programs import SIZE, Program, positive
 
 
-def field_map(model: torch.nn.Module) -> FieldMap:
+def field_map(model: nn.Module) -> FieldMap:
     """What the analysis knows of each element of the output, before it is summed up by units."""
     found: list[FieldMap] = []
 
@@ -42,13 +45,24 @@ def pixels(mask: int, length: int) -> Tensor:
     return torch.tensor([bool(mask >> place & 1) for place in range(length)])
 
 
-def derived(model: torch.nn.Module) -> Tensor:
+def derived(model: nn.Module) -> Tensor:
     """(elements, pixels) whether an element has a derivative by a pixel."""
     image = positive(1, *SIZE).requires_grad_()
     with torch.enable_grad():
         elements = model(image).flatten()
     grads = [torch.autograd.grad(one, image, retain_graph=True, allow_unused=True)[0] for one in elements]
     return torch.stack([torch.zeros(SIZE[1] * SIZE[2]) if one is None else one.flatten() for one in grads]) != 0
+
+
+@pytest.mark.parametrize(
+    "slide",
+    [lambda x: F.conv1d(x, positive(2, 1, 3), padding=1), lambda x: F.avg_pool1d(x, 2)],
+    ids=["convolution", "pooling"],
+)
+def test_bands_of_an_image_are_slid_over_one_by_one(slide: Callable[[Tensor], Tensor]) -> None:
+    net = Net(lambda _, x: slide(x.reshape(3, 1, 10)))
+    net.weight = nn.Parameter(positive(1))
+    assert torch.equal(read(field_map(net)), derived(net))
 
 
 def check(seed: int) -> None:

@@ -15,8 +15,8 @@ class TestLaterSchedule(StepSpec):
     Result:
         Parameters: 8,000 · receptive field: 28
         Published: best train 98.55, best test 99.42 (one run, best of 15 epochs on the test set)
-        Measured: 99.40 [99.35, 99.44] over the final 3 epochs of 4 seeds, worst 99.36; held by 2 of 4 [0.07, 0.93];
-            best train 98.73, best test 99.44 (AMD EPYC, torch 2.15.0)
+        Measured: 99.36 [99.33, 99.38] over the final 3 epochs of 20 seeds, worst 99.18; held by 3 of 20 [0.03,
+            0.38]; best train 98.67, best test 99.47 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - Scaling, shifting and rotating the images makes training harder, and so the test accuracy improves. [said: 1]
@@ -73,7 +73,7 @@ class TestLaterSchedule(StepSpec):
     }
     claims = {
         "changes augmentation since expand_squeeze/s7_file2": "refuted",
-        "improves on expand_squeeze/s7_file2": "supported",
+        "improves on expand_squeeze/s7_file2": "undecided",
         "changes batch_size since expand_squeeze/s7_file2": "refuted",
         "in most runs reaches 99.4": "undecided",
         "expand_squeeze/s7_file3@batch64 worsens on expand_squeeze/s7_file3": "undecided",
@@ -81,17 +81,17 @@ class TestLaterSchedule(StepSpec):
         "expand_squeeze/s7_file3@batch512 over-fits more than expand_squeeze/s7_file3": "undecided",
         "trains with schedule.step_size 8": "supported",
         "expand_squeeze/s7_file2 trains with schedule.step_size 4": "supported",
-        "faster to 99.4 than expand_squeeze/s7_file2": "undecided",
+        "faster to 99.4 than expand_squeeze/s7_file2": "supported",
         "in every run holds the goal": "refuted",
-        "in most runs holds 99.4 from epoch 10": "undecided",
+        "in most runs holds 99.4 from epoch 10": "refuted",
         "trains with the augmentation of expand_squeeze/s7_file2": "supported",
         "trains with the batch_size of expand_squeeze/s7_file2": "supported",
         "trains lower than expand_squeeze/s7_file1": "supported",
         "improves on expand_squeeze/s7_file1": "supported",
         "changes only schedule since expand_squeeze/s7_file2": "supported",
-        "expand_squeeze/s7_file2 in most runs stays below 99.4": "undecided",
-        "in most runs reaches 99.4 by epoch 10": "undecided",
+        "expand_squeeze/s7_file2 in most runs stays below 99.4": "supported",
+        "in most runs reaches 99.4 by epoch 10": "refuted",
         "drops 5 % in 5 places": "supported",
         "expand_squeeze/s7_file2 drops 5 % in 5 places": "supported",
-        "expand_squeeze/s7_file3 improves on expand_squeeze/s7_file3@batch512": "supported",
+        "expand_squeeze/s7_file3 improves on expand_squeeze/s7_file3@batch512": "undecided",
     }

@@ -36,7 +36,7 @@ class Box:
         return iter(self.lattices)
 
     @cached_property
-    def extent(self) -> tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         """How far its first unit reaches along each axis, by which most boxes can be told apart at once."""
         return tuple(hull(lattice.reaches[0]) for lattice in self.lattices)
 
@@ -47,13 +47,13 @@ class Box:
     def covers(self, other: Box) -> bool:
         """Whether leaving out `other` would change neither what units read nor, if it is counted, their size."""
         if other.counted:
-            large = self.counted and all(map(ge, self.extent, other.extent))
+            large = self.counted and all(map(ge, self.widths, other.widths))
             return large and all(map(Lattice.covers, self.lattices, other.lattices))
         return all(map(Lattice.covers_inside, self.lattices, other.lattices))
 
     def joined(self, other: Box) -> Box | None:
         """The union of two boxes, if it is a box: if they differ along one axis only."""
-        if self.counted != other.counted or sum(map(ne, self.extent, other.extent)) > 1:
+        if self.counted != other.counted or sum(map(ne, self.widths, other.widths)) > 1:
             return None
         alike = map(Lattice.equals, self.lattices, other.lattices)
         differing = [axis for axis, same in enumerate(alike) if not same]

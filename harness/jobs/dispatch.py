@@ -37,8 +37,8 @@ def run_jobs(
     checkpoint is removed only when the next run is asked for: by then the caller may have recorded the last one.
 
     Raises HarnessError if the step cannot be trained at all, before any file is opened; if a file cannot be written;
-    and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs that it
-    reported are saved in its checkpoint.
+    and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs up to its
+    last checkpoint are saved there.
     """
     check_output(step, step.network(), torch.device("cpu"))
     for run in resumable.finished:

@@ -52,8 +52,8 @@ class RayCluster:
             raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
-        # Not called: after the death of a node Ray goes on with a stream by its number of updates, which must therefore
-        # be the same each time, as that of epochs is and that of reports "now and then" is not.
+        # Not called: after a node has died, Ray resumes a stream by the number of its messages. That of epochs is the
+        # same each time; that of reports within an epoch depends on the clock.
         self.on_steps: OnSteps = silent
         self._driver = Child(_drive, address)
         try:

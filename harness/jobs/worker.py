@@ -30,6 +30,8 @@ CHECKPOINTS = {"cpu": 0.0, "cuda": 2.0}
 def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = None) -> Iterator[Update]:
     """Train a job on the device that holds the data; yield one update at the start and one per epoch.
 
+    What is interrupted resumes after the last checkpoint: on a GPU the epochs since then are trained again.
+
     Within an epoch `on_steps` is called now and then, with how many of its training steps are done, and of how many.
 
     Raises HarnessError and nothing else: if the step cannot be trained, if the checkpoint does not belong to the job,

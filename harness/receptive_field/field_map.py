@@ -219,7 +219,7 @@ def home_of(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
         return homes[axis]
     along = {a: value.dims(a) or [homes[a]] for a in value.axes if a != axis and (value.dims(a) or a in homes)}
     channels_last = usual not in dims and any(not set(found) <= {1, 2 + other} for other, found in along.items())
-    flattened = dims not in ([], [1]) and any(found == dims for found in along.values())
+    flattened = dims not in ([], [1]) and any(found == dims for found in along.values())  # axes in one, as in tokens
     near = usual in dims or (set(dims) <= {1, *others} and not flattened)
     if usual is not None and usual not in others and not channels_last and near:
         return usual

@@ -42,6 +42,8 @@ class Recipe:
     `augmentation`: a transform, or a tuple of transforms in the order in which they act.
     `average`: decay per step of an exponential moving average of weights and buffers, which is evaluated in place of
     the trained weights; None for no average.
+    `average_buffers`: whether buffers are averaged too; if not, the average predicts with those of the trained weights.
+    `average_warmup`: let the decay rise to `average`, so that early weights are forgotten: see `decay`.
     `label_smoothing`: the share of a target that is spread over all classes.
     `clip_grad_norm`, `clip_grad_value`: the largest norm of all gradients together, or the largest absolute gradient.
     `drop_last`: leave out the last batch of an epoch if it is smaller than the others.
@@ -69,6 +71,8 @@ class Recipe:
     clip_grad_value: Positive | None = field(default=None, metadata=LATER)
     drop_last: bool = field(default=False, metadata=LATER)
     validation: Decay = field(default=0.0, metadata=LATER)
+    average_buffers: bool = field(default=True, metadata=LATER)
+    average_warmup: bool = field(default=False, metadata=LATER)
 
     def __repr__(self) -> str:
         """The repr of a dataclass, by a hash of which records identify a recipe."""
@@ -85,6 +89,8 @@ class Recipe:
             )
         if isinstance(self.optimizer, Adadelta) and getattr(self.schedule, "cycle_momentum", False):
             raise ValueError("Recipe.schedule must be OneCycleLR(cycle_momentum=False), as Adadelta has no momentum")
+        if self.average is None and (self.average_warmup or not self.average_buffers):
+            raise ValueError("Recipe.average must be a decay for average_buffers and average_warmup, such as 0.99")
         if self.clip_grad_norm is not None and self.clip_grad_value is not None:
             raise ValueError("Recipe.clip_grad_norm and clip_grad_value exclude each other; choose one")
         if isinstance(self.schedule, ReduceLROnPlateau) and self.validation == 0:
@@ -109,6 +115,18 @@ class Recipe:
     def cycled_momentum(self, epoch: int, step: int, steps_per_epoch: int) -> float | None:
         """The momentum in a 0-based step of a 0-based epoch; None unless the schedule changes it."""
         return self.schedule.momentum(self._moment(epoch, step, steps_per_epoch))
+
+    def decay(self, step: int) -> float:
+        """The decay of the average in the 0-based step of all; that of the first is 0, as the average begins there.
+
+        A warm-up is that of TensorFlow's `ExponentialMovingAverage` with `num_updates`: (1 + n) / (10 + n) in the nth
+        step, while that is less. Raises ValueError for a recipe without an average.
+        """
+        if self.average is None:
+            raise ValueError("the recipe has no average")
+        if step == 0:
+            return 0.0
+        return min(self.average, (2 + step) / (11 + step)) if self.average_warmup else self.average
 
     def _moment(self, epoch: int, step: int, steps_per_epoch: int, held_out: Sequence[float] = ()) -> Moment:
         return Moment(epoch, epoch * steps_per_epoch + step, self.epochs * steps_per_epoch, held_out)

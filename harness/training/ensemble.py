@@ -70,8 +70,9 @@ class EnsembleTrainer(Trainer):
         self.taken = torch.zeros_like(self.correct[0])  # how many steps of this epoch the device has taken
 
     def _floats(self) -> dict[str, Tensor]:
-        # What is averaged: every weight and buffer but the batch counts of batch normalization.
-        return {name: value for name, value in (self.weights | self.buffers).items() if value.is_floating_point()}
+        # What is averaged: every weight, and every buffer but the batch counts of batch normalization.
+        tensors = self.weights | self.buffers if self.recipe.average_buffers else self.weights
+        return {name: value for name, value in tensors.items() if value.is_floating_point()}
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented, normalized batches, each network's in its own order.
@@ -102,8 +103,9 @@ class EnsembleTrainer(Trainer):
 
     def _graphs(self) -> StepGraphs | None:
         device = self.data.train_images.device
-        # A momentum that has a schedule would be a constant of the graph.
-        if device.type != "cuda" or self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None:
+        # A momentum that has a schedule, or a decay that rises, would be a constant of the graph.
+        cycled = self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None
+        if device.type != "cuda" or cycled or self.recipe.average_warmup:
             return None
         return StepGraphs(device, self.dropouts)
 
@@ -151,7 +153,7 @@ class EnsembleTrainer(Trainer):
     def _update_average(self) -> None:
         # As torch.optim.swa_utils.AveragedModel does: the first average is a copy of the weights.
         if self.recipe.average is not None:
-            newest = 1.0 if self.steps == 0 else 1 - self.recipe.average
+            newest = 1 - self.recipe.decay(self.steps)
             torch._foreach_lerp_(list(self.averaged.values()), list(self._floats().values()), newest)
 
     def launch_epoch(self) -> None:

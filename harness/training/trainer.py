@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError, foreign, foreign_call
@@ -141,9 +141,10 @@ class SingleTrainer(Trainer):
         self.loss_sum = torch.zeros((), device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
         self.finite = torch.zeros(1, dtype=torch.int64, device=device)
+        self.steps = 0
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
-            self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
+            self.averaged = AveragedModel(model, multi_avg_fn=self._follow, use_buffers=recipe.average_buffers)
 
     @property
     def evaluated(self) -> nn.Module:
@@ -163,6 +164,10 @@ class SingleTrainer(Trainer):
             group["lr"] = self.rate_of(step)
         set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
 
+    def _follow(self, averaged: PARAM_LIST, trained: PARAM_LIST, n_averaged: Tensor | int) -> None:
+        # By the count of the trainer, as torch's is on the device, which would have to be waited for.
+        get_ema_multi_avg_fn(self.recipe.decay(self.steps))(averaged, trained, n_averaged)
+
     def objective(self, images: Tensor, log_probabilities: Tensor, labels: Tensor) -> Tensor:
         """What a training step lowers: the loss of a batch, with the penalty of the recipe."""
         loss = self.loss(images, log_probabilities, labels)
@@ -180,6 +185,7 @@ class SingleTrainer(Trainer):
         self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
+        self.steps += 1
         return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 
     def launch_epoch(self) -> None:
@@ -214,7 +220,7 @@ class SingleTrainer(Trainer):
     def restore(self, state: State, epoch: int) -> None:
         """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
         restore(self._live(), self.optimizer, self._generators(), state)
-        self.epoch = epoch
+        self.epoch, self.steps = epoch, epoch * self.steps_per_epoch
 
     def _live(self) -> dict[str, Tensor]:
         averaged = {} if self.averaged is None else self.averaged.state_dict(prefix="average.")

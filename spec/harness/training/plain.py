@@ -62,8 +62,9 @@ def trained(weights: Array, data: Any, recipe: Recipe, rate: float, seed: int, t
             move = gradient + recipe.momentum * velocity if recipe.nesterov else velocity
             weights = weights - rate_of(recipe, epoch, epoch * steps + step, recipe.epochs * steps) * move
             if recipe.average is not None:
-                first = epoch == step == 0
-                average = weights if first else recipe.average * average + (1 - recipe.average) * weights
+                n = epoch * steps + step + 1
+                decay = min(recipe.average, (1 + n) / (10 + n)) if recipe.average_warmup else recipe.average
+                average = weights if n == 1 else decay * average + (1 - decay) * weights
     return Training(weights if recipe.average is None else average, losses, hits)
 
 

@@ -82,8 +82,12 @@ def without_seconds(epoch: Epoch) -> Epoch:
         replace(RECIPE, augmentation=RandomDistortion(degrees=8, shear=0.1, elastic=0.5, on="tensor")),
         replace(RECIPE, augmentation=SEQUENCE),
         replace(RECIPE, schedule=OneCycle(), average=0.9),
+        replace(RECIPE, average=0.9, average_buffers=False, average_warmup=True),
     ],
-    ids=["plain", "momentum and decay", "on images", "on tensors", "distorted", "a sequence", "averaged"],
+    ids=[
+        *("plain", "momentum and decay", "on images", "on tensors", "distorted", "a sequence", "averaged"),
+        "weights averaged",
+    ],
 )
 def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> None:
     step = step_of(recipe)

@@ -43,6 +43,7 @@ RECIPES = {
     "one cycle": replace(PLAIN, schedule=OneCycle()),
     "another cycle": replace(PLAIN, schedule=OneCycle(0.5, 10, 100)),
     "average": replace(PLAIN, average=0.7),
+    "average whose decay rises": replace(PLAIN, average=0.4, average_warmup=True),
     "normalization": replace(PLAIN, normalize=Normalize(0.4, 0.2)),
     "affine, of images": replace(PLAIN, augmentation=AFFINE),
     "affine, of images, filled": replace(PLAIN, augmentation=replace(AFFINE, fill=77)),

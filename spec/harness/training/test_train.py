@@ -214,14 +214,15 @@ def test_a_test_loss_that_is_not_finite_ends_no_run_and_is_left_out(data: MNIST,
         assert "test_loss" not in json.dumps(run.as_json(), allow_nan=False)
 
 
-def test_the_average_and_the_one_cycle_are_those_of_torch(data: MNIST) -> None:
-    recipe = replace(RECIPE, schedule=OneCycle(), average=0.9)
+@pytest.mark.parametrize("buffers", [True, False], ids=["of all", "of weights only"])
+def test_the_average_and_the_one_cycle_are_those_of_torch(buffers: bool, data: MNIST) -> None:
+    recipe = replace(RECIPE, schedule=OneCycle(), average=0.9, average_buffers=buffers)
     torch.manual_seed(3)
     run = SingleTrainer(Tiny(), recipe, data, seed=3)
     torch.manual_seed(3)
     model = Tiny()
     optimizer = sgd(model, recipe)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=buffers)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=2 * 16, cycle_momentum=False)
     shuffle = torch.Generator().manual_seed(3)
     for _ in range(2):

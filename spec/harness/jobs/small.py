@@ -8,6 +8,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
@@ -141,6 +142,12 @@ class Simple(Plain):
     """Without momentum, augmentation or average."""
 
     recipe = Recipe(lr=0.05, batch_size=32, epochs=4, momentum=0.0, schedule=StepLR(2, 0.1))
+
+
+class Warming(Plain):
+    """With an average of weights only, whose decay rises all the time."""
+
+    recipe = replace(Plain.recipe, average=0.99, average_buffers=False, average_warmup=True)
 
 
 class WithGlobal(Plain):

@@ -40,7 +40,9 @@ def saved_in(update: Update) -> Checkpoint:
     return checkpoint.unpack(update.checkpoint, "it")
 
 
-@pytest.mark.parametrize("step", [small.Plain, small.Simple, small.WithGlobal], ids=lambda step: step.__name__)
+@pytest.mark.parametrize(
+    "step", [small.Plain, small.Simple, small.Warming, small.WithGlobal], ids=lambda step: step.__name__
+)
 @pytest.mark.parametrize("epoch", [0, 1, 3, 4])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step], epoch: int) -> None:
     whole = list(work(Job(step, (3,), 4), small.images()))
@@ -76,7 +78,11 @@ def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     assert not same(*[{name: one for name, one in state.items() if name.startswith("average")} for state in states])
 
 
-@pytest.mark.parametrize("recipe", [small.Plain.recipe, small.Simple.recipe], ids=["plain", "simple"])
+@pytest.mark.parametrize(
+    "recipe",
+    [small.Plain.recipe, small.Simple.recipe, small.Warming.recipe],
+    ids=["plain", "simple", "warming"],
+)
 def test_seeds_that_are_trained_together_resume_as_well(recipe: Any) -> None:
     step: type[Step] = type("Step", (small.Plain,), {"recipe": recipe, "__module__": __name__})
     seeds = (4, 0)

@@ -264,6 +264,8 @@ def test_the_rehearsal_of_a_setting_lowers_its_loss(case: str) -> None:
         ({"optimizer": Adam()}, "its recipe has optimizer"),
         ({"label_smoothing": 0.1}, "its recipe has label_smoothing"),
         ({"l1": 0.1}, "its recipe has l1"),
+        ({"average": 0.9, "average_warmup": True}, "its recipe has average_warmup"),
+        ({"average": 0.9, "average_buffers": False}, "its recipe has average_buffers"),
         ({"clip_grad_norm": 1.0}, "its recipe has clip_grad_norm"),
         ({"clip_grad_value": 1.0}, "its recipe has clip_grad_value"),
         ({"schedule": OneCycleLR()}, "its recipe cycles the momentum"),

@@ -1,7 +1,7 @@
 """The implementations of one training, to be timed side by side: a notebook's, and the trainers of the harness."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Protocol
 
 import torch
@@ -71,19 +71,24 @@ def _published(transform: Transform) -> nn.Module:
     return named
 
 
+def _optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of torch with that name and these arguments, and its own defaults for how it computes."""
+    name, given = "SGD", {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
+    if recipe.optimizer is not None:
+        name, given = type(recipe.optimizer).__name__, asdict(recipe.optimizer)
+    made: torch.optim.Optimizer = getattr(torch.optim, name)(
+        model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, **given
+    )
+    return made
+
+
 class Notebook:
     """A DataLoader over PIL images, torchvision's transforms, and a loop that reads the loss after every step."""
 
     def __init__(self, step: type[Step], data: MNIST, device: torch.device) -> None:
         self.recipe, self.device = step.recipe, device
         self.model = classifier(step, step.network().to(device), device)
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
-            lr=step.recipe.lr,
-            momentum=step.recipe.momentum,
-            nesterov=step.recipe.nesterov,
-            weight_decay=step.recipe.weight_decay,
-        )
+        self.optimizer = _optimizer(step.recipe, self.model)
         cuda = device.type == "cuda"
         data = data.to("cpu")
 

@@ -1,10 +1,20 @@
-"""A notebook is given the transforms of torchvision that a recipe names."""
+"""A notebook is given the transforms of torchvision and the optimizer of torch that a recipe names."""
+
+from typing import Any
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
+from torch import nn
 
-from harness.benchmark.implementations import transforms_of
+from harness import StepSpec
+from harness.benchmark.implementations import Notebook, transforms_of
+from harness.data.synthetic import synthetic
 from harness.recipe import (
+    Adadelta,
+    Adam,
+    AdamW,
     CenterCrop,
     ColorJitter,
     RandomAffine,
@@ -15,6 +25,7 @@ from harness.recipe import (
     RandomRotation,
     Recipe,
     Resize,
+    RMSprop,
 )
 
 
@@ -41,3 +52,32 @@ def test_a_notebook_has_the_transforms_of_torchvision_in_their_order() -> None:
     assert (composed.transforms[5].degrees, composed.transforms[5].fill) == ([-7.0, 9.0], (1,))
     image = composed(Image.fromarray(np.full((28, 28), 100, dtype=np.uint8)))
     assert image.shape == (1, 28, 28)
+
+
+class Linear(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"momentum": 0.8, "nesterov": True}, {"momentum": 0.8, "nesterov": True}),
+        ({"optimizer": Adam(betas=(0.8, 0.99))}, {"betas": (0.8, 0.99), "amsgrad": False}),
+        ({"optimizer": AdamW(eps=1e-6)}, {"eps": 1e-6}),
+        ({"optimizer": Adadelta(rho=0.8)}, {"rho": 0.8}),
+        ({"optimizer": RMSprop(alpha=0.9, momentum=0.5)}, {"alpha": 0.9, "momentum": 0.5}),
+    ],
+    ids=["SGD", "Adam", "AdamW", "Adadelta", "RMSprop"],
+)
+def test_a_notebook_has_the_optimizer_of_the_recipe(
+    settings: dict[str, Any], expected: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    recipe = Recipe(lr=0.02, batch_size=16, epochs=1, weight_decay=1e-3, **settings)
+    step = type("Step", (StepSpec,), {"model": Linear, "recipe": recipe, "__module__": __name__})
+    notebook = Notebook(step, synthetic(32), torch.device("cpu"))
+    [group] = notebook.optimizer.param_groups
+    assert type(notebook.optimizer).__name__ == request.node.callspec.id
+    assert {name: group[name] for name in expected} == expected
+    assert (group["lr"], group["weight_decay"]) == (0.02, 1e-3)
+    assert not group.get("fused")  # which no notebook asks for

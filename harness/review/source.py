@@ -7,6 +7,7 @@ import ast
 import builtins
 import json
 import re
+import symtable
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _MAGIC = re.compile(r"^(\s*)(?:(?:[!?]|%{1,2}\w).*|[\w., ]+=\s*(?:!|%\w).*|[\w.*
 """A line for IPython, which is no Python."""
 _OTHER_LANGUAGE = re.compile(r"\s*%%(?!time\b|timeit\b|capture\b|prun\b)")
 """A cell magic after which the cell is no Python of this notebook."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
+"""What ends a line of Python; `str.splitlines` knows more."""
 
 
 def cells(path: Path) -> list[str]:
@@ -85,9 +88,15 @@ def statements(path: Path) -> list[Statement]:
 
 
 def _text(source: str, node: ast.stmt) -> str:
-    """The lines of a statement, with its decorators and comments."""
+    """The lines of a statement, with its decorators and comments, and without others that stand in them."""
     first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
-    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+    lines = [line.encode() for line in _LINE_END.split(source)[first - 1 : node.end_lineno]]
+    rest = lines[-1][node.end_col_offset :].strip()
+    if rest and not rest.startswith(b"#"):
+        lines[-1] = lines[-1][: node.end_col_offset]
+    if first == node.lineno:
+        lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode()
 
 
 def networks(body: Iterable[Statement]) -> list[str]:
@@ -108,16 +117,15 @@ def needed(body: list[Statement], name: str) -> list[Statement]:
     if not any(name in names for names in bound):
         return []
     chosen = {index for index, one in enumerate(body) if _is_of_the_compiler(one.node)}
-    waiting, seen, local = {name}, set(dir(builtins)), set[str]()
+    waiting, seen = {name}, set(dir(builtins))
     while waiting:
         wanted = waiting.pop()
         seen.add(wanted)
         defining = {index for index, names in enumerate(bound) if wanted in names}
-        if not defining and wanted not in local:  # then an import of * may have it
+        if not defining:  # then an import of * may have it
             defining = {index for index, names in enumerate(bound) if "*" in names}
         for index in defining - chosen:
             chosen.add(index)
-            local |= _local(body[index].node)
             waiting |= _loaded(body[index].node) - seen
     return [
         body[index] for index in sorted(chosen, key=lambda index: (not _is_of_the_compiler(body[index].node), index))
@@ -172,14 +180,31 @@ def _base(target: ast.AST) -> str:
 
 
 def _loaded(statement: ast.AST) -> set[str]:
-    """Every name that a statement reads, also in the functions that it defines."""
-    return {
-        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)
-    }
+    """Every global name that a statement reads before it binds it, also in the functions that it defines."""
+    try:
+        names = _globals(symtable.symtable(ast.unparse(statement), "", "exec"))
+    except (SyntaxError, RecursionError):  # which is said where the statement is run
+        names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    bodies = [node.body for node in ast.walk(statement) if isinstance(node, ast.ClassDef)]
+    for one in (one for body in bodies for one in body if isinstance(one, ast.Assign)):
+        names |= {*_bound(one)} & {node.id for node in ast.walk(one.value) if isinstance(node, ast.Name)}  # as in n = n
+    return names - _targets(statement)
 
 
-def _local(statement: ast.AST) -> set[str]:
-    """The names that are, in some function of a statement, those of arguments and of variables."""
-    return {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)} | {
-        node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+def _globals(table: symtable.SymbolTable) -> set[str]:
+    """The global names that are read in a scope and in those within it."""
+    of_module = table.get_type() == "module"
+    read = (one for one in table.get_symbols() if one.is_referenced() and (of_module or one.is_global()))
+    return {one.get_name() for one in read}.union(*map(_globals, table.get_children()))
+
+
+def _targets(statement: ast.AST) -> set[str]:
+    """The names that a loop or a `with` binds before its body reads them."""
+    match statement:
+        case ast.For(target=target):
+            targets: list[ast.expr] = [target]
+        case ast.With(items=items):
+            targets = [one.optional_vars for one in items if one.optional_vars is not None]
+        case _:
+            targets = []
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}

@@ -9,6 +9,7 @@ from torch import nn
 
 from harness.errors import HarnessError
 from harness.review import load
+from harness.review.target import definition
 
 SCRIPT = """
 import sys
@@ -88,6 +89,58 @@ def test_a_value_that_grows_by_calls_of_its_methods_is_grown_and_no_module_is_ca
     (tmp_path / "script.py").write_text(GROWN)
     net = load(f"{tmp_path}/script.py:Net")()
     assert [list(weight.shape) for weight in net.parameters()] == [[10, 7], [10]]
+
+
+NAMESAKES = """
+import sys
+from math import *
+from torch import nn
+x = sys.exit("x")
+out = input("out?")
+for i in range(2):
+    sys.exit("i")
+for layer in [1]:
+    sys.exit("layer")
+with open("no such file") as stream:
+    size = stream.read()
+n = 4
+widths = [0]
+for k in range(3):
+    widths.append(k)
+k = sys.exit("k")
+class Net(nn.Linear):
+    n = n
+    def __init__(self, size=5):
+        self.layers = [size + i for i in range(2)]
+        super().__init__(widths[-1], self.n)
+        del self.layers
+    def forward(self, x):
+        for layer in [super()]:
+            out = layer.forward(x)
+        with stream() as stream:
+            return (lambda k: k)(out)
+"""
+
+
+def test_variables_of_functions_and_loops_are_no_globals_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(NAMESAKES)
+    net = load(f"{tmp_path}/script.py:Net")()
+    assert (net.in_features, net.out_features) == (2, 4)
+
+
+def test_the_text_of_a_statement_is_all_of_it_and_nothing_else(tmp_path: Path) -> None:
+    """With the line ends of Python alone, as others may be in a string or stand for an empty line."""
+    (path := tmp_path / "script.py").write_text(
+        'import os; from torch import nn; os.stop()\r\n\f\r\nN = "\u2028é"; os.stop()  # no\n'
+        "@str\nclass Net(nn.Module):\n    n = N  # yes\n\n    def more(self):\n        self.n = 2\n",
+        encoding="utf-8",
+        newline="",
+    )
+    assert [one.text for one in definition(path, "Net")[1]] == [
+        "from torch import nn",
+        'N = "\u2028é"',
+        "@str\nclass Net(nn.Module):\n    n = N  # yes\n\n    def more(self):\n        self.n = 2",
+    ]
 
 
 def test_modules_beside_the_file_are_found(tmp_path: Path) -> None:

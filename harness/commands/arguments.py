@@ -62,7 +62,9 @@ class _Count(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: object) -> None:
         if len(values) > 1:
-            parser.error(f"argument --seeds: one number, how many; for these seeds: --seed {' '.join(values)}")
+            others = [value for value in values if not value.isdecimal()]
+            advice = f"put {others[0]} before it" if others else f"for these seeds: --seed {' '.join(values)}"
+            parser.error(f"argument --seeds: one number, how many; {advice}")
         try:
             number = parse_positive(values[0], MOST_SEEDS)
         except argparse.ArgumentTypeError as error:
@@ -94,7 +96,9 @@ def add_trainer(parser: argparse.ArgumentParser) -> None:
 def parse_seed(text: str) -> int:
     """A seed: 0 or more, and small enough for torch; ArgumentTypeError otherwise."""
     if not re.fullmatch("[0-9]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; give whole numbers of 0 or more")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a seed; give whole numbers of 0 or more, and other words before --seed"
+        )
     return _at_most(2**63 - 1, text)
 
 

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", metavar="TARGET", help="file.py:Class, notebook.ipynb:Class, package.module:Class or the id of a step"
     )
-    parser.add_argument("--parameters", type=parse_positive, metavar="N", help="the most that it may have")
+    parser.add_argument("--parameters", type=parse_positive, metavar="N", help="the most that it may train")
     parser.add_argument("--train", action="store_true", help="train it too, and judge whether it holds the goal")
     parser.add_argument(
         "--recipe",
@@ -53,9 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_seeds(parser)
     parser.add_argument("--epochs", type=parse_positive, metavar="N", help="train for N epochs instead of the recipe's")
-    parser.add_argument(
-        "--goal", type=_percent, default=GOAL, metavar="X", help=f"test accuracy in percent (default: {GOAL:.2f})"
-    )
+    parser.add_argument("--goal", type=_percent, metavar="X", help=f"test accuracy in percent (default: {GOAL:.2f})")
     add_device(parser)
     add_data(parser)
     add_trainer(parser)
@@ -73,9 +71,15 @@ def _percent(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the review, train if asked to; 1 if the network breaks a limit or a run misses the goal, else 0."""
+    """Print the review, train if asked to; 1 if the network breaks a limit or a run misses the goal, else 0.
+
+    Raises HarnessError if a run failed, after the others are printed.
+    """
     from harness.review import load, review
 
+    if not arguments.train and (arguments.goal is not None or arguments.seeds != [0]):
+        raise HarnessError("--goal, --seeds and --seed are about training; give --train as well")
+    arguments.goal = GOAL if arguments.goal is None else arguments.goal
     build = load(arguments.target)
     recipe = _recipe(arguments)  # before anything is printed, since it may be wrong
     with foreign_call("it", arguments.target):
@@ -85,12 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
     returned = _returned(step)
     if not arguments.json:
         _print(found, returned, arguments)
-    runs = _trained(step, arguments) if arguments.train else []
+    runs, errors = _trained(step, arguments) if arguments.train else ([], [])
     held = [min(run.final) >= arguments.goal for run in runs]
     if arguments.json:
         print(json.dumps({"returns": returned, **_as_json(found, arguments, runs, held)}, indent=2))
     elif runs:
         _print_runs(runs, held, arguments.goal)
+    if errors:
+        raise HarnessError("; ".join(errors))
     return 0 if within and all(held) else 1
 
 
@@ -135,8 +141,8 @@ def _returned(step: type[Step]) -> str:
     return "logits, which are trained with cross-entropy" if kind == "logits" else kind
 
 
-def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
-    """The runs of the seeds, shown as they are trained; HarnessError if the loss of one is not finite."""
+def _trained(step: type[Step], arguments: argparse.Namespace) -> tuple[list[Run], list[str]]:
+    """The runs of the seeds, shown as they are trained, and what went wrong with others, each fault once."""
     from harness.data import load
     from harness.jobs import engine_of
     from harness.training.choice import choose
@@ -147,14 +153,18 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> list[Run]:
     data = load(arguments.data).to(engine.device)
     say(start_line(step, choice, engine))
     runs: list[Run] = []
+    errors: dict[str, None] = {}
     with display(step.recipe.epochs, len(arguments.seeds)) as shown:
         for seed in arguments.seeds:
             epochs: list[Epoch] = []
-            for outcome in train_one(step, seed, data, choice.name, on_steps=shown.on_steps):
-                epochs.append(finite(outcome))
-                shown.on_epoch(step, seed, epochs[-1])
-            runs.append(Run(step, seed, tuple(epochs)))
-    return runs
+            try:
+                for outcome in train_one(step, seed, data, choice.name, on_steps=shown.on_steps):
+                    epochs.append(finite(outcome))
+                    shown.on_epoch(step, seed, epochs[-1])
+                runs.append(Run(step, seed, tuple(epochs)))
+            except HarnessError as error:
+                errors[str(error)] = None
+    return runs, list(errors)
 
 
 def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
@@ -180,10 +190,11 @@ def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
 
 
 def _parameters(found: Review, limit: int | None) -> str:
-    if limit is None:
-        return f"{found.parameters:,} parameters"
-    more = found.parameters - limit
-    return f"{found.parameters:,} parameters, {f'{more:,} MORE than' if more > 0 else 'within'} the limit of {limit:,}"
+    counted = f"{found.parameters:,} parameters"
+    if limit is not None:
+        more = found.parameters - limit
+        counted += f", {f'{more:,} MORE than' if more > 0 else 'within'} the limit of {limit:,}"
+    return counted + (f", and {found.frozen:,} that are frozen" if found.frozen else "")
 
 
 def _layers(found: Review, title: str) -> Table:
@@ -241,6 +252,7 @@ def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held
     return {
         "target": arguments.target,
         "parameters": found.parameters,
+        "frozen": found.frozen,
         "limit": arguments.parameters,
         "multiplications": found.multiplications,
         "activations": found.activations,

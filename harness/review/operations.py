@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -26,7 +25,9 @@ class Operation:
     shape: tuple[int, ...]
     """Of the result, without the batch."""
     weights: Mapping[str, tuple[int, ...]]
-    """The parameters that it takes and none before it did, each with its shape."""
+    """The parameters that it takes, or what is made of them, and none before it did, each with its shape."""
+    parameters: int
+    """The numbers in those that are trained."""
     multiplications: int
     activations: int
     """The numbers that it writes; 0 where it only looks at a tensor in another shape."""
@@ -35,11 +36,6 @@ class Operation:
     def name(self) -> str:
         """The module with the function, as in "features.3 (conv2d)"."""
         return f"{self.module} ({self.function})" if self.module else self.function
-
-    @property
-    def parameters(self) -> int:
-        """The number of parameters that it takes and none before it did."""
-        return sum(map(prod, self.weights.values()))
 
 
 def operations(network: nn.Module, images: Tensor) -> list[Operation]:
@@ -65,16 +61,20 @@ def _paths(network: nn.Module, path: list[str]) -> Iterator[None]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Notes each function that is called on a tensor that depends on the input."""
+    """Notes each function that is called on what depends on the input, and what is made of parameters alone."""
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__()
         self.images = len(images)
         self.path = [""]
         self.operations: list[Operation] = []
-        self.names = {id(parameter): name for name, parameter in network.named_parameters()}
-        # The place of the operation behind each tensor, by its identity, which no other takes while the tensor lives.
+        self.unread = dict(network.named_parameters())
+        # By the identity of a tensor, which no other takes while it lives: the place of the operation behind it, or the
+        # names of the parameters behind it.
         self.results: dict[int, tuple[int, Tensor]] = {id(images): (-1, images)}
+        self.weights: dict[int, tuple[set[str], Tensor]] = {
+            id(weight): ({name}, weight) for name, weight in self.unread.items()
+        }
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         taken = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
@@ -83,16 +83,21 @@ class _Recorder(TorchFunctionMode):
         with FlopCounterMode(display=False) as counter:
             result = func(*args, **kwargs or {})
         made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        if reads and made:
+        behind = set[str]().union(*(self.weights[id(one)][0] for one in taken if id(one) in self.weights))
+        if not reads:
+            self.weights |= {id(one): (behind, one) for one in made}
+        elif made:
             written = sum(one.numel() for one in made if one.untyped_storage().data_ptr() not in storages)
             self.results |= {id(one): (len(self.operations), one) for one in made}
+            weights = {name: self.unread.pop(name) for name in [*self.unread] if name in behind}
             self.operations.append(
                 Operation(
                     module=self.path[-1],
                     function=getattr(func, "__name__", str(func)).strip("_"),
                     reads=tuple(reads),
                     shape=tuple(made[0].shape[1:]),
-                    weights={self.names.pop(id(one)): tuple(one.shape) for one in taken if id(one) in self.names},
+                    weights={name: tuple(weight.shape) for name, weight in weights.items()},
+                    parameters=sum(weight.numel() for weight in weights.values() if weight.requires_grad),
                     multiplications=counter.get_total_flops() // 2 // self.images,
                     activations=written // self.images,
                 )

@@ -22,6 +22,8 @@ class Review:
     operations: tuple[Operation, ...]
     parameters: int
     """That are trained."""
+    frozen: int
+    """Parameters that are not."""
     unused: tuple[str, ...]
     """The parameters that the result does not depend on."""
     field: ReceptiveField | None
@@ -107,7 +109,9 @@ def review(network: nn.Module) -> Review:
     return Review(
         operations=tuple(found),
         parameters=sum(weight.numel() for weight in trained.values()),
-        unused=tuple(name for name in trained if name not in used),
+        frozen=sum(weight.numel() for weight in network.parameters() if not weight.requires_grad),
+        # A network that was traced by torch.jit shows no operations, and nothing is said of its parameters.
+        unused=tuple(name for name in trained if found and name not in used),
         field=field,
         no_field=no_field,
         warnings=tuple(dict.fromkeys(str(one.message).splitlines()[0] for one in caught)),

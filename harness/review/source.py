@@ -16,8 +16,11 @@ from pathlib import Path
 from harness import files
 from harness.errors import HarnessError
 
-_MAGIC = re.compile(r"^(\s*)(?:(?:[!?]|%{1,2}\w).*|[\w., ]+=\s*(?:!|%\w).*|[\w.*]+\?{1,2}\s*)$", flags=re.MULTILINE)
-"""A line for IPython, which is no Python."""
+_MAGIC = re.compile(
+    r"^(\s*)(?:(?:[!?]|%{1,2}\w|[\w., ]+=\s*(?:!|%\w)|(?:pip|conda) install\b)(?:.*\\\n)*.*|[\w.*]+\?{1,2}\s*)$",
+    flags=re.MULTILINE,
+)
+"""A line for IPython, which is no Python, with those that continue it."""
 _OTHER_LANGUAGE = re.compile(r"\s*%%(?!time\b|timeit\b|capture\b|prun\b)")
 """A cell magic after which the cell is no Python of this notebook."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -48,7 +51,7 @@ def _without_magics(source: str) -> str:
     try:
         _parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _MAGIC.sub(r"\1pass", source)
+        return _MAGIC.sub(lambda line: f"{line[1]}pass" + "\n" * line[0].count("\n"), source)
     return source
 
 
@@ -67,10 +70,10 @@ class Statement:
     """The file, and its cell in a notebook: from 1, among those with code."""
 
 
-def statements(path: Path) -> list[Statement]:
-    """The statements of a script or a notebook in order; HarnessError where none of it is Python.
+def statements(path: Path) -> tuple[list[Statement], list[str]]:
+    """The statements of a script or a notebook in order, and what is wrong with the cells that are not Python.
 
-    A cell of a notebook that is not Python is left out, since it may be a sketch that never ran.
+    Such a cell is left out, since it may be a sketch that never ran. HarnessError where none of a file is Python.
     """
     found: list[Statement] = []
     errors = []
@@ -84,7 +87,7 @@ def statements(path: Path) -> list[Statement]:
             errors.append(f"{cell}, {line}{what}".lstrip(", ").splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")
-    return found
+    return found, errors
 
 
 def _text(source: str, node: ast.stmt) -> str:

@@ -65,16 +65,17 @@ def value_in(path: Path, name: str) -> Any:
 
 def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:
     """The name, or that of the only network, and the statements of a script or a notebook that define it."""
-    body = source.statements(path)
+    body, errors = source.statements(path)
     known = source.networks(body)
+    left_out = f"; left out as it is not Python: {errors[0]}" if errors else ""
     if not name:
         if len(known) != 1:
             listed = ", ".join(known) or "none was found"
-            raise HarnessError(f"say which network of {path}, as in {path}:{[*known, 'Net'][0]}: {listed}")
+            raise HarnessError(f"say which network of {path}, as in {path}:{[*known, 'Net'][0]}: {listed}{left_out}")
         [name] = known
     needed = source.needed(body, name)
     if not needed:
-        raise HarnessError(f"{path} defines no {name!r}; {nearest(name, known)}")
+        raise HarnessError(f"{path} defines no {name!r}; {nearest(name, known)}{left_out}")
     return name, needed
 
 

@@ -107,6 +107,32 @@ def test_submissions_are_judged_one_by_one_whatever_they_are(
     assert {"held", "epochs"} <= saved["runs"][0].keys()
 
 
+@pytest.mark.parametrize(
+    ("status", "out", "err", "line"),
+    [
+        (-9, "", "", "not judged: it ended without a word"),
+        (0, "", "", "not judged: it ended without a word"),
+        (0, "of mine\n{}", "", "not judged: it ended without a word"),
+        (2, "", "before\nerror: of it\n", "not judged: error: of it"),
+        (2, "{}", "error: of a seed\n", "not judged: error: of a seed"),
+    ],
+)
+def test_a_submission_that_ends_its_process_costs_a_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    status: int, out: str, err: str, line: str
+) -> None:  # fmt: skip
+    (folder / "submissions").mkdir()
+    for name in ("anna", "bela"):
+        (folder / "submissions" / f"{name}.py").touch()
+    (folder / "judge.py").write_text(block("judge.py"))
+    ended = SimpleNamespace(returncode=status, stdout=out, stderr=err)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(sys, "argv", ["judge.py", "submissions"])
+    runpy.run_path("judge.py")
+    assert capsys.readouterr().out.splitlines() == [f"anna: {line}", f"bela: {line}"]
+    assert not list((folder / "submissions").glob("*.json"))
+
+
 IN_A_PROJECT = """
 import os, sys, pytest
 from harness import data

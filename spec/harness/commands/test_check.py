@@ -14,6 +14,7 @@ from harness.ladder import find
 from harness.recipe.named import NAMED
 
 NETWORK = """
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from harness import Recipe
@@ -41,6 +42,11 @@ class Softmax(Logits):
 class Implicit(Logits):
     def forward(self, x):
         return F.log_softmax(super().forward(x))
+class Unlucky(Net):
+    def __init__(self):
+        super().__init__()
+        if torch.initial_seed() == 1:
+            self.fc.bias.data[0] = float("nan")
 FAST = Recipe(lr=0.05, batch_size=20, epochs=4)
 SLOW = Recipe(lr=1e-6, batch_size=20, epochs=4)
 OTHER = 3
@@ -118,6 +124,17 @@ def test_json_has_all_of_it_and_nothing_that_a_network_prints(check: Check, name
     assert status == (0 if value["runs"][0]["held"] else 1)
 
 
+@pytest.mark.parametrize("form", ["", " --json"])
+def test_a_seed_that_fails_takes_none_of_the_others_with_it(check: Check, form: str) -> None:
+    status, out, err = check(f"mine.py:Unlucky --train --recipe mine.py:FAST --seeds 3 --goal 90 --trainer eager{form}")
+    assert status == 2
+    assert err.splitlines()[-1].endswith("mine.py:Unlucky, seed 1: the loss is nan in epoch 1, batch 1; lower the rate")
+    if form:
+        assert [(run["seed"], run["held"]) for run in json.loads(out)["runs"]] == [(0, True), (2, True)]
+    else:
+        assert "held in each of the last 3 epochs by 2 of 2" in out
+
+
 def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> None:
     assert NAMED["one-cycle"] == find("frontier/step6").recipe
 
@@ -132,6 +149,8 @@ def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> Non
         ("mine.py:Net --recipe mine.py:OTHER", "mine.py:OTHER is int, and no harness.Recipe"),
         ("mine.py:Net --recipe five_steps/step9", "unknown step"),
         ("none.py", "say which network"),
+        ("mine.py:Net --seeds 3", "--goal, --seeds and --seed are about training; give --train as well"),
+        ("mine.py:Net --goal 99.4", "--goal, --seeds and --seed are about training; give --train as well"),
     ],
 )
 def test_a_wrong_word_is_an_error(check: Check, words: str, message: str) -> None:

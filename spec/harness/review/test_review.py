@@ -181,6 +181,35 @@ def test_a_network_is_remarked_on_for_what_it_has(what: str) -> None:
     assert any(what in one for one in found), found
 
 
+class Standardized(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+
+
+@pytest.mark.parametrize(
+    ("layer", "parameters"),
+    [
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 10, 28)), 7_860),
+        (nn.utils.parametrizations.orthogonal(nn.Conv2d(1, 10, 28)), 7_850),
+        (Standardized(1, 10, 28), 7_850),
+    ],
+    ids=["weight_norm", "orthogonal", "standardized"],
+)
+def test_what_a_weight_is_made_of_is_used_and_counts_where_that_is(layer: nn.Module, parameters: int) -> None:
+    found = review(nn.Sequential(layer, nn.Flatten()))
+    assert found.unused == ()
+    assert [one.parameters for one in found.operations] == [parameters, 0]
+
+
+def test_parameters_that_are_frozen_are_counted_apart() -> None:
+    one = nn.Sequential(nn.Conv2d(1, 4, 3, stride=3), nn.Flatten(), nn.Linear(324, 10))
+    one[2].weight.requires_grad = False
+    found = review(one)
+    assert (found.parameters, found.frozen) == (50, 3_240)
+    assert [operation.parameters for operation in found.operations] == [40, 0, 10]
+    assert not any("of 50 parameters" in remark.what for remark in remarks(found))
+
+
 def test_a_network_that_takes_no_digits_is_an_error() -> None:
     with pytest.raises(HarnessError, match=r"its forward pass of 2 x 1 x 28 x 28 raised RuntimeError: .*mat1 and mat2"):
         review(nn.Linear(3, 4))

@@ -125,7 +125,7 @@ class Net(nn.Linear):
 def test_variables_of_functions_and_loops_are_no_globals_of_the_same_name(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(NAMESAKES)
     net = load(f"{tmp_path}/script.py:Net")()
-    assert (net.in_features, net.out_features) == (2, 4)
+    assert [list(weight.shape) for weight in net.parameters()] == [[4, 2], [4]]
 
 
 def test_the_text_of_a_statement_is_all_of_it_and_nothing_else(tmp_path: Path) -> None:
@@ -154,7 +154,8 @@ def test_modules_beside_the_file_are_found(tmp_path: Path) -> None:
 def test_a_notebook_is_run_without_magics_and_cells_of_other_languages(tmp_path: Path) -> None:
     path = notebook(
         tmp_path / "notes.ipynb",
-        "%matplotlib inline\n!pip install torchsummary\nfiles = !ls\nimport torch.nn as nn\nnn.Module?",
+        "%matplotlib inline\n!pip install \\\n  torchsummary\npip install x\nfiles = !ls",
+        "import torch.nn as nn\nnn.Module?",
         "%%bash\nrm -rf nothing",
         "%%time\nif True:\n    !echo inside\n    width = 3",
         "def half of a sketch",
@@ -262,6 +263,16 @@ def test_lines_of_python_are_not_taken_for_lines_of_ipython(
         notebook(path, magic + PYTHON)
     assert load(f"{path}:Net")().in_features == 3
     assert not recwarn.list
+
+
+def test_a_cell_that_is_left_out_is_named_where_a_class_is_missed(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "notes.ipynb", "from torch import nn", "!ls \\\n  x\nclass Net(nn.Module):\n    def (")
+    with pytest.raises(
+        HarnessError, match=r"defines no 'Net'.*; left out as it is not Python: cell 2, line 4: invalid"
+    ):
+        load(f"{path}:Net")
+    with pytest.raises(HarnessError, match="none was found; left out as it is not Python: cell 2, line 4: invalid"):
+        load(f"{path}")
 
 
 def test_a_file_with_one_network_needs_no_class(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ class Range:
 
     def __str__(self) -> str:
         bounds = (("of at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
-        return " and ".join(f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound))
+        return " and ".join(f"{word} {bound:.12g}" for word, bound in bounds if math.isfinite(bound))
 
 
 Positive = Annotated[float, Range(above=0)]
 NotNegative = Annotated[float, Range(least=0)]
 Share = Annotated[float, Range(least=0, most=1)]
 Decay = Annotated[float, Range(least=0, below=1)]
-Count = Annotated[int, Range(least=1)]
+Count = Annotated[int, Range(least=1, most=2**31 - 1)]  # what the kernels count with
 
 
 def checked(cls: type[T]) -> type[T]:
@@ -53,7 +53,7 @@ def checked(cls: type[T]) -> type[T]:
         known = list(signature.parameters)
         for name in named:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+                close = difflib.get_close_matches(name, known, n=1)
                 nearest = f"nearest: {close[0]}; " if close else ""
                 raise ValueError(f"{cls.__name__} has no argument {name!r}; {nearest}it has {', '.join(known)}")
         try:

@@ -1,5 +1,6 @@
 """The recipe itself: optimizer, batches, epochs, and what it refers to."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
@@ -80,6 +81,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         transforms(self.augmentation)  # raises if they cannot follow each other
+        self._check_rates()
         if self.nesterov and self.momentum == 0:
             raise ValueError("Recipe.nesterov needs a momentum above 0")
         if self.optimizer is not None and (self.nesterov or self.momentum != type(self).momentum):
@@ -99,6 +101,15 @@ class Recipe:
             )
         if self.teacher is not None and self.validation > 0:
             raise ValueError("Recipe.validation must be 0 with a teacher, which has seen the images held out")
+
+    def _check_rates(self) -> None:
+        for epoch in (0, self.epochs - 1):
+            try:
+                rate = self.rate(epoch, 0, 1)
+            except OverflowError:
+                rate = math.inf
+            if not math.isfinite(rate):
+                raise ValueError(f"Recipe.schedule gives no finite rate in epoch {epoch + 1}: {self.schedule}")
 
     def settings(self) -> dict[str, Any]:
         """The fields by name, without those that came later and are at their default."""

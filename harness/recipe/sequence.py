@@ -22,6 +22,7 @@ class RandomApply(Transform):
     p: Share = 0.5
 
     def __post_init__(self) -> None:
+        _check_known(self.transforms)
         if len({transform.on for transform in self.transforms}) != 1:
             raise ValueError("RandomApply.transforms must be all of 8-bit images or all of normalized tensors")
 
@@ -49,6 +50,7 @@ def transforms(augmentation: Augmentation | None) -> tuple[Transform, ...]:
     given = augmentation if isinstance(augmentation, tuple) else (augmentation,)
     if not given:
         raise ValueError("Recipe.augmentation must be None where there is no transform, not ()")
+    _check_known(given)
     for before, after in pairwise(given):
         if (before.on, after.on) == ("tensor", "image"):
             raise ValueError(
@@ -61,6 +63,12 @@ def transforms(augmentation: Augmentation | None) -> tuple[Transform, ...]:
             "add a Resize, or crop to that size"
         )
     return _of_one_size(given, SIZE)
+
+
+def _check_known(given: Iterable[Transform]) -> None:
+    for one in given:
+        if type(one) is Transform or not type(one).__module__.startswith(f"{__package__}."):
+            raise ValueError(f"{one} is none of the transforms of {__package__}; trainers know no others")
 
 
 def size_after(sequence: Iterable[Transform], size: Size) -> Size:

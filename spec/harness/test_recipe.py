@@ -13,10 +13,12 @@ from harness.recipe import (
     Adam,
     AdamW,
     CosineAnnealingLR,
+    ExponentialLR,
     LinearLR,
     MultiStepLR,
     OneCycleLR,
     RandomAffine,
+    RandomApply,
     Recipe,
     ReduceLROnPlateau,
     RMSprop,
@@ -25,6 +27,7 @@ from harness.recipe import (
     Teacher,
 )
 from harness.recipe import recipe as module
+from harness.recipe.transform import Transform
 
 GOOD = {"lr": 0.1, "batch_size": 64, "epochs": 15}
 NOT_NUMBERS = [math.nan, math.inf, -math.inf, 10**400, True, "0.1", None, (0.1,)]
@@ -45,10 +48,10 @@ def test_a_rate_is_a_finite_number_above_0(wrong: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["batch_size", "epochs"])
-@pytest.mark.parametrize("wrong", [*NOT_NUMBERS[:3], *NOT_NUMBERS[4:], 64.0, 1.5, 0, -1])
+@pytest.mark.parametrize("wrong", [*NOT_NUMBERS[:3], *NOT_NUMBERS[4:], 64.0, 1.5, 0, -1, 10**20])
 def test_batches_and_epochs_are_counted(name: str, wrong: object) -> None:
     assert line_of(Recipe, **GOOD | {name: wrong}).startswith(
-        f"Recipe.{name} must be a whole number of at least 1, not "
+        f"Recipe.{name} must be a whole number of at least 1 and at most 2147483647, not "
     )
 
 
@@ -82,7 +85,7 @@ def test_each_setting_is_checked_and_named(setting: str, wrong: list[object]) ->
 @pytest.mark.parametrize(
     ("make", "arguments", "start"),
     [
-        (StepLR, {"step_size": 0}, "StepLR.step_size must be a whole number of at least 1, not 0"),
+        (StepLR, {"step_size": 0}, "StepLR.step_size must be a whole number of at least 1 and at most"),
         (StepLR, {"step_size": 2.0}, "StepLR.step_size must be"),
         (StepLR, {"step_size": 2, "gamma": math.nan}, "StepLR.gamma must be a number above 0, not nan"),
         (MultiStepLR, {"milestones": 5}, "MultiStepLR.milestones must be a tuple of any number, each a whole number"),
@@ -123,17 +126,32 @@ def test_so_are_those_of_its_parts(make: Any, arguments: dict[str, Any], start: 
         ({"clip_grad_norm": 1, "clip_grad_value": 1}, "clip_grad_norm and clip_grad_value"),
         ({"optimizer": Adadelta(), "schedule": OneCycleLR()}, "schedule"),
         ({"schedule": ReduceLROnPlateau()}, "validation"),
+        ({"schedule": ExponentialLR(1e200)}, "schedule gives no finite rate in epoch 15: ExponentialLR("),
+        ({"schedule": StepLR(1, 1e200)}, "schedule gives no finite rate in epoch 15: StepLR("),
+        ({"schedule": OneCycleLR(div_factor=1e-320)}, "schedule gives no finite rate in epoch 1: OneCycleLR("),
         ({"validation": 0.1, "teacher": Teacher("a/b", "0" * 16)}, "validation"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(together: dict[str, Any], word: str) -> None:
-    assert line_of(Recipe, **GOOD, **together).startswith(f"Recipe.{word} ")
+    assert line_of(Recipe, **GOOD, **together).startswith(f"Recipe.{word}{'' if '(' in word else ' '}")
+
+
+class Mine(Transform):
+    pass
+
+
+@pytest.mark.parametrize("transform", [Transform(), Mine()])
+def test_a_transform_that_no_trainer_knows_is_refused(transform: Transform) -> None:
+    expected = f"{transform} is none of the transforms of harness.recipe; trainers know no others"
+    assert line_of(Recipe, **GOOD, augmentation=(transform,)) == expected
+    assert line_of(RandomApply, transforms=(transform,)) == expected
 
 
 def test_an_unknown_argument_names_the_nearest_and_all_that_there_are() -> None:
     line = line_of(Recipe, **GOOD, optimiser=Adam())
     assert line.startswith("Recipe has no argument 'optimiser'; nearest: optimizer; it has lr, batch_size, epochs, ")
-    assert line_of(OneCycleLR, max_lr=0.1).startswith("OneCycleLR has no argument 'max_lr'; nearest: ")
+    assert line_of(OneCycleLR, max_lr=0.1).startswith("OneCycleLR has no argument 'max_lr'; it has pct_start, ")
+    assert line_of(Recipe, **GOOD, learning_rate=0.1).startswith("Recipe has no argument 'learning_rate'; it has lr, ")
     assert line_of(StepLR, step_size=1, zzz=1) == "StepLR has no argument 'zzz'; it has step_size, gamma"
 
 

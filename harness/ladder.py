@@ -11,9 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.errors import ForeignError, HarnessError, foreign_call
+from harness.recipe.checks import checked
 from harness.step import Step
 
 
+@checked
 @dataclass(frozen=True)
 class AtLeast:
     """A rule: n or more."""
@@ -25,6 +27,7 @@ class AtLeast:
         return n >= self.n
 
 
+@checked
 @dataclass(frozen=True)
 class AtMost:
     """A rule: n or fewer."""
@@ -36,6 +39,7 @@ class AtMost:
         return n <= self.n
 
 
+@checked
 @dataclass(frozen=True)
 class Exactly:
     """A rule: n."""
@@ -51,6 +55,7 @@ Rule = AtLeast | AtMost | Exactly
 ANY = AtLeast(0)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """What a ladder allows: how many steps, counted along each branch, and how many epochs and parameters.

@@ -1,6 +1,7 @@
 """Make a project of your own with a first step, or the next step of a ladder."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "--follows is for a step of a ladder: python -m harness new DIR/LADDER STEP --follows STEP"
             )
         new_project(folder, arguments.target)
-        print(f'made {folder}; check it with: cd {folder} && pytest -m "not slow"')
+        print(f'made {folder}; check it with: cd {shlex.quote(str(folder))} && pytest -m "not slow"')
         return 0
     if arguments.follows and arguments.target:
         raise HarnessError("a step has its network from the one that it follows or --from a file, and not from both")

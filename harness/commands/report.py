@@ -11,10 +11,11 @@ from harness.ladder import steps
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `report`."""
-    parser.add_argument(
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument(
         "-o", "--out", type=parse_path, default="report.html", metavar="FILE", help="default: report.html"
     )
-    parser.add_argument(
+    written.add_argument(
         "--plot", type=parse_path, metavar="FILE", help="instead, write accuracy against parameters to FILE as SVG"
     )
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from harness.commands.arguments import add_data, add_device, add_engine
 from harness.commands.console import bare_table, console, display
 from harness.errors import ForeignError, HarnessError, foreign_call
+from harness.ladder import steps
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _candidates(ladder: str) -> ModuleType:
     name = f"spec.{ladder}.candidates"
     if not ladder.isidentifier():
         raise HarnessError(f"{ladder!r} is not the name of a ladder, such as frontier")
+    steps()  # which says so if there is no project here
     try:
         with foreign_call("its import", name):
             return importlib.import_module(name)

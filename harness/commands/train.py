@@ -109,8 +109,10 @@ def _check(step: type[Step], arguments: argparse.Namespace) -> None:
         raise HarnessError("--record keeps complete runs only; leave out --epochs")
     if arguments.replace and not arguments.record:
         raise HarnessError("--replace is about the committed record; give --record as well")
-    if arguments.record and arguments.profile:
-        raise HarnessError("--profile trains a few steps and keeps no record; leave out --record")
+    if arguments.profile:
+        for name in ("record", "resume", "epochs", "csv", "tensorboard", "json"):
+            if getattr(arguments, name):
+                raise HarnessError(f"--profile takes a few steps and makes no run; leave out --{name}")
     if arguments.csv:
         check_file(Path(arguments.csv))
 

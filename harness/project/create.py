@@ -2,6 +2,7 @@
 
 import keyword
 import re
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -51,15 +52,20 @@ def new_project(folder: Path, target: str | None) -> None:
     """
     name = folder.resolve().name
     ladder = _identifier(name.replace("-", "_"), "ladder")
+    folder = folder.resolve()
+    if folder == Path.cwd():
+        raise HarnessError(f"a project is a new folder; go up, and make it from there: python -m harness new {name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HarnessError(f"{folder} exists and is not empty; name a folder that does not exist")
     about = {"name": name, "ladder": ladder, "step": FIRST, "version": metadata.version("mnist-ladders")}
     texts = {path: _ENVIRONMENT.get_template(template).render(about) for path, template in _TEMPLATES.items()}
     texts |= {f"{package}/__init__.py": f'"""{what}"""\n' for package, what in _PACKAGES.items()}
     texts |= _ladder(ladder, FIRST, target)
+    if target is not None:
+        _check_found(target)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.resolve().parent) as temporary:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             whole = Path(temporary) / name
             _write(whole, texts)
             whole.rename(folder)
@@ -89,7 +95,8 @@ def new_step(folder: Path, name: str, follows: str | None, target: str | None) -
             )
         texts = _ladder(ladder, name, target)
     else:
-        texts = _next(find(follows if "/" in follows else f"{ladder}/{follows}"), ladder, name, len(existing) + 1)
+        before = find(follows if "/" in follows else f"{ladder}/{follows}")
+        texts = _next(before, ladder, name, 1 + max((int(stem.split("_")[1]) for stem in existing), default=0))
     for path in texts:
         if (project / path).exists():
             raise HarnessError(f"{project / path} exists; it is left as it is")
@@ -162,6 +169,14 @@ def _network(ladder: str, target: str | None) -> tuple[str, str, str]:
     name, statements = definition(Path(path), name)
     body = "\n\n".join(one.text for one in statements)
     return f'"""The networks of {ladder}, from {Path(path).name}."""\n\n{body}\n', f"models.{ladder}", name
+
+
+def _check_found(target: str) -> None:
+    """Raise HarnessError for a module that was found in the current folder, where a project does not look."""
+    path = parted(target)[0]
+    file = None if is_file(path) else sys.modules[path].__file__
+    if file and Path(file).resolve().is_relative_to(Path.cwd()) and "site-packages" not in Path(file).parts:
+        raise HarnessError(f"--from {target}: a new project does not find {path}; name its file, as in file.py:Class")
 
 
 def _built(text: str, name: str, target: str) -> nn.Module:

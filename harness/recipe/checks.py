@@ -43,8 +43,8 @@ def checked(cls: type[T]) -> type[T]:
     """Let a dataclass refuse arguments that it does not have and values that its annotations do not allow.
 
     Each is a ValueError of one line that names the field and says what would do. An annotation is made of numbers
-    (which are finite, and no bool), `Annotated[number, Range(...)]`, bool, str, `Literal`, classes, tuples, None and
-    unions of these. A `__post_init__` sees checked values.
+    (which are finite, and no bool), `Annotated[number, Range(...)]`, bool, str, `Literal`, classes, tuples, mappings
+    and sets, None and unions of these. A `__post_init__` sees checked values.
     """
     initialize, signature, kinds = cls.__init__, inspect.signature(cls), get_type_hints(cls, include_extras=True)
 
@@ -88,6 +88,8 @@ def allows(kind: Any, value: Any) -> bool:
         several = arguments[1:] == (...,)
         wanted = arguments[:1] * len(value) if several and isinstance(value, tuple) else arguments
         return type(value) is tuple and len(value) == len(wanted) and all(map(allows, wanted, value))
+    if origin is not None:  # of a mapping or a set, whose members are not looked at
+        return isinstance(value, origin)
     if kind is float:
         return type(value) in (int, float) and value in Range()
     if kind in (int, bool, str):
@@ -108,5 +110,7 @@ def described(kind: Any) -> str:
     if origin is tuple:
         n = "any number" if arguments[1:] == (...,) else len(arguments)
         return f"a tuple of {n}, each {described(arguments[0])}"
+    if origin is not None:
+        return str(kind)
     words = {float: "a number", int: "a whole number", bool: "True or False", str: "a text", type(None): "None"}
     return words.get(kind) or str(kind.__name__)

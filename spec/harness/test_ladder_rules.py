@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -195,3 +196,24 @@ def test_a_step_names_what_it_changes(step_id: str) -> None:
     patterns = {change: WORDS.get(change, change.replace("_", " ")) for change in changed}
     missing = {change for change, pattern in patterns.items() if not re.search(pattern, text, re.IGNORECASE)}
     assert not missing, f"{step_id} changes {', '.join(sorted(missing))} without saying so"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 15.0}, "Rules.epochs must be AtLeast, AtMost, Exactly or a whole number, not 15.0"),
+        ({"parameters": "9999"}, "Rules.parameters must be AtLeast, AtMost, Exactly or a whole number, not '9999'"),
+        ({"steps": None}, "Rules.steps must be AtLeast, AtMost, Exactly or a whole number, not None"),
+        ({"broken": "epochs"}, r"Rules.broken must be frozenset\[str\], not 'epochs'"),
+        ({"branches": [1]}, "Rules.branches must be .*Mapping.*, not "),
+        ({"parameter": 9}, "Rules has no argument 'parameter'; nearest: parameters"),
+    ],
+)
+def test_a_rule_of_another_type_is_refused_where_it_is_written(wrong: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Rules(**wrong)
+
+
+def test_a_rule_is_about_a_whole_number() -> None:
+    with pytest.raises(ValueError, match="^AtMost.n must be a whole number, not '9'$"):
+        AtMost("9")  # type: ignore[arg-type]

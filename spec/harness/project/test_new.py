@@ -9,6 +9,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.ladder import steps
+from harness.project import create
 from harness.project.literal import classes, literal
 from harness.recipe import named
 from spec.harness.support.installed import Installed
@@ -85,10 +86,11 @@ def test_the_wheel_holds_harness_alone(installed: Installed) -> None:
     assert {path.relative_to(installed.site) for path in (installed.site / "harness").rglob("*")} == committed
 
 
-def test_where_there_is_no_project_a_verb_says_so(installed: Installed, tmp_path: Path) -> None:
-    status, output = installed.run("mnist-ladders show", tmp_path)
+@pytest.mark.parametrize("verb", ["show", "search frontier"])
+def test_where_there_is_no_project_a_verb_says_so(verb: str, installed: Installed, tmp_path: Path) -> None:
+    status, output = installed.run(f"mnist-ladders {verb}", tmp_path)
     message = "no steps are here, as there is no folder spec/; go to a project, or make one: python -m harness new DIR"
-    assert (status, output) == (2, f"mnist-ladders show: error: {message}\n")
+    assert (status, output) == (2, f"mnist-ladders {verb.split()[0]}: error: {message}\n")
 
 
 def test_the_command_says_its_version_and_bare_its_verbs(installed: Installed, tmp_path: Path) -> None:
@@ -118,6 +120,27 @@ def test_a_project_without_a_network_begins_with_a_small_one(homework: Path) -> 
     assert "receptive_field = 28\n" in text
 
 
+def test_an_empty_folder_becomes_a_project_also_behind_a_link_and_with_a_space_in_its_path(
+    homework: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (homework / "my stuff/mine").mkdir(parents=True)
+    (homework / "link").symlink_to("my stuff/mine")
+    assert new("link") == 0
+    assert (homework / "my stuff/mine/models/mine.py").exists()
+    assert new("my stuff/other") == 0
+    assert "cd 'my stuff/other' && pytest" in capsys.readouterr().out
+
+
+def test_a_step_is_numbered_behind_the_last_whatever_was_deleted(
+    homework: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert new("mine") == 0
+    monkeypatch.setattr(create, "find", lambda _: steps()["five_steps/step1"])
+    (homework / "mine/spec/mine/test_03_kept.py").touch()
+    assert new("mine/mine", "fourth", "--follows", "first") == 0
+    assert (homework / "mine/spec/mine/test_04_fourth.py").exists()
+
+
 def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert new("mine") == 0
     assert new("mine/other", "begin", "--from", "homework.py:Net") == 0
@@ -143,6 +166,11 @@ def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.Captur
             "error: colours.py:Colours: its forward pass of 2 x 1 x 28 x 28 raised ",
         ),
         ([""], "'' is not the name of a file or a folder"),
+        (["."], "a project is a new folder; go up, and make it from there: python -m harness new "),
+        (
+            ["mine", "--from", "homework:Net"],
+            "--from homework:Net: a new project does not find homework; name its file",
+        ),
         (["mine", "--follows", "first"], "--follows is for a step of a ladder"),
         (["nowhere/mine", "second", "--follows", "first"], "nowhere is no project"),
         (["made/made", "first"], "made has a step first"),

@@ -168,8 +168,8 @@ def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.Captur
         ([""], "'' is not the name of a file or a folder"),
         (["."], "a project is a new folder; go up, and make it from there: python -m harness new "),
         (
-            ["mine", "--from", "homework:Net"],
-            "--from homework:Net: a new project does not find homework; name its file",
+            ["mine", "--from", "beside_it:Net"],
+            "--from beside_it:Net: a new project does not find beside_it; name its file",
         ),
         (["mine", "--follows", "first"], "--follows is for a step of a ladder"),
         (["nowhere/mine", "second", "--follows", "first"], "nowhere is no project"),
@@ -184,6 +184,7 @@ def test_a_wrong_word_is_an_error_and_nothing_is_written(
 ) -> None:
     (homework / "full").mkdir()
     (homework / "full/file").touch()
+    (homework / "beside_it.py").write_text(NOTEBOOK.replace(".cuda()", ""))
     assert new("made") == 0
     before = sorted(homework.rglob("*"))
     assert new(*words) == 2

@@ -66,28 +66,28 @@ def test_any_byte_of_a_tensor_and_any_name_is_in_the_digest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "why"),
+    ("text", "why"),
     [
-        (packed(text_of(head={"seed": 5})), "its head names a step or a seed"),
-        (packed(text_of(head={"step": "a/b"})), "its head names a step or a seed"),
-        (packed(text_of(version=2)), "it is of version 2 of the format, and this is version 1"),
-        (packed(text_of(version=0)), "it is of version 0 of the format, and this is version 1"),
+        (text_of(head={"seed": 5}), "its head names a step or a seed"),
+        (text_of(head={"step": "a/b"}), "its head names a step or a seed"),
+        (text_of(version=2), "it is of version 2 of the format, and this is version 1"),
+        (text_of(version=0), "it is of version 0 of the format, and this is version 1"),
         (
-            packed(text_of(runs=[{"seed": 0, "epochs": []}] * 2)),
+            text_of(runs=[{"seed": 0, "epochs": []}] * 2),
             "its runs are not of different seeds and of one length",
         ),
         (
-            packed(text_of(runs=[{"seed": 0, "epochs": []}, {"seed": 1, "epochs": [EPOCH]}])),
+            text_of(runs=[{"seed": 0, "epochs": []}, {"seed": 1, "epochs": [EPOCH]}]),
             "its runs are not of different seeds and of one length",
         ),
-        (packed(text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "epoch": 2}]}])), "'epoch'"),
-        (packed(text_of(runs=[{"seed": 0, "epochs": [], "failed": ["x"]}])), "'failed'"),
-        (packed(text_of(runs=[{"seed": strict_json.SEEDS, "epochs": []}])), "'seed'"),
+        (text_of(runs=[{"seed": 0, "epochs": [{**EPOCH, "epoch": 2}]}]), "'epoch'"),
+        (text_of(runs=[{"seed": 0, "epochs": [], "failed": ["x"]}]), "'failed'"),
+        (text_of(runs=[{"seed": strict_json.SEEDS, "epochs": []}]), "'seed'"),
     ],
 )
-def test_what_is_none_says_why_and_what_to_do(raw: bytes, why: str) -> None:
+def test_what_is_none_says_why_and_what_to_do(text: str, why: str) -> None:
     with pytest.raises(HarnessError) as raised:
-        unpack(raw, "the file")
+        unpack(packed(text), "the file")
     assert str(raised.value).startswith("the file is not a checkpoint: ")
     assert why in str(raised.value)
     assert str(raised.value).endswith("; delete it to start its runs anew")

@@ -10,6 +10,7 @@ Ray itself runs in a process of its own: it prints to standard output, and ends 
 import os
 import signal
 import socket
+import weakref
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -41,9 +42,10 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 
 class RayCluster:
-    """Trains on the Ray cluster at an address, or on one that is started on this machine and stopped afterwards."""
+    """Trains on the Ray cluster at an address, or on one that is started on this machine and ends with this engine."""
 
     def __init__(self, device: str, address: str | None) -> None:
+        self._address = address
         if address is None or _reachable_host(address) in LOOPBACK:
             # Ray's own switch for a cluster on one machine. Without it, Ray listens on every interface and replaces a
             # loopback address by another one. Ray reads it when it is imported.
@@ -55,16 +57,23 @@ class RayCluster:
         # Not called: after a node has died, Ray resumes a stream by the number of its messages. That of epochs is the
         # same each time; that of reports within an epoch depends on the clock.
         self.on_steps: OnSteps = silent
-        self._driver = Child(_drive, address)
-        try:
-            cpus, gpus = self._receive()
-            if device == "cuda" and not gpus:
-                raise HarnessError("cuda was asked for, but the Ray cluster has no GPU; use --device cpu")
-        except HarnessError:
-            self._driver.end(PATIENCE)
-            raise
+        cpus, gpus = self._join()
+        if device == "cuda" and not gpus:
+            self._leave()
+            raise HarnessError("cuda was asked for, but the Ray cluster has no GPU; use --device cpu")
         self.device = torch.device("cuda" if gpus and device != "cpu" else "cpu")
         self.workers = gpus if self.device.type == "cuda" else cpus
+
+    def _join(self) -> tuple[int, int]:
+        """Start the process that talks to Ray, which ends with this engine; how many cores and GPUs the cluster has."""
+        self._driver = Child(_drive, self._address)
+        self._leave = weakref.finalize(self, self._driver.end, PATIENCE)
+        try:
+            cpus, gpus = self._receive()
+        except HarnessError:
+            self._leave()
+            raise
+        return cpus, gpus
 
     def _receive(self) -> Any:
         """What Ray answers; HarnessError if that is an error, or if its process ended."""
@@ -82,14 +91,19 @@ class RayCluster:
         return {**{key: made[key] for key in made.keys() - NODE_FACTS}, "device": self.device.type}
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
-        """Train the jobs and leave the cluster; one that was started here ends then."""
+        """Train the jobs, and stay in the cluster for the next ones; what ends this before they do leaves it."""
+        if not jobs:
+            return
+        if not self._leave.alive:
+            self._join()
         try:
             with foreign("sending jobs", "Ray"):
                 self._driver.send(pickled((list(jobs), data.arrays(), self.device.type)))
             while (update := self._receive()) is not None:
                 yield update
-        finally:
-            self._driver.end(PATIENCE)
+        except BaseException:  # the end of an abandoned generator too: what is left of its jobs would go on
+            self._leave()
+            raise
 
 
 def _reachable_host(address: str) -> str:
@@ -107,7 +121,7 @@ def _reachable_host(address: str) -> str:
 
 
 def _drive(connection: Connection, address: str | None) -> None:
-    """Connect to a cluster, say how many cores and GPUs it has, and train the jobs that come, in a process for that."""
+    """Connect to a cluster, say how many cores and GPUs it has, and train one set of jobs after the other."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; our parent ends us
     for output in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), output)
@@ -115,9 +129,12 @@ def _drive(connection: Connection, address: str | None) -> None:
 
     try:
         connection.send(_connect(ray, address))
-        for message in _results(ray, *connection.recv()):
-            connection.send(message)
-        connection.send(None)
+        while True:
+            for message in _results(ray, *connection.recv()):
+                connection.send(message)
+            connection.send(None)
+    except EOFError:
+        pass  # our parent is gone
     except HarnessError as error:
         connection.send(HarnessError(str(error)))
     finally:

@@ -1,6 +1,9 @@
 """What a command makes of the answers of its Ray cluster, for which a stand-in gives them: no cluster is started."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +12,12 @@ import torch
 from harness.errors import HarnessError
 from harness.jobs import ray_cluster
 from harness.jobs.child import unpickled
-from harness.jobs.job import Job, Update
+from harness.jobs.engines import Local
+from harness.jobs.job import Engine, Job, Update
 from harness.jobs.ray_cluster import RayCluster
 from harness.provenance import provenance
-from spec.harness.jobs import small
+from harness.run import Epoch
+from spec.harness.jobs import ray_stand_in, small
 
 
 class Driver:
@@ -96,23 +101,65 @@ def test_without_ray_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyP
     assert str(error.value) == "--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'"
 
 
-def test_updates_pass_until_the_last_and_the_cluster_is_left_then(answers: Answers) -> None:
+JOB = Job(small.Plain, (3,), epochs=2)
+
+
+def test_updates_pass_until_the_last_of_each_set_and_the_cluster_is_left_with_the_engine(answers: Answers) -> None:
     updates = [(0, Update(b"one")), (1, HarnessError("the second failed")), (0, Update(b"two"))]
-    driver = answers((8, 2), *updates, None, (0, Update(b"never read")))
-    job = Job(small.Plain, (3,), epochs=2)
-    assert list(RayCluster("auto", None).run([job], small.images())) == updates
-    [[jobs, _, device]] = map(unpickled, driver.sent)
-    assert ([(one.step, one.seeds) for one in jobs], device) == ([(small.Plain, (3,))], "cuda")
+    driver = answers((8, 2), *updates, None, (0, Update(b"of the next")), None)
+    cluster = RayCluster("auto", None)
+    assert list(cluster.run([JOB], small.images())) == updates
+    assert list(cluster.run([], small.images())) == []
+    assert list(cluster.run([JOB], small.images())) == [(0, Update(b"of the next"))]
+    for jobs, _, device in map(unpickled, driver.sent):
+        assert ([(one.step, one.seeds) for one in jobs], device) == ([(small.Plain, (3,))], "cuda")
+    assert (len(driver.sent), driver.ended) == (2, 0)
+    del cluster
     assert driver.ended == 1
 
 
-def test_a_cluster_that_is_lost_in_training_is_left_after_what_it_gave(answers: Answers) -> None:
-    driver = answers((8, 0), (0, Update(b"one")), HarnessError("Ray: training raised ObjectLostError"))
-    updates = RayCluster("auto", None).run([Job(small.Plain, (3,), epochs=2)], small.images())
+def test_a_cluster_that_is_lost_in_training_is_left_after_what_it_gave_and_joined_again(answers: Answers) -> None:
+    lost = HarnessError("Ray: training raised ObjectLostError")
+    driver = answers((8, 0), (0, Update(b"one")), lost, (8, 0), (0, Update(b"two")), None)
+    cluster = RayCluster("auto", None)
+    updates = cluster.run([JOB], small.images())
     assert next(updates) == (0, Update(b"one"))
     with pytest.raises(HarnessError, match="^Ray: training raised ObjectLostError$"):
         next(updates)
     assert driver.ended == 1
+    assert list(cluster.run([JOB], small.images())) == [(0, Update(b"two"))]
+
+
+def test_a_set_of_jobs_that_is_abandoned_leaves_the_cluster(answers: Answers) -> None:
+    driver = answers((8, 0), (0, Update(b"one")))
+    cluster = RayCluster("auto", None)
+    updates = cluster.run([JOB], small.images())
+    next(updates)
+    updates.close()
+    assert driver.ended == 1
+
+
+def epochs(engine: Engine, seed: int) -> list[Epoch]:
+    """The epochs of a run by an engine, without their seconds."""
+    updates = [update for _, update in engine.run([Job(small.Plain, (seed,), epochs=2)], small.images())]
+    found = [update.outcomes[seed] for update in updates if isinstance(update, Update) and update.outcomes]
+    return [replace(epoch, seconds=0.0) for epoch in found if isinstance(epoch, Epoch)]
+
+
+def test_one_process_trains_one_set_of_jobs_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is a real one; what it calls of Ray trains in that process."""
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    shutil.copy(ray_stand_in.__file__, tmp_path / "ray.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: True)
+    local, cluster = Local(torch.device("cpu")), RayCluster("cpu", None)
+    process = cluster._driver.process
+    for seed in (3, 4):
+        found = epochs(cluster, seed)
+        assert (len(found), found) == (2, epochs(local, seed))
+        assert (cluster._driver.process, process.is_alive()) == (process, True)
+    del cluster
+    assert not process.is_alive()
 
 
 def test_what_may_differ_from_node_to_node_is_no_part_of_its_provenance(answers: Answers) -> None:

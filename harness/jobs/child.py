@@ -27,17 +27,36 @@ def unpickled(raw: bytes) -> Any:
 
 
 class Child:
-    """A process that runs `function(connection, *arguments)`, as the process that started it sees it."""
+    """A process that runs `function(connection, *arguments)`, as the process that started it sees it.
 
-    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+    It is put into a queue of `arrivals` for each message of it that is there as a whole, and once when it is dead.
+    """
+
+    def __init__(
+        self, function: Callable[..., None], *arguments: Any, arrivals: "SimpleQueue[Child] | None" = None
+    ) -> None:
         context = get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process = context.Process(target=function, args=(remote, *arguments), daemon=True)
         self.process.start()
         remote.close()  # else the death of the process would not close the pipe
+        self._arrivals: SimpleQueue[Child] = SimpleQueue() if arrivals is None else arrivals
+        self._incoming: SimpleQueue[bytes | None] = SimpleQueue()
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
-        self._writer = Thread(target=self._write, daemon=True)
-        self._writer.start()
+        self._threads = [Thread(target=target, daemon=True) for target in (self._read, self._write)]
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self) -> None:
+        """Take messages out of the pipe, in a thread: a process that is stopped may leave one half-sent."""
+        raw: bytes | None = b""
+        while raw is not None:
+            try:
+                raw = self.connection.recv_bytes()
+            except (EOFError, OSError):  # it is dead, which `receive` finds out
+                raw = None
+            self._incoming.put(raw)
+            self._arrivals.put(self)
 
     def _write(self) -> None:
         with suppress(OSError):  # it is dead, which `receive` finds out
@@ -50,11 +69,11 @@ class Child:
 
     def receive(self) -> Any:
         """The next value; EOFError, with how it ended, if the process is dead."""
-        try:
-            return self.connection.recv()
-        except (EOFError, OSError) as error:
+        raw = self._incoming.get()
+        if raw is None:
             self.process.join(PATIENCE)
-            raise EOFError(exit_reason(self.process.exitcode)) from error
+            raise EOFError(exit_reason(self.process.exitcode))
+        return unpickled(raw)
 
     def end(self, patience: float = PATIENCE) -> None:
         """End the process, by force after some seconds, and wait until it is gone."""
@@ -64,7 +83,8 @@ class Child:
             self.process.kill()
             self.process.join()
         self._outgoing.put(None)
-        self._writer.join()
+        for thread in self._threads:
+            thread.join()
         self.connection.close()
 
 

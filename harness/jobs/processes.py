@@ -9,7 +9,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -47,8 +48,8 @@ class Processes:
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs. A worker that dies or stands still loses its own job and no other; a new one replaces it."""
-        arrays, waiting = pickled(data.arrays()), deque(enumerate(jobs))
-        workers = [_Worker(device, self.period, arrays) for device in self.devices[: len(jobs)]]
+        arrays, waiting, arrivals = pickled(data.arrays()), deque(enumerate(jobs)), SimpleQueue[Child]()
+        workers = [_Worker(device, self.period, arrays, arrivals) for device in self.devices[: len(jobs)]]
         called = time.monotonic()
         try:
             while True:
@@ -56,28 +57,38 @@ class Processes:
                     while waiting and worker.task is None:
                         if worker.lost:
                             worker.child.end()
-                            worker = workers[place] = _Worker(worker.device, self.period, arrays)
+                            worker = workers[place] = _Worker(worker.device, self.period, arrays, arrivals)
                         yield from worker.take(*waiting.popleft())
-                busy = {worker.child.connection: worker for worker in workers if worker.task is not None}
-                if not busy:
+                if all(worker.task is None for worker in workers):
                     return
-                for connection in wait(list(busy), self.period):
-                    yield from busy[connection].receive(self.on_steps)  # type: ignore[index]  # `wait` returns what it was given
+                of_child = {worker.child: worker for worker in workers}
+                for child in _arrived(arrivals, self.period):
+                    if child in of_child:  # and not one that was replaced
+                        yield from of_child[child].receive(self.on_steps)
                 if time.monotonic() - called >= self.period:
                     called = time.monotonic()
-                    for worker in busy.values():
+                    for worker in workers:
                         yield from worker.call(self.silence)
         finally:
             for worker in workers:
                 worker.child.end()
 
 
+def _arrived(arrivals: "SimpleQueue[Child]", period: float) -> list[Child]:
+    """The processes of which there is a message, once for each, in order; none after a period without one."""
+    try:
+        first = arrivals.get(timeout=period)
+    except Empty:
+        return []
+    return [first, *(arrivals.get() for _ in range(arrivals.qsize()))]
+
+
 class _Worker:
     """A process that trains, and the job that it has, if any."""
 
-    def __init__(self, device: torch.device, period: float, arrays: bytes) -> None:
+    def __init__(self, device: torch.device, period: float, arrays: bytes, arrivals: "SimpleQueue[Child]") -> None:
         self.device, self.period = device, period
-        self.child = Child(_serve, str(device), period)
+        self.child = Child(_serve, str(device), period, arrivals=arrivals)
         self.child.send(arrays)
         self.task: tuple[int, Job] | None = None
         self.heard, self.lost, self.missed = False, False, 0
@@ -94,13 +105,14 @@ class _Worker:
 
     def receive(self, on_steps: OnSteps) -> Results:
         """Receive a message, and yield it if it is an update or an error; after the last one the task is over."""
-        assert self.task is not None
         try:
             message = self.child.receive()
         except EOFError as end:
-            yield self._lose(f"its worker died ({end}); go on with --resume")
+            yield from self._lose(f"its worker died ({end}); go on with --resume")
             return
         self.heard, self.missed = True, 0
+        if self.task is None:  # a last sign of life
+            return
         if message is None:
             self.task = None
         elif isinstance(message, Steps):
@@ -117,15 +129,16 @@ class _Worker:
         patience = silence if self.heard else START
         if self.task is not None and self.missed * self.period > patience:
             self.child.process.kill()  # one that was stopped would not heed SIGTERM
-            yield self._lose(
+            yield from self._lose(
                 f"its worker stood still for {patience:.0f} seconds, stopped or waiting for a lock, and was ended; "
                 "go on with --resume"
             )
 
-    def _lose(self, what: str) -> tuple[int, HarnessError]:
-        assert self.task is not None
-        (index, job), self.task, self.lost = self.task, None, True
-        return index, HarnessError(f"{job.name}: {what}")
+    def _lose(self, what: str) -> Results:
+        self.lost = True
+        if self.task is not None:
+            (index, job), self.task = self.task, None
+            yield index, HarnessError(f"{job.name}: {what}")
 
 
 def _serve(connection: Connection, device: str, period: float) -> None:

@@ -1,9 +1,13 @@
 """A worker that stands still is ended and named; one that computes is left alone, however long it takes."""
 
+import os
+import signal
+import struct
 import threading
 import time
 from itertools import count
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,10 @@ import torch
 
 from harness.errors import HarnessError
 from harness.jobs import Resumable, find_resumable, processes, run_jobs
+from harness.jobs.child import unpickled
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
-from harness.jobs.job import Engine, Job
+from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import ALIVE, CALLS, SILENCE, START, Processes, heartbeat
 from harness.run import Run
 from spec.harness.jobs import small
@@ -92,6 +97,29 @@ def test_a_worker_is_ended_after_so_many_calls_in_silence(heard: bool, calls: in
         f"small/plain, seed 7: its worker stood still for {seconds} seconds, stopped or waiting for a lock, "
         "and was ended; go on with --resume"
     )
+
+
+def stops_half_way(connection: Connection, device: str, period: float) -> None:
+    """Of a message of a million bytes, send the length and the first part; another worker answers at once."""
+    connection.recv()
+    job = unpickled(connection.recv_bytes())
+    if job.seeds == (0,):
+        connection.send(ALIVE)
+        os.write(connection.fileno(), struct.pack("!i", 1_000_000) + bytes(50_000))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    connection.send(Update(b"whole"))
+    connection.send(None)
+    connection.recv()
+
+
+def test_a_worker_that_is_stopped_half_way_through_a_message_costs_its_own_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "_serve", stops_half_way)
+    jobs = [Job(small.Plain, (seed,), epochs=2) for seed in (0, 1)]
+    found = dict(Processes([CPU, CPU], silence=2.0).run(jobs, small.images()))
+    assert found[1] == Update(b"whole")
+    assert str(found[0]).startswith("small/plain, seed 0: its worker stood still for 2 seconds, stopped or waiting")
 
 
 def train(engine: Engine, folder: Path, resume: bool = False) -> list[Run]:

@@ -17,7 +17,18 @@ from functools import partial
 
 from harness import ladder
 from harness.claims.predicates import NEEDED, PREDICATES
-from harness.claims.verdict import Verdict, above, below, between, every, most, reproduced, some
+from harness.claims.verdict import (
+    Verdict,
+    above,
+    alike,
+    below,
+    between,
+    every,
+    most,
+    mostly_above,
+    reproduced,
+    some,
+)
 from harness.evidence import paired, published
 from harness.evidence.quantities import (
     Quantity,
@@ -38,7 +49,7 @@ from harness.evidence.quantities import (
     spread,
     values,
 )
-from harness.evidence.statistics import TRAINING_IMAGES, Interval
+from harness.evidence.statistics import LEAST_RUNS, TRAINING_IMAGES, Interval
 from harness.run import Run
 from harness.step import TEST_IMAGES, Step
 
@@ -73,13 +84,13 @@ def mean(
 ) -> Callable[..., Verdict]:
     """The claim that the mean of a quantity is `above` a bound or `below` it.
 
-    Where a run never learned, runs have two modes, and Student's interval of their mean says little: the exact sign
-    test then counts the runs on that side of the bound.
+    Where a run never learned, runs have two modes, and where all give the same they have no spread: Student's interval
+    of their mean says little then, and the exact sign test counts the runs on that side of the bound.
     """
 
     def claim(runs: Runs, *details: float) -> Verdict:
         found = values(runs, lambda run: quantity(run, *details))
-        if any(map(collapsed, runs)):
+        if any(map(collapsed, runs)) or alike(found.values()):
             return most(value >= bound if rule is above else value < bound for value in found.values())
         return rule(found.values(), bound, unit)
 
@@ -89,25 +100,31 @@ def mean(
 def more(runs: Runs, other: Runs, quantity: Quantity, unit: str = "points", beyond: float = 0.0) -> Verdict:
     """A quantity is larger in one set of runs than in the other, over common seeds; refuted where it is smaller.
 
-    By Student's interval of the mean difference, or, where a run of either set never learned, by the exact sign test.
+    By Student's interval of the mean difference, or, where a run of either set never learned and where all pairs differ
+    by the same, by the exact sign test. Of one set of runs under two names it is larger in none.
     """
     found = differences(values(runs, quantity), values(other, quantity))
-    if found and not any(found) and not beyond:
-        # The same to the last digit: larger in none.
+    if len(found) >= LEAST_RUNS and same_runs(runs, other).word == "supported":
         return Verdict("refuted", len(found), Interval(0.0, 0.0, 0.0), unit, p=0.0)
-    if any(map(collapsed, [*runs, *other])):
-        return most((difference > beyond for difference in found if difference != beyond), "pairs")
-    return above(found, beyond, unit)
+    return mostly_above(found, beyond) if counts(runs, other, found) else above(found, beyond, unit)
+
+
+def within(runs: Runs, other: Runs, low: float, high: float) -> Verdict:
+    """The mean difference in final test accuracy, in points, lies between two bounds; by the same rule as `more`."""
+    found = differences(values(runs, final), values(other, final))
+    if counts(runs, other, found):
+        return most((low <= difference < high for difference in found), "pairs")
+    return between(found, low, high)
+
+
+def counts(runs: Runs, other: Runs, found: Sequence[float]) -> bool:
+    """Whether the differences of two sets of runs are counted, as Student's interval of their mean says little."""
+    return any(map(collapsed, [*runs, *other])) or alike(found)
 
 
 def differences(ours: Values, theirs: Values) -> list[float]:
     """Ours minus theirs, one value per common seed."""
     return [round(ours[seed] - theirs[seed], 9) for seed in sorted(ours.keys() & theirs.keys())]
-
-
-def gains(runs: Runs, other: Runs) -> list[float]:
-    """The differences in final test accuracy, in points."""
-    return differences(values(runs, final), values(other, final))
 
 
 def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
@@ -119,13 +136,14 @@ def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
     verdict = more(runs, other, final, beyond=points)
     theirs = {seed: accuracy + points for seed, accuracy in values(other, final).items()}
     if verdict.word == "supported" and verdict.unit == "points":
-        return verdict if paired(values(runs, final), theirs).improvement else replace(verdict, word="undecided")
+        improvement = paired(values(runs, final), theirs).improvement
+        return verdict if improvement else replace(verdict, word="undecided", by="")
     return verdict
 
 
 def improves_about(runs: Runs, other: Runs, points: float) -> Verdict:
     """The mean difference in final test accuracy lies within half of the points to either side of them."""
-    return between(gains(runs, other), (1 - ABOUT) * points, (1 + ABOUT) * points)
+    return within(runs, other, (1 - ABOUT) * points, (1 + ABOUT) * points)
 
 
 def steadier(runs: Runs, other: Runs, quantity: Quantity) -> Verdict:
@@ -213,7 +231,7 @@ COMPARISONS: dict[str, Callable[..., Verdict]] = {
     "does not improve on STEP by D": lambda runs, other, points: improves(runs, other, points).negated,
     "worsens on STEP": lambda runs, other: improves(other, runs),
     "worsens on STEP by D": lambda runs, other, points: improves(other, runs, points),
-    "stays within D of STEP": lambda runs, points, other: between(gains(runs, other), -points, points),
+    "stays within D of STEP": lambda runs, points, other: within(runs, other, -points, points),
     "trains higher than STEP": lambda runs, other: more(runs, other, trained),
     "trains lower than STEP": lambda runs, other: more(other, runs, trained),
     "faster to X than STEP": faster,

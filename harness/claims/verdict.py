@@ -29,34 +29,46 @@ class Verdict:
     """How probable it is to be so wrong: the p-value of the test behind the word, 0 where no chance is involved."""
     planned: int = 0
     """How many runs or pairs were to decide, as was laid down before the first; with fewer the word is provisional."""
+    ties: int = 0
+    """The pairs of equal runs, which are not among the n: they say nothing of a direction."""
+    by: Literal["mean", "share", ""] = ""
+    """What more runs may yet decide: a mean, or the share of runs of which something holds."""
 
     @property
     def evidence(self) -> str:
         """The evidence in words."""
         if self.found:
             return self.found
-        if self.n == 0:
+        there = self.n + self.ties
+        if not there:
             return "no runs"
-        planned = f" of {self.planned} planned" if self.n < self.planned else ""
+        planned = f" of {self.planned} planned" if there < self.planned else ""
         more = f"; {self.runs_needed:,} runs would probably decide it" if self.runs_needed else ""
         if self.unit in _SHARES:
-            k, (_, low, high) = round(self.interval.estimate * self.n), self.interval
-            share = f"95 % interval {100 * low:.0f} to {100 * high:.0f} %"
-            return f"{k} of {self.n} {self.unit} ({share}){f', {self.planned} planned' if planned else ''}{more}"
+            return f"{self._share}{f', {self.planned} planned' if planned else ''}{more}"
         digits = ".2f" if self.unit == "%" else ".3g"  # accuracies near 100 differ in the second decimal
         return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}{more}"
+
+    @property
+    def _share(self) -> str:
+        """Of how many runs or pairs something holds, and how many pairs are ties."""
+        if not self.n:
+            return f"{self.ties} of {self.ties} pairs are ties"
+        k, (_, low, high) = round(self.interval.estimate * self.n), self.interval
+        ties = f", {self.ties} tie{'s' if self.ties > 1 else ''}" if self.ties else ""
+        return f"{k} of {self.n} {self.unit} (95 % interval {100 * low:.0f} to {100 * high:.0f} %){ties}"
 
     @property
     def runs_needed(self) -> int | None:
         """How many runs would decide, with a probability of 80 %, what as many as were planned left undecided.
 
-        None if they decide it, if it is about one more run, and if no number that anybody makes would.
+        None if they decide it, if no number that anybody makes would, and if it is not their number that it lacks.
         """
-        if self.word != "undecided" or not 0 < self.planned <= self.n or self.unit == "%":
+        if self.word != "undecided" or not self.by or not 0 < self.planned <= self.n:
             return None
-        if self.unit in _SHARES:
+        if self.by == "share":
             return statistics.runs_for_share(self.interval.estimate)
-        return statistics.runs_for_mean(self.p, self.n) if self.n > 1 else None
+        return statistics.runs_for_mean(self.p, self.n)
 
     @property
     def negated(self) -> "Verdict":
@@ -71,17 +83,25 @@ _SHARES = ("runs", "pairs")
 def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     """Whether the mean of independent runs is at the bound or above: by the 95 % Student interval of that mean.
 
-    Supported where all of the interval is, refuted where none of it is, undecided in between.
+    Supported where all of the interval is, refuted where none of it is, undecided in between. Values that are all the
+    same have no such interval, and leave it undecided.
     """
     if not values:
         return Verdict("undecided")
     # Rounded, since means of equal accuracies may come out a millionth of a millionth off the bound that they are at.
     interval_of = statistics.accuracy_interval if unit == "%" else statistics.mean_interval
     interval = Interval(*(round(value, 9) + 0.0 for value in interval_of(list(values))))
+    if len(values) < 2 or alike(values):
+        return Verdict("undecided", len(values), Interval(interval.estimate), unit)
     word: Word = "undecided"
     if len(values) >= statistics.LEAST_RUNS:
         word = "supported" if interval.low >= bound else "refuted" if interval.high < bound else "undecided"
-    return Verdict(word, len(values), interval, unit, p=statistics.mean_p(list(values), bound))
+    return Verdict(word, len(values), interval, unit, p=statistics.mean_p(list(values), bound), by="mean")
+
+
+def alike(values: Collection[float]) -> bool:
+    """Whether several values are all the same: that they agree may be chance, of which they show no measure."""
+    return len(values) > 1 and max(values) - min(values) < 1e-9
 
 
 def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
@@ -109,7 +129,13 @@ def most(held: Iterable[bool], unit: str = "runs") -> Verdict:
     k, n = sum(outcomes), len(outcomes)
     interval = statistics.binomial_interval(k, n)
     word: Word = "supported" if interval.low > 0.5 else "refuted" if interval.high < 0.5 else "undecided"
-    return Verdict(word, n, interval, unit, p=statistics.sign_p(k, n))
+    return Verdict(word, n, interval, unit, p=statistics.sign_p(k, n), by="share")
+
+
+def mostly_above(values: Collection[float], bound: float) -> Verdict:
+    """Whether more than half of all pairs of runs have a difference above a bound: by `most`, without the ties."""
+    untied = [value > bound for value in values if value != bound]
+    return replace(most(untied, "pairs"), unit="pairs", ties=len(values) - len(untied))
 
 
 def every(held: Iterable[bool], unit: str = "runs") -> Verdict:
@@ -126,7 +152,9 @@ def some(held: Iterable[bool], unit: str = "runs") -> Verdict:
     """Whether something holds of at least one run: one shows it, and no number of others refutes it."""
     outcomes = list(held)
     verdict = most(outcomes, unit)
-    return replace(verdict, word="supported", p=0.0) if any(outcomes) else replace(verdict, word="undecided")
+    if any(outcomes):
+        return replace(verdict, word="supported", p=0.0)
+    return replace(verdict, word="undecided", p=1.0, by="")
 
 
 def reproduced(

@@ -67,11 +67,10 @@ def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
 
 
 def mean_p(values: Sequence[float], bound: float) -> float:
-    """The two-sided p-value of Student's test that the mean of independent values is the bound; 1 for one value."""
-    if len(values) < 2:
-        return 1.0
-    if min(values) == max(values):  # values that agree leave no doubt about their mean
-        return float(math.isclose(values[0], bound, abs_tol=1e-9))
+    """The two-sided p-value of Student's test that the mean of two independent values or more is the bound.
+
+    They must not all be the same: the test measures by their spread.
+    """
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return 2 * float(stats.t.sf(abs(float(np.mean(values)) - bound) / error, len(values) - 1))
 

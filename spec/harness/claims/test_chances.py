@@ -5,13 +5,17 @@ worlds in which an error has a probability of 5 %, more than 136 err with a prob
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from harness.claims.about_runs import faster
 from harness.claims.verdict import Verdict, above, between, every, most, reproduced, some
-from harness.evidence.statistics import holm, mean_p, prediction_interval, prediction_p, sign_p
+from harness.evidence.statistics import holm, prediction_interval, prediction_p, sign_p
+from harness.run import Epoch, Run
+from spec.harness.evidence.records_of import step_with
 
 WORLDS = 2_000
 MOST_ERRORS = int(stats.binom.isf(1 / 5_000, WORLDS, 0.05))
@@ -100,6 +104,38 @@ def test_a_run_that_never_learned_makes_the_sign_test_err_no_more_often() -> Non
     assert errors(rule, "supported", "refuted") <= MOST_ERRORS
 
 
+STEP = step_with(Path(), "mine/a")
+
+
+def runs_that_arrive(random: np.random.Generator, epochs: list[int]) -> list[Run]:
+    """Runs that get to 99.4 % in these epochs, and are unlike in training."""
+    return [
+        Run(STEP, seed, tuple(Epoch(n, train, 99.4 if n >= at else 99.0, 0.1, 1.0) for n in range(1, 7)))
+        for seed, (at, train) in enumerate(zip(epochs, random.normal(99.0, 0.1, len(epochs)), strict=True))
+    ]
+
+
+def faster_by(random: np.random.Generator, apart: list[int], chances: list[float], n: int) -> Verdict:
+    """Whether a step is faster of which a run arrives so many epochs before that of the other, with these chances."""
+    ours = runs_that_arrive(random, list(3 - random.choice(apart, n, p=chances)))
+    return faster(ours, 99.4, runs_that_arrive(random, [3] * n))
+
+
+@pytest.mark.parametrize("n", [3, 6, 10])
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_of_two_steps_that_are_equally_fast_neither_is_called_faster(n: int, share: float) -> None:
+    """A pair is an epoch apart in the one direction with this probability, in the other with the same, or a tie."""
+    chances = [share, 1 - 2 * share, share]
+    count = errors(lambda random: faster_by(random, [1, 0, -1], chances, n), "supported", "refuted")
+    assert count <= MOST_ERRORS
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_a_step_that_is_an_epoch_faster_now_and_then_is_not_called_slower_where_all_pairs_are_ties(n: int) -> None:
+    """With three pairs, which are ties in 34 of 100 worlds."""
+    assert errors(lambda random: faster_by(random, [1, 0], [0.3, 0.7], n), "refuted") == 0
+
+
 def test_of_many_claims_that_are_all_wrong_holm_lets_one_stand_in_one_of_twenty_worlds() -> None:
     """Eighty means at their bounds: at 5 % each four are decided, and nearly every world has one."""
     random = np.random.default_rng(7)
@@ -129,6 +165,4 @@ def test_p_values_are_those_of_the_intervals() -> None:
         interval = prediction_interval(values)
         assert prediction_p(values, interval.low) == pytest.approx(0.05)
         assert prediction_p(values, values[0]) > 0.01
-    # 2 x (1 + 10) / 2^10, by counting; and a set of equal values
-    assert sign_p(9, 10) == pytest.approx(22 / 1024)
-    assert (mean_p([1.0, 1.0], 1.0), mean_p([1.0, 1.0], 2.0), mean_p([1.0], 2.0)) == (1.0, 0.0, 1.0)
+    assert sign_p(9, 10) == pytest.approx(22 / 1024)  # 2 x (1 + 10) / 2^10, by counting

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 from torch import nn
 
 from harness import Recipe, StepSpec, ladder
 from harness.claims import Verdict, decide, vocabulary
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
-from harness.claims.verdict import above, below, between, reproduced
+from harness.claims.verdict import above, below, between, most, reproduced
 from harness.errors import HarnessError
 from harness.recipe import RandomAffine
 from harness.step import Step
@@ -29,12 +32,30 @@ PAIRS = [(true, guess) for true in range(10) for guess in range(10) if true != g
 MISSED = [(n, true, guess) for n, (true, guess) in enumerate([(6, 0)] * 10 + [p for p in PAIRS if p != (6, 0)][9:])]
 
 
-LOSSES = [0.9, 0.08, 0.04, 0.06, 0.03, 0.02]  # of the test images; the training loss is 0.1
+Accuracies = dict[int, tuple[list[float], list[float]]]
 
 
-def six(train: list[float], test: list[float]) -> dict[int, tuple[list[float], list[float]]]:
-    """Seeds 0 to 5 with these accuracies, the test accuracy moved by 0, 0.01 and -0.01 in turn."""
-    return {seed: (train, [round(value + off, 2) for value in test]) for seed, off in enumerate((0.0, 0.01, -0.01) * 2)}
+def losses_of(test: list[float], share: float) -> dict[int, list[float]]:
+    """Test losses of six seeds, of which each has so much more than the one before; the training loss is 0.1."""
+    return {seed: [loss * (1 + share * seed) for loss in test] for seed in range(6)}
+
+
+LOSSES = losses_of([0.9, 0.08, 0.04, 0.06, 0.03, 0.02], 1e-5)
+OTHER_LOSSES = losses_of([0.02, 0.03, 0.06, 0.04, 0.08, 0.9], -1e-5)
+
+
+def six(train: list[float], test: list[float], apart: float = 0.01) -> Accuracies:
+    """Seeds 0 to 5 with these accuracies, moved up and down in turn, in training the other way.
+
+    Some millionths up or down from the third epoch to the fourth keep everything else from being the same in all.
+    """
+
+    def moved(accuracies: list[float], off: float, seed: int) -> list[float]:
+        bent = [0.0, 0.0, -1e-6 * seed, 1e-6 * seed, 0.0, 0.0]
+        return [round(value + off + bend, 6) for value, bend in zip(accuracies, bent, strict=True)]
+
+    turns = enumerate((0.0, apart, -apart) * 2)
+    return {seed: (moved(train, -off, -seed), moved(test, off, seed)) for seed, off in turns}
 
 
 class Small(nn.Sequential):
@@ -77,7 +98,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
     c = step_with(tmp_path, "mine/c", model=Small)
     # Their final test accuracies are 99.3 and 98.7667.
     keep(a, six(TRAINED, RISING), MISSED, LOSSES, clean=dict.fromkeys(range(6), 99.6667))
-    keep(b, six(HINDERED, SWINGING), losses=LOSSES[::-1], clean=dict.fromkeys(range(6), 98.3))
+    keep(b, six(HINDERED, SWINGING, apart=0.0), losses=OTHER_LOSSES, clean=dict.fromkeys(range(6), 98.3))
     publish(b, HINDERED, [96.0, 97.0, 98.0, 98.4, 98.5, 98.6])
     monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b, "mine/c": c})
     return a
@@ -148,8 +169,8 @@ RUNS = {
     "in every run comes close to 99.55": ("refuted", "4 of 6 runs"),
     "in every run stays far below 99.57": ("supported", "6 of 6 runs"),
     "in every run stays far below 99.56": ("refuted", "4 of 6 runs"),
-    "faster to 98.95 than mine/b": ("supported", "4"),  # in epoch 3 (98.99 too) against none of six
-    "mine/b faster to 98.95 than mine/a": ("refuted", "-4"),
+    "faster to 98.95 than mine/b": ("supported", "6 of 6 pairs"),  # in epoch 3 (98.99 too) against none of six
+    "mine/b faster to 98.95 than mine/a": ("refuted", "0 of 6 pairs"),
     "mine/b steadier than mine/a": ("supported", "0.777"),  # moves of 1, 0.2, 0.1, 0.1: sqrt(0.64 / 1.06)
     "steadier than mine/b": ("refuted", "1.29"),
     "in most runs moves by 0.3 over epochs 3 to 6": ("supported", "6 of 6 runs"),
@@ -170,12 +191,12 @@ RUNS = {
     # pairs of epochs of b have means of 97.95, 98.7 and 98.7; from the second on, of 98.7 and 98.7
     "mine/b in most runs alternates every two epochs over epochs 1 to 6": ("refuted", "0 of 6 runs"),
     "on average still improves at the end": ("supported", "0.31"),  # (-2 x 98 - 99 + 99.3 + 2 x 99.4) / 10
-    "mine/b on average still improves at the end": ("refuted", "0"),
-    "mine/b on average improves no more at the end": ("supported", "0"),
+    "mine/b on average still improves at the end": ("refuted", "2.5e-07"),  # of the millionths in `six`
+    "mine/b on average improves no more at the end": ("supported", "2.5e-07"),
     "on average improves no more at the end": ("refuted", "0.31"),
     "on average still improves in training at the end": ("supported", "0.43"),  # (-2 x 98 - 99 + 99.7 + 2 x 99.8) / 10
-    "on average confuses 6 with 0": ("supported", "10"),
-    "on average confuses 2 with 7": ("refuted", "1"),
+    "on average confuses 6 with 0": ("supported", "6 of 6 runs"),  # ten times the average, in all alike
+    "on average confuses 2 with 7": ("refuted", "0 of 6 runs"),
     "in every run misses 6 the most": ("supported", "6 of 6 runs"),  # 18 of 958 sixes, then 9 of 892 fives
     "in most runs misses 5 the most": ("refuted", "0 of 6 runs"),
     "on average has a test loss above its training loss": ("refuted", "-0.0633"),  # 0.11 / 3 - 0.1
@@ -267,7 +288,7 @@ def test_every_word_of_the_vocabulary_is_decided_above() -> None:
 def test_two_runs_decide_nothing(pair: type[Step], claim: str) -> None:
     keep(pair, dict(list(six(TRAINED, RISING).items())[:2]), MISSED, LOSSES, clean={0: 99.7, 1: 99.6})
     b = ladder.steps()["mine/b"]
-    keep(b, dict(list(six(HINDERED, SWINGING).items())[:2]), losses=LOSSES[::-1], clean={0: 98.3, 1: 98.3})
+    keep(b, dict(list(six(HINDERED, SWINGING, apart=0.0).items())[:2]), losses=OTHER_LOSSES, clean={0: 98.3, 1: 98.3})
     verdict = decide(pair, claim)
     assert (verdict.word, verdict.n) == ("undecided", 2)
 
@@ -372,6 +393,28 @@ def test_what_the_planned_runs_leave_undecided_says_how_many_would_decide_it(tmp
     assert decide(step, "on average rises after epoch 1").runs_needed is None
 
 
+@pytest.mark.parametrize("n", range(3, 31))
+def test_no_more_runs_are_said_to_decide_than_there_are(n: int) -> None:
+    """Of whatever share, and of whatever mean in units of the standard error, Student's bound included."""
+    shares = [most(held < k for held in range(n)) for k in range(n + 1)]
+    spread = np.linspace(-1.0, 1.0, n) * np.sqrt(n) / np.std(np.linspace(-1.0, 1.0, n), ddof=1)
+    means = [above(list(spread + mean), 0.0, "points") for mean in np.linspace(0.0, stats.t.isf(0.025, n - 1), 20)]
+    needed = [replace(verdict, planned=n).runs_needed for verdict in (*shares, *means)]
+    assert all(number is None or number > n for number in needed)
+    assert any(needed)
+
+
+def test_more_runs_are_said_to_decide_only_what_they_can(pair: type[Step]) -> None:
+    keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(10)})
+    assert decide(pair, "in some runs holds the goal").evidence == "0 of 10 runs (95 % interval 0 to 31 %)"
+    # 7 gains of 1 and 3 losses of 0.01 and less: Student's interval is above nothing, and the wins are not convincing
+    gains = [1.0] * 7 + [-0.01, -0.008, -0.006]
+    keep(ladder.steps()["mine/b"], {seed: ([99.0] * 6, [99.0 - gain] * 6) for seed, gain in enumerate(gains)})
+    verdict = decide(pair, "improves on mine/b")
+    assert verdict.interval.low > 0
+    assert (verdict.word, verdict.runs_needed) == ("undecided", None)
+
+
 def test_a_comparison_of_two_steps_has_the_pairs_of_that_with_fewer(pair: type[Step]) -> None:
     assert decide(pair, "improves on mine/b").evidence.endswith("points, n = 6 of 10 planned")
     pair.goal = True
@@ -400,9 +443,23 @@ def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeyp
     keep(b, {seed: ([98.0] * 9, [98.0] * 8 + [99.4]) for seed in range(3)})  # in an epoch that the other has not
     for claim in ("faster to 99.4 than mine/b", "mine/b faster to 99.4 than mine/a"):
         verdict = decide(a, claim)
-        assert (verdict.word, verdict.evidence) == ("refuted", "0 [0, 0] epochs, n = 3 of 10 planned")
+        assert (verdict.word, verdict.evidence) == ("undecided", "3 of 3 pairs are ties, 10 planned")
     keep(b, {seed: ([98.0] * 9, [98.0] * 4 + [99.4] * 5) for seed in range(3)})  # the fifth, against none of six
-    assert decide(b, "faster to 99.4 than mine/a").evidence == "2 [2, 2] epochs, n = 3 of 10 planned"
+    verdict = decide(b, "faster to 99.4 than mine/a")
+    # Clopper and Pearson: 0.025^(1/3)
+    assert (verdict.word, verdict.evidence) == ("undecided", "3 of 3 pairs (95 % interval 29 to 100 %), 10 planned")
+
+
+def test_pairs_that_are_ties_are_told_and_count_as_planned(pair: type[Step]) -> None:
+    """Seven small gains, one of them over a run that never learned, and three ties; then seven pairs more."""
+    b = ladder.steps()["mine/b"]
+    lower = [99.3, 99.3, 99.3, 99.2, 99.1, 99.0, 98.9, 98.8, 98.7, 10.0]
+    keep(pair, {seed: ([99.0] * 6, [99.3] * 6) for seed in range(10)})
+    keep(b, {seed: ([99.0] * 6, [accuracy] * 6) for seed, accuracy in enumerate(lower)})
+    verdict = decide(pair, "improves on mine/b")
+    assert (verdict.word, verdict.evidence) == ("supported", "7 of 7 pairs (95 % interval 59 to 100 %), 3 ties")
+    keep(b, {seed: ([99.0] * 6, [accuracy] * 6) for seed, accuracy in enumerate(lower) if seed > 1})
+    assert decide(pair, "improves on mine/b").evidence.endswith("pairs (95 % interval 59 to 100 %), 1 tie, 10 planned")
 
 
 def test_a_run_that_never_learned_turns_a_mean_into_a_count(pair: type[Step]) -> None:
@@ -438,7 +495,8 @@ def test_runs_are_the_same_if_every_epoch_is(pair: type[Step]) -> None:
 
 
 def test_closeness_is_in_points(pair: type[Step]) -> None:
-    assert decide(pair, "stays within 0.6 of mine/b").evidence == "0.533 [0.533, 0.533] points, n = 6 of 10 planned"
+    # 2.5706 x 0.008944 / sqrt(6)
+    assert decide(pair, "stays within 0.6 of mine/b").evidence == "0.533 [0.524, 0.543] points, n = 6 of 10 planned"
     assert (
         between([0.1, 0.2, 0.3], -1.0, 1.0).evidence == "0.2 [-0.0484, 0.448] points, n = 3"
     )  # 4.3027 x 0.1 / sqrt(3)
@@ -473,19 +531,29 @@ def reproduces(values: list[float], value: float) -> Verdict:
 @pytest.mark.parametrize(
     ("rule", "accuracy", "bound", "word"),
     [
-        (above, 99.4, 99.4, "supported"),  # at the bound is not below it
-        (below, 99.4, 99.4, "refuted"),
-        (above, 99.3999, 99.4, "refuted"),
         (reproduces, 0.0, 0.0, "supported"),  # an accuracy of nothing has no noise: an interval without width
         (reproduces, 0.0, 0.001, "refuted"),
         (reproduces, 100.0, 100.0, "supported"),
         (reproduces, 100.0, 99.999, "refuted"),
     ],
 )
-def test_a_bound_belongs_to_what_is_at_it(
+def test_a_figure_at_the_end_of_an_interval_is_inside(
     rule: Callable[[list[float], float], Verdict], accuracy: float, bound: float, word: str
 ) -> None:
     assert rule([accuracy] * 3, bound).word == word
+
+
+def test_a_bound_belongs_to_what_is_at_it() -> None:
+    values = [99.4, 99.5, 99.6]
+    _, low, high = above(values, 0.0).interval
+    found = [above(values, low), below(values, low), above(values, high), above(values, high + 1e-9)]
+    assert [verdict.word for verdict in found] == ["supported", "refuted", "undecided", "refuted"]
+
+
+def test_values_that_are_all_the_same_decide_nothing_by_a_mean() -> None:
+    for values in ([99.4] * 10, [0.1 + 0.2, 0.3, 0.3]):  # the sum is 0.30000000000000004
+        for verdict in (above(values, 99.0), below(values, 99.0), between(values, 99.0, 99.8)):
+            assert (verdict.word, verdict.p, verdict.runs_needed) == ("undecided", 1.0, None)
 
 
 def test_one_run_has_no_interval() -> None:

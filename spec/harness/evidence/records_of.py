@@ -27,14 +27,15 @@ def keep(
     step: type[Step],
     runs: Mapping[int, tuple[Sequence[float], Sequence[float]]],
     errors: Errors = (),
-    losses: Sequence[float] | None = None,
+    losses: Sequence[float] | Mapping[int, Sequence[float]] | None = None,
     clean: Mapping[int, float] | None = None,
 ) -> Path:
     """Write a record of the step: for each seed its training and its test accuracy after each epoch.
 
-    `losses` are the test losses of every run, and `clean` is by seed the accuracy on training images as they are, the
-    same in all epochs; a record of an older version has neither.
+    `losses` are the test losses of every run or by seed, and `clean` is by seed the accuracy on training images as they
+    are, the same in all epochs; a record of an older version has neither.
     """
+    of_seed = losses if isinstance(losses, Mapping) else dict.fromkeys(runs, losses)
     kept = [
         {
             "seed": seed,
@@ -45,7 +46,7 @@ def keep(
                     "test_accuracy": test,
                     "train_loss": 0.1,
                     "seconds": 1.0,
-                    **({"test_loss": losses[epoch - 1]} if losses else {}),
+                    **({"test_loss": lost[epoch - 1]} if (lost := of_seed[seed]) else {}),
                     **({"clean_train_accuracy": clean[seed]} if clean else {}),
                 }
                 for epoch, (train, test) in enumerate(zip(*both, strict=True), 1)

@@ -190,7 +190,7 @@ def _length(value: FieldMap, axis: int) -> int:
 
 
 def finished(value: FieldMap, homes: Mapping[int, int] | None = None) -> FieldMap:
-    """The map with its units in order along every axis, ready for a summary; a flattened map keeps its units.
+    """The map with its units in order along every axis, ready for a summary; if flattened, those that are left.
 
     Args:
         value: any map.
@@ -199,14 +199,18 @@ def finished(value: FieldMap, homes: Mapping[int, int] | None = None) -> FieldMa
     """
     for axis in (*value.axes, *value.axes):  # twice, because settling one axis may free a dimension for another
         home = home_of(value, axis, homes or {})
-        if home is not None:
-            value = settled(value, axis, home)
-        elif not value.dims(axis) and _length(value, axis) > 1:
-            only = [(int(value.places[axis].flatten()[0]),)]
-            fields = tuple(picked(boxes, axis, only) for boxes in value.fields)
-            places = (*value.places[:axis], torch.zeros_like(value.places[axis]), *value.places[axis + 1 :])
-            value = replace(value, fields=fields, places=places)
+        value = _renumbered(value, axis) if home is None else settled(value, axis, home)
     return value
+
+
+def _renumbered(value: FieldMap, axis: int) -> FieldMap:
+    """The map with the units of an axis that are left numbered 0, 1, 2, ... in their order."""
+    left, places = numbered(value.places[axis])
+    if len(left) == _length(value, axis) and torch.equal(places, value.places[axis]):
+        return value
+    sources = [(unit,) for unit in left.tolist()]
+    fields = tuple(picked(boxes, axis, sources) for boxes in value.fields)
+    return replace(value, fields=fields, places=(*value.places[:axis], places, *value.places[axis + 1 :]))
 
 
 def home_of(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -102,6 +103,17 @@ def test_a_cell_in_a_loop_is_followed(kind: Any) -> None:
 
     field = receptive_field(Net(forward, cell=kind(6, 5)), SIZE)
     assert field.region((0, 0)) == ([0, 1, 2], COLUMNS)
+
+
+@pytest.mark.parametrize("chosen", [range(6, 12), [5, 6, 9], [4, 2, 8], [11]], ids=str)
+def test_tokens_that_are_left_are_units_in_their_old_order(chosen: Sequence[int]) -> None:
+    net = Net(lambda m, x: m.patches(x).flatten(2).mT[:, list(chosen)], patches=nn.Conv2d(1, 2, 2, 2))
+    field = receptive_field(net, SIZE)  # 4 x 3 tokens
+    down, across = (sorted(set(places)) for places in zip(*(divmod(token, 3) for token in chosen), strict=True))
+    assert field.shape == (len(down), len(across))
+    for place, token in enumerate(chosen):
+        unit = down.index(token // 3), across.index(token % 3)
+        assert field.region(unit) == plain_region(net, SIZE, (0, place)), token
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

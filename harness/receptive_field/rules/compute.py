@@ -34,11 +34,15 @@ def scale(call: Call) -> FieldMap:
     """A product; one factor for a whole map is a gate (squeeze and excitation), whose field does not count."""
     factors = call.values
     for gate, other in (factors, factors[::-1]) if len(factors) == 2 else ():
-        spread = [a for a in other.axes if other.units(a) > 1]
-        if spread and all(gate.units(a) == 1 for a in other.axes):
+        if _is_gate(gate, other):
             both = merged([other, unweighed(gate, call.shapes[0])], call.shapes[0])
             return replace(both, windows=None)
     return merged(factors, call.shapes[0])
+
+
+def _is_gate(factor: FieldMap, scaled: FieldMap) -> bool:
+    """Whether a factor is one for a whole map."""
+    return any(scaled.units(a) > 1 for a in scaled.axes) and all(factor.units(a) == 1 for a in scaled.axes)
 
 
 @register(aten.convolution, aten._convolution)
@@ -146,6 +150,23 @@ def softmax(call: Call) -> FieldMap:
     return _normalized(source, _dims(call["dim"], source))
 
 
+def _adapted(call: Call, normalized: FieldMap, shape: Sequence[int]) -> FieldMap:
+    """A normalized map with the weights, biases and statistics that are computed from the input, viewed as `shape`.
+
+    Those that are one for a whole map scale it as a gate does.
+    """
+    names = ("weight", "bias", "running_mean", "running_var")
+    made = [part for name in names if isinstance(part := call.arguments.get(name), FieldMap)]
+    parts = [rearranged(part, lambda labels: labels.reshape(shape)) for part in made]
+    parts = [unweighed(part, normalized.shape) if _is_gate(part, normalized) else part for part in parts]
+    return replace(merged([normalized, *parts], normalized.shape), windows=None)
+
+
+def _per_channel(value: FieldMap) -> list[int]:
+    """The shape of one number per channel that is broadcast over a map."""
+    return [value.shape[1], *[1] * (len(value.shape) - 2)]
+
+
 @register(
     aten.native_batch_norm,
     aten._native_batch_norm_legit,
@@ -157,16 +178,17 @@ def softmax(call: Call) -> FieldMap:
 def batch_norm(call: Call) -> FieldMap:
     """Elementwise with running statistics; those of the batch read a whole channel."""
     source = call.value("input")
-    if not (call.arguments.get("training", False) or "with_update" in str(call.op)):
-        return replace(source, windows=None)
-    return _normalized(source, [dim for dim in range(len(source.shape)) if dim != 1])
+    if call.arguments.get("training", False) or "with_update" in str(call.op):
+        source = _normalized(source, [dim for dim in range(len(source.shape)) if dim != 1])
+    return _adapted(call, source, _per_channel(source))
 
 
 @register(aten.native_layer_norm, aten._fused_rms_norm)
 def layer_norm(call: Call) -> FieldMap:
     """Statistics over the last dimensions."""
-    source = call.value("input")
-    return _normalized(source, range(len(source.shape) - len(call["normalized_shape"]), len(source.shape)))
+    source, shape = call.value("input"), call["normalized_shape"]
+    normalized = _normalized(source, range(len(source.shape) - len(shape), len(source.shape)))
+    return _adapted(call, normalized, shape)
 
 
 @register(aten.native_group_norm)
@@ -176,7 +198,7 @@ def group_norm(call: Call) -> FieldMap:
     groups, shape = call["group"], source.shape
     apart = rearranged(source, lambda labels: labels.unflatten(1, (groups, -1)))
     normalized = _normalized(apart, range(2, len(apart.shape)))
-    return rearranged(normalized, lambda labels: labels.reshape(shape))
+    return _adapted(call, rearranged(normalized, lambda labels: labels.reshape(shape)), _per_channel(source))
 
 
 @register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm)

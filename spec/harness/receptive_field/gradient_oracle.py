@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -203,7 +204,7 @@ def plain_mask(model: nn.Module, input_size: Sequence[int], index: Any) -> Tenso
     """
     torch.manual_seed(0)
     image = torch.randn(1, *input_size, dtype=torch.float64, requires_grad=True)
-    output = copy.deepcopy(model).double().eval()(image)
+    output = _fresh(model)(image)
     (gradient,) = torch.autograd.grad(output[index].square().sum(), image)
     return (gradient[0] != 0).any(dim=0)
 
@@ -211,3 +212,21 @@ def plain_mask(model: nn.Module, input_size: Sequence[int], index: Any) -> Tenso
 def plain_region(model: nn.Module, input_size: Sequence[int], index: Any) -> tuple[list[int], ...]:
     """The rows and the columns on which `output[index]` depends, by derivatives at a random image."""
     return _lines(plain_mask(model, input_size, index))
+
+
+def changed_region(model: nn.Module, input_size: Sequence[int], index: Any) -> tuple[list[int], ...]:
+    """The rows and the columns of the pixels that change `output[index]` by another value, derivative or not."""
+    torch.manual_seed(0)
+    changed = torch.zeros(input_size[1:], dtype=torch.bool)
+    for image in torch.rand(5, 1, *input_size, dtype=torch.float64):
+        before = _fresh(model)(image)[index]
+        for place in product(*map(range, input_size[1:])):
+            other = image.clone()
+            other[0, :, *place] = torch.rand(input_size[0])
+            changed[place] |= not torch.equal(before, _fresh(model)(other)[index])
+    return _lines(changed)
+
+
+def _fresh(model: nn.Module) -> nn.Module:
+    """A copy of the model in double precision, with the buffers that it had before it ran."""
+    return copy.deepcopy(model).double().eval()

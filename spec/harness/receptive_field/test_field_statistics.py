@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.receptive_field import receptive_field
 from spec.harness.receptive_field.field_networks import Net
-from spec.harness.receptive_field.gradient_oracle import plain_region
+from spec.harness.receptive_field.gradient_oracle import changed_region, plain_region
 
 SIZE = (1, 7, 8)
 ALL = (list(range(7)), list(range(8)))
@@ -79,8 +81,27 @@ def test_what_scales_a_unit_by_its_channels_reads_that_unit(name: str) -> None:
 
 
 def test_batch_norm_that_stays_in_train_mode_reads_a_channel() -> None:
-    net = Net(lambda m, x: nn.functional.batch_norm(m.a(x), None, None, training=True), a=nn.Conv2d(1, 2, 3))
+    net = Net(lambda m, x: F.batch_norm(m.a(x), None, None, training=True), a=nn.Conv2d(1, 2, 3))
     assert receptive_field(net, SIZE).region((0, 0)) == plain_region(net, SIZE, (0, slice(None), 0, 0)) == ALL
+
+
+ADAPTIVE = {
+    "layer_norm": Net(lambda m, x: F.layer_norm(x, (6,), m.style(x.mean((0, 1, 2)))), style=nn.Linear(6, 6)),
+    "layer_norm_by_a_row": Net(lambda _, x: F.layer_norm(x, (6,), bias=x[0, 0, 3])),
+    "rms_norm": Net(lambda m, x: F.rms_norm(x, (6,), m.style(x.mean((0, 1, 2)))), style=nn.Linear(6, 6)),
+    "fused_rms_norm": Net(lambda _, x: torch.ops.aten._fused_rms_norm(x, (6,), x[0, 0, 3], 1e-5)[0]),
+    "group_norm": Net(lambda m, x: F.group_norm(x, 1, m.style(x[0, 0, 3, :1])), style=nn.Linear(1, 1)),
+    "batch_norm": Net(lambda _, x: F.batch_norm(x, x.new_zeros(1), x.new_ones(1), x.mean((0, 2, 3)))),
+    "batch_norm_by_a_pixel": Net(lambda _, x: F.batch_norm(x, x.new_zeros(1), x.new_ones(1), bias=x[0, 0, 3, :1])),
+    "batch_norm_by_statistics": Net(lambda _, x: F.batch_norm(x, x.mean((0, 2, 3)), x.var((0, 2, 3)))),
+}
+
+
+@pytest.mark.parametrize("name", ADAPTIVE)
+def test_a_norm_reads_what_its_weights_and_statistics_are_computed_from(name: str) -> None:
+    field = receptive_field(ADAPTIVE[name], (1, 5, 6), strict=False)
+    for unit in ((0, 0), (2, 4)):
+        assert field.region(unit) == changed_region(ADAPTIVE[name], (1, 5, 6), (0, 0, *unit)), unit
 
 
 def test_a_softmax_along_rows_reads_its_row() -> None:

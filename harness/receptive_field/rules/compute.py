@@ -45,6 +45,15 @@ def _is_gate(factor: FieldMap, scaled: FieldMap) -> bool:
     return any(scaled.units(a) > 1 for a in scaled.axes) and all(factor.units(a) == 1 for a in scaled.axes)
 
 
+@register(aten.bucketize, aten.searchsorted)
+def search(call: Call) -> FieldMap:
+    """The place of each element among boundaries, all of which it is compared with."""
+    boundaries = call.value("boundaries", "sorted_sequence")
+    along = len(boundaries.shape) - 1
+    compared = _scalar(boundaries) if along == 0 else mixed(boundaries, [along])
+    return replace(merged([call.value("self"), compared], call.shapes[0]), windows=None)
+
+
 @register(aten.convolution, aten._convolution)
 def convolution(call: Call) -> FieldMap:
     """A window over space and a sum over the channels of each group; weights made of whole maps are gates."""

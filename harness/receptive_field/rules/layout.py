@@ -24,9 +24,9 @@ aten = torch.ops.aten
 
 @register(
     aten.expand, aten.slice, aten.select, aten.squeeze, aten.unsqueeze, aten.pixel_shuffle, aten.pixel_unshuffle,
-    aten.channel_shuffle, aten.native_channel_shuffle, aten.index_select, aten.index, aten.gather, aten.take_along_dim,
-    aten.unfold, aten.repeat, aten.tile, aten.diagonal, aten.diagonal_copy, aten.unbind, aten.split, aten.chunk,
-    aten.split_with_sizes, aten.unsafe_split, aten.unsafe_split_with_sizes, aten.unsafe_chunk,
+    aten.channel_shuffle, aten.native_channel_shuffle, aten.index, aten.unfold, aten.repeat, aten.tile, aten.diagonal,
+    aten.diagonal_copy, aten.unbind, aten.split, aten.chunk, aten.split_with_sizes, aten.unsafe_split,
+    aten.unsafe_split_with_sizes, aten.unsafe_chunk,
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Elements move and none is computed, so the operation itself is applied to their labels."""
@@ -48,6 +48,18 @@ def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     if len(call.shapes) == 1 and call.op._schema.returns[0].type.kind() != "ListType":
         return rearranged(source, moves(0))
     return tuple(rearranged(source, moves(output)) for output in range(len(call.shapes)))
+
+
+@register(aten.index_select, aten.gather, aten.take_along_dim, aten.embedding)
+def choose(call: Call) -> FieldMap | tuple[FieldMap, ...]:
+    """Constant indices choose elements, which move; indices computed from the input choose from a constant table."""
+    computed = [name for name, argument in call.arguments.items() if isinstance(argument, FieldMap)]
+    if computed not in (["index"], ["indices"]):
+        return rearrange(call)
+    (indices,), shape = call.values, call.shapes[0]
+    along = call["dim"] % len(shape) + 1 if call.op.overloadpacket is aten.index_select else len(indices.shape)
+    after = [1] * (len(shape) - along)
+    return rearranged(indices, lambda labels: labels.reshape(*indices.shape, *after).expand(shape))
 
 
 def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
@@ -266,12 +278,6 @@ def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
     scales = call.arguments.get("scale_factors")
     scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
     return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
-
-
-@register(aten.embedding)
-def embedding(call: Call) -> FieldMap:
-    """Each index becomes a row of a table."""
-    return rearranged(call.value("indices"), lambda labels: labels[..., None].expand(call.shapes[0]))
 
 
 @register(aten.glu)

@@ -96,7 +96,6 @@ def _term(value: FieldMap, turn: int) -> FieldMap:
 
 @register(
     aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill,
-    aten.bucketize,
 )  # fmt: skip
 def pointwise(call: Call) -> FieldMap:
     """Elementwise with broadcasting: the union of what the operands read, and not the larger of the two."""

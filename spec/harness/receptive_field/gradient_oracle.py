@@ -121,10 +121,11 @@ class GradientField:
 
     def region(self, unit: Sequence[int]) -> tuple[list[int], ...]:
         """The rows and the columns of the input that a unit depends on."""
-        return _lines(self.mask(unit))
+        return lines(self.mask(unit))
 
 
-def _lines(mask: Tensor) -> tuple[list[int], ...]:
+def lines(mask: Tensor) -> tuple[list[int], ...]:
+    """The rows and the columns that have a pixel in a mask."""
     found = mask.nonzero()
     return tuple(found[:, axis].unique().tolist() for axis in range(mask.ndim))
 
@@ -211,20 +212,21 @@ def plain_mask(model: nn.Module, input_size: Sequence[int], index: Any) -> Tenso
 
 def plain_region(model: nn.Module, input_size: Sequence[int], index: Any) -> tuple[list[int], ...]:
     """The rows and the columns on which `output[index]` depends, by derivatives at a random image."""
-    return _lines(plain_mask(model, input_size, index))
+    return lines(plain_mask(model, input_size, index))
 
 
-def changed_region(model: nn.Module, input_size: Sequence[int], index: Any) -> tuple[list[int], ...]:
-    """The rows and the columns of the pixels that change `output[index]` by another value, derivative or not."""
+def changes(model: nn.Module, input_size: Sequence[int]) -> Tensor:
+    """(*output, rows, columns) whether another value of a pixel can change an element, with a derivative or without."""
     torch.manual_seed(0)
-    changed = torch.zeros(input_size[1:], dtype=torch.bool)
-    for image in torch.rand(5, 1, *input_size, dtype=torch.float64):
-        before = _fresh(model)(image)[index]
+    image = torch.rand(1, *input_size, dtype=torch.float64)
+    found = torch.zeros(*_fresh(model)(image).shape, *input_size[1:], dtype=torch.bool)
+    for image in torch.rand(40, 1, *input_size, dtype=torch.float64):
+        before = _fresh(model)(image)
         for place in product(*map(range, input_size[1:])):
             other = image.clone()
             other[0, :, *place] = torch.rand(input_size[0])
-            changed[place] |= not torch.equal(before, _fresh(model)(other)[index])
-    return _lines(changed)
+            found[..., *place] |= before != _fresh(model)(other)
+    return found
 
 
 def _fresh(model: nn.Module) -> nn.Module:

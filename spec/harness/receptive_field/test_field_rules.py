@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from harness.errors import HarnessError
 from harness.receptive_field import NoRuleError, receptive_field
 from harness.receptive_field.rules.registry import Call
 from spec.harness.receptive_field.field_networks import Net, conv
+from spec.harness.receptive_field.gradient_oracle import changes, lines
 from spec.harness.receptive_field.test_field_patches import agrees
 
 Forward = Callable[[Any, Tensor], Tensor]
@@ -72,6 +74,30 @@ def test_an_operation_reads_what_its_gradient_says(forward: Forward) -> None:
     agrees(network(forward), (1, 9, 8))
 
 
+def palette(_: Any, x: Tensor) -> Tensor:
+    return torch.arange(256)[None].flip(1).gather(1, (x * 255).long().flatten(1)).view_as(x)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda _, x: F.embedding(torch.tensor([[3, 0, 2]]), x[0, 0]).unsqueeze(1),
+        palette,
+        lambda _, x: torch.arange(256).index_select(0, (x * 255).long().flatten()).view_as(x),
+        lambda _, x: torch.arange(768).view(3, 256).index_select(1, (x[0, 0, 1] * 255).long()).view(1, 1, 3, 5),
+        lambda _, x: F.embedding((x[0, 0, :, 0] * 255).long(), torch.arange(512).view(256, 2)).view(1, 1, 4, 2),
+        lambda _, x: torch.bucketize(3 * x[:, :, 2:], x[0, 0, 1, :3] + torch.arange(3)),
+        lambda _, x: torch.searchsorted(x[:, :, :2, :3] + torch.arange(3), 3 * x[:, :, 2:]),
+    ],
+    ids=["rows of a map", "gather", "index_select", "columns", "embedding", "bucketize", "searchsorted"],
+)
+def test_what_is_looked_up_reads_what_would_change_it(forward: Forward) -> None:
+    net = Net(forward)
+    field, changed = receptive_field(net, (1, 4, 5), strict=False), changes(net, (1, 4, 5))
+    for unit in product(*map(range, field.shape)):
+        assert field.region(unit) == lines(changed[0, 0, *unit]), unit
+
+
 @pytest.mark.parametrize(
     ("forward", "size"),
     [
@@ -111,6 +137,7 @@ def packed(m: Any, x: Tensor) -> Tensor:
     ("forward", "message"),
     [
         (lambda m, x: m.narrow(x).gather(3, m.wide(x).long()), "gather with indices computed from the input"),
+        (lambda m, x: F.embedding(x[0, 0].long(), m.wide(x)[0, 0]), "embedding with indices computed from the input"),
         (lambda m, x: m.narrow(x).as_strided((1, 1, 27, 28), (784, 784, 28, 1)), "reads memory, not elements"),
         (
             lambda m, x: m.narrow(x).index_put((torch.tensor([0]),), m.wide(x), accumulate=True),
@@ -120,7 +147,7 @@ def packed(m: Any, x: Tensor) -> Tensor:
         (two_types, "memory that is written to under two types cannot be followed"),
         (packed, "of a packed sequence, whose lengths are values, cannot be followed"),
     ],
-    ids=["gather", "as_strided", "index_put", "pad", "types", "packed"],
+    ids=["gather", "embedding", "as_strided", "index_put", "pad", "types", "packed"],
 )
 def test_a_use_that_no_rule_covers_is_refused_in_words(forward: Forward, message: str) -> None:
     model = network(forward)

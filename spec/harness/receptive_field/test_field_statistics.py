@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.receptive_field import receptive_field
 from spec.harness.receptive_field.field_networks import Net
-from spec.harness.receptive_field.gradient_oracle import changed_region, plain_region
+from spec.harness.receptive_field.gradient_oracle import changes, lines, plain_region
 
 SIZE = (1, 7, 8)
 ALL = (list(range(7)), list(range(8)))
@@ -99,9 +99,9 @@ ADAPTIVE = {
 
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_a_norm_reads_what_its_weights_and_statistics_are_computed_from(name: str) -> None:
-    field = receptive_field(ADAPTIVE[name], (1, 5, 6), strict=False)
+    field, changed = receptive_field(ADAPTIVE[name], (1, 5, 6), strict=False), changes(ADAPTIVE[name], (1, 5, 6))
     for unit in ((0, 0), (2, 4)):
-        assert field.region(unit) == changed_region(ADAPTIVE[name], (1, 5, 6), (0, 0, *unit)), unit
+        assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
 
 def test_a_softmax_along_rows_reads_its_row() -> None:

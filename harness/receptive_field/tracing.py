@@ -58,11 +58,15 @@ def _with_data(index: Any) -> Any:
 
 
 def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
-    """Circular padding as a choice of indices; torch itself copies it piece by piece into an empty tensor."""
+    """Circular padding as a choice of indices; torch itself copies it piece by piece into an empty tensor.
+
+    Negative padding crops first, and what is left is wrapped.
+    """
     for i in range(len(pad) // 2):
-        length = source.shape[-1 - i]
-        places = torch.arange(-pad[2 * i], length + pad[2 * i + 1]) % length
-        source = source.index_select(source.ndim - 1 - i, places)
+        before, after = pad[2 * i], pad[2 * i + 1]
+        left = torch.arange(source.shape[-1 - i])[max(-before, 0) :][: min(after, 0) or None]
+        places = torch.arange(-max(before, 0), len(left) + max(after, 0)) % len(left)
+        source = source.index_select(source.ndim - 1 - i, left[places])
     return source
 
 

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 @dataclass(frozen=True)
 class Ref:
-    """One of the tensors that a node returns."""
+    """One of the tensors that a node returns, or one of those that it writes besides, which come after these."""
 
     node: int
     output: int

@@ -40,7 +40,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     if id(value) in memo:
         return memo[id(value)]
     if isinstance(value, Tensor):
-        result: Any = _tensor(value)
+        result: Any = _tensor(value, memo)
     elif isinstance(value, FunctionType):
         return _function(value, memo)
     elif isinstance(value, MethodType):
@@ -61,10 +61,11 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     return result
 
 
-def _tensor(value: Tensor) -> Tensor:
+def _tensor(value: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A copy of a tensor, which shares its memory with the copies of those that the tensor shares its own with."""
     if isinstance(value, nn.Parameter):
         return nn.Parameter(torch.empty_like(value, device="meta", requires_grad=False), requires_grad=False)
-    return value.detach().clone()
+    return copy.deepcopy(value.detach(), memo)
 
 
 _DEFAULTS = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__")

@@ -93,6 +93,8 @@ class _Recorder(TorchDispatchMode):
         leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
         refs = {id(leaf): ref for leaf in leaves if (ref := self.memory.ref(leaf)) is not None}
         real = all(leaf.device.type != "meta" for leaf in leaves)
+        if func is torch.ops.aten.native_batch_norm.default and args[5] and args[3] is not None:
+            func = torch.ops.aten._native_batch_norm_legit.default  # the same, and says that it writes running averages
         is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
         where = {"device": "cpu" if real else "meta"} if kwargs.get("device") is not None else {}
         if real and (is_view or not refs):
@@ -126,12 +128,11 @@ class _Recorder(TorchDispatchMode):
         """Add the node of an operation; returns what the model gets."""
         name = self.functions.name or func.overloadpacket.__name__
         named = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
-        written = [
-            named[a.name] for a in func._schema.arguments if a.alias_info and a.alias_info.is_write and a.name in named
-        ]
+        writes = [a.name for a in func._schema.arguments if a.alias_info and a.alias_info.is_write]
+        written = [named[name] for name in writes if named.get(name) is not None]
         in_place = bool(written) and all(r.alias_info and r.alias_info.is_write for r in func._schema.returns)
         op = _functional(func) if in_place else func
-        if op is None or (written and not in_place and any(id(tensor) in refs for tensor in written)):
+        if op is None:
             raise NoRuleError(f"{name} ({func}) in {self.location()} writes into a tensor in a way that has no rule")
         args, kwargs = tree_map(lambda leaf: refs.get(id(leaf), leaf), (args, kwargs))
         index = len(self.nodes)
@@ -143,6 +144,8 @@ class _Recorder(TorchDispatchMode):
             return written[0] if len(written) == 1 else tuple(written)
         for output, tensor in enumerate(results):
             self.memory.hold(tensor, Ref(index, output))
+        for output, tensor in enumerate(written, len(results)):
+            self.memory.write(tensor, Ref(index, output))
         return result
 
     def _add(self, op: Any, args: tuple[Any, ...], shape: torch.Size) -> Ref:

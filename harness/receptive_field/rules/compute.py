@@ -159,12 +159,15 @@ def softmax(call: Call) -> FieldMap:
     return _normalized(source, _dims(call["dim"], source))
 
 
-def _adapted(call: Call, normalized: FieldMap, shape: Sequence[int]) -> FieldMap:
-    """A normalized map with the weights, biases and statistics that are computed from the input, viewed as `shape`.
+_AFFINE = ("weight", "bias")
+_RUNNING = ("running_mean", "running_var")
+
+
+def _adapted(call: Call, normalized: FieldMap, shape: Sequence[int], names: Sequence[str] = _AFFINE) -> FieldMap:
+    """A normalized map with the arguments of some names that are computed from the input, viewed as `shape`.
 
     Those that are one for a whole map scale it as a gate does.
     """
-    names = ("weight", "bias", "running_mean", "running_var")
     made = [part for name in names if isinstance(part := call.arguments.get(name), FieldMap)]
     parts = [rearranged(part, lambda labels: labels.reshape(shape)) for part in made]
     parts = [unweighed(part, normalized.shape) if _is_gate(part, normalized) else part for part in parts]
@@ -184,12 +187,19 @@ def _per_channel(value: FieldMap) -> list[int]:
     aten._batch_norm_no_update,
     aten._batch_norm_with_update,
 )
-def batch_norm(call: Call) -> FieldMap:
-    """Elementwise with running statistics; those of the batch read a whole channel."""
-    source = call.value("input")
-    if call.arguments.get("training", False) or "with_update" in str(call.op):
-        source = _normalized(source, [dim for dim in range(len(source.shape)) if dim != 1])
-    return _adapted(call, source, _per_channel(source))
+def batch_norm(call: Call) -> FieldMap | tuple[FieldMap, ...]:
+    """Elementwise with running statistics; those of the batch read a whole channel, and running ones follow them."""
+    source, shape = call.value("input"), _per_channel(call.value("input"))
+    if not (call.arguments.get("training", False) or "with_update" in str(call.op)):
+        return _adapted(call, source, shape, _AFFINE + _RUNNING)
+    dims = [dim for dim in range(len(source.shape)) if dim != 1]
+    statistics = rearranged(mixed(source, dims), lambda labels: labels.flatten())
+    running = [call.value(name) for name in _RUNNING if call.arguments.get(name) is not None]
+    return (
+        _adapted(call, _normalized(source, dims), shape),
+        *[statistics] * (len(call.shapes) - 1),
+        *(merged([statistics, before], statistics.shape) for before in running),
+    )
 
 
 @register(aten.native_layer_norm, aten._fused_rms_norm)

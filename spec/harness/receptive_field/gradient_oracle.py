@@ -218,14 +218,15 @@ def plain_region(model: nn.Module, input_size: Sequence[int], index: Any) -> tup
 def changes(model: nn.Module, input_size: Sequence[int]) -> Tensor:
     """(*output, rows, columns) whether another value of a pixel can change an element, with a derivative or without."""
     torch.manual_seed(0)
-    image = torch.rand(1, *input_size, dtype=torch.float64)
-    found = torch.zeros(*_fresh(model)(image).shape, *input_size[1:], dtype=torch.bool)
-    for image in torch.rand(40, 1, *input_size, dtype=torch.float64):
+    channels, rows, columns = input_size
+    images = torch.rand(40, 1, *input_size, dtype=torch.float64)
+    found = torch.zeros(*_fresh(model)(images[0]).shape, rows, columns, dtype=torch.bool)
+    for image in images:
         before = _fresh(model)(image)
-        for place in product(*map(range, input_size[1:])):
+        for row, column in product(range(rows), range(columns)):
             other = image.clone()
-            other[0, :, *place] = torch.rand(input_size[0])
-            found[..., *place] |= before != _fresh(model)(other)
+            other[0, :, row, column] = torch.rand(channels)
+            found[..., row, column] |= before != _fresh(model)(other)
     return found
 
 

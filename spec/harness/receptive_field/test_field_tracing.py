@@ -7,6 +7,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.receptive_field import NoRuleError, receptive_field
 from spec.harness.receptive_field.field_networks import Net, conv
+from spec.harness.receptive_field.gradient_oracle import changes, lines
 
 KEPT: list[Tensor] = []
 JARGON = re.compile(r"(?i)\bmeta\b|functorch|functional(ize|tensor)|fake|\bdevice\b|dispatch|\n")
@@ -79,6 +81,44 @@ class TestAutogradFunctions:
         assert receptive_field(net, at="output.1").size == (5, 5)
 
 
+class Kept(nn.Module):
+    """A model with buffers, one of which shows a part of another."""
+
+    def __init__(self, function: Callable[[Any, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+        self.memory = nn.Buffer(torch.zeros(1, 1, 6, 5).double())  # already, since double() would part them
+        self.window = self.memory[:, :, 2:5]
+        self.mean, self.variance = nn.Buffer(torch.zeros(1)), nn.Buffer(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self, x)
+
+
+def copied(m: Any, x: Tensor) -> Tensor:
+    m.memory.copy_(x)
+    result: Tensor = x[:, :, :3] + m.window
+    return result
+
+
+def averaged(m: Any, x: Tensor) -> Tensor:
+    F.batch_norm(x[:, :, 2:], m.mean, m.variance, training=True, momentum=0.5)
+    result: Tensor = x - m.mean
+    return result
+
+
+def averaged_twice(m: Any, x: Tensor) -> Tensor:
+    F.batch_norm(x[:, :, :2], m.mean, m.variance, training=True)
+    F.instance_norm(x[:, :, 4:], m.mean, m.variance)
+    result: Tensor = x * m.variance
+    return result
+
+
+def scaled_alone(m: Any, x: Tensor) -> Tensor:
+    normalized = F.batch_norm(x[:, :, :2], m.mean, m.variance, training=True)
+    return F.batch_norm(normalized[..., :2], m.mean, m.variance, training=True)
+
+
 class TestMemory:
     def test_a_view_sees_what_is_written_through_another(self) -> None:
         def forward(m: Any, x: Tensor) -> Tensor:
@@ -101,6 +141,13 @@ class TestMemory:
 
         field = receptive_field(Net(forward, a=conv(3, padding=1)), (1, 8, 8))
         assert (field.size, field.region((0, 0))) == ((3, 3), ([0, 1], [0, 1]))
+
+    @pytest.mark.parametrize("forward", [copied, averaged, averaged_twice, scaled_alone], ids=lambda f: f.__name__)
+    def test_what_is_kept_in_buffers_is_read(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
+        net = Kept(forward)
+        field, changed = receptive_field(net, (1, 6, 5), strict=False), changes(net, (1, 6, 5))
+        for unit in product(*map(range, field.shape)):
+            assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
     @pytest.mark.parametrize(
         "write",

@@ -40,6 +40,11 @@ class _Functions(TorchFunctionMode):
             return args[0]  # where the model would be is of no importance, and may not be there
         if self.name in ("getitem", "setitem"):
             args = (args[0], _with_data(args[1]), *args[2:])
+        if self.name == "masked_select":
+            return _selected(*args, **(kwargs or {}))
+        data = _LITERALS.get(self.name)
+        if data is not None and not isinstance(args[data], Tensor):
+            kwargs = {**(kwargs or {}), "device": "cpu"}  # where the numbers are known
         named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
         if self.name == "pad" and named.get("mode") == "circular":
             return _wrapped(named["input"], named["pad"])
@@ -50,11 +55,28 @@ class _Functions(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _with_data(index: Any) -> Any:
-    """An index in which lists and arrays are tensors; torch itself would move them to the device without data."""
-    if isinstance(index, tuple):
-        return tuple(map(_with_data, index))
-    return torch.as_tensor(index, device="cpu") if isinstance(index, (list, np.ndarray)) else index
+_LITERALS = {"tensor": 0, "as_tensor": 0, "new_tensor": 1}
+"""Functions that make a tensor of numbers, and which of their arguments has these."""
+
+
+def _with_data(index: Any) -> tuple[Any, ...]:
+    """An index whose lists and arrays are tensors, and whose constant masks are the places where they are true.
+
+    Torch itself would move them to the device without data.
+    """
+    return tuple(place for part in (index if isinstance(index, tuple) else (index,)) for place in _places(part))
+
+
+def _places(part: Any) -> tuple[Any, ...]:
+    if isinstance(part, (list, tuple, range, np.ndarray)):
+        part = torch.as_tensor(part, device="cpu")
+    masks = isinstance(part, Tensor) and part.dtype == torch.bool and part.ndim > 0 and not part.is_meta
+    return part.nonzero(as_tuple=True) if masks else (part,)
+
+
+def _selected(source: Tensor, mask: Tensor) -> Tensor:
+    source, mask = torch.broadcast_tensors(source, mask)
+    return source[_with_data(mask)]
 
 
 def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:

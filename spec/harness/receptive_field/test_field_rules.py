@@ -28,6 +28,12 @@ def chosen_are_replaced(m: Any, x: Tensor) -> Tensor:
     return result
 
 
+def masked_are_replaced(m: Any, x: Tensor) -> Tensor:
+    result: Tensor = m.narrow(x).clone()
+    result[:, :, torch.arange(9) % 3 > 0] = m.wide(x)[:, :, :6]
+    return result
+
+
 def turned_and_back(m: Any, x: Tensor) -> Tensor:
     lying = torch.rot90(m.narrow(x), 1, (2, 3))
     return torch.rot90(F.avg_pool2d(lying, (1, 5), 1, (0, 2)), -1, (2, 3))
@@ -52,6 +58,12 @@ def network(forward: Forward) -> nn.Module:
         lambda m, x: F.interpolate(m.narrow(x), size=(1, 1), mode="bilinear", align_corners=True),
         lambda m, x: m.narrow(x).flatten(1).as_strided((1, 72), (72, 1)).view(1, 1, 9, 8),
         chosen_are_replaced,
+        masked_are_replaced,
+        lambda m, x: m.narrow(x)[:, :, torch.tensor([2, 0, 1], device=x.device)],
+        lambda m, x: m.narrow(x)[:, :, range(1, 4)],
+        lambda m, x: m.narrow(x)[..., torch.arange(8) % 3 > 0],
+        lambda m, x: m.narrow(x)[0, 0, (torch.arange(72) // 8 % 3 > 0).view(9, 8)].view(1, 1, 6, 8),
+        lambda m, x: m.narrow(x).masked_select(torch.arange(9)[:, None] % 4 > 0).view(1, 1, 6, 8),
         lambda m, x: F.pad(m.narrow(x), (-1, 2, 3, -2), mode="circular"),
         turned_and_back,
         with_empty_parts,
@@ -65,6 +77,12 @@ def network(forward: Forward) -> nn.Module:
         "interpolate to one",
         "as_strided",
         "index_put",
+        "masked index_put",
+        "tensor on a device",
+        "range",
+        "mask",
+        "mask of a plane",
+        "masked_select",
         "circular",
         "rot90",
         "empty parts",

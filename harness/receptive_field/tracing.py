@@ -225,7 +225,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         refused = f"{type(model).__name__} does not run on an input of {input_size}"
         called = functions.name or "forward"
-        if re.search("meta|fake|unallocated", reason, re.IGNORECASE):
+        if re.search("meta|fake|unallocated|HigherOrder", reason, re.IGNORECASE):
             raise NoRuleError(
                 f"{refused} without its values, which {called} in {recorder.location()} needs; the analysis follows"
                 " models whose path and shapes do not depend on them"

@@ -172,8 +172,10 @@ class TestMemory:
             (lambda _, x: x * float(x.detach().numpy().max()), "numpy"),
             (lambda _, x: x.nonzero(), "nonzero"),
             (lambda _, x: x if x.sum() > 0 else -x, "."),
+            (lambda _, x: x.masked_select(x > 0), "masked_select"),
+            (lambda _, x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)), "cond"),
         ],
-        ids=["mask", "item", "numpy", "nonzero", "condition"],
+        ids=["mask", "item", "numpy", "nonzero", "condition", "selected", "cond"],
     )
     def test_values_that_are_needed_are_named_in_plain_words(
         self, function: Callable[[Any, Tensor], Any], called: str

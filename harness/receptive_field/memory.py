@@ -42,10 +42,17 @@ class Memory:
         self._alive: list[Tensor] = []  # so that no other tensor, and no other memory, has the same address
 
     def ref(self, tensor: Tensor) -> Ref | None:
-        """What a tensor holds; None if it has no elements, is of torch.func, or does not depend on the input."""
+        """What a tensor holds; None if it has no elements, is of torch.func, or does not depend on the input.
+
+        Raises:
+            NoRuleError: nobody has seen where it comes from, so that it may depend on the input.
+
+        """
         if torch._C._functorch.is_functorch_wrapped_tensor(tensor) or tensor.numel() == 0:
             return None
         block = self._blocks.get(_address(tensor))
+        if block is None and tensor.is_meta:
+            raise NoRuleError("a tensor that is computed out of sight, such as in another thread, cannot be followed")
         if id(tensor) not in self._refs and block is not None and block.ref is not None:
             ref, part = block.ref, self._geometry(tensor, block)
             if part != block.whole:
@@ -62,6 +69,12 @@ class Memory:
         block.views.add(id(tensor))
         if ref is not None:
             self._refs[id(tensor)] = ref
+
+    def constants(self, tensors: Sequence[Tensor]) -> None:
+        """Note tensors that have no data and yet do not depend on the input, such as parameters."""
+        for tensor in tensors:
+            if tensor.is_meta:
+                self.hold(tensor, None)
 
     def share(self, sources: Sequence[Tensor], results: Sequence[Tensor]) -> None:
         """Note which constants others are views of, since something that depends on the input may be written there."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict, defaultdict, deque
+from contextlib import suppress
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,8 +20,8 @@ from harness.errors import HarnessError
 _CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
 
 
-def shadow(model: nn.Module) -> nn.Module:
-    """A copy of the model in eval mode, whose parameters have shapes and no data.
+def shadow(model: nn.Module) -> tuple[nn.Module, list[Tensor]]:
+    """A copy of the model in eval mode, whose parameters have shapes and no data, and all tensors of that copy.
 
     Raises:
         HarnessError: the model is lazy, or its operations are hidden in TorchScript.
@@ -31,8 +32,11 @@ def shadow(model: nn.Module) -> nn.Module:
             raise HarnessError(f"{type(model).__name__} is lazy: {name} has no shape before the model has run once")
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise HarnessError("a TorchScript module hides its operations; analyse the module that it was made from")
-    copied: nn.Module = _copied(model, {})
-    return copied.eval()
+    memo: dict[int, Any] = {}
+    copied: nn.Module = _copied(model, memo)
+    with suppress(NotImplementedError):  # an exported model has the one mode in which it was exported
+        copied.eval()
+    return copied, [part for part in memo.values() if isinstance(part, Tensor)]
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:

@@ -95,13 +95,14 @@ def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
 class _Recorder(TorchDispatchMode):
     """Records every basic operation that depends on the input, and runs the others."""
 
-    def __init__(self, functions: _Functions, image: Tensor) -> None:
+    def __init__(self, functions: _Functions, image: Tensor, constants: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.functions = functions
         self.nodes = [Node("input", None, (), {}, "input", [image.shape])]
         self.scope: list[str] = []
         self.memory = Memory(self._add)
         self.memory.hold(image, Ref(0, 0))
+        self.memory.constants(constants)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -113,6 +114,8 @@ class _Recorder(TorchDispatchMode):
             if result is not NotImplemented:
                 return result
         leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        if func is torch.ops.aten.lift_fresh.default:
+            self.memory.constants(leaves)  # numbers that the model writes down
         refs = {id(leaf): ref for leaf in leaves if (ref := self.memory.ref(leaf)) is not None}
         real = all(leaf.device.type != "meta" for leaf in leaves)
         if func is torch.ops.aten.native_batch_norm.default and args[5] and args[3] is not None:
@@ -127,6 +130,7 @@ class _Recorder(TorchDispatchMode):
         if refs:
             return self._record(func, args, kwargs, refs, result, results)
         self.memory.share(leaves, results)
+        self.memory.constants(results)
         return result
 
     def _without_data(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -206,11 +210,11 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
         HarnessError: the model cannot run on this size.
 
     """
-    double = shadow(model)
+    double, constants = shadow(model)
     kinds = (parameter.dtype for parameter in double.parameters() if parameter.is_floating_point())
     image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
     functions = _Functions()
-    recorder = _Recorder(functions, image)
+    recorder = _Recorder(functions, image, constants)
     names = _Names(recorder)
     for path, module in double.named_modules():
         if path:

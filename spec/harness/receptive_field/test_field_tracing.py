@@ -7,6 +7,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
 
@@ -149,6 +150,21 @@ class TestMemory:
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
+    def test_what_another_thread_computes_is_refused(self) -> None:
+        def forward(m: Any, x: Tensor) -> Tensor:
+            with ThreadPoolExecutor(1) as pool:
+                result: Tensor = x + pool.submit(torch.flip, x, (2,)).result()
+            return result
+
+        with pytest.raises(NoRuleError, match="^a tensor that is computed out of sight, such as in another thread"):
+            receptive_field(Net(forward))
+
+    def test_constants_without_data_are_none_of_another_thread(self) -> None:
+        with torch.device("meta"):
+            net = Net(lambda m, x: m.a(x) * m.scales[0] + x.new_tensor([1.0]), a=conv(3))
+            net.scales = [torch.ones(26)]
+        assert receptive_field(net).size == (3, 3)
+
     @pytest.mark.parametrize(
         "write",
         [
@@ -261,6 +277,10 @@ class TestIsolation:
         state = torch.get_rng_state()
         receptive_field(Net(lambda _, x: x + torch.rand(28, 28)))
         assert torch.equal(torch.get_rng_state(), state)
+
+    def test_an_exported_model_is_followed(self) -> None:
+        exported = torch.export.export(nn.Sequential(conv(3), conv(3)), (torch.zeros(1, 1, 28, 28),)).module()
+        assert receptive_field(exported).size == (5, 5)
 
     def test_a_model_that_ends_the_program_does_not(self) -> None:
         def forward(_: Any, x: Tensor) -> Tensor:

@@ -12,90 +12,23 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from harness.errors import HarnessError
 from harness.receptive_field.field_map import NoRuleError
+from harness.receptive_field.functions import Functions
 from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.memory import Memory
-from harness.receptive_field.operations import RECURRENT
 from harness.receptive_field.shadow import shadow
-
-
-class _Functions(TorchFunctionMode):
-    """Remembers which function of torch the model is calling, and replaces those that hide what they read."""
-
-    name = ""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        self.name = getattr(func, "__name__", str(func)).strip("_")
-        if self.name == "cuda":
-            return args[0]  # where the model would be is of no importance, and may not be there
-        if self.name in ("getitem", "setitem"):
-            args = (args[0], _with_data(args[1]), *args[2:])
-        if self.name == "masked_select":
-            return _selected(*args, **(kwargs or {}))
-        data = _LITERALS.get(self.name)
-        if data is not None and not isinstance(args[data], Tensor):
-            kwargs = {**(kwargs or {}), "device": "cpu"}  # where the numbers are known
-        named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
-        if self.name == "pad" and named.get("mode") == "circular":
-            return _wrapped(named["input"], named["pad"])
-        if self.name in RECURRENT and args[0].device.type == "meta":
-            if isinstance(args[3], Sequence):
-                raise NoRuleError(f"{self.name} of a packed sequence, whose lengths are values, cannot be followed")
-            return RECURRENT[self.name](*args)
-        return func(*args, **(kwargs or {}))
-
-
-_LITERALS = {"tensor": 0, "as_tensor": 0, "new_tensor": 1}
-"""Functions that make a tensor of numbers, and which of their arguments has these."""
-
-
-def _with_data(index: Any) -> tuple[Any, ...]:
-    """An index whose lists and arrays are tensors, and whose constant masks are the places where they are true.
-
-    Torch itself would move them to the device without data.
-    """
-    return tuple(place for part in (index if isinstance(index, tuple) else (index,)) for place in _places(part))
-
-
-def _places(part: Any) -> tuple[Any, ...]:
-    if isinstance(part, (list, tuple, range, np.ndarray)):
-        part = torch.as_tensor(part, device="cpu")
-    masks = isinstance(part, Tensor) and part.dtype == torch.bool and part.ndim > 0 and not part.is_meta
-    return part.nonzero(as_tuple=True) if masks else (part,)
-
-
-def _selected(source: Tensor, mask: Tensor) -> Tensor:
-    source, mask = torch.broadcast_tensors(source, mask)
-    return source[_with_data(mask)]
-
-
-def _wrapped(source: Tensor, pad: Sequence[int]) -> Tensor:
-    """Circular padding as a choice of indices; torch itself copies it piece by piece into an empty tensor.
-
-    Negative padding crops first, and what is left is wrapped.
-    """
-    for i in range(len(pad) // 2):
-        before, after = pad[2 * i], pad[2 * i + 1]
-        left = torch.arange(source.shape[-1 - i])[max(-before, 0) :][: min(after, 0) or None]
-        places = torch.arange(-max(before, 0), len(left) + max(after, 0)) % len(left)
-        source = source.index_select(source.ndim - 1 - i, left[places])
-    return source
 
 
 class _Recorder(TorchDispatchMode):
     """Records every basic operation that depends on the input, and runs the others."""
 
-    def __init__(self, functions: _Functions, image: Tensor, constants: Sequence[Tensor]) -> None:
+    def __init__(self, functions: Functions, image: Tensor, constants: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.functions = functions
         self.nodes = [Node("input", None, (), {}, "input", [image.shape])]
@@ -213,7 +146,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     double, constants = shadow(model)
     kinds = (parameter.dtype for parameter in double.parameters() if parameter.is_floating_point())
     image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
-    functions = _Functions()
+    functions = Functions()
     recorder = _Recorder(functions, image, constants)
     names = _Names(recorder)
     for path, module in double.named_modules():

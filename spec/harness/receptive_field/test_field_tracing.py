@@ -161,7 +161,7 @@ class TestMemory:
 
     def test_constants_without_data_are_none_of_another_thread(self) -> None:
         with torch.device("meta"):
-            net = Net(lambda m, x: m.a(x) * m.scales[0] + x.new_tensor([1.0]), a=conv(3))
+            net: Any = Net(lambda m, x: m.a(x) * m.scales[0] + x.new_tensor([1.0]), a=conv(3))
             net.scales = [torch.ones(26)]
         assert receptive_field(net).size == (3, 3)
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from spec.harness.receptive_field.field_networks import Net, conv
-from spec.harness.receptive_field.gradient_oracle import gradient_field
+from spec.harness.receptive_field.gradient_oracle import changes, gradient_field, lines
 
 
 class TestOracle:
@@ -21,3 +21,7 @@ class TestOracle:
         net = Net(lambda _, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)))
         assert gradient_field(net, (1, 4, 4)).region((1, 0)) == ([1], [0])
         assert gradient_field(net, (1, 4, 4), gates=True).region((1, 0)) == ([0, 1, 2, 3], [0, 1, 2, 3])
+
+    def test_finds_without_a_derivative_what_is_only_compared(self) -> None:
+        changed = changes(Net(lambda _, x: x[:, :, 1:] > x[:, :, :1, :1]), (1, 3, 2))
+        assert [lines(changed[0, 0, 1, column]) for column in range(2)] == [([0, 2], [0]), ([0, 2], [0, 1])]

@@ -30,7 +30,7 @@ def test_the_overview_counts_sentences_by_the_words_in_the_specs() -> None:
 
 def test_an_undecided_claim_says_how_many_runs_would_decide_it() -> None:
     step = find("discover/10k_no_fc")
-    undecided = Verdict("undecided", 10, Interval(0.1, -0.05, 0.25), "points", p=0.16, planned=10)
+    undecided = Verdict("undecided", 10, Interval(0.1, -0.05, 0.25), "points", p=0.16, planned=10, by="mean")
     rows = results.page([step], {step.id: dict.fromkeys(step.claims, undecided)}).splitlines()
     [row] = [row for row in rows if "| improves on discover/skeleton by 0.15 |" in row]
     assert re.search(r"0.1 \[-0.05, 0.25\] points, n = 10; \d+ runs would probably decide it \|$", row), row

@@ -5,6 +5,7 @@ What is wrong with the files of one seed is that seed's trouble alone: the other
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from os.path import lexists
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -70,7 +71,7 @@ def find_resumable(
 
     A damaged run file is none. A checkpoint that would be used but cannot be is an error of its seeds: damaged; made
     with another recipe, network, trainer, version or device; with more epochs; or of a training that is still running.
-    Raises HarnessError if such errors leave no seed.
+    If another process ends such a training meanwhile, it looks again. Raises HarnessError if such errors leave no seed.
     """
     step_folder = folder / step.id
     remove_leftovers(step_folder)
@@ -87,6 +88,10 @@ def find_resumable(
             try:
                 _check_whole(candidate, wanted)
                 resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made, trainer))
+            except FileNotFoundError:
+                for files in resumable.interrupted:
+                    files.close()
+                return find_resumable(step, seeds, folder, epochs, engine, trainer)
             except HarnessError as error:
                 resumable.refuse(dict.fromkeys(wanted, str(error)))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
@@ -141,10 +146,12 @@ def _run_files(folder: Path, step: type[Step], seeds: list[int]) -> Iterator[tup
 def _interrupted(
     step: type[Step], folder: Path, candidate: _Candidate, epochs: int, made: dict[str, object], trainer: str
 ) -> JobFiles:
-    """The files of a job that can resume, locked; HarnessError if it cannot."""
+    """The files of a job that can resume, locked; HarnessError if it cannot, FileNotFoundError if it is over by now."""
     path = candidate.path
     lock = acquire(path, wait=0, advice=MAKE_ROOM)
     try:
+        if not lexists(path):
+            raise FileNotFoundError(path)
         raw = checkpoint.raw(path)
         saved = checkpoint.unpack(raw, str(path))
         saved.check(step, made, str(path))
@@ -154,6 +161,6 @@ def _interrupted(
             raise HarnessError(f"{path} is not of the seeds that its name says; delete it to start anew")
         job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
         return JobFiles(folder, job, candidate.stamp, lock)
-    except HarnessError:
+    except (HarnessError, FileNotFoundError):
         release(lock)
         raise

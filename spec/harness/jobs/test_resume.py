@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness import files
 from harness.data import MNIST
-from harness.jobs import checkpoint, dispatch, engines
+from harness.jobs import checkpoint, dispatch, engines, resume
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.job import Job, Update
 from harness.jobs.run_file import MAKE_ROOM
@@ -243,6 +243,24 @@ def test_a_run_that_another_process_trains_costs_its_own_seed_alone(
         status, runs, err = call("small/plain --seed 0 1 --resume")
     assert (status, runs) == (2, expected[1:])
     assert err.endswith(f"{interrupted[0]} is still being written by another process; wait for it\n")
+
+
+def test_a_run_that_another_process_ends_meanwhile_is_finished(
+    call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one ends both runs once this one has seen their checkpoints, and read the run files as they were."""
+    ended: list[int] = []
+
+    def acquire(path: Path, **options: Any) -> Any:
+        if not ended:
+            ended.append(0)
+            assert call("small/plain --seed 0 1 --resume")[0] == 0
+        return files.acquire(path, **options)
+
+    monkeypatch.setattr(resume, "acquire", acquire)
+    status, runs, err = call("small/plain --seed 0 1 --resume")
+    assert (status, by_seed(runs)) == (0, expected), err
+    assert [path.suffix for path in FOLDER.iterdir()] == [".jsonl"] * 2
 
 
 def test_a_finished_run_file_stands_in_for_a_damaged_checkpoint(

@@ -8,10 +8,12 @@ from functools import partial
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.evidence.quantities import (
     Quantity,
     below_best,
     best,
+    enough,
     epochs_to,
     largest_fall,
     largest_loss_rise,
@@ -70,7 +72,12 @@ def falls_below(run: Run, accuracy: float) -> bool:
 
 
 def alternates(run: Run, first: int, last: int) -> bool:
-    """The means of test accuracy over pairs of epochs go up and down in turn, from one epoch to another."""
-    pairs = np.asarray(run.accuracies()[first - 1 : last])
+    """The means of test accuracy over pairs of epochs go up and down in turn, from one epoch to another.
+
+    HarnessError if these are fewer than three pairs, which cannot go up and down.
+    """
+    if last - first < 5:
+        raise HarnessError(f"epochs {first} to {last} are fewer than three pairs, which alternate; reword the claim")
+    pairs = np.asarray(enough(run, last)[first - 1 : last])
     moves = np.diff(pairs[: len(pairs) // 2 * 2].reshape(-1, 2).mean(axis=1).round(9))
     return bool((moves[:-1] * moves[1:] < 0).all())

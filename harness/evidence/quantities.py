@@ -63,7 +63,7 @@ def running_gap(run: Run) -> float:
 
 def lowest_from(run: Run, epoch: int) -> float:
     """The lowest test accuracy from an epoch on."""
-    return min(_enough(run, epoch)[epoch - 1 :])
+    return min(enough(run, epoch)[epoch - 1 :])
 
 
 def best(run: Run, kind: Kind = "test", until: int | None = None) -> float:
@@ -78,12 +78,12 @@ def last(run: Run, kind: Kind = "test") -> float:
 
 def rise_after(run: Run, epoch: int) -> float:
     """How much higher the final test accuracy is than after an epoch, in points."""
-    return run.final_mean() - _enough(run, epoch)[epoch - 1]
+    return run.final_mean() - enough(run, epoch)[epoch - 1]
 
 
 def largest_fall(run: Run) -> float:
     """The most that test accuracy falls from one epoch to the next, in points; negative if it never does."""
-    return float(-np.diff(_enough(run, 2)).min())
+    return float(-np.diff(enough(run, 2)).min())
 
 
 def below_best(run: Run) -> float:
@@ -93,7 +93,7 @@ def below_best(run: Run) -> float:
 
 def range_over(run: Run, first: int, last: int) -> float:
     """Highest minus lowest test accuracy between two epochs, both included, in points."""
-    return float(np.ptp(_enough(run, last)[first - 1 : last]))
+    return float(np.ptp(enough(run, last)[first - 1 : last]))
 
 
 def spread(run: Run) -> float:
@@ -102,7 +102,7 @@ def spread(run: Run) -> float:
     The root of half the mean squared successive difference (von Neumann, Annals of Mathematical Statistics, 1941): for
     independent accuracies their standard deviation, to which a steady rise adds next to nothing. At least one image.
     """
-    return _moves(_enough(run, LAST)[-LAST:], LEAST_SPREAD)
+    return _moves(enough(run, LAST)[-LAST:], LEAST_SPREAD)
 
 
 def loss_spread(run: Run) -> float:
@@ -117,19 +117,19 @@ def _moves(series: Sequence[float], least: float) -> float:
 
 def loss_range(run: Run, first: int, last: int) -> float:
     """Highest minus lowest test loss between two epochs, both included."""
-    _enough(run, last)
+    enough(run, last)
     return float(np.ptp(run.test_losses[first - 1 : last]))
 
 
 def largest_loss_rise(run: Run, epoch: int) -> float:
     """The most that the test loss rises from one epoch to the next, from an epoch on; negative if it never does."""
-    _enough(run, epoch + 1)
+    enough(run, epoch + 1)
     return float(np.diff(run.test_losses[epoch - 1 :]).max())
 
 
 def loss_rise_after(run: Run, epoch: int) -> float:
     """How much higher the final test loss is than after an epoch."""
-    _enough(run, epoch)
+    enough(run, epoch)
     return float(np.mean(run.test_losses[-run.step.final_epochs :])) - run.test_losses[epoch - 1]
 
 
@@ -141,7 +141,7 @@ def loss_gap(run: Run) -> float:
 
 def slope(run: Run, kind: Kind = "test") -> float:
     """Least-squares slope of accuracy over the last five epochs, in points per epoch."""
-    return float(np.polyfit(range(LAST), _enough(run, LAST, kind)[-LAST:], 1)[0])
+    return float(np.polyfit(range(LAST), enough(run, LAST, kind)[-LAST:], 1)[0])
 
 
 def epochs_to(run: Run, accuracy: float, until: int) -> float:
@@ -165,7 +165,7 @@ def missed_more(run: Run, digit: int) -> float:
     return float(share[digit] - np.delete(share, digit).max())
 
 
-def _enough(run: Run, epochs: int, kind: Kind = "test") -> tuple[float, ...]:
+def enough(run: Run, epochs: int, kind: Kind = "test") -> tuple[float, ...]:
     """The accuracy of each epoch of a run that has at least n of them."""
     if len(run.epochs) < epochs:
         raise HarnessError(f"a claim looks at {epochs} epochs, but the recipe has {len(run.epochs)}; reword the claim")

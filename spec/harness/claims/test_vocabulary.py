@@ -582,6 +582,8 @@ def test_a_fact_says_what_the_network_has(pair: type[Step]) -> None:
         ("has 3 conv3x3 then elu", "is not in the vocabulary"),
         ("trains with warmup 3", "the recipe of mine/a has no warmup"),
         ("in most runs moves by 0.1 over epochs 8 to 15", "a claim looks at 15 epochs, but the recipe has 6"),
+        ("in most runs alternates every two epochs over epochs 1 to 8", "looks at 8 epochs, but the recipe has 6"),
+        ("in most runs alternates every two epochs over epochs 1 to 5", "epochs 1 to 5 are fewer than three pairs"),
     ],
 )
 def test_a_claim_that_says_nothing_is_refused(pair: type[Step], claim: str, message: str) -> None:

@@ -55,6 +55,7 @@ def save(results: list[dict[str, Any]]) -> None:
         saved = {(one["made"]["hardware"], one["step"]): one for one in [*recorded(), *results]}
         ordered = [saved[key] for key in sorted(saved)]
         files.write(path(), (json.dumps(ordered, indent=1) + "\n").encode())
+        files.remove_unfinished(path().with_suffix(".md"))
         files.write(path().with_suffix(".md"), page(ordered).encode())
 
 

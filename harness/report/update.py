@@ -39,7 +39,10 @@ def rewrite() -> list[Path]:
     if not specs:
         return []
     with files.locked(root() / "README.md"):
-        changed = {path: text for path, text in texts() if not path.exists() or _text(path) != text}
+        wanted = dict(texts())
+        for path in wanted:
+            files.remove_unfinished(path)
+        changed = {path: text for path, text in wanted.items() if not path.exists() or _text(path) != text}
         for path, text in changed.items():
             files.write(path, text.encode())
     return list(changed)

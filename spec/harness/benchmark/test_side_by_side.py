@@ -341,7 +341,9 @@ def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, mo
         patch.setattr(files, "WAIT", 0)
         with pytest.raises(HarnessError, match=r"benchmark\.json is still being written by another process"):
             benchmark.save([first])
+    (tmp_path / "benchmark.md.0123abcd.partial").write_bytes(b"of a process that was killed")
     benchmark.save([changed, first])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmark.json", "benchmark.md"]
     assert benchmark.recorded() == [first, changed]
     assert cells((tmp_path / "benchmark.md").read_text())["notebook / native, epochs"][1] == "9.87"
 

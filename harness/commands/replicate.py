@@ -135,7 +135,6 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
     )
     runs = list(record.added(trained) if one.grows else trained)
     if not one.grows:
-        for run in sound(runs):
-            record.add(run, replace=True)
+        record.add(*sound(runs), replace=True)
     update_texts()
     sound(runs)

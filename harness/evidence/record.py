@@ -174,15 +174,17 @@ def unrecorded(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[
     return new
 
 
-def add(run: Run, *, replace: bool = False) -> None:
-    """Put one complete run into the record of its step, under a lock, and replace the file in one move.
+def add(*runs: Run, replace: bool = False) -> None:
+    """Put complete runs of one step into its record, under a lock, and replace the file in one move.
 
-    The very same run again changes nothing: whoever was killed after adding it adds it again.
-    To `replace` is to put it in the place of the run of its seed, or of all runs where they were made with something
-    else: a record has one provenance. Otherwise that raises HarnessError as `check` does.
+    They are made with the same, and are all in it or none. The very same runs again change nothing: whoever was killed
+    after adding one adds it again. To `replace` is to put them in the place of the runs of their seeds, or of all runs
+    where those were made with something else: a record has one provenance. Otherwise that raises HarnessError as
+    `check` does.
     Raises HarnessError also if the file cannot be written, which is then as it was.
     """
-    step, device = run.step, device_type(run.provenance)
+    step, made = runs[0].step, runs[0].provenance
+    device = device_type(made)
     path = path_of(step, device)
     _check_images(step)
     try:
@@ -191,19 +193,21 @@ def add(run: Run, *, replace: bool = False) -> None:
         raise files.unwritable(path, error) from error
     with files.locked(path):
         record = read(step, device)
-        if record is None or (replace and differences(record.provenance, run.provenance)):
-            record = Record(step, step.parameters, binding(run.provenance), ())
-        if run.as_json() in [saved.as_json() for saved in record.runs]:
+        if record is None or (replace and differences(record.provenance, made)):
+            record = Record(step, step.parameters, binding(made), ())
+        there = [saved.as_json() for saved in record.runs]
+        new = {run.seed: run for run in runs if run.as_json() not in there}
+        if not new:
             return
         if not replace:
-            check(step, run.provenance, [run.seed])
-        others = [saved for saved in record.runs if saved.seed != run.seed]
-        merged = sorted([*others, run], key=lambda saved: saved.seed)
+            check(step, made, new)
+        merged = sorted(({run.seed: run for run in record.runs} | new).values(), key=lambda saved: saved.seed)
         raw = _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode()
         try:
             _record(step, step.id, raw)  # type: ignore[arg-type]  # what could not be read again is not written
         except ValueError as error:
-            raise HarnessError(f"seed {run.seed} of {step.id} cannot be recorded: {error}") from error
+            seeds = ", ".join(map(str, new))
+            raise HarnessError(f"seed {seeds} of {step.id} cannot be recorded: {error}") from error
         files.write(path, raw)
 
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import data, ladder
+from harness import data, files, ladder
 from harness.__main__ import main
 from harness.commands import replicate
 from harness.evidence import record
@@ -103,6 +104,23 @@ def test_a_record_made_otherwise_stays_until_all_runs_that_replace_it_are_there(
     assert found
     assert found.provenance["trainer"] == "native"
     assert seeds(Plain) == [0, 1]
+
+
+def test_whoever_is_killed_while_a_record_is_replaced_leaves_the_old_one_or_the_new_one(
+    run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("small/plain --seed 0 1 --record --trainer eager")
+    stand_in(monkeypatch)
+    path, states, write = record.path_of(Plain), list[list[int]](), files.write
+
+    def seen(name: Path, *arguments: Any, **options: Any) -> None:
+        write(name, *arguments, **options)
+        if name == path:
+            states.append(seeds(Plain))
+
+    monkeypatch.setattr(files, "write", seen)
+    assert run("small/plain")[0] == 0
+    assert states == [[0, 1]]
 
 
 def test_native_runs_are_not_replaced_by_eager_ones(

@@ -99,9 +99,9 @@ def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str])
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
     """What follows from the pairs: the mean difference, P(A > B), and whether one is an improvement on the other."""
     from harness.evidence.comparison import MEANINGFUL
-    from harness.evidence.statistics import LEAST_RUNS
+    from harness.evidence.statistics import LEAST_RUNS, binomial_interval
 
-    n, difference, better_than_b = len(comparison.seeds), comparison.difference, comparison.better
+    n, difference, (wins, untied) = len(comparison.seeds), comparison.difference, comparison.wins
     if n == 1:
         return [f"Mean difference {difference:+.3f} points. One pair has no interval and decides nothing."]
     a, b = names
@@ -111,14 +111,15 @@ def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
         word = f"{better} is an improvement on {than}."
     else:
         word = (
-            f"Neither is an improvement on the other: that takes {LEAST_RUNS} pairs, an interval of P above 0.5 that "
-            f"reaches beyond {MEANINGFUL}, and one of the difference that excludes 0."
+            f"Neither is an improvement on the other: that takes {LEAST_RUNS} pairs, a bootstrap interval of P above "
+            f"0.5 that reaches beyond {MEANINGFUL}, and one of the difference that excludes 0."
         )
-    width = ", without width where all pairs agree" if better_than_b.low == better_than_b.high else ""
+    share = f": {binomial_interval(wins, untied):.2f} (exact 95 % interval)" if untied else ""
     return [
         f"Mean difference {difference.estimate:+.3f} points [{difference.low:+.3f}, {difference.high:+.3f}] "
         f"(95 % interval of Student, {n} pairs).",
-        f"P({a} > {b}) = {better_than_b:.2f} (95 % percentile bootstrap{width}).",
+        f"P({a} > {b}) = {comparison.better.estimate:.2f}, ties counted half. "
+        f"Of the {untied} pairs that differ {a} is above in {wins}{share}.",
         word,
     ]
 

@@ -54,12 +54,26 @@ def test_pairs_of_common_seeds_are_compared_as_by_hand(compare: Run, pair: tuple
     assert not [row for row in rows if row[:1] == ["0"]]
     # Student: 0.02 / sqrt(3) x 4.3027 = 0.0497
     assert "Mean difference +0.220 points [+0.170, +0.270] (95 % interval of Student, 3 pairs)." in out
-    assert (
-        "P(mine/a > mine/b) = 1.00 [1.00, 1.00] (95 % percentile bootstrap, without width where all pairs agree)."
-        in out
-    )
+    assert "P(mine/a > mine/b) = 1.00, ties counted half. " in out
+    # Clopper and Pearson: 0.025^(1/3)
+    assert "Of the 3 pairs that differ mine/a is above in 3: 1.00 [0.29, 1.00] (exact 95 % interval)." in out
     assert "mine/a is an improvement on mine/b." in out
     assert "mine/a is an improvement on mine/b." in compare("mine/b mine/a")[1]
+
+
+def test_ties_count_half_and_leave_the_interval_to_the_pairs_that_differ(
+    compare: Run, pair: tuple[type[Step], ...]
+) -> None:
+    keep(pair[0], finals(99.3, 99.3, 99.2, 99.2))
+    keep(pair[1], finals(99.2, 99.2, 99.3, 99.2))
+    out = compare("mine/a mine/b")[1]
+    # Clopper and Pearson, 2 of 3
+    assert (
+        "P(mine/a > mine/b) = 0.62, ties counted half. Of the 3 pairs that differ mine/a is above in 2: "
+        "0.67 [0.09, 0.99] (exact 95 % interval)."
+    ) in out
+    keep(pair[1], finals(99.3, 99.3, 99.2, 99.2))
+    assert "= 0.50, ties counted half. Of the 0 pairs that differ mine/a is above in 0." in compare("mine/a mine/b")[1]
 
 
 def test_a_difference_within_the_noise_is_no_improvement(compare: Run, pair: tuple[type[Step], ...]) -> None:

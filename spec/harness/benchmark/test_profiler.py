@@ -180,7 +180,7 @@ def test_the_command_line_profiles_instead_of_training(
     assert str(native) in printed
     assert f"tensorboard --logdir {tmp_path / 'profile'}" in printed
     assert main(["train", step.id, "--profile", "--record"]) == 2
-    assert "--profile trains a few steps and keeps no record; leave out --record" in capsys.readouterr().err
+    assert "--profile takes a few steps and makes no run; leave out --record" in capsys.readouterr().err
 
 
 class TensorBoard:

@@ -12,6 +12,7 @@ import signal
 import socket
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
@@ -23,8 +24,8 @@ from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError, described, foreign
 from harness.jobs.child import Child, pickled
-from harness.jobs.job import Job, Results, Update
-from harness.jobs.worker import work
+from harness.jobs.job import Job, Results, Steps, Update
+from harness.jobs.worker import PERIOD, work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
@@ -54,8 +55,6 @@ class RayCluster:
             raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
-        # Not called: after a node has died, Ray resumes a stream by the number of its messages. That of epochs is the
-        # same each time; that of reports within an epoch depends on the clock.
         self.on_steps: OnSteps = silent
         cpus, gpus = self._join()
         if device == "cuda" and not gpus:
@@ -99,8 +98,12 @@ class RayCluster:
         try:
             with foreign("sending jobs", "Ray"):
                 self._driver.send(pickled((list(jobs), data.arrays(), self.device.type)))
-            while (update := self._receive()) is not None:
-                yield update
+            while (received := self._receive()) is not None:
+                index, message = received
+                if isinstance(message, Steps):
+                    self.on_steps(jobs[index].step, jobs[index].seeds, *message)
+                else:
+                    yield index, message
         except BaseException:  # the end of an abandoned generator too: what is left of its jobs would go on
             self._leave()
             raise
@@ -150,32 +153,57 @@ def _connect(ray: Any, address: str | None) -> tuple[int, int]:
         return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
 
 
-def _results(ray: Any, jobs: list[Job], arrays: Arrays, device: str) -> Results:
-    """The updates of all jobs; HarnessError if that is not for one of them."""
+class _Board:
+    """Where tasks note how many of their training steps are done, in a process of its own.
+
+    Not in their streams, which Ray resumes by the number of messages after a node has died: that of epochs is the same
+    each time, and that of notes depends on the clock.
+    """
+
+    def __init__(self) -> None:
+        self.notes: dict[int, Steps] = {}
+
+    def put(self, index: int, note: Steps) -> None:
+        self.notes[index] = note
+
+    def take(self) -> dict[int, Steps]:
+        notes, self.notes = self.notes, {}
+        return notes
+
+
+def _results(
+    ray: Any, jobs: list[Job], arrays: Arrays, device: str
+) -> Iterator[tuple[int, Update | HarnessError | Steps]]:
+    """The updates of all jobs and their steps; HarnessError if something is wrong that is not of one of them."""
     gpus = 1 if device == "cuda" else 0
     remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, num_returns="streaming")(_work)
     with foreign("training", "Ray"):
-        shared = ray.put(arrays)
-        streams = {remote.remote(job, shared, device): index for index, job in enumerate(jobs)}
+        shared, board = ray.put(arrays), ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
+        streams = {remote.remote(job, shared, device, index, board): index for index, job in enumerate(jobs)}
         while streams:
-            [ready], _ = ray.wait(list(streams), num_returns=1)
-            index = streams[ready]
-            try:
-                update = ray.get(next(ready))
-            except StopIteration:
-                del streams[ready]
-                continue
-            except ray.exceptions.RayError as error:
-                del streams[ready]
-                update = HarnessError(f"{jobs[index].name}: {described(getattr(error, 'cause', None) or error)}")
-            yield index, update
+            finished, _ = ray.wait(list(streams), num_returns=1, timeout=PERIOD)
+            with suppress(ray.exceptions.RayError):  # its node died, and it starts again on another
+                yield from ray.get(board.take.remote(), timeout=PATIENCE).items()
+            for ready in finished:
+                index = streams[ready]
+                try:
+                    update = ray.get(next(ready))
+                except StopIteration:
+                    del streams[ready]
+                    continue
+                except ray.exceptions.RayError as error:
+                    del streams[ready]
+                    update = HarnessError(f"{jobs[index].name}: {described(getattr(error, 'cause', None) or error)}")
+                yield index, update
 
 
-def _work(job: Job, data: Arrays, device: str) -> Iterator[Update | HarnessError]:
-    """Train a job on a node."""
+def _work(job: Job, data: Arrays, device: str, index: int, board: Any) -> Iterator[Update | HarnessError]:
+    """Train a job on a node, and note on the board how far it is."""
     if device == "cpu":
         torch.set_num_threads(1)
     try:
-        yield from work(job, MNIST.of_arrays(data).to(device))
+        yield from work(
+            job, MNIST.of_arrays(data).to(device), lambda done, of: board.put.remote(index, Steps(done, of))
+        )
     except HarnessError as error:
         yield error

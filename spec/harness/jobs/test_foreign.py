@@ -15,8 +15,8 @@ from harness.errors import HarnessError
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import Processes
-from harness.jobs.ray_cluster import _work
-from spec.harness.jobs import small
+from harness.jobs.ray_cluster import _Board, _work
+from spec.harness.jobs import ray_stand_in, small
 from spec.harness.jobs.small import Call
 from spec.harness.jobs.small import call as call
 
@@ -157,7 +157,8 @@ def test_a_worker_survives_whatever_its_jobs_raise() -> None:
 
 def test_a_task_of_ray_yields_an_error_and_raises_none() -> None:
     arrays = synthetic(96).arrays()
-    updates = [list(_work(job, arrays, "cpu")) for job in jobs()]
+    board = ray_stand_in.remote()(_Board).remote()
+    updates = [list(_work(job, arrays, "cpu", index, board)) for index, job in enumerate(jobs())]
     check({index: [str(one) for one in all_of if not isinstance(one, Update)] for index, all_of in enumerate(updates)})
 
 

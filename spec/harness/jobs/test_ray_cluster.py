@@ -1,5 +1,6 @@
 """What a command makes of the answers of its Ray cluster, for which a stand-in gives them: no cluster is started."""
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,10 +11,10 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.jobs import ray_cluster
+from harness.jobs import ray_cluster, worker
 from harness.jobs.child import unpickled
 from harness.jobs.engines import Local
-from harness.jobs.job import Engine, Job, Update
+from harness.jobs.job import Engine, Job, Steps, Update
 from harness.jobs.ray_cluster import RayCluster
 from harness.provenance import provenance
 from harness.run import Epoch
@@ -128,6 +129,26 @@ def test_a_cluster_that_is_lost_in_training_is_left_after_what_it_gave_and_joine
         next(updates)
     assert driver.ended == 1
     assert list(cluster.run([JOB], small.images())) == [(0, Update(b"two"))]
+
+
+def test_steps_are_shown_and_are_no_updates(answers: Answers) -> None:
+    answers((8, 0), (0, Steps(3, 8)), (0, Update(b"one")), (1, Steps(7, 8)), None)
+    cluster = RayCluster("auto", None)
+    shown: list[Any] = []
+    cluster.on_steps = lambda *steps: shown.append(steps)
+    other = Job(small.Simple, (5,), epochs=2)
+    assert list(cluster.run([JOB, other], small.images())) == [(0, Update(b"one"))]
+    assert shown == [(small.Plain, (3,), 3, 8), (small.Simple, (5,), 7, 8)]
+
+
+def test_tasks_note_their_steps_beside_their_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PERIOD", 0.0)
+    images = small.images()
+    found = list(ray_cluster._results(ray_stand_in, [JOB], images.arrays(), "cpu"))
+    updates = [message for _, message in found if isinstance(message, Update)]
+    assert len(updates) == 1 + JOB.epochs
+    steps = math.ceil(len(images.train_labels) / small.Plain.recipe.batch_size)
+    assert [message for _, message in found if isinstance(message, Steps)] == [(steps, steps)] * JOB.epochs
 
 
 def test_a_set_of_jobs_that_is_abandoned_leaves_the_cluster(answers: Answers) -> None:

@@ -12,6 +12,9 @@ from harness.run import EAGER, Outcome
 from harness.step import Step
 from harness.training.train import OnSteps, named
 
+AGAIN = "start it again, with --resume for train"
+"""What to do after the loss of a worker."""
+
 
 @dataclass(frozen=True)
 class Job:

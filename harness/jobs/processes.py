@@ -19,7 +19,7 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError, foreign
 from harness.jobs.child import Child, pickled, unpickled
-from harness.jobs.job import Job, Results, Steps
+from harness.jobs.job import AGAIN, Job, Results, Steps
 from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
@@ -108,7 +108,7 @@ class _Worker:
         try:
             message = self.child.receive()
         except EOFError as end:
-            yield from self._lose(f"its worker died ({end}); go on with --resume")
+            yield from self._lose(f"its worker died ({end}); {AGAIN}")
             return
         self.heard, self.missed = True, 0
         if self.task is None:  # a last sign of life
@@ -131,7 +131,7 @@ class _Worker:
             self.child.process.kill()  # one that was stopped would not heed SIGTERM
             yield from self._lose(
                 f"its worker stood still for {patience:.0f} seconds, stopped or waiting for a lock, and was ended; "
-                "go on with --resume"
+                f"{AGAIN}"
             )
 
     def _lose(self, what: str) -> Results:

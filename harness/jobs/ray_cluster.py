@@ -24,7 +24,7 @@ from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError, described, foreign
 from harness.jobs.child import Child, pickled
-from harness.jobs.job import Job, Results, Steps, Update
+from harness.jobs.job import AGAIN, Job, Results, Steps, Update
 from harness.jobs.worker import PERIOD, work
 from harness.provenance import provenance
 from harness.run import EAGER
@@ -79,7 +79,7 @@ class RayCluster:
         try:
             answer = self._driver.receive()
         except EOFError as end:
-            raise HarnessError(f"the Ray cluster is lost: a daemon of Ray died ({end}); go on with --resume") from end
+            raise HarnessError(f"the Ray cluster is lost: a daemon of Ray died ({end}); {AGAIN}") from end
         if isinstance(answer, HarnessError):
             raise answer
         return answer

@@ -13,10 +13,11 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.errors import HarnessError
+from harness.jobs.job import AGAIN
 from harness.run import Epoch, Outcome, Run, epoch_of_json
 from harness.step import Step
 
-MAKE_ROOM = "make room, or mend the folder, and go on with --resume"
+MAKE_ROOM = f"make room, or mend the folder, and {AGAIN}"
 NOT_PROVENANCE = {"step", "seed", "started", "together", "commit", "dirty"}  # the rest of the first line is
 
 

@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_costs_its_own_seed(
     runs: list[Run] = []
     with pytest.raises(HarnessError) as lost:
         runs.extend(train(small.Dying, Processes([CPU, CPU]), tmp_path / "processes"))
-    assert str(lost.value) == "small/dying, seed 1: its worker died (SIGKILL); go on with --resume"
+    assert str(lost.value) == "small/dying, seed 1: its worker died (SIGKILL); start it again, with --resume for train"
     assert by_seed(runs) == {seed: run for seed, run in expected.items() if seed != 1}
     resumed = list(train(small.Dying, Local(CPU), tmp_path / "processes", resume=True))
     assert by_seed(resumed) == expected
@@ -292,7 +292,9 @@ def test_a_ray_whose_process_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ray_cluster, "_drive", dies)
     with pytest.raises(HarnessError) as error:
         engine_of("ray", "cpu")
-    assert str(error.value) == ("the Ray cluster is lost: a daemon of Ray died (exit status 7); go on with --resume")
+    assert str(error.value) == (
+        "the Ray cluster is lost: a daemon of Ray died (exit status 7); start it again, with --resume for train"
+    )
 
 
 def dies(connection: Any, address: str | None) -> None:

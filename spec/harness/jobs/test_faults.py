@@ -69,8 +69,8 @@ def test_a_full_disk_costs_at_most_the_epoch(call: Call, disk: Disk, note: Note)
     status, runs, err = call("small/plain --seed 0 1 --out disk")
     assert (status, runs) == (2, [])
     assert re.fullmatch(
-        r"cannot write disk/small/plain/seed0-\S+: No space left on device; make room, or mend the folder, and go on "
-        r"with --resume",
+        r"cannot write disk/small/plain/seed0-\S+: No space left on device; make room, or mend the folder, and "
+        r"start it again, with --resume for train",
         last_line(err),
     )
     [path] = (disk.folder / "small" / "plain").glob("*.safetensors")

@@ -95,7 +95,7 @@ def test_a_worker_is_ended_after_so_many_calls_in_silence(heard: bool, calls: in
     seconds = 300 if heard else 600
     assert str(error) == (
         f"small/plain, seed 7: its worker stood still for {seconds} seconds, stopped or waiting for a lock, "
-        "and was ended; go on with --resume"
+        "and was ended; start it again, with --resume for train"
     )
 
 

@@ -11,10 +11,13 @@ import shlex
 import shutil
 import signal
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
+from threading import current_thread, main_thread
+from types import FrameType
 
 from platformdirs import user_cache_path
 
@@ -136,29 +139,47 @@ def _compile(command: list[str], name: str, code: bytes) -> bytes:
 def _run(command: list[str], folder: str | None = None) -> tuple[int, str]:
     """The exit status of a command and its output. If it is interrupted, all that it has started ends with it."""
     with tempfile.TemporaryFile() as output:
+        process: Popen[bytes] | None = None
         try:
-            process = Popen(
-                command,
-                cwd=folder,
-                env={**os.environ, "LC_ALL": "C"},
-                stdin=DEVNULL,
-                stdout=output,
-                stderr=STDOUT,
-                start_new_session=True,
-            )
+            with _uninterrupted():  # lest it starts and nobody knows of it
+                process = Popen(
+                    command,
+                    cwd=folder,
+                    env={**os.environ, "LC_ALL": "C"},
+                    stdin=DEVNULL,
+                    stdout=output,
+                    stderr=STDOUT,
+                    start_new_session=True,
+                )
+            process.wait(TIMEOUT)
         except OSError as error:
             return 127, f"{error.strerror}"
-        try:
-            process.wait(TIMEOUT)
         except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             if isinstance(error, TimeoutExpired):
                 raise HarnessError(f"{command[0]} took more than {TIMEOUT} s; {_INSTEAD}") from error
             raise
         output.seek(0)
         return process.returncode, output.read().decode(errors="replace")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off Ctrl-C, of which the main thread alone hears, to the end of a block."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda *received: heard.append(received))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard and callable(before):
+        before(*heard[0])
 
 
 def _reason(status: int, output: str) -> str:

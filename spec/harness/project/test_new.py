@@ -180,8 +180,13 @@ def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.Captur
     ],
 )
 def test_a_wrong_word_is_an_error_and_nothing_is_written(
-    homework: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+    homework: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (homework / "full").mkdir()
     (homework / "full/file").touch()
     (homework / "beside_it.py").write_text(NOTEBOOK.replace(".cuda()", ""))

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -261,6 +262,25 @@ def test_processes_that_start_together_build_once(source: Path, tmp_path: Path, 
     assert compiled(log) == 1
     assert answer(build(source)) == 42
     assert compiled(log) == 1
+
+
+def test_a_compiler_that_starts_while_ctrl_c_is_typed_ends_too(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(*words: Any, **settings: Any) -> subprocess.Popen[bytes]:
+        processes.append(subprocess.Popen(*words, **settings))
+        signal.raise_signal(signal.SIGINT)
+        return processes[0]
+
+    monkeypatch.setattr(module, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        module._run(["sleep", "600"])
+    assert processes[0].returncode == -signal.SIGKILL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict, defaultdict, deque
-from contextlib import suppress
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -34,8 +33,11 @@ def shadow(model: nn.Module) -> tuple[nn.Module, list[Tensor]]:
         raise HarnessError("a TorchScript module hides its operations; analyse the module that it was made from")
     memo: dict[int, Any] = {}
     copied: nn.Module = _copied(model, memo)
-    with suppress(NotImplementedError):  # an exported model has the one mode in which it was exported
+    try:
         copied.eval()
+    except NotImplementedError:  # an exported model, or one in it, has the one mode in which it was exported
+        for module in copied.modules():
+            module.training = False
     return copied, [part for part in memo.values() if isinstance(part, Tensor)]
 
 

@@ -116,7 +116,7 @@ def runs_that_arrive(random: np.random.Generator, epochs: list[int]) -> list[Run
 
 
 def faster_by(random: np.random.Generator, apart: list[int], chances: list[float], n: int) -> Verdict:
-    """Whether a step is faster of which a run arrives so many epochs before that of the other, with these chances."""
+    """The verdict that a step is faster, where each of n runs is some epochs apart from the other's, with chances."""
     ours = runs_that_arrive(random, list(3 - random.choice(apart, n, p=chances)))
     return faster(ours, 99.4, runs_that_arrive(random, [3] * n))
 

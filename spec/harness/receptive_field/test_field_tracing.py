@@ -282,6 +282,11 @@ class TestIsolation:
         exported = torch.export.export(nn.Sequential(conv(3), conv(3)), (torch.zeros(1, 1, 28, 28),)).module()
         assert receptive_field(exported).size == (5, 5)
 
+    def test_what_stands_behind_an_exported_model_is_in_evaluation_mode(self) -> None:
+        exported = torch.export.export(conv(3), (torch.zeros(1, 1, 28, 28),)).module()
+        field = receptive_field(nn.Sequential(exported, nn.BatchNorm2d(1)))
+        assert field.region((4, 5)) == ([4, 5, 6], [5, 6, 7])
+
     def test_a_model_that_ends_the_program_does_not(self) -> None:
         def forward(_: Any, x: Tensor) -> Tensor:
             raise SystemExit(0)

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
     config.addinivalue_line(
-        "markers", "end_to_end: what a user types or opens, and sees then; slow (tox -e end_to_end)"
+        "markers", "end_to_end: what a user types or opens, and what starts processes; slow (tox -e end_to_end)"
     )
     # pytester moves HOME: a test that trains in a session of its own would compile the kernels anew, for ten seconds.
     os.environ.setdefault("XDG_CACHE_HOME", str(user_cache_path()))
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what goes from end to end as slow, before -m selects by these marks: each takes ten seconds or more."""
+    """Mark what goes from end to end as slow, before -m selects by these marks: each takes two seconds or more."""
     for item in items:
         if item.get_closest_marker("end_to_end"):
             item.add_marker("slow")

@@ -148,6 +148,7 @@ def test_a_gpu_is_named_with_its_libraries_driver_and_precision(
     assert strict_json.facts(made) == made
 
 
+@pytest.mark.end_to_end
 def test_convolutions_on_a_gpu_are_of_float32_from_the_import_of_whatever_trains_or_records_on() -> None:
     """In a process of its own, since others set it; torch refuses to read settings that contradict each other."""
     asked = "print(torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32)"

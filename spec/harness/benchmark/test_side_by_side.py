@@ -302,6 +302,7 @@ def test_several_steps_stand_side_by_side(
     assert [one["step"] for one in json.loads(capsys.readouterr().out)] == ["frontier/step12", "five_steps/step5"]
 
 
+@pytest.mark.end_to_end
 def test_all_cores_are_measured_as_threads_and_as_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TURNS", 2), ("STEPS", {"cpu": 2}), ("WARM_UP", 1), ("cores", lambda: 2)):
         monkeypatch.setattr(side_by_side, name, value)

@@ -99,6 +99,7 @@ class TestCommand:
         with pytest.raises(HarnessError, match=message):
             self.run(name)
 
+    @pytest.mark.end_to_end
     def test_imports_no_spec_for_a_model_that_is_no_step(self, tmp_path: Path) -> None:
         ladder = tmp_path / "spec" / "mine"
         ladder.mkdir(parents=True)

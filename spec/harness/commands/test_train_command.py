@@ -217,6 +217,7 @@ sys.exit(main(["train", "mine/tiny", "--device", "cpu"]))
 """
 
 
+@pytest.mark.end_to_end
 def test_an_interrupt_leaves_whole_lines_and_ends_at_once(workplace: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(

@@ -175,6 +175,7 @@ class TestCache:
             data.load()
         assert content(cache) == {}
 
+    @pytest.mark.end_to_end
     def test_several_processes_at_once_fetch_once(self, tmp_path: Path, cache: Path, server: Server) -> None:
         def slow(raw: bytes) -> Answer:
             def answer(handler: BaseHTTPRequestHandler) -> None:

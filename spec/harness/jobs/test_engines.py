@@ -56,6 +56,7 @@ def by_seed(runs: list[Run]) -> dict[int, Run]:
     return {run.seed: replace(run, epochs=tuple(replace(epoch, seconds=0.0) for epoch in run.epochs)) for run in runs}
 
 
+@pytest.mark.end_to_end
 def test_processes_give_the_same_runs_on_a_machine_that_is_suspended_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +285,7 @@ def test_a_ray_that_is_started_here_listens_on_the_loopback_only(tmp_path: Path,
     )
 
 
+@pytest.mark.end_to_end
 def test_a_ray_whose_process_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it does, by the hand of Ray itself, when its daemon on this machine dies; here before it has answered."""
     from harness.jobs import ray_cluster

@@ -151,6 +151,7 @@ def test_too_little_memory_is_named_wherever_it_shows(part: str) -> None:
     assert found == {0: [f"{hungry.id}, seed 7: out of memory on cpu; lower the batch_size of its recipe"]}
 
 
+@pytest.mark.end_to_end
 def test_a_worker_survives_whatever_its_jobs_raise() -> None:
     check(errors_of(Processes([torch.device("cpu")]), jobs()))
 

@@ -167,6 +167,7 @@ def epochs(engine: Engine, seed: int) -> list[Epoch]:
     return [replace(epoch, seconds=0.0) for epoch in found if isinstance(epoch, Epoch)]
 
 
+@pytest.mark.end_to_end
 def test_one_process_trains_one_set_of_jobs_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is a real one; what it calls of Ray trains in that process."""
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")

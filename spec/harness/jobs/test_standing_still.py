@@ -112,6 +112,7 @@ def stops_half_way(connection: Connection, device: str, period: float) -> None:
     connection.recv()
 
 
+@pytest.mark.end_to_end
 def test_a_worker_that_is_stopped_half_way_through_a_message_costs_its_own_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

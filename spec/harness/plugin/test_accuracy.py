@@ -292,6 +292,7 @@ def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.M
     }
 
 
+@pytest.mark.end_to_end
 def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("xdist")
     ladder.pytester.makeconftest(SCRIPTED)
@@ -304,6 +305,7 @@ def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.Cap
     assert table(result)[1] == ["mine/tiny", "100", "28", "99.20", "99.10", "0 of 2", "3.5"]
 
 
+@pytest.mark.end_to_end
 def test_workers_share_the_processors(ladder: Ladder) -> None:
     pytest.importorskip("xdist")
     ladder.pytester.makepyfile(

@@ -86,6 +86,7 @@ def test_the_wheel_holds_harness_alone(installed: Installed) -> None:
     assert {path.relative_to(installed.site) for path in (installed.site / "harness").rglob("*")} == committed
 
 
+@pytest.mark.end_to_end
 @pytest.mark.parametrize("verb", ["show", "search frontier"])
 def test_where_there_is_no_project_a_verb_says_so(verb: str, installed: Installed, tmp_path: Path) -> None:
     status, output = installed.run(f"mnist-ladders {verb}", tmp_path)

@@ -69,6 +69,7 @@ def test_the_bits_are_the_same_with_any_number_of_threads(threads: int, batch: i
     assert differing(case.in_process(1), case.in_process(threads)) == []
 
 
+@pytest.mark.end_to_end
 def test_the_bits_are_the_same_with_narrow_vectors(tmp_path: Path) -> None:
     """On x86 as if the CPU were old: without the instruction for a fused multiply-add."""
     program = compiled(tmp_path, "c++", "-O1", "-DVL=4", *(["-march=x86-64"] if X86 else []))

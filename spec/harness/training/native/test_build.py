@@ -251,6 +251,7 @@ def test_a_library_in_the_cache_needs_no_write(source: Path, cache: Path) -> Non
         build(source)
 
 
+@pytest.mark.end_to_end
 def test_processes_that_start_together_build_once(source: Path, tmp_path: Path, script: Callable[[str], Path]) -> None:
     log = script(f'case "$*" in *" -o "*) while [ ! -e {tmp_path}/go ]; do sleep 0.05; done;; esac')
     processes = [started(source), started(source)]
@@ -283,6 +284,7 @@ def test_a_compiler_that_starts_while_ctrl_c_is_typed_ends_too(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.end_to_end
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 def test_after_a_build_that_was_interrupted_the_next_succeeds(
     source: Path, cache: Path, tmp_path: Path, script: Callable[[str], Path], signum: signal.Signals

@@ -40,6 +40,7 @@ def test_they_are_those_of_torch_where_it_has_fused_multiply_adds() -> None:
         assert all(torch.equal(value, ours[name]) for name, value in expected.items())
 
 
+@pytest.mark.end_to_end
 @pytest.mark.skipif(sys.platform != "linux", reason="torch is told here to use fewer instructions, which x86 has")
 def test_they_do_not_depend_on_the_instructions_that_torch_uses() -> None:
     digests = set()

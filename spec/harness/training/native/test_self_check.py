@@ -32,6 +32,7 @@ def test_the_library_of_this_machine_is_right() -> None:
     assert native.refusal(STEP) is None
 
 
+@pytest.mark.end_to_end
 @pytest.mark.usefixtures("_fresh")
 def test_a_library_that_computes_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right, wrong = "if (u.relu_before) v = load(p) > 0 ? v : vf{};", ""
@@ -60,6 +61,7 @@ def test_without_a_compiler_the_reason_is_given_and_found_once(tmp_path: Path, m
     assert native.refusal(STEP) == why
 
 
+@pytest.mark.end_to_end
 def test_a_user_without_a_compiler_gets_one_line_and_a_training(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     environment.pop("CXX", None)

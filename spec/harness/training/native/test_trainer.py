@@ -212,6 +212,7 @@ assert trained() == before
 """
 
 
+@pytest.mark.end_to_end
 def test_a_process_that_was_forked_has_threads_of_its_own() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     ended = subprocess.run([sys.executable, "-c", FORK], env=environment, timeout=60, capture_output=True, text=True)

@@ -40,7 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     names = a.id, escape.printable(str(arguments.against or b.id))
     ours, theirs = (quantities.values(saved.runs, quantities.final) for saved in records)
     comparison = paired(ours, theirs)
-    lines = [*summary(names, comparison), *noise(names, records), *unlike(records, a is b)]
+    lines = summary(names, comparison)
+    if len(comparison.seeds) > 1:
+        lines.append(conclusion(names, records))
+    lines += [*noise(names, records), *unlike(records, a is b)]
     if arguments.markdown:
         print(markdown(names, comparison, lines))
     else:
@@ -97,31 +100,38 @@ def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str])
 
 
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:
-    """What follows from the pairs: the mean difference, P(A > B), and whether one is an improvement on the other."""
-    from harness.evidence.comparison import MEANINGFUL
-    from harness.evidence.statistics import LEAST_RUNS, binomial_interval
+    """What follows from the pairs: the mean difference, and P(A > B)."""
+    from harness.evidence.statistics import binomial_interval
 
     n, difference, (wins, untied) = len(comparison.seeds), comparison.difference, comparison.wins
     if n == 1:
         return [f"Mean difference {difference:+.3f} points. One pair has no interval and decides nothing."]
     a, b = names
-    worse = comparison.reversed
-    if comparison.improvement or worse.improvement:
-        better, than = (a, b) if comparison.improvement else (b, a)
-        word = f"{better} is an improvement on {than}."
-    else:
-        word = (
-            f"Neither is an improvement on the other: that takes {LEAST_RUNS} pairs, a bootstrap interval of P above "
-            f"0.5 that reaches beyond {MEANINGFUL}, and one of the difference that excludes 0."
-        )
     share = f": {binomial_interval(wins, untied):.2f} (exact 95 % interval)" if untied else ""
     return [
         f"Mean difference {difference.estimate:+.3f} points [{difference.low:+.3f}, {difference.high:+.3f}] "
         f"(95 % interval of Student, {n} pairs).",
         f"P({a} > {b}) = {comparison.better.estimate:.2f}, ties counted half. "
         f"Of the {untied} pairs that differ {a} is above in {wins}{share}.",
-        word,
     ]
+
+
+def conclusion(names: tuple[str, str], records: "tuple[Record, Record]") -> str:
+    """Whether one is an improvement on the other, by the rule of the claims."""
+    from harness.claims.about_runs import improves
+    from harness.evidence.comparison import MEANINGFUL
+    from harness.evidence.statistics import LEAST_RUNS
+
+    (a, b), (ours, theirs) = names, (saved.runs for saved in records)
+    for better, than, verdict in ((a, b, improves(ours, theirs)), (b, a, improves(theirs, ours))):
+        if verdict.word == "supported":
+            counted = " by the number of pairs: some run never learned, or all differ alike"
+            return f"{better} is an improvement on {than}{counted if verdict.unit == 'pairs' else ''}."
+    return (
+        f"Neither is an improvement on the other: that takes {LEAST_RUNS} pairs, a bootstrap interval of P above 0.5 "
+        f"that reaches beyond {MEANINGFUL}, and one of the difference that excludes 0; or, where a run never learned, "
+        "an exact interval above 0.5."
+    )
 
 
 def noise(names: tuple[str, str], records: "tuple[Record, Record]") -> list[str]:

@@ -38,11 +38,6 @@ class Comparison:
         return sum(a > b for a, b in pairs), sum(a != b for a, b in pairs)
 
     @property
-    def reversed(self) -> "Comparison":
-        """The comparison of B with A."""
-        return paired(dict(zip(self.seeds, self.b, strict=True)), dict(zip(self.seeds, self.a, strict=True)))
-
-    @property
     def improvement(self) -> bool:
         """Whether A may be called an improvement on B.
 

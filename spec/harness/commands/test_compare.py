@@ -82,6 +82,19 @@ def test_a_difference_within_the_noise_is_no_improvement(compare: Run, pair: tup
     assert "Neither is an improvement on the other" in compare("mine/a mine/b")[1]
 
 
+def test_where_a_run_never_learned_the_pairs_are_counted_as_in_the_claims(
+    compare: Run, pair: tuple[type[Step], ...]
+) -> None:
+    """Six of six by the exact sign test; Student's interval of a mean that one run at chance moves is no guide."""
+    keep(pair[0], finals(*[99.0] * 6))
+    keep(pair[1], finals(10.0, *[98.9] * 5))
+    out = compare("mine/a mine/b")[1]
+    assert "Mean difference +14.917 points [-23.1" in out
+    assert "mine/a is an improvement on mine/b by the number of pairs" in out
+    keep(pair[1], finals(10.0, *[98.9] * 4, 99.1))
+    assert "Neither is an improvement" in compare("mine/a mine/b")[1]
+
+
 def test_one_pair_decides_nothing(compare: Run, pair: tuple[type[Step], ...]) -> None:
     keep(pair[0], finals(99.9))
     keep(pair[1], finals(95.0))

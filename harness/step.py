@@ -20,7 +20,7 @@ GOAL_EPOCHS = 15
 HEAVY = 150_000
 """Parameters from which a run takes an hour on one core."""
 PLANNED, PLANNED_FOR_GOAL, PLANNED_FOR_HEAVY = 10, 20, 3
-"""How many runs decide the claims about a step, laid down before the first of them: see docs/verdicts.md."""
+"""How many runs decide the claims about a step, whatever those that there are show: see docs/verdicts.md."""
 
 
 class Step:

@@ -96,10 +96,14 @@ def tally(
 
 @dataclass(frozen=True)
 class Decided:
-    """How many claims runs were asked to decide, how many they do at 95 % each, and how many at 95 % for all."""
+    """How many claims runs were asked to decide, how many they do at 95 % each, and how many at 95 % for all.
+
+    Of the second, so many are `provisional`: their steps have fewer runs than are planned.
+    """
 
     claims: int
     each: int
+    provisional: int
     together: int
 
 
@@ -109,4 +113,7 @@ def decided(steps: Iterable[type[Step]]) -> Decided:
     found = [decide(step, claim) for step, claim in asked]
     stand = holm([verdict.p for verdict in found])
     words = [verdict.word != "undecided" for verdict in found]
-    return Decided(len(found), sum(words), sum(map(bool.__and__, words, stand)))
+    provisional = [verdict.provisional for verdict in found]
+    return Decided(
+        len(found), sum(words), sum(map(bool.__and__, words, provisional)), sum(map(bool.__and__, words, stand))
+    )

@@ -28,7 +28,7 @@ class Verdict:
     p: float = 1.0
     """How probable it is to be so wrong: the p-value of the test behind the word, 0 where no chance is involved."""
     planned: int = 0
-    """How many runs or pairs were to decide, as was laid down before the first; with fewer the word is provisional."""
+    """How many runs or pairs are to decide, as is laid down for the step; with fewer the word is provisional."""
     ties: int = 0
     """The pairs of equal runs, which are not among the n: they say nothing of a direction."""
     by: Literal["mean", "share", ""] = ""
@@ -39,15 +39,19 @@ class Verdict:
         """The evidence in words."""
         if self.found:
             return self.found
-        there = self.n + self.ties
-        if not there:
+        if not self.n + self.ties:
             return "no runs"
-        planned = f" of {self.planned} planned" if there < self.planned else ""
+        planned = f" of {self.planned} planned" if self.provisional else ""
         more = f"; {self.runs_needed:,} runs would probably decide it" if self.runs_needed else ""
         if self.unit in _SHARES:
             return f"{self._share}{f', {self.planned} planned' if planned else ''}{more}"
         digits = ".2f" if self.unit == "%" else ".3g"  # accuracies near 100 differ in the second decimal
         return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}{more}"
+
+    @property
+    def provisional(self) -> bool:
+        """Whether there are runs, and fewer than are to decide: the word is not the one that counts."""
+        return 0 < self.n + self.ties < self.planned
 
     @property
     def _share(self) -> str:

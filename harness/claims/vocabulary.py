@@ -6,7 +6,7 @@ the id of a step is about that step. The vocabulary is that of `RUN_CLAIMS`, whi
 `NETWORK_CLAIMS`, which network and recipe decide. The verdict on each claim is written down in the `claims` of the
 spec, and `StepSpec.test_claims` compares that with the evidence.
 
-Runs decide in the order of their seeds, and as many as were laid down before the first: `Step.planned_runs`. A record
+Runs decide in the order of their seeds, and as many as are laid down for the step: `Step.planned_runs`. A record
 may have more, and looking at it while it grows costs nothing, since the word that counts is that of the first n.
 """
 

@@ -100,7 +100,8 @@ def spread(run: Run) -> float:
     """How much test accuracy moves from epoch to epoch over the last five, in points, whatever its trend.
 
     The root of half the mean squared successive difference (von Neumann, Annals of Mathematical Statistics, 1941): for
-    independent accuracies their standard deviation, to which a steady rise adds next to nothing. At least one image.
+    independent accuracies their standard deviation, to which a steady rise adds little while it is small against it.
+    At least one image.
     """
     return _moves(enough(run, LAST)[-LAST:], LEAST_SPREAD)
 

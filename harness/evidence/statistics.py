@@ -14,8 +14,8 @@ from harness.step import TEST_IMAGES
 TRAINING_IMAGES = 60_000
 
 LEAST_RUNS = 3
-"""Fewer runs decide nothing about a mean: one has no interval, and that of two, 12.7 standard errors wide at one degree
-of freedom, decides only when they happen to agree."""
+"""Fewer runs decide nothing about a mean: one has no interval, and that of two, 12.7 standard errors to either side by
+Student's t with one degree of freedom, decides only when they happen to agree."""
 
 
 class Interval(NamedTuple):
@@ -111,7 +111,7 @@ def runs_for_share(share: float) -> int | None:
     """
     runs = np.arange(6, 1_000)
     too_few = stats.binom.isf(0.025, runs, 0.5)  # so that the interval reaches one half
-    enough = stats.binom.sf(too_few, runs, max(share, 1 - share)) >= POWER
+    enough = np.asarray(stats.binom.sf(too_few, runs, max(share, 1 - share))) >= POWER
     return int(runs[enough.argmax()]) if enough.any() else None
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a job needs in order to resume, as one safetensors file that is replaced every epoch.
+"""Checkpoints: everything a job needs in order to resume, as one safetensors file that is replaced as epochs end.
 
 The tensors are the state of the networks, the optimizers and the generators. The metadata in the header is a JSON
 text with the rest (the step, where it trained, the epochs so far) and the SHA-256 of both. Nothing in the file is ever

@@ -88,15 +88,16 @@ def findings_summary(steps: Sequence[type[Step]]) -> str:
     made = decided(steps)
     said = sum(figures.sentences for step in steps if (figures := published.read(step)))
     share = f" ({100 * count['runs'] / rest:.0f} %)" if rest else ""
+    provisional = f" ({made.provisional} of them by fewer runs than are planned)" if made.provisional else ""
     return (
         f"Of {count.total()} sentences, which render all {said} that were published, {count['next']} announce a step "
         f"and {count['fact']} are facts of a network or a recipe. Of the other {rest}, {count['runs']}{share} carry a "
-        f"claim that runs decide. These are {made.claims} claims: {made.each} are decided at 95 % each, and "
-        f"{made.together} of them still at 95 % for all together, by Holm's correction."
+        f"claim that runs decide. These are {made.claims} claims: {made.each} are decided at 95 % each{provisional}, "
+        f"and {made.together} of them still at 95 % for all together, by Holm's correction."
     )
 
 
 def evidence(step: type[Step], claim: str) -> str:
-    """The verdict on a claim of a step with its evidence: `refuted: 0.333 [0.00840, 0.906] of runs hold, n = 3`."""
+    """The verdict on a claim of a step with its evidence: `refuted: 1 of 3 runs (95 % interval 1 to 91 %)`."""
     verdict = claims.decide(step, claim)
     return f"{verdict.word}: {verdict.evidence}"

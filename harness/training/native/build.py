@@ -1,6 +1,6 @@
 """The compiler: from a C++ file to a shared library, once per source, compiler and CPU.
 
-The one module of `training` that writes files, and it writes into the user's cache only.
+It writes into the user's cache only.
 """
 
 import hashlib

@@ -75,7 +75,9 @@ def test_verdicts_are_counted_once_each_and_as_they_stand_together(
     step = step_with(tmp_path, "mine/a", text)
     monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": step})
     keep(step, {seed: ([99.0] * 6, [99.40 if seed < 3 else 99.39] * 6) for seed in range(6)})
-    assert decided([step]) == Decided(claims=4, each=3, together=1)
+    assert decided([step]) == Decided(claims=4, each=3, provisional=3, together=1)
+    keep(step, {seed: ([99.0] * 6, [99.40 if seed < 3 else 99.39] * 6) for seed in range(10)})
+    assert decided([step]).provisional == 0
 
 
 @pytest.mark.parametrize("step_id", STEPS)

@@ -16,8 +16,8 @@ class TestFewerParameters(StepSpec):
     Result:
         Parameters: 9,712 · receptive field: 30
         Published: best train 98.44, best test 98.53 (one run, best of 15 epochs on the test set)
-        Measured: 98.16 [97.77, 98.56] over the final 3 epochs of 3 seeds, worst 97.85; held by 0 of 3 [0.00, 0.71];
-            best train 98.55, best test 98.57 (AMD EPYC, torch 2.15.0)
+        Measured: 98.26 [98.11, 98.41] over the final 3 epochs of 10 seeds, worst 97.30; held by 0 of 10 [0.00,
+            0.31]; best train 98.71, best test 98.56 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - A good network. [said: 1] [judgement: praise]
@@ -49,13 +49,13 @@ class TestFewerParameters(StepSpec):
     receptive_field = 30
     recipe = Recipe(lr=0.01, batch_size=128, epochs=15, normalize=Normalize(0.1309, 0.3084))
     claims = {
-        "on average does not over-fit": "supported",
+        "on average does not over-fit": "undecided",
         "four_steps/step3 improves on four_steps/step2": "supported",
         "has 102 times fewer parameters than four_steps/step1": "supported",
         "worsens on four_steps/step1": "undecided",
         "on average still improves at the end": "undecided",
         "on average still improves in training at the end": "supported",
-        "in most runs stays below 20 in training until epoch 1": "undecided",
+        "in most runs stays below 20 in training until epoch 1": "supported",
         "pools after 2 convolutions": "supported",
         "four_steps/step1 pools after 3 convolutions": "supported",
         "pads 1 convolutions": "supported",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from harness.step import TEST_IMAGES
 
@@ -101,7 +101,11 @@ def runs_for_mean(p: float, n: int) -> int | None:
     80 %, by the noncentral t distribution (Cohen, Statistical Power Analysis, 1988); None beyond 10,000.
     """
     effect = float(stats.t.isf(p / 2, n - 1)) / math.sqrt(n)
-    return _fewest(lambda m: stats.nct.sf(stats.t.isf(0.025, m - 1), m - 1, effect * math.sqrt(m)), LEAST_RUNS)
+
+    def power(m: int) -> float:  # by scipy.special, as scipy.stats gives NaN where it is nearly 1 before scipy 1.14
+        return 1.0 - float(special.nctdtr(m - 1, effect * math.sqrt(m), stats.t.isf(0.025, m - 1)))
+
+    return _fewest(power, LEAST_RUNS)
 
 
 def runs_for_share(share: float) -> int | None:

@@ -96,6 +96,8 @@ def _term(value: FieldMap, turn: int) -> FieldMap:
 
 @register(
     aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill,
+    # which torch 2.11 does not mark
+    aten.leaky_relu, aten.leaky_relu_, aten.elu_, aten.selu_, aten.celu_, aten.hardtanh_, aten.hardsigmoid_,
 )  # fmt: skip
 def pointwise(call: Call) -> FieldMap:
     """Elementwise with broadcasting: the union of what the operands read, and not the larger of the two."""

@@ -31,16 +31,16 @@ def run(arguments: argparse.Namespace) -> int:
     if n:
         errors.append(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded")
     recorded = [adopted for adopted in adoption.adopted if adopted.added or adopted.existing]
+    try:
+        if recorded:  # before anything is printed, which nobody may read
+            update_texts()
+    except HarnessError as error:
+        errors.append(str(error))
     for adopted in recorded:
         try:
             print(summary(adopted))
         except HarnessError as error:  # of the CPU's record, which is spoilt
             errors.append(str(error))
-    try:
-        if recorded:
-            update_texts()
-    except HarnessError as error:
-        errors.append(str(error))
     if errors:
         raise HarnessError("; ".join(dict.fromkeys(errors)))
     return 0

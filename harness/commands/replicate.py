@@ -2,8 +2,9 @@
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,9 @@ class Missing:
 def run(arguments: argparse.Namespace) -> int:
     """Train what is missing, record it and bring the texts up to it; what was interrupted resumes.
 
-    Raises HarnessError in the end for steps and runs that failed; the others are trained and recorded all the same.
+    The texts are brought up to the records whatever failed, and also if nothing is missing, since a command that was
+    ended in between left them behind. Raises HarnessError in the end for steps and runs that failed; the others are
+    trained and recorded all the same.
     """
     from harness.data import load
     from harness.jobs import engine_of
@@ -59,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     if errors and not wanted:
         raise HarnessError("; ".join(errors))
     if not wanted:
+        update_texts()
         say("every step has its planned runs")
         return 0
     data, began = load(arguments.data), time.time()
@@ -67,14 +71,22 @@ def run(arguments: argparse.Namespace) -> int:
         _tell(one, total - done, done, time.time() - began)
         with display(one.step.recipe.epochs, len(one.seeds)) as shown:
             engine.on_steps = shown.on_steps
-            try:
-                replicate(one, engine, data, Path(arguments.out), shown)
-            except HarnessError as error:
-                errors.append(str(error))
+            errors += failures(partial(replicate, one, engine, data, Path(arguments.out), shown), update_texts)
         done += one.cost * len(one.seeds)
     if errors:
-        raise HarnessError("; ".join(errors))
+        raise HarnessError("; ".join(dict.fromkeys(errors)))
     return 0
+
+
+def failures(*actions: Callable[[], object]) -> list[str]:
+    """Do one after the other, whatever fails; what is wrong with those that do."""
+    errors = []
+    for action in actions:
+        try:
+            action()
+        except HarnessError as error:
+            errors.append(str(error))
+    return errors
 
 
 def _cheapest_first(named: Sequence[type[Step]], engine: "Engine") -> tuple[list[Missing], list[str]]:
@@ -136,5 +148,4 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
     runs = list(record.added(trained) if one.grows else trained)
     if not one.grows:
         record.add(*sound(runs), replace=True)
-    update_texts()
     sound(runs)

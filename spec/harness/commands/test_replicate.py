@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness import data, files, ladder
+from harness import data, files, ladder, report
 from harness.__main__ import main
 from harness.commands import replicate
+from harness.errors import HarnessError
 from harness.evidence import record
 from harness.jobs import engines, worker
+from harness.jobs.job import Job
 from harness.training import native
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import stand_in
@@ -140,6 +142,40 @@ def test_a_step_that_fails_does_not_keep_the_others(run: Replicate, monkeypatch:
     assert status == 2
     assert lines[-1].startswith("python -m harness replicate: error: small/failing, seed 1: the loss is nan")
     assert (seeds(Failing), seeds(Simple)) == ([0], [0, 1])
+
+
+def test_the_texts_are_brought_up_to_what_is_recorded_whatever_fails(
+    run: Replicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies takes no other run with it, nor the texts; what could not be written then is the next time."""
+    texts: list[list[int]] = []
+
+    def rewrite() -> list[Path]:
+        texts.append(seeds(Plain))
+        return []
+
+    monkeypatch.setattr(report, "rewrite", rewrite)
+
+    def dying(job: Job, *arguments: Any) -> Any:
+        if job.seeds == (1,):
+            raise HarnessError("its worker died")
+        return worker.work(job, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "work", dying)
+        status, lines = run("small/plain")
+    assert (status, texts) == (2, [[0]])
+    assert "its worker died" in lines[-1]
+
+    def full() -> list[Path]:
+        raise HarnessError("cannot write README.md: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "rewrite", full)
+        assert run("small/plain")[0] == 2
+    assert seeds(Plain) == [0, 1]
+    assert run("small/plain") == (0, ["every step has its planned runs"])
+    assert texts == [[0], [0, 1]]
 
 
 def test_an_unknown_step_is_refused_before_anything_is_trained(run: Replicate) -> None:

@@ -58,11 +58,11 @@ PREDICATES: dict[str, Callable[..., bool]] = {
 
 NEEDED: dict[str, Quantity] = {
     "misses A the most": partial(missed_more, digit=0),
-    "test loss moves by L over epochs N to M": lambda run: run.test_losses[-1],
-    "test loss moves by less than L over epochs N to M": lambda run: run.test_losses[-1],
-    "test loss rises by L in one epoch from epoch N": lambda run: run.test_losses[-1],
+    "test loss moves by L over epochs N to M": lambda run: sum(run.test_losses),
+    "test loss moves by less than L over epochs N to M": lambda run: sum(run.test_losses),
+    "test loss rises by L in one epoch from epoch N": lambda run: sum(run.test_losses),
 }
-"""What older versions did not record of a run: one that does not have it is not counted."""
+"""What older versions did not record of a run, or of an epoch of it: one that does not have it is not counted."""
 
 
 def falls_below(run: Run, accuracy: float) -> bool:

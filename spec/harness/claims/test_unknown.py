@@ -1,4 +1,6 @@
-"""A run whose misclassified images are not known decides nothing that is about them."""
+"""A run whose misclassified images, or test losses, are not known decides nothing that is about them."""
+
+import math
 
 import pytest
 
@@ -22,3 +24,11 @@ def test_runs_without_their_errors_are_not_counted(claim: str, details: tuple[in
     decide = RUN_CLAIMS[claim]
     assert decide([*known, *unknown], *details) == decide(known, *details)
     assert (decide(known, *details).n, decide(unknown, *details).n) == (2, 0)
+
+
+@pytest.mark.parametrize("unknown", [1, 2, 3])
+def test_a_run_without_the_test_loss_of_any_epoch_is_not_counted(unknown: int) -> None:
+    losses = [math.nan if number == unknown else 0.1 for number in (1, 2, 3)]
+    epochs = tuple(Epoch(number, 99.0, 99.9, 0.1, 1.0, test_loss=loss) for number, loss in enumerate(losses, 1))
+    decide = RUN_CLAIMS["in every run test loss moves by less than L over epochs N to M"]
+    assert decide([Run(Step, 0, epochs)], 0.01, 1, 3).n == 0

@@ -73,7 +73,7 @@ def _percent(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Print the review, train if asked to; 1 if the network breaks a limit or a run misses the goal, else 0.
 
-    Raises HarnessError if a run failed, after the others are printed.
+    Raises HarnessError if a run failed, and KeyboardInterrupt if it is interrupted, after the others are printed.
     """
     from harness.review import load, review
 
@@ -89,12 +89,21 @@ def run(arguments: argparse.Namespace) -> int:
     returned = _returned(step)
     if not arguments.json:
         _print(found, returned, arguments)
-    runs, errors = _trained(step, arguments) if arguments.train else ([], [])
+    runs: list[Run] = []
+    errors: list[str] = []
+    interrupt: KeyboardInterrupt | None = None
+    if arguments.train:
+        try:
+            errors = _train(step, arguments, runs)
+        except KeyboardInterrupt as error:
+            interrupt = error
     held = [min(run.final) >= arguments.goal for run in runs]
     if arguments.json:
         print(json.dumps({"returns": returned, **_as_json(found, arguments, runs, held)}, indent=2))
     elif runs:
         _print_runs(runs, held, arguments.goal)
+    if interrupt:
+        raise interrupt
     if errors:
         raise HarnessError("; ".join(errors))
     return 0 if within and all(held) else 1
@@ -141,8 +150,8 @@ def _returned(step: type[Step]) -> str:
     return "logits, which are trained with cross-entropy" if kind == "logits" else kind
 
 
-def _trained(step: type[Step], arguments: argparse.Namespace) -> tuple[list[Run], list[str]]:
-    """The runs of the seeds, shown as they are trained, and what went wrong with others, each fault once."""
+def _train(step: type[Step], arguments: argparse.Namespace, runs: list[Run]) -> list[str]:
+    """Train the seeds, shown as they are trained, and add each finished run; what went wrong with others, each once."""
     from harness.data import load
     from harness.jobs import engine_of
     from harness.training.choice import choose
@@ -152,7 +161,6 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> tuple[list[Run]
     choice = choose(arguments.trainer, step, engine.device)
     data = load(arguments.data).to(engine.device)
     say(start_line(step, choice, engine))
-    runs: list[Run] = []
     errors: dict[str, None] = {}
     with display(step.recipe.epochs, len(arguments.seeds)) as shown:
         for seed in arguments.seeds:
@@ -164,7 +172,7 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> tuple[list[Run]
                 runs.append(Run(step, seed, tuple(epochs)))
             except HarnessError as error:
                 errors[str(error)] = None
-    return runs, list(errors)
+    return list(errors)
 
 
 def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from harness.ladder import find
 from harness.recipe.named import NAMED
 
 NETWORK = """
+import signal
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -47,6 +48,11 @@ class Unlucky(Net):
         super().__init__()
         if torch.initial_seed() == 1:
             self.fc.bias.data[0] = float("nan")
+class Interrupted(Net):
+    def __init__(self):
+        super().__init__()
+        if torch.initial_seed() == 2:
+            signal.raise_signal(signal.SIGINT)
 FAST = Recipe(lr=0.05, batch_size=20, epochs=4)
 SLOW = Recipe(lr=1e-6, batch_size=20, epochs=4)
 OTHER = 3
@@ -133,6 +139,17 @@ def test_a_seed_that_fails_takes_none_of_the_others_with_it(check: Check, form: 
         assert [(run["seed"], run["held"]) for run in json.loads(out)["runs"]] == [(0, True), (2, True)]
     else:
         assert "held in each of the last 3 epochs by 2 of 2" in out
+
+
+@pytest.mark.parametrize("form", ["", " --json"])
+def test_an_interrupt_keeps_the_runs_that_are_finished(check: Check, form: str) -> None:
+    words = f"mine.py:Interrupted --train --recipe mine.py:FAST --seed 0 2 1 --goal 90 --trainer eager{form}"
+    status, out, err = check(words)
+    assert (status, err.splitlines()[-1]) == (130, "python -m harness check: interrupted")
+    if form:
+        assert [(run["seed"], run["held"]) for run in json.loads(out)["runs"]] == [(0, True)]
+    else:
+        assert "held in each of the last 3 epochs by 1 of 1" in out
 
 
 def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> None:

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from harness.commands.arguments import add_data, add_device
-from harness.commands.console import busy
+from harness.commands.console import busy, say
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
 from harness.ladder import find
@@ -20,22 +20,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure; the results go to standard output as Markdown or JSON."""
+    """Measure; each result is saved once it is there, and all go to standard output in the end, as Markdown or JSON.
+
+    A step that fails stops no other: its line goes to standard error in the end, and the status is 2. What ends this
+    before the last step, such as Ctrl-C, costs no result that is there already.
+    """
     from harness.benchmark.side_by_side import bench
     from harness.data import load
     from harness.report import benchmark, rewrite
 
     steps, device = [find(name) for name in dict.fromkeys(arguments.ids)], device_of(arguments.device)
-    if arguments.record and not benchmark.path().parent.is_dir():
-        raise HarnessError(f"--record writes to {benchmark.path().parent}, which does not exist; make that folder")
-    data = load(arguments.data)
-    results = []
-    with busy() as on_part:
-        for step in steps:
-            with foreign("its recipe", step.id):
-                results.append(bench(step, data, device, on_part))
-    print(json.dumps(results) if arguments.json else benchmark.sections(results))
     if arguments.record:
-        benchmark.save(results)
-        rewrite()
-    return 0
+        benchmark.check()
+    data = load(arguments.data)
+    results, errors = [], []
+    try:
+        with busy() as on_part:
+            for step in steps:
+                try:
+                    with foreign("its recipe", step.id):
+                        results.append(bench(step, data, device, on_part))
+                    if arguments.record:
+                        benchmark.save(results[-1:])
+                        rewrite()
+                except HarnessError as error:
+                    errors.append(str(error))
+    finally:
+        for line in errors:
+            say(f"error: {line}")
+        if results:
+            print(json.dumps(results) if arguments.json else benchmark.sections(results))
+    return 2 if errors else 0

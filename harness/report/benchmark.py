@@ -49,6 +49,16 @@ def recorded() -> list[dict[str, Any]]:
     return results
 
 
+def check() -> None:
+    """Raise HarnessError if results could not be saved, which takes hours less to hear before they are measured."""
+    if not path().parent.is_dir():
+        raise HarnessError(f"--record writes to {path().parent}, which does not exist; make that folder")
+    if path().with_suffix(".md").is_dir():
+        raise HarnessError(f"cannot write {path().with_suffix('.md')}: it is a folder; move it")
+    with files.locked(path()):
+        recorded()
+
+
 def save(results: list[dict[str, Any]]) -> None:
     """Replace the saved results of the same steps and hardware, if any, and write the page anew."""
     with files.locked(path()):

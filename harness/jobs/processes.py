@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
+from harness.child import Child, pickled, unpickled
 from harness.data import MNIST
 from harness.errors import HarnessError, foreign
-from harness.jobs.child import Child, pickled, unpickled
 from harness.jobs.job import AGAIN, Job, Results, Steps
 from harness.jobs.worker import work
 from harness.provenance import provenance

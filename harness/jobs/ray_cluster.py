@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 
+from harness.child import Child, pickled
 from harness.data import MNIST
 from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError, described, foreign
-from harness.jobs.child import Child, pickled
 from harness.jobs.job import AGAIN, Job, Results, Steps, Update
 from harness.jobs.worker import PERIOD, work
 from harness.provenance import provenance

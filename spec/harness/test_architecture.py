@@ -20,7 +20,7 @@ FLOORS = [  # from the top down; what stands on one floor does not know its neig
     {"provenance"},
     {"data", "ladder", "machine", "run"},
     {"step"},
-    {"device", "docstring", "files", "network", "receptive_field", "recipe", "streams", "strict_json"},
+    {"child", "device", "docstring", "files", "network", "receptive_field", "recipe", "streams", "strict_json"},
     {"errors"},
     {"escape"},
 ]

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import torch
 
+from harness.child import exit_reason
 from harness.errors import HarnessError
 from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
-from harness.jobs.child import exit_reason
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes

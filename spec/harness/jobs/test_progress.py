@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from harness.child import pickled
 from harness.commands.console import busy, display
 from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
-from harness.jobs.child import pickled
 from harness.jobs.dispatch import ignore
 from harness.jobs.job import Steps
 from harness.jobs.processes import Processes

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from harness.child import unpickled
 from harness.errors import HarnessError
 from harness.jobs import ray_cluster, worker
-from harness.jobs.child import unpickled
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Steps, Update
 from harness.jobs.ray_cluster import RayCluster

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from harness.child import unpickled
 from harness.errors import HarnessError
 from harness.jobs import Resumable, find_resumable, processes, run_jobs
-from harness.jobs.child import unpickled
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update

@@ -2,7 +2,7 @@
 
 import signal
 
-from harness.jobs.child import Child
+from harness.child import Child
 from spec.harness.support.processes import stubborn
 
 

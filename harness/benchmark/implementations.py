@@ -25,6 +25,9 @@ from harness.training.network import classifier
 from harness.training.train import trainer_of
 from harness.training.trainer import SingleTrainer, Trainer
 
+WARM_UP = 10
+"""Training steps before the first that is timed."""
+
 
 class Implementation(Protocol):
     """One implementation of the training of a step."""
@@ -34,6 +37,12 @@ class Implementation(Protocol):
 
     def test(self) -> float:
         """Accuracy in percent on the test images."""
+
+
+def advance(steps: Iterator[None], count: int) -> None:
+    """Take `count` training steps."""
+    for _ in range(count):
+        next(steps)
 
 
 class _Digits(Dataset[tuple[Tensor, int]]):

@@ -4,13 +4,10 @@ The implementations take turns, A B C A B C, so that a machine that slows down s
 over turns.
 """
 
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations
-from threading import Barrier
 from typing import Any
 
 import torch
@@ -18,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from harness.benchmark.implementations import IMPLEMENTATIONS, eager, names
+from harness.benchmark.all_cores import on_all_cores
+from harness.benchmark.implementations import IMPLEMENTATIONS, WARM_UP, advance, eager, names
 from harness.data import MNIST
-from harness.device import cores
+from harness.errors import foreign
 from harness.ladder import find
 from harness.provenance import environment
 from harness.run import NATIVE
@@ -30,7 +28,6 @@ from harness.training.choice import choose, made_by
 TURNS = 7
 STEPS = {"cpu": 50, "cuda": 200}
 """Training steps in a turn of each implementation."""
-WARM_UP = 10
 SEEDS = (1, 2, 4, 8, 16, 32)
 
 
@@ -49,6 +46,20 @@ def bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[s
 
 
 def _bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
+    with foreign("its recipe", step.id):
+        result = _in_turns(step, data, device, tell)
+    # On a GPU many seeds are trained at once; on a CPU each core trains its own.
+    cuda = device.type == "cuda"
+    tell(f"{step.id}: {'many seeds at once' if cuda else 'all cores'}")
+    with foreign("its recipe", step.id):
+        seeds = [{"seeds": n, **cost_of_seeds(step, data, device, n)} for n in SEEDS] if cuda else []
+    # Beyond that boundary: what is amiss with processes is no fault of the recipe.
+    of_cores = [] if cuda else on_all_cores(step, data, list(result["ways"]), TURNS, STEPS["cpu"])
+    return {**result, "cores": of_cores, "seeds": seeds}
+
+
+def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
+    """The implementations beside each other and beside the arithmetic floor, in this process."""
     ways = names(step, device)
     tell(f"{step.id}: {', '.join(ways)}, in turns; {choose('auto', step, device).line(step)}")
     sides = {way: IMPLEMENTATIONS[way](step, data, device) for way in ways}
@@ -61,9 +72,6 @@ def _bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[
         way: summary(trained[way], [turn[way] for turn in tests], batches, step.recipe.batch_size, floor)
         for way in ways
     }
-    # On a GPU many seeds are trained at once; on a CPU each core trains its own.
-    cuda = device.type == "cuda"
-    tell(f"{step.id}: {'many seeds at once' if cuda else 'all cores'}")
     return {
         "step": step.id,
         "batch_size": step.recipe.batch_size,
@@ -78,8 +86,6 @@ def _bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[
             "matrix_gflops": round(max(rates) / 1e9, 1),
             "epoch_s": round(floor, 3),
         },
-        "cores": [] if cuda else on_all_cores(step, data, ways),
-        "seeds": [{"seeds": n, **cost_of_seeds(step, data, device, n)} for n in SEEDS] if cuda else [],
     }
 
 
@@ -100,12 +106,6 @@ def alternate(sides: dict[str, Iterator[None]], device: torch.device) -> tuple[d
         for name, side in sides.items():
             trained[name].append(_timed(lambda side=side: advance(side, count), device) / count)  # type: ignore[misc]
     return trained, rates
-
-
-def advance(steps: Iterator[None], count: int) -> None:
-    """Take `count` training steps."""
-    for _ in range(count):
-        next(steps)
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:
@@ -141,35 +141,6 @@ def cost_of_seeds(step: type[Step], data: MNIST, device: torch.device, seeds: in
     sides = {"together": eager(step, data, device, seeds).steps(), "alone": eager(step, data, device).steps()}
     stacked, single = (1e3 * statistics.median(turns) for turns in alternate(sides, device)[0].values())
     return {"together_ms": round(stacked, 3), "one_by_one_ms": round(seeds * single, 3)}
-
-
-def on_all_cores(step: type[Step], data: MNIST, ways: list[str]) -> list[dict[str, Any]]:
-    """Training images per second in all: of one thread, of one process on all cores, and of a process per core."""
-    n = cores()
-    settings = [(way, *setting) for way in ways for setting in dict.fromkeys(((1, 1), (1, n), (n, 1)))]
-    rates: dict[tuple[str, int, int], list[float]] = {setting: [] for setting in settings}
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, ProcessPoolExecutor(n, mp_context=context) as pool:
-        for _ in range(TURNS):
-            for way, processes, threads in settings:
-                start = manager.Barrier(processes)
-                asked = (way, step.id, data, threads, STEPS["cpu"], start)
-                futures = [pool.submit(_rate, *asked) for _ in range(processes)]
-                rates[way, processes, threads].append(sum(future.result() for future in futures))
-    return [
-        {"way": way, "processes": processes, "threads": threads, "images_per_s": round(statistics.median(found))}
-        for (way, processes, threads), found in rates.items()
-    ]
-
-
-def _rate(way: str, step_id: str, data: MNIST, threads: int, count: int, start: Barrier) -> float:
-    """Training images per second of this process, once all processes have warmed up."""
-    torch.set_num_threads(threads)
-    step, device = find(step_id), torch.device("cpu")
-    steps = IMPLEMENTATIONS[way](step, data, device).steps()
-    advance(steps, WARM_UP)
-    start.wait()
-    return count * step.recipe.batch_size / _timed(lambda: advance(steps, count), device)
 
 
 def operations_of_epoch(step: type[Step], train: int, test: int) -> int:

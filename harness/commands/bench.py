@@ -6,7 +6,7 @@ import json
 from harness.commands.arguments import add_data, add_device
 from harness.commands.console import busy, say
 from harness.device import device_of
-from harness.errors import HarnessError, foreign
+from harness.errors import HarnessError
 from harness.ladder import find
 
 
@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         with busy() as on_part:
             for step in steps:
                 try:
-                    with foreign("its recipe", step.id):
-                        results.append(bench(step, data, device, on_part))
+                    results.append(bench(step, data, device, on_part))
                     if arguments.record:
                         benchmark.save(results[-1:])
                         rewrite()

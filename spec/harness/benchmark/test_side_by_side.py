@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness import Recipe, StepSpec, files, steps
 from harness.__main__ import main
 from harness.benchmark import implementations, side_by_side
-from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, eager, names, transforms_of
+from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, advance, eager, names, transforms_of
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
@@ -61,7 +61,7 @@ def test_every_implementation_trains(way: str, seeds: int) -> None:
     data = synthetic(320)
     side = IMPLEMENTATIONS[way](STEP, data, CPU) if seeds == 1 else eager(STEP, data, CPU, seeds)
     before = side.test()
-    side_by_side.advance(side.steps(), 80)
+    advance(side.steps(), 80)
     assert before < 40
     assert side.test() > 90
 
@@ -230,7 +230,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(implementations.IMPLEMENTATIONS, way, lambda *_, times=times: StandIn(clock, *times))
     rates = {(1, 1): 1000, (1, 2): 1500, (2, 1): 2000}
 
-    def on_all_cores(step: type[Step], data: MNIST, ways: list[str]) -> list[dict[str, Any]]:
+    def on_all_cores(step: type[Step], data: MNIST, ways: list[str], *_: int) -> list[dict[str, Any]]:
         return [
             {"way": way, "processes": processes, "threads": threads, "images_per_s": rate}
             for way in ways
@@ -300,16 +300,6 @@ def test_several_steps_stand_side_by_side(
     assert found["native: 2 processes of 1 thread"] == ["2,000", "2,000"]
     assert main([*asked, "--json"]) == 0
     assert [one["step"] for one in json.loads(capsys.readouterr().out)] == ["frontier/step12", "five_steps/step5"]
-
-
-@pytest.mark.end_to_end
-def test_all_cores_are_measured_as_threads_and_as_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("TURNS", 2), ("STEPS", {"cpu": 2}), ("WARM_UP", 1), ("cores", lambda: 2)):
-        monkeypatch.setattr(side_by_side, name, value)
-    rows = side_by_side.on_all_cores(steps()["frontier/step6"], synthetic(64), ["native"])
-    settings = [(row["way"], row["processes"], row["threads"]) for row in rows]
-    assert settings == [("native", 1, 1), ("native", 1, 2), ("native", 2, 1)]
-    assert all(row["images_per_s"] > 0 for row in rows)
 
 
 def test_many_seeds_cost_as_many_steps_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

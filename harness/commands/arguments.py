@@ -3,6 +3,9 @@
 import argparse
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +118,35 @@ def _at_most(most: int, text: str) -> int:
     return int(text)
 
 
-def check_file(path: Path) -> None:
-    """Raise HarnessError for a path that no file can be written to, before what is to be written is made."""
+def output_file(path: Path) -> Path:
+    """The file that a path leads to, which is the one to replace; found before what is to be written is made.
+
+    Raises HarnessError if none can be written there, or if it leads to what the system keeps: /dev/stdout is a name for
+    whatever a shell has opened, and one for everybody on the machine.
+    """
     try:
-        if path.exists() and not path.is_file():
-            raise HarnessError(f"cannot write {path}: it is not a file; name another file")
-        if not path.parent.is_dir():
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise HarnessError(f"cannot write {path}: it is not a file; name another file")
+        *_, place = followed = list(_followed(path))
+        if any(map(_SYSTEM.match, map(str, followed))):
+            raise HarnessError(f"cannot write {path}: it leads into /dev or /proc; name another file")
+        if not place.parent.is_dir():
             raise HarnessError(f"cannot write {path}: there is no such folder; name another file")
     except OSError as error:
         raise files.unwritable(path, error, "name another file") from error
+    return place
+
+
+_SYSTEM = re.compile("/proc/|/dev/(?!shm/)")
+
+
+def _followed(path: Path) -> Iterator[Path]:
+    """A path that is no loop of links, and where each link leads that it goes through, the file last."""
+    path = path.parent.resolve() / path.name
+    yield path
+    if path.is_symlink():
+        yield from _followed(path.parent / path.readlink())
 
 
 def parse_path(text: str) -> str:

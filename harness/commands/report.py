@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from harness import escape, files
-from harness.commands.arguments import check_file, parse_path
+from harness.commands.arguments import output_file, parse_path
 from harness.commands.console import busy
 from harness.ladder import steps
 
@@ -26,11 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.report import page
 
     path = Path(arguments.plot or arguments.out)
-    check_file(path)
+    place = output_file(path)
     specs = steps().values()
     with busy() as on_part:
         on_part(f"{escape.printable(str(path))}: {len(specs)} steps")
         text = page.plot(specs) if arguments.plot else report.html(specs, page.mnist_images())
-    files.write(path, text.encode(), advice="name another file")
+    files.write(place, text.encode(), advice="name another file")
     print(escape.printable(str(path)))
     return 0

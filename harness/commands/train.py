@@ -17,7 +17,7 @@ from harness.commands.arguments import (
     add_out,
     add_seeds,
     add_trainer,
-    check_file,
+    output_file,
     parse_path,
     parse_positive,
 )
@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(step, arguments)
     if arguments.profile:
         return _profile(step, arguments)
+    csv = output_file(Path(arguments.csv)) if arguments.csv else None
     runs: list[Run] = []
     errors = []
     try:
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     if runs:
         runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
         try:
-            _conclude(runs, arguments)
+            _conclude(runs, arguments, csv)
             faults = [] if arguments.record else _differing(runs, sys.stderr if arguments.json else sys.stdout)
         except HarnessError as error:
             errors.append(str(error))
@@ -113,8 +114,6 @@ def _check(step: type[Step], arguments: argparse.Namespace) -> None:
         for name in ("record", "resume", "epochs", "csv", "tensorboard", "json"):
             if getattr(arguments, name):
                 raise HarnessError(f"--profile takes a few steps and makes no run; leave out --{name}")
-    if arguments.csv:
-        check_file(Path(arguments.csv))
 
 
 def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
@@ -191,18 +190,18 @@ def _refusals(step: type[Step], provenance: Mapping[str, object], seeds: Sequenc
         return {}
 
 
-def _conclude(runs: list[Run], arguments: argparse.Namespace) -> None:
+def _conclude(runs: list[Run], arguments: argparse.Namespace, csv: Path | None) -> None:
     """Print the table and the verdict, unless JSON is asked for; bring texts up to a changed record; write the CSV."""
     if not arguments.json:
         console().print(table(runs))
         print(verdict(runs))
     if arguments.record:
         update_texts()
-    if arguments.csv:
+    if csv:
         from harness import files
         from harness.report.export import csv_of
 
-        files.write(Path(arguments.csv), csv_of(runs).encode(), advice="name another file")
+        files.write(csv, csv_of(runs).encode(), advice="name another file")
 
 
 def _differing(runs: Sequence[Run], output: TextIO) -> list[Run]:

@@ -1,7 +1,9 @@
 """Words that name nothing, or nothing that can be, are one line and status 2 with every verb."""
 
+import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -139,6 +141,7 @@ def test_an_error_that_nobody_expected_is_status_2_and_not_a_verdict(
 
 BROKEN = """
 import sys
+from collections.abc import Callable
 sys.exit(0)
 """
 
@@ -162,3 +165,46 @@ def test_in_development_mode_an_error_comes_with_its_traceback(call: Call, monke
     assert err.startswith("Traceback (most recent call last):\n")
     assert err.endswith(plain[2])
     assert "Traceback" not in plain[2]
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(report, "html", lambda steps, images: "a page")
+    monkeypatch.setattr(page, "mnist_images", lambda: None)
+    (workplace / "far").mkdir()
+    for name, there in (("new", False), ("old", True)):
+        if there:
+            (workplace / "far" / name).write_text("before")
+        (workplace / f"{name}.html").symlink_to(f"far/{name}")
+        assert call(f"report -o {name}.html")[0] == 0
+        assert (workplace / f"{name}.html").readlink() == Path("far", name)
+        assert (workplace / "far" / name).read_text() == "a page"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not name what is open")
+@pytest.mark.parametrize("line", ["report -o", "report --plot", "train mine/tiny --trainer eager --epochs 1 --csv"])
+def test_what_a_shell_redirected_is_not_replaced(workplace: Path, call: Call, line: str) -> None:
+    """As /dev/stdout is, which links to /proc/self/fd/1: for everybody on the machine."""
+    with (workplace / "redirected").open("w") as stream:
+        (workplace / "stdout").symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        (workplace / "folder").symlink_to("/proc/self/fd")
+        for name in ("stdout", f"folder/{stream.fileno()}"):
+            assert call(f"{line} {name}") == (
+                2,
+                "",
+                f"python -m harness {line.split()[0]}: error: cannot write {name}: it leads into /dev or /proc; "
+                "name another file\n",
+            )
+    assert (workplace / "stdout").is_symlink()
+    assert sorted(path.name for path in workplace.iterdir()) == ["folder", "redirected", "stdout"]
+
+
+@pytest.mark.parametrize("odd", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name)])
+def test_what_is_no_file_is_not_replaced_by_a_report(workplace: Path, call: Call, odd: Callable[[Path], None]) -> None:
+    odd(workplace / "odd")
+    before = (workplace / "odd").lstat()
+    status, out, err = call("report -o odd")
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"python -m harness report: error: cannot write odd: .*; name another file\n", err)
+    assert (workplace / "odd").lstat() == before

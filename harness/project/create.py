@@ -4,7 +4,9 @@ import keyword
 import re
 import sys
 import tempfile
+from contextlib import ExitStack, suppress
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 
 import jinja2
@@ -64,11 +66,13 @@ def new_project(folder: Path, target: str | None) -> None:
     if target is not None:
         _check_found(target)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            whole = Path(temporary) / name
-            _write(whole, texts)
-            whole.rename(folder)
+        with ExitStack() as undo:
+            _make(folder.parent, undo)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+                whole = Path(temporary) / name
+                _write(whole, texts)
+                whole.rename(folder)
+            undo.pop_all()
     except OSError as error:
         raise files.unwritable(folder, error) from error
 
@@ -85,6 +89,17 @@ def new_step(folder: Path, name: str, follows: str | None, target: str | None) -
     _identifier(name, "step")
     if not (project / "spec" / "__init__.py").is_file():
         raise HarnessError(f"{project} is no project, as it has no spec/; make one with: python -m harness new DIR")
+    try:
+        with files.locked(project / "spec" / ladder):  # or two steps that are made at once would have one number
+            texts = _step(project, ladder, name, follows, target)
+            _write(project, texts)
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
+    return project / list(texts)[-1]
+
+
+def _step(project: Path, ladder: str, name: str, follows: str | None, target: str | None) -> Texts:
+    """The files of the next step of a ladder, none of which is there; HarnessError as `new_step`."""
     existing = [path.stem for path in sorted((project / "spec" / ladder).glob("test_[0-9]*_*.py"))]
     if name in [re.sub(r"^test_[0-9]+_", "", stem) for stem in existing]:
         raise HarnessError(f"{ladder} has a step {name}; give the new one another name")
@@ -100,17 +115,31 @@ def new_step(folder: Path, name: str, follows: str | None, target: str | None) -
     for path in texts:
         if (project / path).exists():
             raise HarnessError(f"{project / path} exists; it is left as it is")
-    try:
-        _write(project, texts)
-    except OSError as error:
-        raise files.unwritable(folder, error) from error
-    return project / list(texts)[-1]
+    return texts
 
 
 def _write(project: Path, texts: Texts) -> None:
-    for path, text in texts.items():
-        (project / path).parent.mkdir(parents=True, exist_ok=True)
-        files.write(project / path, text.encode())
+    """Write files that are not there, all or none: whatever was made is removed if one cannot be, or on Ctrl-C."""
+    with ExitStack() as undo:
+        for path, text in texts.items():
+            place = project / path
+            _make(place.parent, undo)
+            undo.callback(_remove, place)
+            files.write(place, text.encode())
+        undo.pop_all()
+
+
+def _make(folder: Path, undo: ExitStack) -> None:
+    """Make a folder and those that it lies in, and have those removed again that were not there."""
+    for missing in reversed(list(takewhile(lambda one: not one.exists(), (folder, *folder.parents)))):
+        undo.callback(_remove, missing)
+        missing.mkdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or an empty folder, if it is there."""
+    with suppress(OSError):
+        path.rmdir() if path.is_dir() else path.unlink()
 
 
 def _identifier(name: str, what: str) -> str:

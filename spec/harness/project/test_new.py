@@ -1,9 +1,12 @@
 """A project of one's own passes its checks as it is made, has what it was asked for, and is never half-written."""
 
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from platform import python_version
+from threading import BrokenBarrierError
 
 import pytest
 
@@ -14,6 +17,7 @@ from harness.project.literal import classes, literal
 from harness.recipe import named
 from spec.harness.support.installed import Installed
 from spec.harness.support.paths import ROOT
+from spec.harness.support.processes import finish, start
 
 NOTEBOOK = """
 from __future__ import annotations
@@ -238,6 +242,60 @@ def test_a_project_that_cannot_be_written_is_not_begun(homework: Path, monkeypat
     monkeypatch.setattr("harness.files.write", full)
     assert new("mine") == 2
     assert sorted(homework.rglob("*")) == before
+
+
+def interrupt(path: Path, raw: bytes) -> None:
+    """Ctrl-C at the last file."""
+    if path.name.startswith("test_"):
+        raise KeyboardInterrupt
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("words", [["deep/down/mine"], ["made/other", "one"]])
+def test_ctrl_c_leaves_nothing_of_what_was_being_made(
+    homework: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    assert new("made") == 0
+    before = sorted(homework.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.files.write", interrupt)
+        assert new(*words) == 130
+    assert sorted(homework.rglob("*")) == before
+    assert new(*words) == 0
+
+
+def test_a_step_that_cannot_be_written_leaves_no_network_behind(
+    homework: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new("made") == 0
+    (homework / "made/spec/other").touch()  # where its folder would be
+    before = sorted(homework.rglob("*"))
+    assert new("made/other", "one") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("python -m harness new: error: cannot write made/spec/other")
+    assert err.endswith("; it is as it was\n")
+    assert sorted(homework.rglob("*")) == before
+    (homework / "made/spec/other").unlink()
+    assert new("made/other", "one") == 0
+
+
+def test_steps_that_are_made_at_once_have_a_number_each(homework: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert new("made") == 0
+    both = get_context("fork").Barrier(2)
+
+    def slow(*_: object) -> type:
+        with suppress(BrokenBarrierError):
+            both.wait(1)  # for the other, if it is not kept out
+        return steps()["five_steps/step1"]
+
+    def make(name: str) -> None:
+        create.new_step(Path("made/made"), name, "first", None)
+
+    monkeypatch.setattr(create, "find", slow)
+    finish(*[start(make, name) for name in ("one", "other")])
+    made = sorted(path.name.split("_")[1] for path in (homework / "made/spec/made").glob("test_*.py"))
+    assert made == ["01", "02", "03"]
+    assert not list(homework.rglob("*.lock"))
 
 
 @pytest.mark.parametrize("step", steps().values(), ids=lambda step: step.id)

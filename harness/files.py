@@ -9,6 +9,7 @@ import os
 import secrets
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -22,6 +23,8 @@ from harness.errors import HarnessError
 LARGEST = 1 << 26  # bytes; the record of a hundred seeds has a twentieth of it
 LOCK, PARTIAL = ".lock", ".partial"
 WAIT, SILENT = 60.0, 5.0  # seconds: for a lock that another process holds, and until a line says so
+TEMPORARY = "TMPDIR names the folder for them"
+"""What to do where temporary files cannot be written."""
 
 _UNCHANGED = "it is as it was"
 
@@ -49,6 +52,17 @@ def write(path: Path, raw: bytes, advice: str = _UNCHANGED) -> None:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder, which is gone in the end; HarnessError if there can be none."""
+    try:
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    except OSError as error:
+        raise HarnessError(f"no temporary files can be written: {error.strerror}; {TEMPORARY}") from error
+    with folder as name:
+        yield Path(name)
 
 
 def read(path: Path, limit: int = LARGEST) -> bytes:

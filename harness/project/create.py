@@ -210,8 +210,8 @@ def _check_found(target: str) -> None:
 
 def _built(text: str, name: str, target: str) -> nn.Module:
     """The network of a class in the text of a module that was made from a target."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.py"
+    with files.scratch() as folder:
+        path = folder / "network.py"
         path.write_text(text, encoding="utf-8")
         return builder(value_in(path, name), target)()
 

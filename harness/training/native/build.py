@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,12 +22,13 @@ from platformdirs import user_cache_path
 
 from harness import strict_json
 from harness.errors import HarnessError
-from harness.files import locked, unwritable, write
+from harness.files import TEMPORARY, locked, scratch, unwritable, write
 
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT = 300  # seconds
 _INSTEAD = "name another C++ compiler with CXX"
-_ADVICE = "libraries are built into the user's cache, which XDG_CACHE_HOME moves"
+ADVICE = "libraries are built into the user's cache, which XDG_CACHE_HOME moves"
+"""What to do where a library cannot be written, or not be loaded."""
 
 # What a sum comes to must not depend on the compiler: no fused multiply-add that the source does not spell out, and
 # never -ffast-math. CXXFLAGS are not honoured, because they could change that.
@@ -53,8 +53,16 @@ class Library:
 def build(source: Path) -> Library:
     """The library of a C++ file that includes none of ours, from the cache or built now.
 
-    Raises HarnessError without a compiler, if the source does not compile, and if the cache cannot be written.
+    Raises HarnessError without a compiler, if the source does not compile, and if the cache or a temporary file cannot
+    be written.
     """
+    try:
+        return _library(source)
+    except OSError as error:
+        raise HarnessError(f"{source.name} cannot be compiled: {error}; {TEMPORARY}") from error
+
+
+def _library(source: Path) -> Library:
     command = _command()
     version = _version(command)
     flags = _flags(command)
@@ -65,11 +73,11 @@ def build(source: Path) -> Library:
     if not _is_whole(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(path, wait=2 * TIMEOUT, advice=_ADVICE):
-                if not _is_whole(path):  # the process that had the lock may have built it
-                    _save(path, _compile([*command, *flags], source.name, code))
         except OSError as error:
-            raise unwritable(path, error, _ADVICE) from error
+            raise unwritable(path, error, ADVICE) from error
+        with locked(path, wait=2 * TIMEOUT, advice=ADVICE):
+            if not _is_whole(path):  # the process that had the lock may have built it
+                _save(path, _compile([*command, *flags], source.name, code))
     return Library(path, strict_json.plain(version.partition("\n")[0]), " ".join([*command[1:], *flags]))
 
 
@@ -122,23 +130,23 @@ def _is_whole(path: Path) -> bool:
 
 
 def _save(path: Path, library: bytes) -> None:
-    write(path, library, _ADVICE)
-    write(path.with_suffix(".sha256"), hashlib.sha256(library).hexdigest().encode(), _ADVICE)
+    write(path, library, ADVICE)
+    write(path.with_suffix(".sha256"), hashlib.sha256(library).hexdigest().encode(), ADVICE)
 
 
 def _compile(command: list[str], name: str, code: bytes) -> bytes:
     """The library of a source. The bytes that are compiled are those that were hashed, and names in them are short."""
-    with tempfile.TemporaryDirectory() as scratch:
-        Path(scratch, name).write_bytes(code)
-        status, output = _run([*command, "-o", "library.so", name], scratch)
+    with scratch() as folder:
+        (folder / name).write_bytes(code)
+        status, output = _run([*command, "-o", "library.so", name], folder)
         if status != 0:
             raise HarnessError(f"{name} cannot be compiled with {command[0]}: {_reason(status, output)}; {_INSTEAD}")
-        return Path(scratch, "library.so").read_bytes()
+        return (folder / "library.so").read_bytes()
 
 
-def _run(command: list[str], folder: str | None = None) -> tuple[int, str]:
+def _run(command: list[str], folder: Path | None = None) -> tuple[int, str]:
     """The exit status of a command and its output. If it is interrupted, all that it has started ends with it."""
-    with tempfile.TemporaryFile() as output:
+    with scratch() as place, (place / "output").open("w+b") as output:
         process: Popen[bytes] | None = None
         try:
             with _uninterrupted():  # lest it starts and nobody knows of it

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from harness.errors import HarnessError
 from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
 from harness.recipe import Recipe as TrainingRecipe
 from harness.recipe.sequence import transforms
 from harness.recipe.transform import level
-from harness.training.native.build import Library, build
+from harness.training.native.build import ADVICE, Library, build
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import Unit
 
@@ -101,8 +102,16 @@ def built() -> Library:
 
 @cache
 def load() -> ctypes.CDLL:
-    """The functions of the library; HarnessError if it cannot be built."""
-    library = ctypes.CDLL(str(built().path))
+    """The functions of the library; HarnessError if it cannot be built, or not be loaded from where it lies."""
+    path = built().path
+    try:
+        return _functions(ctypes.CDLL(str(path)))
+    except (OSError, AttributeError) as error:  # such as on a file system without programs; both name the file
+        raise HarnessError(f"cannot load {error}; {ADVICE}") from error
+
+
+def _functions(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library with the types of its functions; AttributeError if it lacks one."""
     pointer, count, seed = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64
     signatures = {
         "use_threads": (None, [ctypes.c_int]),

@@ -1,6 +1,7 @@
 """A project of one's own passes its checks as it is made, has what it was asked for, and is never half-written."""
 
 import sys
+import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -242,6 +243,18 @@ def test_a_project_that_cannot_be_written_is_not_begun(homework: Path, monkeypat
     monkeypatch.setattr("harness.files.write", full)
     assert new("mine") == 2
     assert sorted(homework.rglob("*")) == before
+
+
+def test_without_a_temporary_folder_a_line_says_how_to_name_one(
+    homework: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(homework / "gone"))
+    assert new("mine") == 2
+    assert capsys.readouterr().err == (
+        "python -m harness new: error: no temporary files can be written: No such file or directory; "
+        "TMPDIR names the folder for them\n"
+    )
+    assert not (homework / "mine").exists()
 
 
 def interrupt(path: Path, raw: bytes) -> None:

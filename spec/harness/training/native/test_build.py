@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -214,7 +215,7 @@ def test_a_compiler_that_hangs_is_ended(
     script(f'case "$*" in *" -o "*) sleep 600 & echo $! > {tmp_path}/child; wait;; esac')
     child, run = tmp_path / "child", module._run
 
-    def hurried(command: list[str], folder: str | None = None) -> tuple[int, str]:
+    def hurried(command: list[str], folder: Path | None = None) -> tuple[int, str]:
         monkeypatch.setattr(module, "TIMEOUT", 2 if "-o" in command else 60)
         return run(command, folder)
 
@@ -239,6 +240,18 @@ def test_a_cache_that_cannot_be_written_is_named(source: Path, tmp_path: Path, b
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with pytest.raises(HarnessError, match=r"^cannot write /.*/native/answer-\w+\.so: (Not a|Is a|File exists).* XDG"):
+        build(source)
+
+
+@pytest.mark.parametrize("gone", ["tempdir", "source"])
+def test_what_cannot_be_read_or_written_is_one_line(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    if gone == "source":
+        source.unlink()
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(HarnessError, match=r"No such file or directory.*; TMPDIR names the folder for them$"):
         build(source)
 
 

@@ -1,17 +1,21 @@
 """A machine without a library that computes what torch does trains with eager torch, and says so in one line."""
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness import steps
 from harness.training import native
+from harness.training.choice import choose
 from harness.training.native import library, self_check
-from harness.training.native.build import _FLAGS, build
+from harness.training.native.build import _FLAGS, Library, build
 
 STEP = steps()["frontier/step6"]
 
@@ -74,3 +78,32 @@ def test_a_user_without_a_compiler_gets_one_line_and_a_training(tmp_path: Path) 
     assert "compiler" in done.stdout
     assert done.stdout.count("\n") == 1
     assert not done.stderr
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that is mounted with noexec, which takes the same exception."""
+    (tmp_path / "damaged.so").write_bytes(b"no library")
+    monkeypatch.setattr(library, "build", lambda _: Library(tmp_path / "damaged.so", "a compiler", "-O3"))
+    why = native.refusal(STEP)
+    assert why is not None
+    assert why.startswith(f"cannot load {tmp_path}/damaged.so: ")
+    assert why.endswith("; libraries are built into the user's cache, which XDG_CACHE_HOME moves")
+    assert choose("auto", STEP, torch.device("cpu")) == ("eager", why)
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_library_that_lacks_a_function_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lacking.cpp").write_text('extern "C" int use_threads() { return 0; }')
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(library, "build", lambda _: build(tmp_path / "lacking.cpp"))
+    assert re.match(rf"cannot load {re.escape(str(tmp_path))}/.*: .*network_new.*XDG", native.refusal(STEP) or "")
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_without_a_temporary_folder_the_reason_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert native.refusal(STEP) == (
+        "no temporary files can be written: No such file or directory; TMPDIR names the folder for them"
+    )

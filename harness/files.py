@@ -40,13 +40,26 @@ def write(path: Path, raw: bytes, advice: str = _UNCHANGED) -> None:
     Whatever but a folder has that name is replaced, and no link is followed.
     Raises HarnessError, whose message ends with the advice, if the file cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")  # of this call alone
-    try:
+    with _unfinished(path, advice) as unfinished:
         with unfinished.open("xb") as stream:
             stream.write(raw)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
+
+
+def probe(path: Path, advice: str = _UNCHANGED) -> None:
+    """Raise HarnessError, as `write` would, if a file cannot be written; before what is to be written is made."""
+    with _unfinished(path, advice) as unfinished:
+        unfinished.touch(exist_ok=False)
+
+
+@contextmanager
+def _unfinished(path: Path, advice: str) -> Iterator[Path]:
+    """The name of a file while it is written, by this call alone; what has that name in the end is removed."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    try:
+        yield unfinished
     except OSError as error:
         raise unwritable(path, error, advice) from error
     finally:

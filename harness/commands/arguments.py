@@ -135,6 +135,7 @@ def output_file(path: Path) -> Path:
             raise HarnessError(f"cannot write {path}: there is no such folder; name another file")
     except OSError as error:
         raise files.unwritable(path, error, "name another file") from error
+    files.probe(place, "name another file")
     return place
 
 

@@ -66,9 +66,10 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
 
     from harness.evidence import record
     from harness.training.train import train
-    from harness.training.weights import keep, trained
+    from harness.training.weights import keep, probe, trained
 
     expected = _missed(step, seed)
+    probe(step)
     device = data.train_images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = _trainer(step, seed, data)

@@ -82,6 +82,9 @@ def search(
         prints = {candidate: fingerprint(candidate) for candidate in chosen}
         wanted = [(candidate, seed) for seed in range(rung.seeds) for candidate in chosen]
         missing = [(candidate, seed) for candidate, seed in wanted if (prints[candidate], seed) not in known]
+        if missing:
+            with files.locked(log):
+                files.probe(log)
         for trial in _trials(missing, engine, held_out, on_epoch):
             append(log, trial)
             known[trial.fingerprint, trial.seed] = trial

@@ -3,7 +3,8 @@
 The format is safetensors, which holds tensors and text but nothing that could be executed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,15 +71,31 @@ def read(step: type[Step]) -> Trained:
 
 def keep(trained: Trained) -> Path:
     """Write the weights of a step's network atomically; HarnessError if they cannot be written."""
-    step, path = trained.step, path_of(trained.step)
+    step = trained.step
     tensors: dict[str, Tensor] = {
         name: value.cpu().contiguous() for name, value in trained.network.state_dict().items()
     }
     about = {"step": step.id, "seed": str(trained.seed), "fingerprint": fingerprint(step)}
+    with _locked(step) as path:
+        files.write(path, save(tensors, about))
+    return path
+
+
+def probe(step: type[Step]) -> None:
+    """Raise HarnessError if the weights of a step cannot be written, before they are trained."""
+    with _locked(step) as path:
+        files.probe(path)
+    with suppress(OSError):  # it has something in it
+        path.parent.rmdir()
+
+
+@contextmanager
+def _locked(step: type[Step]) -> Iterator[Path]:
+    """Hold the lock of the file for a step's weights, in a folder that is made."""
+    path = path_of(step)
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise files.unwritable(path, error) from error
     with files.locked(path):
-        files.write(path, save(tensors, about))
-    return path
+        yield path

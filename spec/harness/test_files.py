@@ -41,6 +41,26 @@ def test_what_cannot_be_written_is_named_with_what_to_do(tmp_path: Path, place: 
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
 
 
+@pytest.mark.parametrize("name", ["a", "x" * 238, "x" * 239, "x" * 255, "x" * 256, "folder/a", "file/a", "new"])
+def test_what_can_be_written_is_known_before(tmp_path: Path, name: str) -> None:
+    """The longest name of a file has 255 bytes, of which the name of an unfinished one takes 17."""
+    (tmp_path / "file").touch()
+    (tmp_path / "new").write_bytes(b"old")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    probed = told(lambda: files.probe(tmp_path / name, "name another"))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert probed == told(lambda: write(tmp_path / name, b"new", "name another"))
+    assert (probed is None) == (name in ("a", "new", "x" * 238))
+
+
+def told(act: Callable[[], None]) -> str | None:
+    try:
+        act()
+    except HarnessError as error:
+        return str(error)
+    return None
+
+
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / "link").symlink_to("precious")

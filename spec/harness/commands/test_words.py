@@ -141,7 +141,6 @@ def test_an_error_that_nobody_expected_is_status_2_and_not_a_verdict(
 
 BROKEN = """
 import sys
-from collections.abc import Callable
 sys.exit(0)
 """
 
@@ -180,6 +179,18 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(
         assert call(f"report -o {name}.html")[0] == 0
         assert (workplace / f"{name}.html").readlink() == Path("far", name)
         assert (workplace / "far" / name).read_text() == "a page"
+
+
+@pytest.mark.parametrize("line", ["report -o", "report --plot", "train mine/tiny --trainer eager --epochs 1 --csv"])
+def test_a_name_that_is_too_long_while_it_is_written_is_refused_before(workplace: Path, call: Call, line: str) -> None:
+    name = "x" * 239  # and .0123abcd.partial
+    assert call(f"{line} {name}") == (
+        2,
+        "",
+        f"python -m harness {line.split()[0]}: error: cannot write {workplace / name}: File name too long; "
+        "name another file\n",
+    )
+    assert list(workplace.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not name what is open")

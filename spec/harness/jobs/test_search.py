@@ -251,6 +251,14 @@ def test_a_trial_is_saved_even_if_its_log_was_spoilt_meanwhile(tmp_path: Path) -
     assert [one.seed for one in read(log)] == [0, 1]
 
 
+def test_a_log_that_cannot_be_written_is_found_before_anything_is_trained(tmp_path: Path) -> None:
+    engine, name = Scripted(), "x" * 239
+    with pytest.raises(HarnessError, match=f"^cannot write {tmp_path / name}: File name too long; it is as it was$"):
+        ranking(tmp_path / name, engine)
+    assert engine.done == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "nowhere").touch()
     with pytest.raises(HarnessError, match=r"cannot write .*log\.jsonl"):

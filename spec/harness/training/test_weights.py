@@ -54,6 +54,22 @@ def test_the_weights_of_a_native_record_are_made_by_the_native_trainer(
     assert "small/plain cannot be trained natively: there is no compiler" in capsys.readouterr().err
 
 
+def test_weights_that_cannot_be_written_are_not_trained(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("small/plain --seed 0 --record")[0] == 0
+    monkeypatch.setattr("harness.training.train.train", lambda *_: iter([]))
+    folder = weights.path_of(Plain).parent
+    folder.touch()
+    assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err == (
+        f"python -m harness verify: error: cannot write {folder / 'plain.safetensors'}: File exists; it is as it was\n"
+    )
+    folder.unlink()
+    weights.probe(Plain)
+    assert not folder.exists()
+
+
 def test_the_network_misses_what_its_record_says(made: Path) -> None:
     network = small.Network()
     network.load_state_dict(load_file(made))

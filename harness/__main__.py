@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 import warnings
@@ -72,6 +73,10 @@ def _run(words: Sequence[str], verb: str | None) -> int:
         arguments = _parser(verb).parse_args(words)
     except SystemExit as end:  # after --help, or after the line that says what is wrong with the words
         return int(end.code or 0)
+    try:
+        os.getcwd()
+    except OSError as error:  # at which libraries that compute end the process
+        raise HarnessError("the current folder is gone; cd to one that exists") from error
     wait("loading torch ...")
     with foreign("it"):
         return int(arguments.run(arguments))

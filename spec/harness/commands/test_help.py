@@ -1,9 +1,11 @@
 """Help answers at once: it loads the verb that was asked for, and none of the libraries that train and draw."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,22 @@ def test_help_loads_one_verb_and_nothing_heavy(verb: str) -> None:
     assert not modules & HEAVY
     verbs = {module for module in modules - SHARED if module.startswith("harness.commands.")}
     assert verbs == ({f"harness.commands.{verb}"} if verb else set())
+
+
+def test_a_folder_that_is_gone_is_one_line_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    gone = f"import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\n{MODULES_AFTER_HELP}"
+    done = subprocess.run(
+        [sys.executable, "-c", gone, "data"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    status, loaded = done.stdout.splitlines()
+    assert done.stderr == "python -m harness data: error: the current folder is gone; cd to one that exists\n"
+    assert status == "status 2"
+    assert not set(loaded.split()) & HEAVY
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -61,10 +61,11 @@ def _sysctl() -> str:
     found = []
     for key in _SYSCTL:
         try:
-            done = subprocess.run(["sysctl", "-n", key], capture_output=True, text=True, check=True, timeout=10)
+            done = subprocess.run(["sysctl", "-n", key], capture_output=True, check=True, timeout=10)
         except (OSError, subprocess.SubprocessError):
             continue
-        found.append(" ".join([*key.split(".")[2:], done.stdout.strip()]).removeprefix("brand_string "))
+        value = done.stdout.decode(errors="replace").strip()
+        found.append(" ".join([*key.split(".")[2:], value]).removeprefix("brand_string "))
     return " ".join(found)
 
 

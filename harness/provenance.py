@@ -162,13 +162,21 @@ def commit() -> dict[str, Any]:
     A copy without a repository may say what it is a copy of in the environment variable HARNESS_COMMIT; HarnessError
     if that is not the name of a commit.
     """
-    git = ["git", "-C", os.fspath(root())]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True, timeout=10)
+        head, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     except (OSError, subprocess.SubprocessError):
         return {"commit": _named_commit(), "dirty": None}
-    return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}
+    return {"commit": head.decode().strip(), "dirty": bool(status.strip())}
+
+
+def _git(*words: str) -> bytes:
+    """What git prints of the project, where names of files may be no text.
+
+    A hook, within which this may run, names its own repository in the environment.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-C", os.fspath(root()), *words]
+    return subprocess.run(command, env=own, capture_output=True, check=True, timeout=10).stdout
 
 
 def _named_commit() -> str | None:

@@ -1,6 +1,7 @@
 """What a run was made with: which machines are told apart, and which runs may stand in one record."""
 
 import platform
+import shutil
 import subprocess
 import sys
 import warnings
@@ -77,13 +78,14 @@ def test_a_processor_on_linux_is_named_by_vendor_and_model(
     ("known", "cpu"),
     [
         ({"machdep.cpu.brand_string": "Apple M1"}, "Apple M1"),
+        ({"machdep.cpu.brand_string": "no text: \xe9"}, "no text:"),
         (
             {"machdep.cpu.brand_string": "Intel i7", "machdep.cpu.family": "6", "machdep.cpu.stepping": "10"},
             "Intel i7 family 6 stepping 10",
         ),
         ({}, "unknown"),
     ],
-    ids=["Apple", "Intel", "neither"],
+    ids=["Apple", "no text", "Intel", "neither"],
 )
 def test_a_processor_on_macos_is_named_by_sysctl(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: dict[str, str], cpu: str
@@ -92,7 +94,7 @@ def test_a_processor_on_macos_is_named_by_sysctl(
         assert words[:2] == ["sysctl", "-n"]
         if words[2] not in known:
             raise subprocess.CalledProcessError(1, words)
-        return SimpleNamespace(stdout=f"{known[words[2]]}\n")
+        return SimpleNamespace(stdout=f"{known[words[2]]}\n".encode("latin-1"))
 
     told(monkeypatch, tmp_path, None)
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
@@ -207,6 +209,40 @@ def test_the_commit_is_that_of_git_whatever_the_environment_says(monkeypatch: py
     if head.returncode:
         pytest.skip("this copy is no repository")
     assert commit()["commit"] == head.stdout.strip()
+
+
+def repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make the project a repository with one empty commit, whose name is returned."""
+
+    def git(*words: str) -> str:
+        author = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(folder), *author, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    folder.mkdir()
+    git("init")
+    git("config", "core.quotepath", "false")
+    git("commit", "--allow-empty", "-m", folder.name)
+    monkeypatch.setattr(provenance, "root", lambda: folder)
+    return git("rev-parse", "HEAD")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take names that are text")
+def test_a_file_whose_name_is_no_text_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = repository(tmp_path / "one", monkeypatch)
+    assert commit() == {"commit": head, "dirty": False}
+    (tmp_path / "one" / "\udcff").touch()
+    assert commit() == {"commit": head, "dirty": True}
+
+
+def test_within_a_hook_the_commit_is_that_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository(tmp_path / "of the hook", monkeypatch)
+    head = repository(tmp_path / "one", monkeypatch)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "of the hook" / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "nowhere"))
+    assert commit() == {"commit": head, "dirty": False}
 
 
 @pytest.mark.parametrize(("named", "expected"), [(NAMED, NAMED), ("", None), (None, None)])

@@ -87,6 +87,19 @@ def read(path: Path, limit: int = LARGEST) -> bytes:
     return raw
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """The boundary around looking at a path that a user gave, and nothing else: HarnessError if that is impossible.
+
+    Such as for a name that is too long, a folder that may not be read, or a link to itself, a RuntimeError of pathlib.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise HarnessError(f"cannot read {path}: {reason}; name another") from error
+
+
 def open_regular(path: Path) -> BinaryIO:
     """A file, opened for reading; OSError if it is a pipe, a device or a socket, which might never end."""
     return open(path, "rb", opener=_regular)

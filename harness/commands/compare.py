@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from harness import escape
+from harness import escape, files
 from harness.commands.arguments import parse_path
 from harness.commands.console import bare_table, console
 from harness.errors import HarnessError
@@ -67,11 +67,11 @@ def against(step: type[Step], path: Path) -> "Record":
     from harness.evidence import record
 
     try:
-        missing = not path.is_file()
+        files.open_regular(path).close()
+    except FileNotFoundError as error:
+        raise HarnessError(f"--against {path}: there is no such file") from error
     except OSError as error:
         raise HarnessError(f"--against {path}: {error.strerror}") from error
-    if missing:
-        raise HarnessError(f"--against {path}: there is no such file")
     return record.read_file(path, step)
 
 

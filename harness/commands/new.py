@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from harness import files
 from harness.commands.arguments import parse_path
 from harness.errors import HarnessError
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.follows and arguments.target:
         raise HarnessError("a step has its network from the one that it follows or --from a file, and not from both")
-    sys.path.insert(0, str(folder.parent.resolve()))  # where its spec/ is
+    with files.readable(folder):
+        sys.path.insert(0, str(folder.parent.resolve()))  # where its spec/ is
     print(f"wrote {new_step(folder, arguments.step, arguments.follows, arguments.target)}")
     return 0

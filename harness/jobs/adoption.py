@@ -45,7 +45,8 @@ def adopt(folder: Path) -> Adoption:
 
     Raises HarnessError if there are none.
     """
-    paths = sorted(folder.rglob(f"*{RUN}"))
+    with files.readable(folder):
+        paths = sorted(folder.rglob(f"*{RUN}"))
     if not paths:
         raise HarnessError(f"{folder} has no run files; name a folder that --out of a training has filled")
     adoption = Adoption([], [])

@@ -120,14 +120,19 @@ def timestamp(moment: datetime) -> str:
 
 def files_in(folder: Path, suffix: str) -> Iterator[tuple[Path, int, str]]:
     """The run files or the checkpoints in a folder, each with the seed and the timestamp in its name."""
-    for path in sorted(folder.glob(f"seed*{suffix}")):
+    for path in _matching(folder, f"seed*{suffix}"):
         if (name := NAME.fullmatch(path.name)) and name[3] == suffix:
             yield path, int(name[1]), name[2]
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the lock files of processes that were killed before their first checkpoint."""
-    for path in folder.glob(f"seed*{files.LOCK}"):
+    for path in _matching(folder, f"seed*{files.LOCK}"):
         if not path.with_suffix(CHECKPOINT).exists():
             with suppress(HarnessError):  # a training that has just started
                 files.release(files.acquire(path.with_suffix(CHECKPOINT), wait=0))
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    with files.readable(folder):
+        return sorted(folder.glob(pattern))

@@ -52,12 +52,14 @@ def new_project(folder: Path, target: str | None) -> None:
 
     Raises HarnessError if the folder exists and is not empty, if its name is no name of a ladder, or as `review` does.
     """
-    name = folder.resolve().name
+    with files.readable(folder):
+        folder = folder.resolve()
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    name = folder.name
     ladder = _identifier(name.replace("-", "_"), "ladder")
-    folder = folder.resolve()
     if folder == Path.cwd():
         raise HarnessError(f"a project is a new folder; go up, and make it from there: python -m harness new {name}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if taken:
         raise HarnessError(f"{folder} exists and is not empty; name a folder that does not exist")
     about = {"name": name, "ladder": ladder, "step": FIRST, "version": metadata.version("mnist-ladders")}
     texts = {path: _ENVIRONMENT.get_template(template).render(about) for path, template in _TEMPLATES.items()}
@@ -87,7 +89,9 @@ def new_step(folder: Path, name: str, follows: str | None, target: str | None) -
     """
     project, ladder = folder.parent, _identifier(folder.name, "ladder")
     _identifier(name, "step")
-    if not (project / "spec" / "__init__.py").is_file():
+    with files.readable(project):
+        there = (project / "spec" / "__init__.py").is_file()
+    if not there:
         raise HarnessError(f"{project} is no project, as it has no spec/; make one with: python -m harness new DIR")
     try:
         with files.locked(project / "spec" / ladder):  # or two steps that are made at once would have one number

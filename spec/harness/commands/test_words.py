@@ -102,6 +102,59 @@ def test_a_report_with_a_name_that_is_no_text_is_written_and_named(
     assert [path.read_text() for path in workplace.iterdir()] == ["a page"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["new {}", "new {}/mine", "new {}/mine step", "adopt {}", "train mine/tiny --trainer eager --out {}",
+     "train mine/tiny --trainer eager --resume --out {}", "replicate mine/tiny --device cpu --out {}"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["x" * 300, "loop", "loop/below", "pipe", "file/below"])
+def test_a_folder_that_cannot_be_is_named(
+    workplace: Path, call: Call, monkeypatch: pytest.MonkeyPatch, line: str, name: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("harness.training.native.refusal", lambda step: "this test is about folders")
+    (workplace / "loop").symlink_to("loop")
+    (workplace / "file").touch()
+    os.mkfifo(workplace / "pipe")
+    status, out, err = call(line.format(name))
+    last = err.splitlines()[-1]
+    assert (status, out) == (2, "")
+    assert re.match(rf"python -m harness {line.split()[0]}: error: ", last)
+    assert name in last
+    assert "raised" not in last
+    assert {path.name for path in workplace.iterdir()} == {"loop", "file", "pipe"}
+
+
+def test_a_folder_that_may_not_be_listed_is_named(workplace: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (workplace / "secret").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert call("new secret") == (
+        2,
+        "",
+        "python -m harness new: error: cannot read secret: Permission denied; name another\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(os.mkfifo, "Not a regular file"), (lambda path: path.symlink_to(path.name), "Too many levels of symbolic links")],
+    ids=["a pipe", "a link to itself"],
+)
+def test_a_record_that_is_there_and_no_file_is_not_called_missing(
+    workplace: Path, call: Call, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], why: str
+) -> None:
+    monkeypatch.setattr("harness.commands.compare.recorded", lambda step: None)
+    make(workplace / "odd")
+    assert call("compare mine/tiny --against odd") == (
+        2,
+        "",
+        f"python -m harness compare: error: --against odd: {why}\n",
+    )
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "no/such/file", "/dev/null", "."])
 def test_a_record_that_is_no_file_is_named(call: Call, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     from harness.commands import compare

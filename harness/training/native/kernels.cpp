@@ -960,10 +960,10 @@ static int images_in(int64_t images, int block) { return int(std::min<int64_t>(B
 
 class Network {
  public:
-  Network(const Unit* units, int n, int batch, const State& state) : state(state) {
+  Network(const Unit* units, int n, int64_t batch, const State& state) : state(state) {
     for (int i = 0; i < n; i++) layers.emplace_back(units[i], blocks_of(batch));
     gradients.allocate(state.parameters_n);
-    images.allocate(blocks_of(batch) * PIXELS * B), wanted.resize(size_t(batch) * CLASSES);
+    images.allocate(long(blocks_of(batch)) * PIXELS * B), wanted.resize(size_t(batch) * CLASSES);
   }
 
   // One step of gradient descent on images that are prepared; returns the mean loss and adds the correct predictions.
@@ -1049,7 +1049,7 @@ class Network {
     return s.input;
   }
   const float* input_of(size_t l, int block, Scratch& s) const {
-    if (l == 0) return first_input(layers[0], images + block * PIXELS * B, s);
+    if (l == 0) return first_input(layers[0], images + long(block) * PIXELS * B, s);
     const Layer& before = layers[l - 1];
     return input_from(before, before.raw_of(block), before.bits_of(block), s, layers[l]);
   }
@@ -1113,7 +1113,7 @@ class Network {
         double slope[CLASSES];
         for (int k = 0; k < CLASSES; k++) logits[k] = z[last.pooled.at(k, 0) + l];
         int64_t predicted;
-        const float* target = targets ? targets + image * CLASSES : nullptr;
+        const float* target = targets ? targets + long(image) * CLASSES : nullptr;
         losses[i] += loss_of(r, logits, target, int(labels[image]), slope, predicted);
         correct[i] += predicted == labels[image];
         for (int k = 0; k < CLASSES; k++) gradient[last.pooled.at(k, 0) + l] = float(slope[k] / n);
@@ -1237,7 +1237,7 @@ void use_threads(int n) {
   wake_pool(n);
 }
 
-Network* network_new(const Unit* units, int n, int batch, const State* state) {
+Network* network_new(const Unit* units, int n, int64_t batch, const State* state) {
   try {
     return new Network(units, n, batch, *state);
   } catch (const std::bad_alloc&) {
@@ -1256,15 +1256,15 @@ int64_t train(Network* network, Network* teacher, const Recipe* recipe, const ui
   FloatEnvironment environment;
   float normalized[256];
   grey_levels(*recipe, normalized);
-  std::vector<int64_t> of_batch(batch);
+  std::vector<int64_t> of_batch(std::min(batch, count));
   if (teacher) teacher->predicting(teacher->state.parameters, teacher->state.buffers);
   int64_t steps = 0;
   for (int64_t at = 0; at < count; at += batch, steps++) {
     const int n = int(std::min(batch, count - at));
     const uint32_t step = uint32_t(first + steps);
     pool->run(blocks_of(n), [&](int thread, int i) {
-      float* block = network->images + i * PIXELS * B;
-      prepare(*recipe, normalized, images, order + at + i * B, images_in(n, i), uint32_t(i * B), step, block);
+      float* block = network->images + long(i) * PIXELS * B;
+      prepare(*recipe, normalized, images, order + at + long(i) * B, images_in(n, i), uint32_t(i * B), step, block);
       if (teacher) teacher->predict(thread, block, &network->wanted[size_t(i) * B * CLASSES], images_in(n, i));
     });
     for (int i = 0; i < n; i++) of_batch[i] = labels[order[at + i]];

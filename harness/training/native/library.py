@@ -115,7 +115,7 @@ def _functions(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, count, seed = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64
     signatures = {
         "use_threads": (None, [ctypes.c_int]),
-        "network_new": (pointer, [pointer, ctypes.c_int, ctypes.c_int, pointer]),
+        "network_new": (pointer, [pointer, ctypes.c_int, count, pointer]),
         "network_delete": (None, [pointer]),
         "train": (count, [*[pointer] * 6, count, count, pointer, count, pointer, pointer]),
         "predict": (None, [pointer, ctypes.c_int, pointer, pointer, count, pointer]),

@@ -83,8 +83,9 @@ class NativeTrainer(Trainer):
         if refused := refusal_of(recipe):
             raise NotCoveredError(refused)
         super().__init__(recipe, data, networks=1)
-        self.network = Network(model, recipe.batch_size, average=recipe.average is not None)
-        self.teacher = None if recipe.teacher is None else Network(teacher_network(recipe.teacher), recipe.batch_size)
+        batch = min(recipe.batch_size, self.images_per_epoch)  # a larger one never comes
+        self.network = Network(model, batch, average=recipe.average is not None)
+        self.teacher = None if recipe.teacher is None else Network(teacher_network(recipe.teacher), batch)
         self.settings = library.recipe_of(recipe, seed)
         self.order = torch.Generator().manual_seed(seed)
         self.finite = torch.zeros(1, dtype=torch.int64)

@@ -28,7 +28,7 @@ struct Arrays {
   }
   Network* network(int64_t batch) {
     State state{in<float>(parameters), in<float>(momentum), in<float>(average), in<float>(buffers), in<float>(average_buffers), int64_t(parameters.size() / 4), int64_t(buffers.size() / 4)};
-    return units.empty() ? nullptr : network_new(in<Unit>(units), int(units.size() / sizeof(Unit)), int(batch), &state);
+    return units.empty() ? nullptr : network_new(in<Unit>(units), int(units.size() / sizeof(Unit)), batch, &state);
   }
 };
 

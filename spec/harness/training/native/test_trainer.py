@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from harness import steps
 from harness.recipe import Constant, Recipe
 from harness.recipe.schedules import Moment
 from harness.training.native import trainer as module
@@ -167,6 +168,28 @@ def test_the_memory_of_a_trainer_is_given_back() -> None:
         sizes.append(resident())
     # One trainer has about 30 MB. The garbage collector is not called: a cycle would keep the memory until it runs.
     assert max(sizes[10:]) - sizes[10] < 50e6
+
+
+@pytest.mark.parametrize("batch_size", [74, 20_000, 5_500_000])
+def test_batches_larger_than_the_data_are_one_batch_of_all_of_it(batch_size: int) -> None:
+    data = noise(74)
+    expected, trainer = (
+        NativeTrainer(features.everything(), replace(features.ALL.recipe, batch_size=n), data, 0)
+        for n in (74, batch_size)
+    )
+    for _ in range(2):
+        assert trainer.train_epoch() == expected.train_epoch()
+    assert same(trainer.state(), expected.state())
+    assert trainer.test() == expected.test()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="there is no /proc")
+def test_the_memory_of_a_trainer_is_that_of_the_batches_that_come() -> None:
+    taught = replace(RECIPE, teacher=steps()["frontier/step12"].recipe.teacher, batch_size=20_000)
+    before = resident()
+    trainer = NativeTrainer(network(), taught, noise(16), 0)
+    assert trainer.teacher is not None
+    assert resident() - before < 200e6  # the teacher for 20,000 images alone has gigabytes
 
 
 def test_two_trainers_do_not_disturb_each_other() -> None:

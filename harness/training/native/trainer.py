@@ -90,10 +90,9 @@ class NativeTrainer(Trainer):
         self.order = torch.Generator().manual_seed(seed)
         self.finite = torch.zeros(1, dtype=torch.int64)
         self.loss_sum, self.correct = ctypes.c_double(), ctypes.c_int64()
-        if self.images_per_epoch % recipe.batch_size == 1 and any(
-            unit.normalized and unit.side == 1 for unit in self.network.plan.units
-        ):
-            raise NotCoveredError("it normalizes maps of one number, of which the last batch has one")
+        normalizes_numbers = any(unit.normalized and unit.side == 1 for unit in self.network.plan.units)
+        if normalizes_numbers and 1 in (batch, self.images_per_epoch % recipe.batch_size):
+            raise NotCoveredError("it normalizes maps of one number in a batch of one image, whose variance is none")
 
     def launch_epoch(self) -> None:
         """Train the steps of an epoch."""

@@ -29,10 +29,10 @@ def refusal(step: type[Step]) -> str | None:
     if refused := refusal_of(step.recipe):
         return refused
     network = classifier(step, step.network(), torch.device("cpu"))
+    if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
+        return f"oneDNN is faster for more than {WIDEST:,} parameters"
     try:
         plan_of(network)
-        if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
-            return f"oneDNN is faster for more than {WIDEST:,} parameters"
         library.recipe_of(step.recipe, seed=0)
     except NotCoveredError as error:
         return str(error)

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from harness.errors import ForeignError, foreign_call
+from harness.training.native.agreement import disagreement
 from harness.training.network import returns_logits
 
 IMAGES = 2
@@ -26,8 +28,7 @@ def operations_of(network: nn.Module, side: int) -> Iterator[tuple[Any, tuple[in
 
     Functions are given as the modules that they equal, and there is a `Factor` before a weighted average.
     """
-    hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules())
-    if hooks > returns_logits(network):
+    if _hooks(network) > returns_logits(network):
         raise NotCoveredError("it has hooks")
     graph = _traced(network, side)
     layers, before = dict(network.named_modules()), None
@@ -43,26 +44,59 @@ def operations_of(network: nn.Module, side: int) -> Iterator[tuple[Any, tuple[in
             operation = layers[str(node.target)] if node.op == "call_module" else _function(network, node)
             yield operation, node.meta["shape"]
         before = node
+    with _run("its training"), torch.enable_grad():
+        different = disagreement(network, graph, side)
+    if different:
+        raise NotCoveredError(
+            f"its {different} are not those of its operations: a layer is in a mode of its own, gradients are cut off "
+            "or changed, or the precision is another"
+        )
 
 
-def _traced(network: nn.Module, side: int) -> fx.Graph:
-    """The graph of a network, with the shapes for `IMAGES` images."""
+def _hooks(network: nn.Module) -> int:
+    """How many functions are called before or behind a forward or backward pass of a module or a parameter."""
+    of_modules = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    of_parameters = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    hooks = [getattr(module, name) for module in network.modules() for name in of_modules]
+    hooks += [getattr(parameter, name) for parameter in network.parameters() for name in of_parameters]
+    return sum(len(one or ()) for one in hooks)
+
+
+@contextmanager
+def _run(what: str) -> Iterator[None]:
+    """The boundary around a network that runs: NotCoveredError if it fails.
+
+    On one thread, since those of torch cannot be used in a process that was forked.
+    """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # those of torch cannot be used in a process that was forked
+    torch.set_num_threads(1)
     try:
-        with foreign_call("its forward pass"), torch.no_grad():
-            copied = deepcopy(network)
-            training, graph = (fx.Tracer().trace(copied.train(mode)) for mode in (True, False))
-            run = _Shapes(fx.GraphModule(copied, graph))
-            run.extra_traceback = False
-            run.run(torch.zeros(IMAGES, 1, side, side))
+        with foreign_call(what):
+            yield
     except ForeignError as error:
         raise NotCoveredError(f"it cannot be traced: {error}") from error
     finally:
         torch.set_num_threads(threads)
+
+
+def _traced(network: nn.Module, side: int) -> fx.Graph:
+    """The graph of a network, with the shapes for `IMAGES` images."""
+    with _run("its forward pass"), torch.no_grad():
+        copied = deepcopy(network)
+        training, graph = (_Tracer().trace(copied.train(mode)) for mode in (True, False))
+        run = _Shapes(fx.GraphModule(copied, graph))
+        run.extra_traceback = False
+        run.run(torch.zeros(IMAGES, 1, side, side))
     if str(training) != str(graph):
         raise NotCoveredError("it computes something else in training than in evaluation")
     return graph
+
+
+class _Tracer(fx.Tracer):
+    """Looks into a layer of torch, too, if its forward was replaced."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) and "forward" not in vars(m)
 
 
 class _Shapes(fx.Interpreter):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
+from torch.utils.checkpoint import checkpoint
 
 from harness import steps
 from harness.training.native.operations import NotCoveredError
@@ -166,6 +167,65 @@ class Noisy(nn.Module):
         return F.relu(maps) if self.training else maps
 
 
+class Kept(nn.Module):
+    """A network with one layer that stays in training, or in evaluation."""
+
+    def __init__(self, layer: nn.Module, mode: bool) -> None:
+        super().__init__()
+        self.layers, self.mode = sequence(layer), mode
+
+    def train(self, mode: bool = True) -> "Kept":
+        """Every layer in this mode but one."""
+        super().train(mode)
+        self.layers[1].train(self.mode)  # type: ignore[index]
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """What the layers make of the images."""
+        logarithms: Tensor = self.layers(images)
+        return logarithms
+
+
+class Stopped(torch.autograd.Function):
+    """A ReLU through which no gradient comes."""
+
+    @staticmethod
+    def forward(context: Any, maps: Tensor) -> Tensor:
+        """The ReLU."""
+        return F.relu(maps)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        """Nothing."""
+        return torch.zeros_like(gradients[0])
+
+
+def without_gradient(net: Any, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        maps = net.norm(net.conv(images))
+    return logarithms(net.head(maps))
+
+
+def in_bfloat16(net: Any, images: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return logarithms(net.head(net.conv(images)))
+
+
+def with_hooks(register: Callable[[Any], Any]) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        network = sequence(nn.Conv2d(4, 4, 1))
+        register(network[1])  # type: ignore[index]
+        return network
+
+    return build
+
+
+def replaced() -> nn.Module:
+    network = sequence(nn.ReLU())
+    network[1].forward = torch.sigmoid  # type: ignore[index]
+    return network
+
+
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "residual sum": (
         lambda: Net(lambda net, x: logarithms(net.head((y := net.conv(x)) + net.more(y)))),
@@ -193,6 +253,38 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "frozen parameter": (frozen, "not trained"),
     "float64": (lambda: sequence().double(), "cannot be traced|not float32"),
     "hooks": (hooked, "hooks"),
+    "hook on a gradient": (with_hooks(lambda layer: layer.weight.register_hook(torch.zeros_like)), "hooks"),
+    "hook on a sum of gradients": (
+        with_hooks(lambda layer: layer.weight.register_post_accumulate_grad_hook(lambda weight: None)),
+        "hooks",
+    ),
+    "hook on a backward pass": (
+        with_hooks(lambda layer: layer.register_full_backward_hook(lambda module, of_input, of_output: None)),
+        "hooks",
+    ),
+    "hook before a backward pass": (
+        with_hooks(lambda layer: layer.register_full_backward_pre_hook(lambda module, of_output: None)),
+        "hooks",
+    ),
+    "normalization kept in evaluation": (lambda: Kept(nn.BatchNorm2d(4), False), "outputs in training are not those"),
+    "normalization kept in training": (lambda: Kept(nn.BatchNorm2d(4), True), "predictions are not those"),
+    "dropout kept in training": (lambda: Kept(nn.Dropout(0.3), True), "predictions are not those"),
+    "dropout kept in evaluation": (lambda: Kept(nn.Dropout(0.3), False), "outputs in training are not those"),
+    "evaluation in forward": (
+        lambda: Net(lambda net, x: logarithms(net.head(net.norm.eval()(net.conv(x))))),
+        "outputs in training are not those",
+    ),
+    "evaluation after forward": (
+        lambda: Net(lambda net, x: (logarithms(net.head(net.norm(net.conv(x)))), net.norm.eval())[0]),
+        "outputs in training are not those",
+    ),
+    "no gradient": (lambda: Net(without_gradient), "gradients are not those"),
+    "autocast": (lambda: Net(in_bfloat16), "outputs in training are not those"),
+    "own backward pass": (
+        lambda: Net(lambda net, x: logarithms(net.head(Stopped.apply(net.conv(x))))),
+        "gradients are not those",
+    ),
+    "own forward of a layer": (replaced, "it has sigmoid"),
     "computed weights": (parametrized, "it (computes its weights|has|cannot|is not)"),
     "only in training": (lambda: sequence(Noisy()), "something else in training"),
     "branch on the images": (
@@ -338,6 +430,26 @@ def test_what_the_kernels_do_not_compute_is_refused_with_a_reason(name: str) -> 
     network, message = REFUSED[name]
     with pytest.raises(NotCoveredError, match=message):
         plan_of(network())
+
+
+def test_what_changes_neither_numbers_nor_gradients_is_taken() -> None:
+    class Surrounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.rest = nn.Conv2d(1, 4, 5, stride=3), sequence(nn.BatchNorm2d(4), nn.Dropout(0.5))[1:]  # type: ignore[index]
+
+        def forward(self, images: Tensor) -> Tensor:
+            maps = checkpoint(self.first, images, use_reentrant=False)
+            with torch.autocast("cpu", enabled=False):
+                return self.rest(maps)  # type: ignore[no-any-return]
+
+    with torch.no_grad():
+        assert len(plan_of(Surrounded()).units) == 2
+
+
+def test_gradients_are_compared_where_the_caller_wants_none() -> None:
+    with torch.no_grad(), pytest.raises(NotCoveredError, match="gradients are not those"):
+        plan_of(Net(without_gradient))
 
 
 @pytest.mark.parametrize("training", [True, False])

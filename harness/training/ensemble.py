@@ -22,6 +22,7 @@ from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import batch_norm, dropout
 from harness.training.augmentation import in_order, normalized
+from harness.training.average import averageable, follow
 from harness.training.cuda_graph import StepGraphs
 from harness.training.evaluation import Evaluation, evaluations
 from harness.training.losses import loss_of
@@ -63,16 +64,12 @@ class EnsembleTrainer(Trainer):
         self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
         self.averaged: dict[str, Tensor] = {}
         if recipe.average is not None:
-            self.averaged = {name: value.detach().clone() for name, value in self._floats().items()}
+            own = averageable(self.weights | self.buffers if recipe.average_buffers else self.weights)
+            self.averaged = {name: value.detach().clone() for name, value in own.items()}
         self.loss_sum = torch.zeros(len(seeds), device=device)
         self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
         self.finite = torch.zeros_like(self.correct)
         self.taken = torch.zeros_like(self.correct[0])  # how many steps of this epoch the device has taken
-
-    def _floats(self) -> dict[str, Tensor]:
-        # What is averaged: every weight, and every buffer but the batch counts of batch normalization.
-        tensors = self.weights | self.buffers if self.recipe.average_buffers else self.weights
-        return {name: value for name, value in tensors.items() if value.is_floating_point()}
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented, normalized batches, each network's in its own order.
@@ -149,12 +146,9 @@ class EnsembleTrainer(Trainer):
             for name, weight in self.weights.items():
                 weight.copy_(before[name].lerp(weight, per_network(self.factors, weight).to(weight.dtype)))
 
-    @torch.no_grad()
     def _update_average(self) -> None:
-        # As torch.optim.swa_utils.AveragedModel does: the first average is a copy of the weights.
         if self.recipe.average is not None:
-            newest = 1 - self.recipe.decay(self.steps)
-            torch._foreach_lerp_(list(self.averaged.values()), list(self._floats().values()), newest)
+            follow(self.averaged, self.weights | self.buffers, 1 - self.recipe.decay(self.steps))
 
     def launch_epoch(self) -> None:
         """Launch the steps of an epoch, without waiting for the device."""

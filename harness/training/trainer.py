@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError, foreign, foreign_call
@@ -19,6 +19,7 @@ from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import dropout
 from harness.training.augmentation import in_order
+from harness.training.average import averageable, follow
 from harness.training.evaluation import Evaluation, evaluation, percent
 from harness.training.losses import loss_of
 from harness.training.network import prepared
@@ -144,7 +145,9 @@ class SingleTrainer(Trainer):
         self.steps = 0
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
-            self.averaged = AveragedModel(model, multi_avg_fn=self._follow, use_buffers=recipe.average_buffers)
+            self.averaged = AveragedModel(model)
+            buffers = dict(model.named_buffers()) if recipe.average_buffers else {}
+            self.means = set(averageable({**dict(model.named_parameters()), **buffers}))
 
     @property
     def evaluated(self) -> nn.Module:
@@ -164,9 +167,19 @@ class SingleTrainer(Trainer):
             group["lr"] = self.rate_of(step)
         set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
 
-    def _follow(self, averaged: PARAM_LIST, trained: PARAM_LIST, n_averaged: Tensor | int) -> None:
+    @torch.no_grad()
+    def _update_average(self) -> None:
         # By the count of the trainer, as torch's is on the device, which would have to be waited for.
-        get_ema_multi_avg_fn(self.recipe.decay(self.steps))(averaged, trained, n_averaged)
+        if self.averaged is None:
+            return
+        trained, average = (
+            {**dict(one.named_parameters()), **dict(one.named_buffers())} for one in (self.model, self.averaged.module)
+        )
+        if self.steps:
+            follow({name: average[name] for name in self.means}, trained, 1 - self.recipe.decay(self.steps))
+        for name in average.keys() - (self.means if self.steps else set()):  # the first average is a copy
+            average[name].copy_(trained[name])
+        self.averaged.n_averaged += 1
 
     def objective(self, images: Tensor, log_probabilities: Tensor, labels: Tensor) -> Tensor:
         """What a training step lowers: the loss of a batch, with the penalty of the recipe."""
@@ -183,8 +196,7 @@ class SingleTrainer(Trainer):
             loss.backward()
         clip(self.model.parameters(), self.recipe)
         self.optimizer.step()
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
+        self._update_average()
         self.steps += 1
         return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 

@@ -79,11 +79,14 @@ class _Multiply(Function):
 
 
 def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
-    """Replace every `torch.nn.Dropout` of a network by a `Dropout` with these generators."""
-    for parent in list(model.modules()):
-        for name, child in parent.named_children():
-            if type(child) is nn.Dropout:
-                setattr(parent, name, Dropout(child.p, generators).train(child.training))
+    """Make every `torch.nn.Dropout` of a network a `Dropout` with these generators.
+
+    It stays the same object, since forward may reach it by another way than its name.
+    """
+    for module in model.modules():
+        if type(module) is nn.Dropout:
+            module.__class__ = Dropout
+            vars(module)["generators"] = generators
 
 
 def masked(input: Tensor, mask: Tensor, rate: float) -> Tensor:

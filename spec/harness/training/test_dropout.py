@@ -123,6 +123,32 @@ def test_it_takes_the_place_of_every_dropout_and_of_nothing_else() -> None:
     assert not any(layer.training for layer in model.modules())
 
 
+def test_it_drops_wherever_forward_finds_the_layer() -> None:
+    """In a list of Python, and where one layer stands twice; a hook of it stays."""
+
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.drop = nn.Dropout(0.5)
+            self.layers = [self.drop, nn.Flatten()]
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            for layer in self.layers:
+                images = layer(images)
+            return images
+
+    seen = list[nn.Module]()
+    listed, twice = Listed(), nn.Sequential(*[nn.Dropout(0.5)] * 2)
+    listed.drop.register_forward_hook(lambda layer, *_: seen.append(layer))
+    ones, generator = torch.ones(8, 27), seeded(2)
+    once, again = plain.mask((8, 27), 0.5, generator), plain.mask((8, 27), 0.5, generator)
+    for model, expected in ((listed, once), (twice, once * again)):
+        dropout.replace(model, [seeded(2)])
+        assert model(ones).tolist() == expected.tolist()
+        assert torch.equal(model.eval()(ones), ones)
+    assert seen == [listed.drop] * 2
+
+
 def test_stacked_networks_draw_what_each_would_alone() -> None:
     images = torch.ones(3, 50, 4)
     together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)

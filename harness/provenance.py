@@ -14,6 +14,7 @@ from torch import fx, nn
 
 from harness import data, machine, strict_json
 from harness.errors import ForeignError, HarnessError, foreign_call
+from harness.hidden_settings import hidden_settings
 from harness.ladder import root
 from harness.run import EAGER, NATIVE
 from harness.step import Step
@@ -35,21 +36,38 @@ def fingerprint(step: type[Step]) -> str:
     """Sixteen hexadecimal digits that change with the network or the recipe, and not with comments.
 
     The hash covers the operations in order with their arguments, the settings of the layers, the names and shapes of
-    the weights, and the recipe.
+    the weights, whatever `hidden_settings` finds in addition, and the recipe. Leaves torch's global generator alone.
     """
-    model = step.network()
-    lines = _operations(model)
-    lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # not that of a GPU, where something may be in training
+        lines, hidden = _network(step)
+        if hidden:
+            # What another network of the step has not was drawn for this one: it comes from the seed of a run.
+            again = set(_network(step)[1])
+            lines += [line for line in hidden if line in again]
     return hashlib.sha256("\n".join([*lines, repr(step.recipe)]).encode()).hexdigest()[:16]
 
 
-def _operations(model: nn.Module) -> list[str]:
-    """The traced graph, one line per node; a network that cannot be traced is represented by its layers alone."""
+def _network(step: type[Step]) -> tuple[list[str], list[str]]:
+    """A network of a step in lines of text: what its graph and its state show, and what these do not."""
+    model = step.network()
+    graph = _graph(model)
+    lines = [_settings(model)] if graph is None else _operations(model, graph)
+    lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
+    return lines, hidden_settings(model, traced=graph is not None)
+
+
+def _graph(model: nn.Module) -> fx.Graph | None:
+    """The traced graph; None for a network that cannot be traced."""
     try:
         with foreign_call("its forward pass"):
-            graph = fx.symbolic_trace(model).graph
+            return fx.symbolic_trace(model).graph
     except ForeignError:
-        return [_settings(model)]
+        return None
+
+
+def _operations(model: nn.Module, graph: fx.Graph) -> list[str]:
+    """The operations of a graph, one line per node."""
     layers = dict(model.named_modules())
     index = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
     lines = []

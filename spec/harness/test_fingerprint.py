@@ -1,8 +1,11 @@
 """The fingerprint of a step: whatever decides a run changes it, and nothing else does."""
 
+import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,13 +51,144 @@ class Branch(nn.Module):
 def test_a_fingerprint_follows_arguments_constants_and_wiring(
     one: Callable[[Tensor, Tensor], Tensor], other: Callable[[Tensor, Tensor], Tensor]
 ) -> None:
-    def of(end: Callable[[Tensor, Tensor], Tensor]) -> str:
-        recipe = steps()["five_steps/step3"].recipe
-        own = {"__module__": __name__, "model": staticmethod(lambda: Branch(end)), "recipe": recipe}
-        return fingerprint(type("Branched", (StepSpec,), own))
+    assert of(lambda: Branch(one)) == of(lambda: Branch(one))
+    assert of(lambda: Branch(one)) != of(lambda: Branch(other))
 
+
+def of(model: Callable[[], nn.Module]) -> str:
+    """The fingerprint of a step with that network."""
+    own = {"__module__": __name__, "model": staticmethod(model), "recipe": steps()["five_steps/step3"].recipe}
+    return fingerprint(type("Own", (StepSpec,), own))
+
+
+def linear(**settings: Any) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10, **settings))
+
+
+def tied(*, really: bool) -> nn.Module:
+    one, other = nn.Linear(784, 784, bias=False), nn.Linear(784, 784, bias=False)
+    if really:
+        other.weight = one.weight
+    return nn.Sequential(nn.Flatten(), one, other, nn.Linear(784, 10))
+
+
+class Rows(nn.Module):
+    """A layer for sequences, whose repr omits its settings, on the rows of the images."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.classes = layer, nn.Linear(784, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows = images.squeeze(1)
+        mixed = self.layer(rows, rows, rows)[0] if isinstance(self.layer, nn.MultiheadAttention) else self.layer(rows)
+        classes: Tensor = self.classes(mixed.flatten(1))
+        return classes
+
+
+def attention(heads: int) -> nn.Module:
+    return Rows(nn.MultiheadAttention(28, heads, batch_first=True))
+
+
+def encoder(**settings: Any) -> nn.Module:
+    return Rows(nn.TransformerEncoderLayer(28, 2, 32, batch_first=True, **settings))
+
+
+class Constant(nn.Module):
+    """Multiplies the images with a tensor, which is a buffer or not, and with one that it makes in its forward."""
+
+    def __init__(self, factor: Tensor, *, registered: bool, in_forward: float = 1.0) -> None:
+        super().__init__()
+        self.classes, self.in_forward = nn.Linear(784, 10), in_forward
+        if registered:
+            self.register_buffer("factor", factor)
+        else:
+            self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        classes: Tensor = self.classes(images.flatten(1) * self.factor * torch.tensor([self.in_forward]))
+        return classes
+
+
+class Untraceable(nn.Module):
+    """Asks what it is given, which a trace cannot answer."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.classes, self.scale = nn.Linear(784, 10), scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.sum() > 0:
+            images = images * self.scale
+        classes: Tensor = self.classes(images.flatten(1))
+        return classes
+
+
+class Other(Untraceable):
+    def forward(self, images: Tensor) -> Tensor:
+        if images.sum() > 1:
+            images = images * self.scale
+        classes: Tensor = self.classes(images.flatten(1))
+        return classes
+
+
+class Explained(Untraceable):
+    def forward(self, images: Tensor) -> Tensor:
+        """The same, explained."""
+        if images.sum() > 1:
+            images = images * self.scale  # with a comment
+        classes: Tensor = self.classes(
+            images.flatten(1),
+        )
+        return classes
+
+
+for kind in (Other, Explained):  # whose names the repr shows
+    kind.__name__ = Untraceable.__name__
+ONES, HALF = torch.ones(784), torch.full((784,), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (linear, lambda: linear().requires_grad_(False)),
+        (linear, lambda: linear(dtype=torch.float64)),
+        (lambda: tied(really=False), lambda: tied(really=True)),
+        (lambda: attention(1), lambda: attention(4)),
+        (encoder, lambda: encoder(norm_first=True)),
+        (encoder, lambda: encoder(activation="gelu")),
+        (
+            lambda: nn.Sequential(nn.AvgPool2d(3, padding=1), linear()),
+            lambda: nn.Sequential(nn.AvgPool2d(3, padding=1, count_include_pad=False), linear()),
+        ),
+        (lambda: Constant(ONES, registered=True), lambda: Constant(HALF, registered=True)),
+        (lambda: Constant(ONES, registered=False), lambda: Constant(HALF, registered=False)),
+        (lambda: Constant(ONES, registered=True), lambda: Constant(ONES, registered=True, in_forward=2.0)),
+        (Untraceable, lambda: Untraceable(2.0)),
+        (Untraceable, Other),
+    ],
+    ids=[
+        *("not trained", "type", "tied", "heads", "order of normalization", "activation", "border of a mean"),
+        *("buffer", "tensor", "tensor of forward", "attribute", "code"),
+    ],
+)
+def test_a_fingerprint_follows_what_no_repr_shows(one: Callable[[], nn.Module], other: Callable[[], nn.Module]) -> None:
     assert of(one) == of(one)
     assert of(one) != of(other)
+
+
+def test_a_fingerprint_does_not_follow_comments_where_there_is_no_graph() -> None:
+    assert of(Explained) == of(Other)
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_fingerprint_does_not_follow_what_a_seed_decides(registered: bool) -> None:
+    """A constant that is drawn for each network: by torch, or by another generator."""
+    before = torch.get_rng_state()
+    assert of(lambda: Constant(torch.rand(784), registered=registered)) == of(
+        lambda: Constant(torch.rand(784) + random.random(), registered=registered)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_fingerprint_is_the_same_where_torch_does_not_show_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:

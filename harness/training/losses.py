@@ -70,6 +70,18 @@ class DistillationLoss:
         return losses.mean() if reduction == "mean" else losses
 
 
+def check_teacher(recipe: Recipe) -> None:
+    """Raise HarnessError if the teacher of a recipe, who is shown its images, was trained on others."""
+    if recipe.teacher is None:
+        return
+    learnt = find(recipe.teacher.step).recipe.normalize
+    if learnt != recipe.normalize:
+        raise HarnessError(
+            f"a recipe with {recipe.normalize} is taught by {recipe.teacher.step}, which was trained with {learnt}; "
+            "give the recipe the normalize of its teacher"
+        )
+
+
 def teacher_network(teacher: Teacher) -> nn.Module:
     """The trained network of a teacher; HarnessError if it has no weights, or not those that are named."""
     step = find(teacher.step)

@@ -21,7 +21,7 @@ from harness.training import dropout
 from harness.training.augmentation import in_order
 from harness.training.average import averageable, follow
 from harness.training.evaluation import Evaluation, evaluation, percent
-from harness.training.losses import loss_of
+from harness.training.losses import check_teacher, loss_of
 from harness.training.network import prepared
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip, l1
@@ -44,6 +44,7 @@ class Trainer(ABC):
     """(S, epochs) what a plateau of each network is seen by, after each epoch; NaN for those to come."""
 
     def __init__(self, recipe: Recipe, data: MNIST, networks: int) -> None:
+        check_teacher(recipe)
         self.recipe, self.data, self.epoch = recipe, data, 0
         self.on_steps = lambda steps: None
         self.steps_per_epoch = batches_of(recipe, len(data.train_labels))

@@ -15,8 +15,11 @@ from harness.errors import HarnessError
 from harness.jobs.engines import Local
 from harness.jobs.search import Rung, search
 from harness.recipe import Teacher
+from harness.recipe.augmentations import Normalize
+from harness.run import EAGER, NATIVE
 from harness.step import Step
 from harness.training import losses, weights
+from harness.training.train import training
 from spec.harness.jobs import small
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
@@ -102,6 +105,21 @@ def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[Step]
     status, _, err = call("small/simple --seed 0")
     assert (status, err.count("\n")) == (2, 1)
     assert "small/plain has no weights; make them with: python -m harness verify small/plain --train --seed SEED" in err
+
+
+@pytest.mark.parametrize("trainer", [EAGER, NATIVE])
+def test_a_teacher_who_learnt_from_other_numbers_is_one_line(
+    trainer: str, taught: type[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On images in units of 0 to 1 its predictions would be those of a network that was never trained on them."""
+    monkeypatch.setattr(taught, "recipe", replace(taught.recipe, normalize=Normalize(0.0, 1.0)))
+    for seeds in ([0], [0, 1])[: 1 if trainer == NATIVE else 2]:
+        with pytest.raises(HarnessError) as error, training(taught, seeds, small.images(), trainer):
+            pass
+        assert str(error.value).endswith(
+            "a recipe with Normalize(mean=0.0, std=1.0) is taught by small/plain, which was trained with "
+            "Normalize(mean=0.1307, std=0.3081); give the recipe the normalize of its teacher"
+        )
 
 
 def test_what_a_teacher_would_spoil_is_refused(taught: type[Step], tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from harness.training.losses import loss_of
 from harness.training.network import classifier
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip_each, l1_of_each, per_network
+from harness.training.seeding import seeded
 from harness.training.snapshot import Generators, State, capture, restore
 from harness.training.trainer import SingleTrainer, Trainer, judged_apart
 
@@ -241,6 +242,7 @@ def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTra
     device = data.train_images.device
     models = []
     for seed in seeds:
-        torch.manual_seed(seed)
-        models.append(classifier(step, step.network().to(device), device))
+        with seeded(seed):
+            network = step.network()
+        models.append(classifier(step, network.to(device), device))
     return EnsembleTrainer(models, step.recipe, judged_apart(step.recipe, data), seeds)

@@ -8,6 +8,7 @@ from harness.data.synthetic import synthetic
 from harness.step import Step
 from harness.training.augmentation import normalized
 from harness.training.network import prepared
+from harness.training.seeding import seeded
 from harness.training.trainer import SingleTrainer
 
 
@@ -17,8 +18,7 @@ def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tupl
     Without dropout and augmentation, at the learning rate of the first step.
     """
     data = synthetic(batch)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch.random.fork_rng(devices=[]), seeded(0):
         model = prepared(step, step.network(), torch.device("cpu"))
         trainer = SingleTrainer(model, replace(step.recipe, drop_last=False), data, seed=0)
         trainer.set_rate(0)

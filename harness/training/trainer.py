@@ -25,6 +25,7 @@ from harness.training.losses import check_teacher, loss_of
 from harness.training.network import prepared
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip, l1
+from harness.training.seeding import seeded
 from harness.training.snapshot import Generators, State, capture, restore
 
 
@@ -121,8 +122,9 @@ def judged_apart(recipe: Recipe, data: MNIST) -> MNIST:
 
 def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    torch.manual_seed(seed)
-    model = prepared(step, step.network(), data.train_images.device)
+    with seeded(seed):
+        network = step.network()
+    model = prepared(step, network, data.train_images.device)
     return SingleTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
 
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.training.native import library
+from harness.training.seeding import seeded
 
 
 def initialized(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     """A new network with the weights that belong to a seed. Seeds torch's global generator."""
-    torch.manual_seed(seed)
-    with _Portable():  # type: ignore[no-untyped-call]
+    with seeded(seed), _Portable():  # type: ignore[no-untyped-call]
         return build()
 
 

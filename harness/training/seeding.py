@@ -1,0 +1,22 @@
+"""The generators that the constructor of a network may draw from: torch's, numpy's and Python's global ones."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed all three. Those of numpy and Python are as before at the end; that of torch goes on, as in training."""
+    torch.manual_seed(seed)
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed((seed % 2**32, seed >> 32))
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)

@@ -7,8 +7,7 @@ import torch
 from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.native import library
-from harness.training.native.initial import initialized
+from harness.training.native import initial, library
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
 from harness.training.native.self_check import fault
@@ -34,6 +33,8 @@ def refusal(step: type[Step]) -> str | None:
     try:
         plan_of(network)
         library.recipe_of(step.recipe, seed=0)
+        if refused := initial.refusal_of(step.network):
+            return refused
     except NotCoveredError as error:
         return str(error)
     return fault()
@@ -52,8 +53,8 @@ def made() -> dict[str, Any]:
 
 def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
-    model = classifier(step, initialized(step.network, seed), torch.device("cpu"))
     try:
+        model = classifier(step, initial.initialized(step.network, seed), torch.device("cpu"))
         return NativeTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
     except NotCoveredError as error:
         raise HarnessError(f"{step.id} is not trained by the native kernels: {error}; use --trainer eager") from error

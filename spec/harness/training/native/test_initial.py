@@ -4,17 +4,26 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from harness import steps
-from harness.training.native.initial import initialized
+from harness.data.synthetic import synthetic
+from harness.errors import HarnessError
+from harness.training import native
+from harness.training.choice import Choice, choose
+from harness.training.native import library, native_trainer
+from harness.training.native.initial import initialized, refusal_of
+from harness.training.native.operations import NotCoveredError
+from spec.harness.jobs.small import Plain
 
 CAPABILITIES = ("default", "avx2")
 DIGEST = """
 import hashlib
+import torch
 from torch import nn
 from harness import steps
 from harness.training.native.initial import initialized
@@ -23,7 +32,14 @@ class Normal(nn.Linear):
     def reset_parameters(self):
         nn.init.normal_(self.weight, 1, 2), nn.init.uniform_(self.bias, a=-3)
 
-for build in (steps()["five_steps/step5"].model, steps()["frontier/step12"].model, lambda: Normal(40, 30)):
+class New(nn.Linear):
+    def reset_parameters(self):
+        nn.init.trunc_normal_(self.bias, std=0.1)
+        drawn = torch.randn(30, 20), torch.randn_like(self.weight[:, 20:30]), torch.normal(1.0, 2.0, (30, 10))
+        self.weight = nn.Parameter(torch.cat(drawn, 1))
+
+ladders = steps()["five_steps/step5"].model, steps()["frontier/step12"].model
+for build in (*ladders, lambda: Normal(40, 30), lambda: New(40, 30)):
     values = initialized(build, 7).state_dict().values()
     print(hashlib.sha256(b"".join(value.numpy().tobytes() for value in values)).hexdigest())
 """
@@ -51,7 +67,7 @@ def test_they_do_not_depend_on_the_instructions_that_torch_uses() -> None:
         )
         digests.add(done.stdout)
     assert len(digests) == 1
-    assert len(set(digests.pop().split())) == 3
+    assert len(set(digests.pop().split())) == 4
 
 
 def test_the_generator_goes_on_as_after_torchs_own_draws() -> None:
@@ -80,14 +96,86 @@ def test_normal_weights_have_their_mean_deviation_and_tails() -> None:
     assert abs((drawn[:-1] * drawn[1:]).mean()) < 5 / math.sqrt(n)  # neighbours
 
 
-def test_other_draws_and_other_types_are_left_to_torch() -> None:
-    class Other(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.wide = nn.Parameter(torch.empty(3, dtype=torch.float64).uniform_(2, 4))
-            self.coins = nn.Parameter(torch.empty(5).bernoulli_(0.5))
+def holding(draw: Callable[[], Tensor]) -> Callable[[], nn.Module]:
+    """What builds a module with one parameter, as it is drawn."""
 
+    def build() -> nn.Module:
+        module = nn.Module()
+        module.drawn = nn.Parameter(draw(), requires_grad=False)
+        return module
+
+    return build
+
+
+def drawn(draw: Callable[[], Tensor], seed: int = 1) -> Tensor:
+    value: Tensor = initialized(holding(draw), seed).state_dict()["drawn"]
+    return value
+
+
+FILLED: dict[str, tuple[Callable[[], Tensor], float, float]] = {
+    "randn": (lambda: torch.randn(3, 20), 0, 1),
+    "randn of a generator": (lambda: torch.randn(3, 20, generator=torch.default_generator), 0, 1),
+    "randn_like": (lambda: torch.randn_like(torch.empty(3, 20)), 0, 1),
+    "normal": (lambda: torch.normal(1.5, 2.0, (3, 20)), 1.5, 2),
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_new_normal_tensors_are_those_that_are_filled(name: str) -> None:
+    new, mean, std = FILLED[name]
+    assert torch.equal(drawn(new), drawn(lambda: torch.empty(3, 20).normal_(mean, std)))
+    assert refusal_of(holding(new)) is None
+
+
+LEFT: dict[str, Callable[[], Tensor]] = {
+    "rand": lambda: torch.rand(3, 20),
+    "rand_like": lambda: torch.rand_like(torch.empty(3, 20)),
+    "rand of float64": lambda: torch.rand(3, 20, dtype=torch.float64),
+    "randint": lambda: torch.randint(0, 9, (40,)),
+    "randperm": lambda: torch.randperm(40),
+    "random_": lambda: torch.empty(40).random_(9),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_draws_that_no_cpu_computes_otherwise_are_left_to_torch(name: str) -> None:
+    ours = drawn(LEFT[name])
     torch.manual_seed(1)
-    expected = Other().state_dict()
-    ours = initialized(Other, 1).state_dict()
-    assert all(torch.equal(value, ours[name]) for name, value in expected.items())
+    assert torch.equal(ours, LEFT[name]())
+    assert refusal_of(holding(LEFT[name])) is None
+
+
+REFUSED: dict[str, Callable[[], Tensor]] = {
+    "uniform_": lambda: torch.empty(3, dtype=torch.float64).uniform_(2, 4),
+    "normal_": lambda: torch.randn(3, dtype=torch.float64),
+    "bernoulli_": lambda: torch.empty(5).bernoulli_(0.5),
+    "exponential_": lambda: torch.empty(5).exponential_(),
+    "normal": lambda: torch.distributions.Normal(0.0, 1.0).sample((5,)),
+    "linalg_qr": lambda: nn.init.orthogonal_(torch.empty(4, 5)),
+    "_linalg_svd": lambda: torch.linalg.svd(torch.rand(4, 5))[0],
+    "erfinv": lambda: torch.rand(5).erfinv(),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_weights_that_depend_on_the_cpu_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = f"its constructor calls {name}, whose result depends on the CPU"
+    with pytest.raises(NotCoveredError, match=f"^{reason}$"):
+        drawn(REFUSED[name])
+    monkeypatch.setattr(library, "load", pytest.fail)  # nothing need be built to see it
+    assert refusal_of(holding(REFUSED[name])) == reason
+
+
+def orthogonal() -> nn.Module:
+    linear = nn.utils.skip_init(nn.Linear, 784, 10)  # on no device, where nothing is drawn
+    nn.init.orthogonal_(linear.weight)
+    return nn.Sequential(nn.Flatten(), linear, nn.LogSoftmax(1))
+
+
+def test_a_step_with_such_weights_is_trained_by_eager_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "fault", lambda: None)
+    step = type("Orthogonal", (Plain,), {"model": staticmethod(orthogonal), "__module__": __name__})
+    assert choose("auto", Plain, torch.device("cpu")).name == "native"
+    assert choose("auto", step, torch.device("cpu")) == Choice("eager", refusal_of(orthogonal))
+    with pytest.raises(HarnessError, match="linalg_qr"):
+        native_trainer(step, 0, synthetic(64))

@@ -18,6 +18,7 @@ from harness.recipe import OneCycle, Recipe, StepLR
 from harness.training import weights
 from harness.training.augmentation import normalized
 from harness.training.losses import DistillationLoss
+from harness.training.native.initial import initialized
 from harness.training.native.trainer import NativeTrainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities, Separable, WeightedAverage
 from spec.harness.training.native.compilers import needs_compiler
@@ -65,6 +66,24 @@ def check_each(found: Result, exact: Result, tolerance: float) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_of_the_ladders_is_that_of_float64(step: str) -> None:
     compare(undropped(steps()[step].model()), synthetic(33))
+
+
+@pytest.mark.parametrize(("bias", "error"), [(0, 1.7e-7), (30, 5.6e-5), (100, 3.7e-4), (1000, 4.5e-2)])
+def test_what_a_large_mean_costs_is_what_the_page_says(bias: float, error: float) -> None:
+    network = initialized(
+        lambda: nn.Sequential(
+            *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            *(nn.Linear(4, 10), nn.LogSoftmax(1)),
+        ),
+        seed=0,
+    )
+    nn.init.constant_(network[0].bias, bias)  # type: ignore[index]
+    data = synthetic(32)
+    # Without the gradient of the bias, which is 0.
+    found, exact = (
+        flat(own[:1] + own[2:]) for own in (native(network, data).gradients, eager(network, data).gradients)
+    )
+    assert distance(found, exact) == pytest.approx(error, rel=0.2)
 
 
 @pytest.mark.parametrize("images", [1, 2, 16, 17, 32, 96, 100, 129])

@@ -172,6 +172,11 @@ def orthogonal() -> nn.Module:
     return nn.Sequential(nn.Flatten(), linear, nn.LogSoftmax(1))
 
 
+@pytest.mark.parametrize("step", steps())
+def test_the_weights_of_the_ladders_do_not_depend_on_the_cpu(step: str) -> None:
+    assert refusal_of(steps()[step].network) is None
+
+
 def test_a_step_with_such_weights_is_trained_by_eager_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "fault", lambda: None)
     step = type("Orthogonal", (Plain,), {"model": staticmethod(orthogonal), "__module__": __name__})

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         message, status = f"error: {error}", 2
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further one would interrupt the end of the interpreter
         message, status = "interrupted", 130
     else:
         return status

@@ -5,12 +5,13 @@ pickled by one process of ours for another, and nobody else can open it.
 """
 
 import signal
-from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread, main_thread
+from types import FrameType
 from typing import Any
 
 PATIENCE = 10.0  # seconds that a process has to end before it is killed
@@ -29,6 +30,8 @@ def unpickled(raw: bytes) -> Any:
 class Child:
     """A process that runs `function(connection, *arguments)`, as the process that started it sees it.
 
+    A terminal sends Ctrl-C to it too, which it ignores from its first moment: the process that started it ends it.
+
     It is put into a queue of `arrivals` for each message of it that is there as a whole, and once when it is dead.
     """
 
@@ -37,8 +40,9 @@ class Child:
     ) -> None:
         context = get_context("spawn")
         self.connection, remote = context.Pipe()
-        self.process = context.Process(target=function, args=(remote, *arguments), daemon=True)
-        self.process.start()
+        self.process = context.Process(target=_run, args=(function, remote, *arguments), daemon=True)
+        with _interrupts_postponed():
+            self.process.start()
         remote.close()  # else the death of the process would not close the pipe
         self._arrivals: SimpleQueue[Child] = SimpleQueue() if arrivals is None else arrivals
         self._incoming: SimpleQueue[bytes | None] = SimpleQueue()
@@ -86,6 +90,36 @@ class Child:
         for thread in self._threads:
             thread.join()
         self.connection.close()
+
+
+@contextmanager
+def _interrupts_postponed() -> Iterator[None]:
+    """Put Ctrl-C off to the end of a block; a process that starts in it has the signal blocked until it runs.
+
+    A new interpreter forgets handlers and inherits what is ignored or blocked. To ignore the signal would lose one that
+    comes in between; to block it alone would not, but other threads of this process could still hear it half-way.
+    """
+    heard: list[tuple[int, FrameType | None]] = []
+    resource_tracker.ensure_running()  # its first start, which is otherwise a part of ours, unblocks the signal
+    before = None
+    if current_thread() is main_thread():  # which alone hears
+        before = signal.signal(signal.SIGINT, lambda *received: heard.append(received))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+    if heard and callable(before):
+        before(*heard[0])
+
+
+def _run(function: Callable[..., None], *arguments: Any) -> None:
+    """What a process of ours does: by now it has loaded what the function needs, which takes seconds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which programs that it starts would inherit
+    function(*arguments)
 
 
 def exit_reason(status: int | None) -> str:

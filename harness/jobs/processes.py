@@ -4,7 +4,6 @@ A worker receives the data once and then one job after the other. While it compu
 one that stands still, stopped by a signal or waiting for a lock for ever, is found and ended like one that died.
 """
 
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +142,6 @@ class _Worker:
 
 def _serve(connection: Connection, device: str, period: float) -> None:
     """Receive jobs and train them, until the other end of the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; our parent ends us
     if device == "cpu":
         torch.set_num_threads(1)
     with suppress(EOFError, OSError):  # of the connection alone: our parent is gone

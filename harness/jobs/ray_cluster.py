@@ -8,7 +8,6 @@ Ray itself runs in a process of its own: it prints to standard output, and ends 
 """
 
 import os
-import signal
 import socket
 import weakref
 from collections.abc import Iterator, Sequence
@@ -125,7 +124,6 @@ def _reachable_host(address: str) -> str:
 
 def _drive(connection: Connection, address: str | None) -> None:
     """Connect to a cluster, say how many cores and GPUs it has, and train one set of jobs after the other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; our parent ends us
     for output in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), output)
     import ray

@@ -8,6 +8,7 @@ which draws the report of an inner run.
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -66,3 +67,11 @@ def same_numbers() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the tests after one in which a command was interrupted, which ignores it from then on."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)

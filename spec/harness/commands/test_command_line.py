@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,15 @@ def test_data_ends_with_the_folder(call: Call, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(data, "folder", lambda path=None: Path("/somewhere/mnist"))
     status, out, _ = call("data")
     assert (status, out.splitlines()[-1]) == (0, "/somewhere/mnist")
+
+
+def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is typed after its last line would show in tracebacks of the end of the interpreter."""
+
+    def interrupted(path: str | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "load", interrupted)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert call("train mine/tiny") == (130, "", "python -m harness train: interrupted\n")
+    signal.raise_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
@@ -201,6 +202,20 @@ def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
         1,
         "status 130 in one line, no process left; `--resume` (in one process) ends with all four seeds",
     )
+
+
+@pytest.mark.end_to_end
+def test_ctrl_c_again_and_again_while_workers_start_is_one_line(tmp_path: Path) -> None:
+    with command(tmp_path, 4000, "train small/plain --seed 0 1 2 3 --engine processes --device cpu") as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("small/plain is trained by ")
+        for _ in range(4):
+            time.sleep(0.2)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err == "python -m harness train: interrupted\n"
 
 
 @pytest.fixture

@@ -29,3 +29,9 @@ def stubborn(connection: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     connection.send("ready")
     connection.recv()
+
+
+def interrupts(connection: Connection) -> None:
+    """Say whether this process ignores Ctrl-C, and whether programs that it starts would have it blocked."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    connection.send((signal.getsignal(signal.SIGINT) == signal.SIG_IGN, signal.SIGINT in blocked))

@@ -1,7 +1,23 @@
 """The machinery of the ladders: specifications, training, records and what is computed from them."""
 
-from harness.ladder import steps
-from harness.recipe import Recipe
-from harness.step_spec import StepSpec
+from importlib import import_module
+
+TYPE_CHECKING = False  # typing itself takes its time to load
+if TYPE_CHECKING:
+    from harness.ladder import steps
+    from harness.recipe import Recipe
+    from harness.step_spec import StepSpec
+else:
+    _HOMES = {"Recipe": "harness.recipe", "StepSpec": "harness.step_spec", "steps": "harness.ladder"}
+
+    def __getattr__(name: str) -> object:
+        """A name is loaded when it is asked for: the command line begins here, and is not yet ready for Ctrl-C."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_HOMES})
+
 
 __all__ = ["Recipe", "StepSpec", "steps"]

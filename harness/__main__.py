@@ -1,21 +1,26 @@
 """The command line: `mnist-ladders VERB ...` or `python -m harness VERB ...`; `--help` lists the verbs."""
 
-import argparse
-import importlib
-import os
-import signal
 import sys
-import traceback
-import warnings
-from collections.abc import Sequence
-from importlib import metadata
-from pathlib import Path
-from platform import python_version
-from typing import NoReturn
 
-from harness.errors import HarnessError, foreign
-from harness.escape import printable
-from harness.streams import ReaderGoneError, run, wait
+try:
+    import argparse
+    import importlib
+    import os
+    import signal
+    import traceback
+    import warnings
+    from collections.abc import Sequence
+    from importlib import metadata
+    from pathlib import Path
+    from platform import python_version
+    from typing import NoReturn
+
+    from harness.errors import HarnessError, foreign
+    from harness.escape import printable
+    from harness.streams import ReaderGoneError, run, wait
+except KeyboardInterrupt:  # main, which is not there yet, says it in the same way
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)
 
 VERBS = {
     "check": "Check any network: its layers, parameters and field, what to remark, and whether it holds a goal.",

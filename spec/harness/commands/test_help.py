@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import harness
+from harness import ladder, recipe, step_spec
 from harness.__main__ import VERBS, main
 from spec.harness.support.paths import ROOT
 
@@ -51,6 +53,38 @@ def test_a_folder_that_is_gone_is_one_line_before_anything_heavy_is_loaded(tmp_p
     assert done.stderr == "python -m harness data: error: the current folder is gone; cd to one that exists\n"
     assert status == "status 2"
     assert not set(loaded.split()) & HEAVY
+
+
+INTERRUPTED = """
+import runpy, sys
+
+class CtrlC:
+    def find_spec(self, name, *_, when=sys.argv[1]):
+        if name == when:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+sys.argv = ["harness", "show"]
+runpy.run_module("harness", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("module", ["escape", "errors", "streams", "commands.show", "ladder", "recipe", "step_spec"])
+def test_ctrl_c_while_our_own_modules_are_loaded_is_one_line(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, f"harness.{module}"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert re.fullmatch(r"(python -m harness show: )?interrupted\n", done.stderr)
+
+
+def test_the_face_has_its_names_and_no_others() -> None:
+    names = ["Recipe", "StepSpec", "steps"]
+    assert sorted(harness.__all__) == names
+    assert set(names) <= set(dir(harness))
+    assert (harness.Recipe, harness.StepSpec, harness.steps) == (recipe.Recipe, step_spec.StepSpec, ladder.steps)
+    with pytest.raises(AttributeError, match="^module 'harness' has no attribute 'ledder'$"):
+        harness.ledder  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +41,18 @@ def console() -> Console:
 
     Text is printed verbatim: brackets and colons in a name are no mark-up.
     """
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
+    width, height = _size() if sys.stdout.isatty() else (120, 25)
+    return Console(highlight=False, markup=False, emoji=False, width=width, height=height)
+
+
+def _size() -> tuple[int | None, int | None]:
+    """Width and height for a console: None, so that it follows its window, unless COLUMNS or LINES are no numbers.
+
+    It takes whatever has the property of a digit for a number, such as a superscript two.
+    """
+    if all(re.fullmatch("0*[1-9][0-9]{0,3}", os.environ.get(name, "1")) for name in ("COLUMNS", "LINES")):
+        return None, None
+    return shutil.get_terminal_size()
 
 
 def bare_table(title: str | None = None) -> Table:
@@ -123,12 +137,13 @@ def display(epochs: int | None = None, runs: int = 1) -> Iterator[Display]:
 
 
 def _bars(*columns: ProgressColumn) -> Progress:
+    width, height = _size()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         *columns,
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, width=width, height=height),
         refresh_per_second=4,
         redirect_stdout=sys.stdout.isatty(),  # by default rich diverts even a file or a pipe to the terminal
         redirect_stderr=False,

@@ -1,5 +1,6 @@
 """Within an epoch an engine says how far each job is, and a terminal shows it; a file or a pipe gets epochs only."""
 
+import os
 import re
 import signal
 import sys
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from harness.child import pickled
-from harness.commands.console import busy, display
+from harness.commands.console import busy, console, display
 from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
 from harness.jobs.dispatch import ignore
 from harness.jobs.job import Steps
@@ -95,6 +96,28 @@ def test_a_terminal_shows_batches_and_all_epochs(
     assert "small/simple seed 3: batches" in err
     assert "123/938" in err
     assert "1/8" in err
+
+
+@pytest.mark.parametrize("variable", ["COLUMNS", "LINES"])
+@pytest.mark.parametrize("value", ["\u00b2", "0", "-1", "", "wide", "1" * 5000])
+def test_a_size_that_is_none_is_that_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((90, 30)))
+    line = "x" * 85
+    console().print(line)
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    console().print(line)
+    with busy() as on_part:
+        on_part("a part")
+    out, err = capsys.readouterr()
+    assert out.split() == [line, line]
+    assert "a part" in err
 
 
 def test_two_candidates_with_one_seed_have_a_bar_each(

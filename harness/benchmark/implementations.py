@@ -23,7 +23,7 @@ from harness.training.evaluation import percent
 from harness.training.native import NativeTrainer
 from harness.training.network import classifier
 from harness.training.train import trainer_of
-from harness.training.trainer import SingleTrainer, Trainer
+from harness.training.trainer import SingleTrainer, Trainer, judged_apart
 
 WARM_UP = 10
 """Training steps before the first that is timed."""
@@ -99,13 +99,18 @@ class Notebook:
         self.model = classifier(step, step.network().to(device), device)
         self.optimizer = _optimizer(step.recipe, self.model)
         cuda = device.type == "cuda"
-        data = data.to("cpu")
+        data = judged_apart(step.recipe, data.to("cpu"))
 
         def loader(images: Tensor, labels: Tensor, train: bool) -> DataLoader[tuple[Tensor, int]]:
             digits = _Digits(images, labels, transforms_of(step.recipe, train=train))
-            # For a GPU, notebooks use workers; on a CPU they would take cores from the training.
             return DataLoader(
-                digits, step.recipe.batch_size, shuffle=train, num_workers=4 if cuda else 0, pin_memory=cuda
+                digits,
+                step.recipe.batch_size,
+                shuffle=train,
+                # For a GPU, notebooks use workers; on a CPU they would take cores from the training.
+                num_workers=4 if cuda else 0,
+                pin_memory=cuda,
+                drop_last=train and step.recipe.drop_last,
             )
 
         self.train_loader = loader(data.train_images, data.train_labels, True)
@@ -164,6 +169,7 @@ class Trained:
                     yield
             elif isinstance(trainer, NativeTrainer):
                 order = torch.randperm(len(trainer.data.train_labels), generator=trainer.order)
+                order = order[: trainer.images_per_epoch]
                 for step, part in enumerate(order.split(trainer.recipe.batch_size)):
                     trainer.train_steps(part, step)
                     yield

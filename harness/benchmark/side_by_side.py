@@ -24,6 +24,7 @@ from harness.provenance import environment
 from harness.run import NATIVE
 from harness.step import Step
 from harness.training.choice import choose, made_by
+from harness.training.trainer import batches_of, judged_apart
 
 TURNS = 7
 STEPS = {"cpu": 50, "cuda": 200}
@@ -65,9 +66,11 @@ def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callabl
     sides = {way: IMPLEMENTATIONS[way](step, data, device) for way in ways}
     trained, rates = alternate({way: side.steps() for way, side in sides.items()}, device)
     tests = [{way: _timed(side.test, device) for way, side in sides.items()} for _ in range(3)]
-    operations = operations_of_epoch(step, len(data.train_labels), len(data.test_labels))
+    judged = judged_apart(step.recipe, data)
+    batches = batches_of(step.recipe, len(judged.train_labels))
+    images = min(batches * step.recipe.batch_size, len(judged.train_labels))
+    operations = operations_of_epoch(step, images, len(judged.test_labels))
     floor = operations / max(rates)
-    batches = -(-len(data.train_labels) // step.recipe.batch_size)
     summaries = {
         way: summary(trained[way], [turn[way] for turn in tests], batches, step.recipe.batch_size, floor)
         for way in ways

@@ -54,10 +54,11 @@ class Rounds:
     """
 
     def __init__(self, step: type[Step], device: torch.device) -> None:
-        self.device, self.steps = device, STEPS[device.type]
-        self.images = self.steps * step.recipe.batch_size
-        self.name = choose("auto", step, device).name
-        self.trainer = trainer_of(step, [0], unteachable(self.images).to(device), self.name)
+        self.device, self.name = device, choose("auto", step, device).name
+        data = unteachable(STEPS[device.type] * step.recipe.batch_size)
+        self.trainer = trainer_of(step, [0], data.to(device), self.name)
+        # Fewer where the recipe holds images out.
+        self.steps, self.images = self.trainer.steps_per_epoch, self.trainer.images_per_epoch
         self.device_seconds: list[float] = []
         """Time between CUDA events around the steps of each round so far; empty on the CPU."""
         self.loss = 0.0

@@ -81,3 +81,14 @@ def test_a_notebook_has_the_optimizer_of_the_recipe(
     assert {name: group[name] for name in expected} == expected
     assert (group["lr"], group["weight_decay"]) == (0.02, 1e-3)
     assert not group.get("fused")  # which no notebook asks for
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches", "tested"), [({}, 7, 100), ({"drop_last": True}, 6, 100), ({"validation": 0.25}, 5, 25)]
+)
+def test_a_notebook_has_the_batches_of_the_recipe(settings: dict[str, Any], batches: int, tested: int) -> None:
+    """Of 100 images in batches of 16."""
+    recipe = Recipe(lr=0.02, batch_size=16, epochs=1, **settings)
+    step = type("Step", (StepSpec,), {"model": Linear, "recipe": recipe, "__module__": __name__})
+    notebook = Notebook(step, synthetic(100), torch.device("cpu"))
+    assert (len(notebook.train_loader), len(notebook.test_loader.dataset)) == (batches, tested)  # type: ignore[arg-type]

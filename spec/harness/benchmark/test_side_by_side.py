@@ -6,7 +6,7 @@ A clock that only the stand-ins for implementations move makes every time, and s
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +70,22 @@ def test_every_implementation_trains(way: str, seeds: int) -> None:
     ("name", "seeds", "kind"),
     [("eager", 1, SingleTrainer), ("eager", 2, EnsembleTrainer), ("native", 1, NativeTrainer)],
 )
-def test_the_steps_are_those_of_an_epoch_of_the_trainer(name: str, seeds: int, kind: type) -> None:
+@pytest.mark.parametrize(("settings", "taken"), [({}, 4), ({"drop_last": True}, 3), ({"validation": 0.5}, 2)])
+def test_the_steps_are_those_of_an_epoch_of_the_trainer(
+    settings: dict[str, Any], taken: int, name: str, seeds: int, kind: type
+) -> None:
     """Taken one at a time, the last of them a smaller batch, they end with the weights of an epoch at once."""
-    data = synthetic(100)
-    stepped, whole = (trainer_of(STEP, range(seeds), data, name) for _ in range(2))
+    data, step = synthetic(100), step_of(replace(STEP.recipe, **settings))
+    stepped, whole = (trainer_of(step, range(seeds), data, name) for _ in range(2))
     assert isinstance(stepped, kind)
-    assert len(list(islice(Trained(stepped).steps(), 4))) == 4
+    steps = Trained(stepped).steps()
+    side_by_side.advance(steps, taken)
     whole.launch_epoch()
     after, expected = stepped.state(), whole.state()
     assert after.keys() == expected.keys()
     assert all(torch.equal(after[tensor], expected[tensor]) for tensor in expected)
+    next(steps)  # of another epoch, whose order is drawn
+    assert not torch.equal(stepped.state()["generator.order"], after["generator.order"])
 
 
 @pytest.mark.parametrize(
@@ -260,6 +266,21 @@ def test_ratios_are_those_of_the_epochs(known: None) -> None:
     assert result["floor"]["epoch_s"] == pytest.approx(floor, abs=5e-4)
     assert result["ways"]["native"]["over_floor"] == pytest.approx(0.55 / floor, abs=5e-3)
     assert told[0] == "mine/net: notebook, eager, native, in turns; mine/net is trained by the native trainer"
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches", "images", "tested"),
+    [({"validation": 0.5}, 5, 160, 160), ({"drop_last": True, "batch_size": 60}, 5, 300, 40)],
+)
+def test_an_epoch_has_the_images_that_are_trained(
+    settings: dict[str, Any], batches: int, images: int, tested: int, known: None
+) -> None:
+    """Of 320 images for training and 40 for the test, 40 ms a step of the notebook and 4 s for its test."""
+    step, whole = step_of(replace(STEP.recipe, **settings)), synthetic(320)
+    data = MNIST(whole.train_images, whole.train_labels, whole.test_images[:40], whole.test_labels[:40])
+    result = side_by_side.bench(step, data, CPU, lambda _: None)
+    assert result["ways"]["notebook"]["epoch_s"] == pytest.approx(4 + 0.04 * batches)
+    assert result["floor"]["operations"] == side_by_side.operations_of_epoch(step, images, tested)
 
 
 def test_a_result_says_what_it_was_made_with(known: None, monkeypatch: pytest.MonkeyPatch) -> None:

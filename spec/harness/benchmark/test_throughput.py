@@ -5,6 +5,7 @@ Stand-ins for CUDA events and for NVML record the calls to a GPU and give the an
 
 import os
 from copy import deepcopy
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_a_round_on_the_cpu_needs_no_gpu(cuda: Cuda) -> None:
     rounds.wait()
     rounds()
     assert (cuda.calls, rounds.device_seconds) == (["step", "step"], [])
+
+
+@pytest.mark.parametrize(("settings", "steps", "images"), [({}, 2, 64), ({"validation": 0.5}, 1, 32)])
+def test_the_images_of_a_round_are_those_that_it_trains(settings: Any, steps: int, images: int, cuda: Cuda) -> None:
+    """Of 64, in two batches of 32, a share is held out."""
+    rounds = Rounds(type("Held", (Tiny,), {"recipe": replace(Tiny.recipe, **settings)}), torch.device("cpu"))
+    rounds()
+    assert cuda.calls == ["step"] * steps
+    assert (rounds.steps, rounds.images) == (steps, images)
 
 
 def test_a_round_trains_as_harness_train_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,15 @@ State = dict[str, Tensor]
 Generators = Mapping[str, Sequence[torch.Generator]]
 
 
+def global_generators(device: torch.device) -> dict[str, torch.Generator]:
+    """Those that `torch.rand` and `F.dropout` draw from, by name: on a GPU there is one for its tensors as well."""
+    generators = {"global": torch.default_generator}
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators["device"] = torch.cuda.default_generators[index]
+    return generators
+
+
 def capture(live: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, generators: Generators) -> State:
     """Contiguous copies on the CPU of the live tensors and of the state of the optimizer and the generators."""
     everything = {**live, **_of_optimizer(optimizer), **_generator_states(generators)}

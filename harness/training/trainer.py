@@ -26,7 +26,7 @@ from harness.training.network import prepared
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip, l1
 from harness.training.seeding import seeded
-from harness.training.snapshot import Generators, State, capture, restore
+from harness.training.snapshot import Generators, State, capture, global_generators, restore
 
 
 class Trainer(ABC):
@@ -242,6 +242,6 @@ class SingleTrainer(Trainer):
         return {**self.model.state_dict(prefix="model."), **averaged, **self.memory()}
 
     def _generators(self) -> Generators:
-        # torch's global generator too, for networks that draw from it in training
+        # torch's global ones too, for networks that draw from them in training
         own = {"order": self.order, "augmentation": self.augmentation, "dropout": self.dropout}
-        return {name: [one] for name, one in {**own, "global": torch.default_generator}.items()}
+        return {name: [one] for name, one in {**own, **global_generators(self.data.train_images.device)}.items()}

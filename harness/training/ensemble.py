@@ -7,8 +7,6 @@ order.
 """
 
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -16,8 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from harness.data import MNIST
-from harness.data.synthetic import synthetic
-from harness.errors import ForeignError, HarnessError, described, foreign, foreign_call
+from harness.errors import HarnessError, foreign, foreign_call
 from harness.recipe import Recipe, ReduceLROnPlateau
 from harness.step import Step
 from harness.training import batch_norm, dropout
@@ -31,9 +28,7 @@ from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip_each, l1_of_each, per_network
 from harness.training.seeding import seeded
 from harness.training.snapshot import Generators, State, capture, restore
-from harness.training.trainer import SingleTrainer, Trainer, judged_apart
-
-_ROUNDING = 0.01
+from harness.training.trainer import Trainer, judged_apart
 
 
 class EnsembleTrainer(Trainer):
@@ -207,34 +202,6 @@ class EnsembleTrainer(Trainer):
 
     def _generators(self) -> Generators:
         return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.dropouts}
-
-
-def refusal(step: type[Step], device: torch.device) -> str | None:
-    """Why networks of a step cannot be trained as one stack, found out by a training step of two; None if they can.
-
-    On the CPU if the device is not here. Raises HarnessError if they cannot be trained at all.
-    """
-    device, seeds = device if torch.cuda.is_available() else torch.device("cpu"), (0, 1)
-    data, recipe = synthetic(step.recipe.batch_size).to(device), replace(step.recipe, drop_last=False)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        models = [classifier(step, step.network().to(device), device) for _ in seeds]
-        for module in models[0].modules():
-            if type(module).train is not nn.Module.train:
-                return f"{type(module).__name__} has a train() of its own, which does not know of a stack"
-        each = [SingleTrainer(deepcopy(model), recipe, data, seed) for model, seed in zip(models, seeds, strict=True)]
-        try:
-            stack = EnsembleTrainer(models, recipe, data, seeds)
-            for trainer in (stack, *each):
-                trainer.train_epoch()
-            found = stack.test()
-        except ForeignError as error:
-            return error.what
-        except Exception as error:  # whatever torch says to being stacked
-            return described(error)
-    expected = [trainer.test()[0].loss for trainer in each]
-    if any(abs(one.loss - loss) > _ROUNDING * abs(loss) for one, loss in zip(found, expected, strict=True)):
-        return "it computes something else in a stack than alone"
-    return None
 
 
 def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:

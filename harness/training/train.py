@@ -18,8 +18,9 @@ from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
 from harness.step import TEST_IMAGES, Step
 from harness.training import native
-from harness.training.ensemble import refusal, together
+from harness.training.ensemble import together
 from harness.training.evaluation import Evaluation, percent
+from harness.training.stacking import refusal
 from harness.training.trainer import Trainer, alone
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]

@@ -13,9 +13,10 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.ensemble import refusal, together
+from harness.training.ensemble import together
 from harness.training.network import arranged
 from harness.training.overfit import overfit_one_batch
+from harness.training.stacking import refusal
 from harness.training.train import groups, next_epoch, trainer_of
 from harness.training.trainer import SingleTrainer, alone
 

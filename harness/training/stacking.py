@@ -1,44 +1,147 @@
-"""Whether networks of a step can be trained as one stack."""
+"""Whether networks of a step can be trained as one stack: two of them are, and each is alone, and must agree.
 
+A stack runs the forward pass of one network for all of them, under `torch.vmap`, and a recorded graph not even that.
+Right are therefore networks that differ in weights and buffers only, and a forward that changes nothing but these
+buffers, in place. Agreement is asked for on the CPU to the rounding of single precision; on a GPU, whose rounding may
+be that of tf32, only roughly.
+"""
+
+import random
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
 from harness.errors import ForeignError, described
 from harness.step import Step
+from harness.training.augmentation import normalized
 from harness.training.ensemble import EnsembleTrainer
 from harness.training.network import classifier
 from harness.training.trainer import SingleTrainer
 
-_ROUNDING = 0.01
+_SEEDS = (0, 1)
+_STEPS = 2  # of training, so that the second begins with what the first has changed
+_TOLERANCE = {"cpu": 1e-4, "cuda": 3e-2}  # absolute and relative
 
 
 def refusal(step: type[Step], device: torch.device) -> str | None:
-    """Why networks of a step cannot be trained as one stack, found out by a training step of two; None if they can.
+    """Why networks of a step cannot be trained as one stack, found out by training two; None if they can.
 
-    On the CPU if the device is not here. Raises HarnessError if they cannot be trained at all.
+    On the CPU, and on the device if it is a GPU that is here. Raises HarnessError if they cannot be trained at all.
     """
-    device, seeds = device if torch.cuda.is_available() else torch.device("cpu"), (0, 1)
-    data, recipe = synthetic(step.recipe.batch_size).to(device), replace(step.recipe, drop_last=False)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        models = [classifier(step, step.network().to(device), device) for _ in seeds]
-        for module in models[0].modules():
-            if type(module).train is not nn.Module.train:
-                return f"{type(module).__name__} has a train() of its own, which does not know of a stack"
-        each = [SingleTrainer(deepcopy(model), recipe, data, seed) for model, seed in zip(models, seeds, strict=True)]
+    cpu, gpu = torch.device("cpu"), device.type == "cuda" and torch.cuda.is_available()
+    with torch.random.fork_rng(devices=[device] if gpu else []):
+        models = []
+        for seed in _SEEDS:
+            torch.default_generator.manual_seed(seed)
+            models.append(step.network())
+        # Before the first forward, which may leave tensors behind for others to look at.
+        tensors = [_attributes(model, Tensor) for model in models]
+        if (why := _difference(models[0], *tensors)) is not None:
+            return why
         try:
-            stack = EnsembleTrainer(models, recipe, data, seeds)
-            for trainer in (stack, *each):
-                trainer.train_epoch()
-            found = stack.test()
+            models = [classifier(step, model, cpu) for model in models]
         except ForeignError as error:
-            return error.what
-        except Exception as error:  # whatever torch says to being stacked
-            return described(error)
-    expected = [trainer.test()[0].loss for trainer in each]
-    if any(abs(one.loss - loss) > _ROUNDING * abs(loss) for one, loss in zip(found, expected, strict=True)):
-        return "it computes something else in a stack than alone"
+            if gpu:
+                return error.what  # it may be one that works on a GPU only
+            raise
+        why = _disagreement(step, models, cpu, set(tensors[0]))
+        return _disagreement(step, models, device, set(tensors[0])) if why is None and gpu else why
+
+
+def _difference(model: nn.Module, own: dict[str, Any], others: dict[str, Any]) -> str | None:
+    """What a stack would not know of its networks, or of their tensors that are no buffers."""
+    for module in model.modules():
+        if type(module).train is not nn.Module.train:
+            return f"{type(module).__name__} has a train() of its own, which does not know of a stack"
+    for name in _changed(own, others):
+        return f"its networks differ in {name}, a tensor that is no buffer; register it as one"
     return None
+
+
+def _disagreement(step: type[Step], models: Sequence[nn.Module], device: torch.device, tensors: set[str]) -> str | None:
+    """What goes wrong in a stack of these networks, or otherwise than alone; `tensors` is that of `_side_effect`."""
+    recipe = replace(step.recipe, drop_last=False)
+    data = synthetic(_STEPS * recipe.batch_size).to(device)
+    copies = [[deepcopy(model).to(device) for model in models] for _ in range(2)]
+    each = [SingleTrainer(model, recipe, data, seed) for model, seed in zip(copies[0], _SEEDS, strict=True)]
+    try:
+        stack = EnsembleTrainer(copies[1], recipe, data, _SEEDS)
+        stack.train_epoch()
+        for trainer in each:
+            if (why := _side_effect(trainer, tensors)) is not None:
+                return why
+        images = normalized(data.test_images, recipe.normalize)
+        return None if _agree(stack, each, images) else "it computes something else in a stack than alone"
+    except ForeignError as error:
+        return error.what
+    except Exception as error:  # whatever torch says to being stacked
+        return described(error)
+
+
+def _side_effect(trainer: SingleTrainer, tensors: set[str]) -> str | None:
+    """Train an epoch; what forward did in it that a stack or a recorded graph does not do for each network.
+
+    `tensors` are those that the constructor made beside weights and buffers.
+    """
+    model, buffers = trainer.model, dict(trainer.model.named_buffers())
+
+    def state() -> dict[str, Any]:
+        own = {name: value for name, value in _attributes(model, Tensor).items() if name in tensors}
+        return own | _attributes(model, int, float, str)
+
+    before, drawn = deepcopy(state()), _generators()
+    trainer.train_epoch()
+    for name, buffer in model.named_buffers():
+        if buffers.get(name) is not buffer:
+            return f"its forward assigns the buffer {name} instead of changing it in place, as copy_ does"
+    for name in _changed(before, state()):
+        return f"its forward changes {name}, which is no buffer"
+    for name in _changed(drawn, _generators()):
+        return f"its forward draws from {name}"
+    return None
+
+
+def _generators() -> dict[str, str]:
+    """The state of the generators that forward may draw from and that are none of torch's."""
+    return {"random": str(random.getstate()), "numpy.random": str(np.random.get_state(legacy=False))}
+
+
+def _attributes(model: nn.Module, *kinds: type) -> dict[str, Any]:
+    """The attributes of these types of all layers, by path; no weights or buffers, and not the mode."""
+    return {
+        f"{path}.{name}" if path else name: value
+        for path, layer in model.named_modules()
+        for name, value in vars(layer).items()
+        if isinstance(value, kinds) and name != "training"
+    }
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The names whose values differ; those that are new are what a forward leaves for others to look at."""
+    return [name for name, value in before.items() if not _same(value, after.get(name))]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return isinstance(other, Tensor) and one.shape == other.shape and bool(torch.equal(one, other))
+    return bool(one == other or (one != one and other != other))
+
+
+@torch.inference_mode()
+def _agree(stack: EnsembleTrainer, each: Sequence[SingleTrainer], images: Tensor) -> bool:
+    """Whether the networks of a stack predict what those predict that were trained alone, and have their buffers."""
+    stack.network.eval()
+    predicted, tolerance = stack.forward(stack.weights, stack.buffers, images), _TOLERANCE[images.device.type]
+    for number, trainer in enumerate(each):
+        own = {**dict(trainer.model.named_buffers()), "": trainer.model.eval()(images)}
+        for name, value in own.items():
+            stacked = (stack.buffers[name] if name else predicted)[number]
+            if not torch.allclose(stacked.double(), value.double(), tolerance, tolerance, equal_nan=True):
+                return False
+    return True

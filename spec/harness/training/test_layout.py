@@ -168,7 +168,7 @@ def test_ghosts_train_as_in_plain_torch_and_one_seed_after_the_other(data: MNIST
     [
         (Ghosts, "GhostBatchNorm has a train() of its own"),
         (Dropping, "its forward pass raised RuntimeError: vmap: called random operation"),
-        (Remembering, "it computes something else in a stack than alone"),
+        (Remembering, "its forward assigns the buffer mean instead of changing it in place"),
     ],
 )
 def test_networks_that_cannot_be_stacked_train_one_seed_after_the_other(model: Any, why: str) -> None:

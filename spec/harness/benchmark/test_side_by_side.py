@@ -79,7 +79,7 @@ def test_the_steps_are_those_of_an_epoch_of_the_trainer(
     stepped, whole = (trainer_of(step, range(seeds), data, name) for _ in range(2))
     assert isinstance(stepped, kind)
     steps = Trained(stepped).steps()
-    side_by_side.advance(steps, taken)
+    advance(steps, taken)
     whole.launch_epoch()
     after, expected = stepped.state(), whole.state()
     assert after.keys() == expected.keys()

@@ -26,6 +26,7 @@ from harness.training.trainer import SingleTrainer
 
 _SEEDS = (0, 1)
 _STEPS = 2  # of training, so that the second begins with what the first has changed
+_IMAGES = 32  # in a batch: enough to compare, and few for a wide network
 _TOLERANCE = {"cpu": 1e-4, "cuda": 3e-2}  # absolute and relative
 
 
@@ -66,7 +67,7 @@ def _difference(model: nn.Module, own: dict[str, Any], others: dict[str, Any]) -
 
 def _disagreement(step: type[Step], models: Sequence[nn.Module], device: torch.device, tensors: set[str]) -> str | None:
     """What goes wrong in a stack of these networks, or otherwise than alone; `tensors` is that of `_side_effect`."""
-    recipe = replace(step.recipe, drop_last=False)
+    recipe = replace(step.recipe, drop_last=False, batch_size=min(step.recipe.batch_size, _IMAGES))
     data = synthetic(_STEPS * recipe.batch_size).to(device)
     copies = [[deepcopy(model).to(device) for model in models] for _ in range(2)]
     each = [SingleTrainer(model, recipe, data, seed) for model, seed in zip(copies[0], _SEEDS, strict=True)]

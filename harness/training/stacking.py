@@ -9,7 +9,6 @@ be that of tf32, only roughly.
 import random
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
 from harness.errors import ForeignError, described
+from harness.recipe import Recipe
 from harness.step import Step
 from harness.training.augmentation import normalized
 from harness.training.ensemble import EnsembleTrainer
@@ -67,8 +67,9 @@ def _difference(model: nn.Module, own: dict[str, Any], others: dict[str, Any]) -
 
 def _disagreement(step: type[Step], models: Sequence[nn.Module], device: torch.device, tensors: set[str]) -> str | None:
     """What goes wrong in a stack of these networks, or otherwise than alone; `tensors` is that of `_side_effect`."""
-    recipe = replace(step.recipe, drop_last=False, batch_size=min(step.recipe.batch_size, _IMAGES))
-    data = synthetic(_STEPS * recipe.batch_size).to(device)
+    # By plain descent: Adam makes whole steps of gradients that are zero but for rounding, as before a normalization.
+    recipe = Recipe(lr=0.01, batch_size=_IMAGES, epochs=1, normalize=step.recipe.normalize)
+    data = synthetic(_STEPS * _IMAGES).to(device)
     copies = [[deepcopy(model).to(device) for model in models] for _ in range(2)]
     each = [SingleTrainer(model, recipe, data, seed) for model, seed in zip(copies[0], _SEEDS, strict=True)]
     try:

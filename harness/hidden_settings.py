@@ -4,13 +4,10 @@ Where all is as torch has it by default there are none: layers of float32 that a
 their settings, and no tensors but their weights and running statistics.
 """
 
-import ast
 import functools
 import hashlib
 import inspect
-import textwrap
 from collections.abc import Iterator
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -18,16 +15,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
-def hidden_settings(model: nn.Module, *, traced: bool) -> list[str]:
-    """Types and ties of weights and which are not trained, settings of layers, constants; code unless it was traced."""
-    layers = dict(model.named_modules())
+def hidden_settings(model: nn.Module) -> list[str]:
+    """Types and ties of weights, which of them are not trained, settings of torch's layers, and constants."""
     lines = [*_of_weights(model)]
-    for path, layer in layers.items():
-        lines += [f"{path} {name}={_text(value)}" for name, value in _unshown(layer, traced=traced)]
+    for path, layer in model.named_modules():
+        lines += [f"{path} {name}={_text(value)}" for name, value in _unshown(layer)]
         lines += [f"{path} {name} {_digest(value)}" for name, value in _constants(layer)]
-    if not traced:
-        kinds = dict.fromkeys(kind for layer in layers.values() for kind in type(layer).__mro__ if not _of_torch(kind))
-        lines += [source for kind in kinds for source in _sources(kind)]
     return lines
 
 
@@ -42,16 +35,15 @@ def _of_weights(model: nn.Module) -> Iterator[str]:
             yield f"{name} is not trained"
 
 
-def _unshown(layer: nn.Module, *, traced: bool) -> Iterator[tuple[str, Any]]:
-    """Plain attributes of a layer: arguments that the repr of torch's omits; of others all, unless a graph has them."""
-    own = {name: value for name, value in vars(layer).items() if _plain(value) and name != "training"}
-    if _of_torch(type(layer)):
-        defaults = _arguments(type(layer))  # type: ignore[arg-type]  # that a type can be hashed is lost on mypy
-        for name in sorted(own.keys() & defaults.keys()):  # in the same order in every process
-            if own[name] != defaults[name] and not _shown(layer, name):
-                yield name, own[name]
-    elif not traced:
-        yield from ((name, value) for name, value in own.items() if not name.startswith("_"))
+def _unshown(layer: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The arguments of a layer of torch that its repr omits, and that are not at their defaults."""
+    if type(layer).__module__.partition(".")[0] != "torch":
+        return
+    own: dict[str, Any] = vars(layer)
+    defaults = _arguments(type(layer))  # type: ignore[arg-type]  # that a type can be hashed is lost on mypy
+    for name in sorted(own.keys() & defaults.keys()):  # in the same order in every process
+        if _plain(own[name]) and own[name] != defaults[name] and not _shown(layer, name):
+            yield name, own[name]
 
 
 @functools.cache
@@ -99,22 +91,3 @@ def _plain(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     return value.__name__ if inspect.isroutine(value) else repr(value)
-
-
-def _of_torch(kind: type) -> bool:
-    return kind is object or kind.__module__.partition(".")[0] == "torch"
-
-
-def _sources(kind: type) -> Iterator[str]:
-    """The methods of a class but its constructor, without comments and docstrings, where their source is at hand."""
-    for method in vars(kind).values():
-        if not isinstance(method, FunctionType) or method.__name__ == "__init__":
-            continue
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
-        except (OSError, SyntaxError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
-        yield ast.unparse(tree)

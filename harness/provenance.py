@@ -51,23 +51,18 @@ def fingerprint(step: type[Step]) -> str:
 def _network(step: type[Step]) -> tuple[list[str], list[str]]:
     """A network of a step in lines of text: what its graph and its state show, and what these do not."""
     model = step.network()
-    graph = _graph(model)
-    lines = [_settings(model)] if graph is None else _operations(model, graph)
+    lines = _operations(model)
     lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
-    return lines, hidden_settings(model, traced=graph is not None)
+    return lines, hidden_settings(model)
 
 
-def _graph(model: nn.Module) -> fx.Graph | None:
-    """The traced graph; None for a network that cannot be traced."""
+def _operations(model: nn.Module) -> list[str]:
+    """The traced graph, one line per node; a network that cannot be traced is represented by its layers alone."""
     try:
         with foreign_call("its forward pass"):
-            return fx.symbolic_trace(model).graph
+            graph = fx.symbolic_trace(model).graph
     except ForeignError:
-        return None
-
-
-def _operations(model: nn.Module, graph: fx.Graph) -> list[str]:
-    """The operations of a graph, one line per node."""
+        return [_settings(model)]
     layers = dict(model.named_modules())
     index = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
     lines = []

@@ -106,6 +106,7 @@ print(json.dumps([fork(*case) for case in cases]))
 """
 
 Result = tuple[int, str, str]
+pytestmark = pytest.mark.end_to_end
 
 
 @pytest.fixture(scope="module")

@@ -185,9 +185,9 @@ def commit() -> dict[str, Any]:
 def _git(*words: str) -> bytes:
     """What git prints of the project, where names of files may be no text.
 
-    A hook, within which this may run, names its own repository in the environment.
+    A hook, within which this may run, names its own repository in the environment; settings of git there are kept.
     """
-    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    own = {name: value for name, value in os.environ.items() if not re.match("GIT_(?!CONFIG)", name)}
     command = ["git", "-C", os.fspath(root()), *words]
     return subprocess.run(command, env=own, capture_output=True, check=True, timeout=10).stdout
 

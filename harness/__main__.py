@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         message, status = f"error: {error}", 2
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further one would interrupt the end of the interpreter
+        if arguments is None:  # a further one would interrupt the end of the interpreter
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         message, status = "interrupted", 130
     else:
         return status

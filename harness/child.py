@@ -101,15 +101,16 @@ def _interrupts_postponed() -> Iterator[None]:
     """
     heard: list[tuple[int, FrameType | None]] = []
     resource_tracker.ensure_running()  # its first start, which is otherwise a part of ours, unblocks the signal
-    before = None
-    if current_thread() is main_thread():  # which alone hears
-        before = signal.signal(signal.SIGINT, lambda *received: heard.append(received))
+    before = signal.getsignal(signal.SIGINT)
+    hears = current_thread() is main_thread() and callable(before)
+    if hears:
+        signal.signal(signal.SIGINT, lambda *received: heard.append(received))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if before is not None:
+        if hears:
             signal.signal(signal.SIGINT, before)
     if heard and callable(before):
         before(*heard[0])

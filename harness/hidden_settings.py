@@ -61,26 +61,50 @@ def _hands_on(*arguments: Any) -> None:
 
 
 def _shown(layer: nn.Module, name: str) -> bool:
-    """Whether the repr of a layer depends on an attribute."""
-    other = object.__new__(type(layer))
-    vars(other).update(vars(layer) | {name: object()})
-    try:
-        return other.extra_repr() != layer.extra_repr()
-    except Exception:  # it does something with the attribute
-        return True
+    """Whether the repr of a layer depends on an attribute: shows it, or says something where it is not the default."""
+    for instead in (object(), _arguments(type(layer))[name]):  # type: ignore[arg-type]
+        other = object.__new__(type(layer))
+        vars(other).update(vars(layer) | {name: instead})
+        try:
+            if other.extra_repr() != layer.extra_repr():
+                return True
+        except Exception:  # it does something with the attribute
+            return True
+    return False
 
 
 def _constants(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """The buffers of a layer, but for running statistics, and what tensors it has that are none."""
+    """The dense buffers of a layer, but for running statistics, and what dense tensors it has that are none."""
     buffers = {} if isinstance(layer, _NormBase) else layer._buffers
     for name, value in {**buffers, **vars(layer)}.items():
-        if isinstance(value, Tensor) and value.layout == torch.strided:
-            yield name, value.detach().cpu()
+        if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_nested:
+            yield name, value.detach()
 
 
 def _digest(value: Tensor) -> str:
-    content = value.contiguous().flatten().view(torch.uint8).numpy().tobytes()
-    return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(content).hexdigest()}"
+    """The type and shape of a tensor, and what is in it, if it has numbers.
+
+    Of fractions a few figures, which do not follow the last place: that depends on the CPU that computed them.
+    """
+    kind = f"{value.dtype} {tuple(value.shape)}"
+    if value.is_meta or value.is_quantized:
+        return kind
+    if value.is_complex():
+        value = torch.view_as_real(value.resolve_conj())
+    value = value.cpu().resolve_neg().contiguous().flatten()
+    return f"{kind} {_figures(value.double()) if value.is_floating_point() else _exactly(value)}"
+
+
+def _exactly(value: Tensor) -> str:
+    return hashlib.sha256(value.view(torch.uint8).numpy().data).hexdigest()
+
+
+def _figures(value: Tensor) -> str:
+    """The sum of the sizes of numbers, where the middle of what they hold lies among them, and what is infinite."""
+    finite, places = value.nan_to_num(0.0, 0.0, 0.0), torch.linspace(0.5, 1, len(value), dtype=torch.float64)
+    size = float(finite.abs().sum())
+    middle = round(float((finite * places).sum()) / size, 4) + 0.0 if size else 0.0
+    return f"{size:.4g} {middle} {_exactly(value.isinf())}"
 
 
 def _plain(value: Any) -> bool:

@@ -182,12 +182,19 @@ def commit() -> dict[str, Any]:
     return {"commit": head.decode().strip(), "dirty": bool(status.strip())}
 
 
+_REPOSITORY = {
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+}
+"""Environment variables that say which repository is meant."""
+
+
 def _git(*words: str) -> bytes:
     """What git prints of the project, where names of files may be no text.
 
     A hook, within which this may run, names its own repository in the environment; settings of git there are kept.
     """
-    own = {name: value for name, value in os.environ.items() if not re.match("GIT_(?!CONFIG)", name)}
+    own = {name: value for name, value in os.environ.items() if name not in _REPOSITORY}
     command = ["git", "-C", os.fspath(root()), *words]
     return subprocess.run(command, env=own, capture_output=True, check=True, timeout=10).stdout
 

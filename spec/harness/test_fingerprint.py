@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from harness import StepSpec, steps
 from harness.evidence import record
+from harness.hidden_settings import hidden_settings
 from harness.provenance import fingerprint
 from harness.step import Step
 
@@ -138,6 +139,55 @@ ONES, HALF = torch.ones(784), torch.full((784,), 0.5)
 def test_a_fingerprint_follows_what_no_repr_shows(one: Callable[[], nn.Module], other: Callable[[], nn.Module]) -> None:
     assert of(one) == of(one)
     assert of(one) != of(other)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.ReLU(inplace=True),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Hardtanh(inplace=True),
+        nn.Embedding(3, 4, sparse=True),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_what_the_repr_of_a_layer_shows_is_not_hidden(layer: nn.Module) -> None:
+    assert hidden_settings(layer) == []
+
+
+def with_constant(value: Tensor) -> list[str]:
+    layer = nn.Identity()
+    layer.register_buffer("constant", value)
+    return hidden_settings(layer)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.linspace(-1, 1, 28),
+        torch.full((28, 28), -torch.inf).triu(1),
+        torch.fft.fft(torch.arange(5.0)).conj(),
+        torch.tensor([True, False]),
+        torch.arange(784),
+    ],
+    ids=["fractions", "mask", "conjugate", "bits", "order"],
+)
+def test_a_constant_is_named_by_what_is_in_it(value: Tensor) -> None:
+    assert with_constant(value) == with_constant(value.clone())
+    assert with_constant(value) != with_constant(value.flip(0))
+
+
+@pytest.mark.parametrize(
+    "value", [torch.tensor(0.5, dtype=torch.bfloat16), torch.empty(0), torch.empty(3, device="meta")]
+)
+def test_a_constant_of_any_kind_is_named(value: Tensor) -> None:
+    assert len(with_constant(value)) == 1
+
+
+def test_a_constant_is_not_named_by_its_last_place() -> None:
+    """Which depends on the CPU where it is computed, as that of linspace does."""
+    value = torch.linspace(-1, 1, 28)
+    assert with_constant(value) == with_constant(torch.nextafter(value, torch.tensor(2.0)))
 
 
 @pytest.mark.parametrize("registered", [True, False])

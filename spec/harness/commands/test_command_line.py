@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import data
+from harness.__main__ import main
 from spec.harness.commands.workplace import Call
 from spec.harness.commands.workplace import call as call
 from spec.harness.commands.workplace import workplace as workplace
@@ -109,7 +110,10 @@ def test_data_ends_with_the_folder(call: Call, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is typed after its last line would show in tracebacks of the end of the interpreter."""
+    """What is typed after its last line would show in tracebacks of the end of the interpreter.
+
+    A caller within Python, which does not end, hears it as before.
+    """
 
     def interrupted(path: str | None) -> None:
         raise KeyboardInterrupt
@@ -117,4 +121,8 @@ def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, mon
     monkeypatch.setattr(data, "load", interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert call("train mine/tiny") == (130, "", "python -m harness train: interrupted\n")
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr(sys, "argv", ["harness", "train", "mine/tiny"])
+    assert main() == 130
     signal.raise_signal(signal.SIGINT)

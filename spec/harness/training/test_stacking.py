@@ -147,7 +147,34 @@ def test_what_a_stack_would_do_otherwise_is_refused(model: Any, why: str) -> Non
         torch.rand(1)
 
 
-@pytest.mark.parametrize("model", [Plain, InPlace, OrderedAlike, Registered, Shown])
+class Noting(Plain):
+    """Notes the size of a batch, and what it has computed in the place of a tensor of the constructor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size, self.hidden = 0, torch.zeros(1)
+
+    def between(self, hidden: Tensor) -> Tensor:
+        self.size, self.hidden = len(hidden), hidden
+        return hidden
+
+
+class Halved(Plain):
+    """Computes in bfloat16, as users of a GPU do."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16):
+            return super().forward(images)
+
+
+class Loud(Plain):
+    """Of images that are not normalized."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images * 255)
+
+
+@pytest.mark.parametrize("model", [Plain, InPlace, OrderedAlike, Registered, Shown, Noting, Halved, Loud])
 def test_what_a_stack_does_alike_is_stacked(model: Any) -> None:
     assert refusal(step_of(model), CPU) is None
 

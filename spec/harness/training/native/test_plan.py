@@ -206,6 +206,11 @@ def without_gradient(net: Any, images: Tensor) -> Tensor:
     return logarithms(net.head(maps))
 
 
+def without_any_gradient(net: Any, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        return logarithms(net.head(net.conv(images)))
+
+
 def in_bfloat16(net: Any, images: Tensor) -> Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         return logarithms(net.head(net.conv(images)))
@@ -279,6 +284,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "outputs in training are not those",
     ),
     "no gradient": (lambda: Net(without_gradient), "gradients are not those"),
+    "no gradient anywhere": (lambda: Net(without_any_gradient), "gradients are not those"),
     "autocast": (lambda: Net(in_bfloat16), "outputs in training are not those"),
     "own backward pass": (
         lambda: Net(lambda net, x: logarithms(net.head(Stopped.apply(net.conv(x))))),

@@ -98,7 +98,7 @@ def tally(
 class Decided:
     """How many claims runs were asked to decide, how many they do at 95 % each, and how many at 95 % for all.
 
-    Of the second, so many are `provisional`: their steps have fewer runs than are planned.
+    Of the second, `provisional` ones are of steps with fewer runs than are planned.
     """
 
     claims: int

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed all three. Those of numpy and Python are as before at the end; that of torch goes on, as in training."""
+    """Seed all three. At the end those of numpy and Python are as before; that of torch stays, for the training."""
     torch.manual_seed(seed)
     of_python, of_numpy = random.getstate(), np.random.get_state()
     random.seed(seed)

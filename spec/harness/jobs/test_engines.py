@@ -146,9 +146,10 @@ from harness.__main__ import main
 from spec.harness.jobs import small
 
 ladder.steps = lambda: small.STEPS
-data.load = lambda path=None: small.images(int(sys.argv[1]))
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[2:]))
+    images = int(sys.argv.pop(1))
+    data.load = lambda path=None: small.images(images)
+    sys.exit(main())
 """
 
 

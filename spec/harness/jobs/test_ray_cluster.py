@@ -174,6 +174,7 @@ def test_one_process_trains_one_set_of_jobs_after_the_other(tmp_path: Path, monk
     shutil.copy(ray_stand_in.__file__, tmp_path / "ray.py")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: True)
+    torch.set_num_threads(1)  # as there
     local, cluster = Local(torch.device("cpu")), RayCluster("cpu", None)
     process = cluster._driver.process
     for seed in (3, 4):

@@ -93,27 +93,36 @@ class Child:
 
 
 @contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off Ctrl-C, of which the main thread alone hears, to the end of a block."""
+    before = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(before):
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *received: heard.append(received))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        before(*heard[0])
+
+
+@contextmanager
 def _interrupts_postponed() -> Iterator[None]:
     """Put Ctrl-C off to the end of a block; a process that starts in it has the signal blocked until it runs.
 
     A new interpreter forgets handlers and inherits what is ignored or blocked. To ignore the signal would lose one that
     comes in between; to block it alone would not, but other threads of this process could still hear it half-way.
     """
-    heard: list[tuple[int, FrameType | None]] = []
     resource_tracker.ensure_running()  # its first start, which is otherwise a part of ours, unblocks the signal
-    before = signal.getsignal(signal.SIGINT)
-    hears = current_thread() is main_thread() and callable(before)
-    if hears:
-        signal.signal(signal.SIGINT, lambda *received: heard.append(received))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if hears:
-            signal.signal(signal.SIGINT, before)
-    if heard and callable(before):
-        before(*heard[0])
+    with uninterrupted():
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _run(function: Callable[..., None], *arguments: Any) -> None:

@@ -10,17 +10,15 @@ import re
 import shlex
 import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
-from threading import current_thread, main_thread
-from types import FrameType
 
 from platformdirs import user_cache_path
 
 from harness import strict_json
+from harness.child import uninterrupted
 from harness.errors import HarnessError
 from harness.files import TEMPORARY, locked, scratch, unwritable, write
 
@@ -149,7 +147,7 @@ def _run(command: list[str], folder: Path | None = None) -> tuple[int, str]:
     with scratch() as place, (place / "output").open("w+b") as output:
         process: Popen[bytes] | None = None
         try:
-            with _uninterrupted():  # lest it starts and nobody knows of it
+            with uninterrupted():  # lest it starts and nobody knows of it
                 process = Popen(
                     command,
                     cwd=folder,
@@ -172,22 +170,6 @@ def _run(command: list[str], folder: Path | None = None) -> tuple[int, str]:
             raise
         output.seek(0)
         return process.returncode, output.read().decode(errors="replace")
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C, of which the main thread alone hears, to the end of a block."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    heard: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda *received: heard.append(received))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard and callable(before):
-        before(*heard[0])
 
 
 def _reason(status: int, output: str) -> str:

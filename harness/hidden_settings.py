@@ -4,15 +4,19 @@ Where all is as torch has it by default there are none: layers of float32 that a
 their settings, and no tensors but their weights and running statistics.
 """
 
+import ast
 import functools
 import hashlib
 import inspect
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+_TELLS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what can have a docstring
 
 
 def hidden_settings(model: nn.Module) -> list[str]:
@@ -22,6 +26,35 @@ def hidden_settings(model: nn.Module) -> list[str]:
         lines += [f"{path} {name}={_text(value)}" for name, value in _unshown(layer)]
         lines += [f"{path} {name} {_digest(value)}" for name, value in _constants(layer)]
     return lines
+
+
+def untraced(model: nn.Module) -> list[str]:
+    """What a forward that cannot be traced computes by: the code of the classes of the network, and their settings.
+
+    Of the code neither comments nor docstrings, and nothing that is defined outside these classes.
+    """
+    lines, kinds = list[str](), dict[type, None]()
+    for path, layer in model.named_modules():
+        if not _of_torch(type(layer)):
+            lines += [f"{path} {name}={value!r}" for name, value in sorted(vars(layer).items()) if _literal(value)]
+            kinds |= dict.fromkeys(kind for kind in type(layer).__mro__ if not _of_torch(kind))
+    return [*lines, *filter(None, map(_code, kinds))]
+
+
+def _of_torch(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("torch", "builtins")
+
+
+def _code(kind: type) -> str:
+    """The source of a class in one spelling; empty if no file has it, as of one that was typed into an interpreter."""
+    try:
+        code = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    except (OSError, TypeError, SyntaxError):
+        return ""
+    for node in ast.walk(code):
+        if isinstance(node, _TELLS) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(code)
 
 
 def _of_weights(model: nn.Module) -> Iterator[str]:
@@ -37,7 +70,7 @@ def _of_weights(model: nn.Module) -> Iterator[str]:
 
 def _unshown(layer: nn.Module) -> Iterator[tuple[str, Any]]:
     """The arguments of a layer of torch that its repr omits, and that are not at their defaults."""
-    if type(layer).__module__.partition(".")[0] != "torch":
+    if not _of_torch(type(layer)):
         return
     own: dict[str, Any] = vars(layer)
     defaults = _arguments(type(layer))  # type: ignore[arg-type]  # that a type can be hashed is lost on mypy
@@ -108,9 +141,13 @@ def _figures(value: Tensor) -> str:
 
 
 def _plain(value: Any) -> bool:
+    return inspect.isroutine(value) or _literal(value)
+
+
+def _literal(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
-        return all(map(_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str)) or inspect.isroutine(value)
+        return all(map(_literal, value))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _text(value: Any) -> str:

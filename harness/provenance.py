@@ -14,7 +14,7 @@ from torch import fx, nn
 
 from harness import data, machine, strict_json
 from harness.errors import ForeignError, HarnessError, foreign_call
-from harness.hidden_settings import hidden_settings
+from harness.hidden_settings import hidden_settings, untraced
 from harness.ladder import root
 from harness.run import EAGER, NATIVE
 from harness.step import Step
@@ -36,7 +36,9 @@ def fingerprint(step: type[Step]) -> str:
     """Sixteen hexadecimal digits that change with the network or the recipe, and not with comments.
 
     The hash covers the operations in order with their arguments, the settings of the layers, the names and shapes of
-    the weights, whatever `hidden_settings` finds in addition, and the recipe. Leaves torch's global generator alone.
+    the weights, whatever `hidden_settings` finds in addition, and the recipe. Where the operations cannot be traced,
+    as of a forward that unpacks a shape, the code of the network stands for them. Leaves torch's global
+    generator alone.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)  # not that of a GPU, where something may be in training
@@ -51,18 +53,17 @@ def fingerprint(step: type[Step]) -> str:
 def _network(step: type[Step]) -> tuple[list[str], list[str]]:
     """A network of a step in lines of text: what its graph and its state show, and what these do not."""
     model = step.network()
-    lines = _operations(model)
-    lines += [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
-    return lines, hidden_settings(model)
-
-
-def _operations(model: nn.Module) -> list[str]:
-    """The traced graph, one line per node; a network that cannot be traced is represented by its layers alone."""
+    shapes = [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
     try:
         with foreign_call("its forward pass"):
             graph = fx.symbolic_trace(model).graph
     except ForeignError:
-        return [_settings(model)]
+        return [_settings(model), *shapes], [*hidden_settings(model), *untraced(model)]
+    return [*_operations(model, graph), *shapes], hidden_settings(model)
+
+
+def _operations(model: nn.Module, graph: fx.Graph) -> list[str]:
+    """A traced graph, one line per node."""
     layers = dict(model.named_modules())
     index = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
     lines = []

@@ -1,12 +1,16 @@
 """The fingerprint of a step: whatever decides a run changes it, and nothing else does."""
 
+import importlib
+import itertools
 import random
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from harness import StepSpec, steps
@@ -208,3 +212,53 @@ def test_a_fingerprint_is_the_same_where_torch_does_not_show_the_bias(monkeypatc
     monkeypatch.setattr(nn.BatchNorm2d, "extra_repr", lambda layer: text.format(**vars(layer)))  # that of torch 2.11
     assert "bias" not in repr(nn.BatchNorm2d(3))
     assert fingerprint(third) == kept.provenance["fingerprint"]
+
+
+FORWARD = """
+from torch import nn
+
+class Own(nn.Module):
+    def __init__(self, factor=1):
+        super().__init__()
+        self.classes, self.factor = nn.Linear(784, 10), factor
+
+    def forward(self, images):
+        n, *others = images.shape
+        return self.classes(images.reshape(n, -1) * self.factor)
+"""
+
+
+@pytest.fixture
+def fingerprint_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The fingerprint of the network `Own` of a source."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names = (f"own_network_{number}" for number in itertools.count())
+
+    def of_source(source: str, *arguments: float) -> str:
+        name = next(names)
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        importlib.invalidate_caches()
+        own = importlib.import_module(name).Own
+        with pytest.raises(fx.proxy.TraceError):
+            fx.symbolic_trace(own())
+        return of(lambda: own(*arguments))
+
+    return of_source
+
+
+def test_a_fingerprint_follows_a_forward_that_cannot_be_traced(fingerprint_of: Callable[..., str]) -> None:
+    others = [(FORWARD, 2), (FORWARD.replace("images.reshape", "images.flip(3).reshape"),)]
+    assert len({fingerprint_of(FORWARD), *(fingerprint_of(*other) for other in others)}) == 3
+
+
+def test_a_fingerprint_does_not_follow_comments(fingerprint_of: Callable[..., str]) -> None:
+    told = FORWARD.replace("nn.Module):", 'nn.Module):\n    """Ten numbers."""').replace("shape\n", "shape  # four\n")
+    assert told.count("\n") == FORWARD.count("\n") + 1
+    assert fingerprint_of(told) == fingerprint_of(FORWARD)
+
+
+def test_a_forward_that_was_typed_into_an_interpreter_is_not_followed() -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(FORWARD, names)
+    assert of(names["Own"]) == of(names["Own"])

@@ -42,9 +42,10 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
     except ImportError as error:
         raise HarnessError("--tensorboard needs TensorBoard: pip install 'mnist-ladders[tensorboard]'") from error
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # before anything is trained
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise files.unwritable(folder, error) from error
+    files.probe(folder / "scalars")  # before anything is trained
     with ExitStack() as writers:
         of_run: dict[tuple[str, int], SummaryWriter] = {}
 

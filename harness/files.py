@@ -29,9 +29,13 @@ TEMPORARY = "TMPDIR names the folder for them"
 _UNCHANGED = "it is as it was"
 
 
-def unwritable(path: Path, error: OSError, advice: str = _UNCHANGED) -> HarnessError:
-    """The error for a file that cannot be written, which ends with what to do."""
-    return HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}")
+@contextmanager
+def writable(path: Path, advice: str = _UNCHANGED) -> Iterator[None]:
+    """The boundary around writing a file or a folder: HarnessError, which ends with what to do, if that fails."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
 def write(path: Path, raw: bytes, advice: str = _UNCHANGED) -> None:
@@ -59,9 +63,8 @@ def _unfinished(path: Path, advice: str) -> Iterator[Path]:
     """The name of a file while it is written, by this call alone; what has that name in the end is removed."""
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
-        yield unfinished
-    except OSError as error:
-        raise unwritable(path, error, advice) from error
+        with writable(path, advice):
+            yield unfinished
     finally:
         with suppress(OSError):
             unfinished.unlink()

@@ -186,6 +186,13 @@ def finite(outcome: Outcome) -> Epoch:
     return outcome
 
 
+def sound(runs: list[Run]) -> list[Run]:
+    """The runs, unless some failed; raises HarnessError with every failure."""
+    if failures := [run.failed for run in runs if run.failed]:
+        raise HarnessError("; ".join(failures))
+    return runs
+
+
 class Progress:
     """The progress of seeds that train together: the epochs of each so far, and why those that failed did."""
 
@@ -207,9 +214,9 @@ class Progress:
         """Whether every seed has failed or has n epochs."""
         return all(seed in self.failed or len(run) >= epochs for seed, run in self.epochs.items())
 
-    def histories(self, step: type[Step], provenance: Mapping[str, Any] | None = None) -> list[Run]:
+    def runs(self, step: type[Step], provenance: Mapping[str, Any] | None = None) -> list[Run]:
         """The runs so far, in the order of the seeds."""
         return [
-            Run(step, seed, tuple(run), len(self.epochs), self.failed.get(seed), provenance or {})
-            for seed, run in self.epochs.items()
+            Run(step, seed, tuple(epochs), len(self.epochs), self.failed.get(seed), provenance or {})
+            for seed, epochs in self.epochs.items()
         ]

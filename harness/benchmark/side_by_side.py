@@ -180,9 +180,9 @@ def _backward_of_convolution(
     return int(conv_flop_count(images, weight, gradient, transposed) * sum(wanted[:2]))
 
 
-def _matrix_rate(device: torch.device, side: int = 1024) -> float:
+def _matrix_rate(device: torch.device) -> float:
     """Operations per second of a float32 matrix product with the threads of the training; the best of five."""
-    side *= 4 if device.type == "cuda" else 1
+    side = 4096 if device.type == "cuda" else 1024
     left, right = torch.randn(2, side, side, device=device)
     left @ right
     return max(2 * side**3 / _timed(lambda: left @ right, device) for _ in range(5))

@@ -11,6 +11,8 @@ from harness.docstring import Sentence
 from harness.evidence.statistics import holm
 from harness.step import Step
 
+Verdicts = Mapping[str, Mapping[str, Verdict]]
+"""The verdict on each claim of each step, by the step's id."""
 Kind = Literal["runs", "fact", "next", "judgement", "untagged"]
 """What a sentence is: one that runs decide, one that network or recipe decide, the announcement of a step, one that
 nothing here can decide, or one that does not say."""
@@ -43,6 +45,11 @@ def claimed(step: type[Step]) -> list[str]:
 def verdicts(step: type[Step]) -> dict[str, Verdict]:
     """What the evidence says of each claim of a step, in the order of its Analysis."""
     return {claim: decide(step, claim) for claim in claimed(step)}
+
+
+def words_of(verdicts: Mapping[str, Verdict]) -> dict[str, str]:
+    """The word of each verdict."""
+    return {claim: verdict.word for claim, verdict in verdicts.items()}
 
 
 def word_of(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
@@ -107,13 +114,10 @@ class Decided:
     together: int
 
 
-def decided(steps: Iterable[type[Step]]) -> Decided:
+def decided(steps: Iterable[type[Step]], verdicts: Verdicts) -> Decided:
     """The claims of the Analyses of some steps that runs decide, with and without Holm's correction."""
-    asked = {(step, claim): None for step in steps for one in analysis(step) for claim in by_runs(one.claims)}
-    found = [decide(step, claim) for step, claim in asked]
+    asked = dict.fromkeys((step.id, claim) for step in steps for one in analysis(step) for claim in by_runs(one.claims))
+    found = [verdicts[step_id][claim] for step_id, claim in asked]
     stand = holm([verdict.p for verdict in found])
-    words = [verdict.word != "undecided" for verdict in found]
-    provisional = [verdict.provisional for verdict in found]
-    return Decided(
-        len(found), sum(words), sum(map(bool.__and__, words, provisional)), sum(map(bool.__and__, words, stand))
-    )
+    each = [(one.provisional, stands) for one, stands in zip(found, stand, strict=True) if one.word != "undecided"]
+    return Decided(len(found), len(each), sum(early for early, _ in each), sum(stands for _, stands in each))

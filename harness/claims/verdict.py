@@ -152,10 +152,10 @@ def every(held: Iterable[bool], unit: str = "runs") -> Verdict:
     return verdict if all(outcomes) else replace(verdict, word="refuted", p=0.0)
 
 
-def some(held: Iterable[bool], unit: str = "runs") -> Verdict:
+def some(held: Iterable[bool]) -> Verdict:
     """Whether something holds of at least one run: one shows it, and no number of others refutes it."""
     outcomes = list(held)
-    verdict = most(outcomes, unit)
+    verdict = most(outcomes)
     if any(outcomes):
         return replace(verdict, word="supported", p=0.0)
     return replace(verdict, word="undecided", p=1.0, by="")

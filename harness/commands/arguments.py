@@ -124,7 +124,7 @@ def output_file(path: Path) -> Path:
     Raises HarnessError if none can be written there, or if it leads to what the system keeps: /dev/stdout is a name for
     whatever a shell has opened, and one for everybody on the machine.
     """
-    try:
+    with files.writable(path, "name another file"):
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(path.stat().st_mode):
                 raise HarnessError(f"cannot write {path}: it is not a file; name another file")
@@ -133,8 +133,6 @@ def output_file(path: Path) -> Path:
             raise HarnessError(f"cannot write {path}: it leads into /dev or /proc; name another file")
         if not place.parent.is_dir():
             raise HarnessError(f"cannot write {path}: there is no such folder; name another file")
-    except OSError as error:
-        raise files.unwritable(path, error, "name another file") from error
     files.probe(place, "name another file")
     return place
 

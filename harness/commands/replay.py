@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_seed
 from harness.commands.console import Display, display, say
-from harness.device import cores, device_of
+from harness.device import cores
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.run import EAGER, NATIVE, Epoch, Outcome, Run, epoch_line
 
 if TYPE_CHECKING:
-    import torch
-
     from harness.data import MNIST
 
 
@@ -38,11 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _replay(recorded: Run, data: "MNIST") -> int:
     """Train a run again and print how it compares; the exit status."""
-    device = device_of("auto" if recorded.provenance.get("device") == "cuda" else "cpu")
     with _threads(recorded), display(len(recorded.epochs)) as shown:
-        for line in doubts(recorded, device):
+        for line in doubts(recorded):
             say(line)
-        return compare(recorded, _again(recorded, data.to(device), shown))
+        return compare(recorded, _again(recorded, data, shown))
 
 
 @contextmanager
@@ -59,11 +56,13 @@ def _threads(recorded: Run) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def doubts(recorded: Run, device: "torch.device") -> list[str]:
+def doubts(recorded: Run) -> list[str]:
     """Why the numbers may differ from those of the record though nothing is wrong; none for a native run.
 
     Raises HarnessError where they could not be the same: the network, the recipe or the arithmetic is another one.
     """
+    import torch
+
     from harness.evidence.record import path_of
     from harness.provenance import differences, provenance
     from harness.training import native
@@ -73,16 +72,11 @@ def doubts(recorded: Run, device: "torch.device") -> list[str]:
     trainer = made.get("trainer", EAGER)
     if trainer == NATIVE and (why := native.refusal(step)):
         raise HarnessError(f"{step.id} was trained natively, which cannot be done here: {why}")
-    here = provenance(step, device, made_by(trainer))
+    here = provenance(step, torch.device("cpu"), made_by(trainer))
     other = differences(made, here)
     if other and (trainer == NATIVE or made["fingerprint"] != here["fingerprint"]):
         raise HarnessError(f"{path_of(step)} was made with {other}; replay it with the version that made it")
-    lines = []
-    if other:
-        lines.append(f"figures of eager torch depend on the machine, and this run was made with {other}")
-    if recorded.together > 1:
-        lines.append(f"this run was one of {recorded.together} that trained at once, which may round otherwise")
-    return lines
+    return [f"figures of eager torch depend on the machine, and this run was made with {other}"] if other else []
 
 
 def _again(recorded: Run, data: "MNIST", shown: Display) -> Iterator[Outcome]:

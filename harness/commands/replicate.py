@@ -12,7 +12,7 @@ from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import Display, display, say, update_texts
 from harness.errors import HarnessError
 from harness.ladder import find, steps, with_variants
-from harness.run import EAGER, NATIVE
+from harness.run import EAGER, NATIVE, sound
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -138,7 +138,6 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
     from harness.evidence import record
     from harness.jobs.dispatch import run_jobs
     from harness.jobs.resume import find_resumable
-    from harness.training.train import sound
 
     step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
     existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)

@@ -11,12 +11,11 @@ from harness.commands.console import Display, busy, display
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find, steps
-from harness.run import NATIVE, Errors, Progress, finite
+from harness.run import EAGER, Errors, Progress, Run, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
     from harness.data import MNIST
-    from harness.training import Trainer
     from harness.training.weights import Trained
 
 TIES = 5
@@ -28,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", help="a step (default: every step that has weights)")
     add_device(parser)
     add_data(parser)
-    parser.add_argument("--train", action="store_true", help="first make the weights anew, by the training of --seed")
+    parser.add_argument(
+        "--train", action="store_true", help="first make the weights anew, on the CPU, by the training of --seed"
+    )
     parser.add_argument("--seed", type=parse_seed, metavar="SEED", help="with --train: a seed that the record has")
 
 
@@ -58,47 +59,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
-    """Train a seed that the record has, on the device of the data, and save its weights.
+    """Train a seed that the record has, as it was trained: by the same trainer, on the CPU. Save its weights.
 
     Raises HarnessError, and writes nothing, if the record has no such run or this one misses other test images.
     """
-    import torch
-
     from harness.evidence import record
-    from harness.training.train import train
+    from harness.training.choice import choose
+    from harness.training.train import train, training
     from harness.training.weights import keep, probe, trained
 
-    expected = _missed(step, seed)
+    recorded = _recorded(step, seed)
     probe(step)
-    device = data.train_images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        trainer = _trainer(step, seed, data)
+    cpu = data.to("cpu")
+    choice = choose(recorded.provenance.get("trainer", EAGER), step, cpu.train_images.device)
+    with training(step, [seed], cpu, choice.name) as trainer:
         trainer.on_steps = lambda done: shown.on_steps(step, [seed], done, trainer.steps_per_epoch)
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
             epoch = finite(outcomes[seed])
             shown.on_epoch(step, seed, epoch)
         made = trained(step, seed, trainer.state())
-    if _differences(epoch.errors, expected) > TIES:
+    if _differences(epoch.errors, recorded.errors or ()) > TIES:
         raise HarnessError(
             f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
             "train on the hardware and with the versions that the record names"
         )
     return keep(made)
-
-
-def _trainer(step: type[Step], seed: int, data: MNIST) -> Trainer:
-    """The trainer of a single network that the record of the step was made with."""
-    from harness.evidence import record
-    from harness.provenance import is_native
-    from harness.training import native
-    from harness.training.choice import choose
-    from harness.training.trainer import alone
-
-    saved = record.read(step)
-    if saved is None or not is_native(saved.provenance):
-        return alone(step, seed, data)
-    choose(NATIVE, step, data.train_images.device)
-    return native.native_trainer(step, seed, data)
 
 
 def _verified(trained: Trained, data: MNIST) -> bool:
@@ -109,7 +94,7 @@ def _verified(trained: Trained, data: MNIST) -> bool:
     step, device, n = trained.step, data.test_images.device, len(data.test_labels)
     network = arranged(trained.network, device)
     missed = errors(network, data.test_images, data.test_labels, step.recipe.normalize)
-    differences = _differences(missed, _missed(step, trained.seed))
+    differences = _differences(missed, _recorded(step, trained.seed).errors or ())
     if not differences:
         comparison = f"and the {len(missed)} that the record says are wrong"
     elif differences <= TIES:
@@ -124,13 +109,13 @@ def _verified(trained: Trained, data: MNIST) -> bool:
     return differences <= TIES
 
 
-def _missed(step: type[Step], seed: int) -> Errors:
-    """The test images that a recorded run misses after its last epoch; HarnessError if the record has no such run."""
+def _recorded(step: type[Step], seed: int) -> Run:
+    """The recorded run of a seed, which names its misses; HarnessError if the record has no such run."""
     from harness.evidence import record
 
     for run in record.runs(step):
         if run.seed == seed and run.errors is not None:
-            return run.errors
+            return run
     raise HarnessError(
         f"{step.id} has no record of seed {seed}; "
         f"make one with: python -m harness train {step.id} --seed {seed} --record"

@@ -18,8 +18,8 @@ def synthetic(n: int, seed: int = 0) -> MNIST:
     return MNIST(images, labels, images.clone(), labels.clone())
 
 
-def unteachable(n: int, seed: int = 0) -> MNIST:
+def unteachable(n: int) -> MNIST:
     """The same images with shuffled training labels, so that there is nothing to learn."""
-    data = synthetic(n, seed)
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    data = synthetic(n)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
     return replace(data, train_labels=data.train_labels[order])

@@ -1,4 +1,4 @@
-"""What a claim is decided by: numbers of one run, and what holds of one run or does not.
+"""What a claim is decided by: numbers of one run.
 
 Of the accuracies in percent, *final* is the mean over the final epochs of the step, and *last* is after the last epoch.
 What moves from epoch to epoch is looked at over the last five, as the published texts do. A quantity that a run does

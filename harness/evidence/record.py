@@ -187,10 +187,8 @@ def add(*runs: Run, replace: bool = False) -> None:
     device = device_type(made)
     path = path_of(step, device)
     _check_images(step)
-    try:
+    with files.writable(path):
         path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise files.unwritable(path, error) from error
     with files.locked(path):
         record = read(step, device)
         if record is None or (replace and differences(record.provenance, made)):

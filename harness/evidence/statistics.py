@@ -40,20 +40,20 @@ def binomial_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(k / n, float(interval.low), float(interval.high))
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_interval(values: Sequence[float]) -> Interval:
     """The mean of independent values, and Student's interval for it."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    reach = _quantile((1 + confidence) / 2, len(values) - 1) * error
+    reach = _quantile(len(values) - 1) * error
     return Interval(mean, mean - reach, mean + reach)
 
 
 @functools.cache
-def _quantile(share: float, degrees: int) -> float:
-    """Below which Student's t lies with that probability; scipy takes longer over it than a mean over its values."""
-    return float(stats.t.ppf(share, degrees))
+def _quantile(degrees: int) -> float:
+    """Student's t is between minus this and this with 95 %. Scipy takes longer over it than a mean over its values."""
+    return float(stats.t.ppf(0.975, degrees))
 
 
 def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
@@ -126,15 +126,15 @@ def _fewest(power: Callable[[int], float], least: int) -> int | None:
     return bisect.bisect_left(range(MOST_RUNS + 1), POWER, lo=least, key=power)
 
 
-def holm(p: Sequence[float], level: float = 0.05) -> list[bool]:
-    """Which of several hypotheses are rejected so that all rejections hold at once, with probability 1 - level.
+def holm(p: Sequence[float]) -> list[bool]:
+    """Which of several hypotheses are rejected so that all rejections hold at once, with 95 %.
 
-    From the smallest p-value up, the i-th of m (from 0) is compared with level / (m - i), until the first that is
+    From the smallest p-value up, the i-th of m (from 0) is compared with 0.05 / (m - i), until the first that is
     larger (Holm, Scandinavian Journal of Statistics, 1979). Nothing is assumed of how the tests depend on each other.
     """
     rejected = [False] * len(p)
     for i, at in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        if p[at] > level / (len(p) - i):
+        if p[at] > 0.05 / (len(p) - i):
             break
         rejected[at] = True
     return rejected
@@ -152,7 +152,7 @@ def standard_error(accuracy: float, n: int = TEST_IMAGES) -> float:
     return 100 * math.sqrt(share * (1 - share) / n)
 
 
-def prediction_interval(values: Sequence[float], confidence: float = 0.95, images: int = TEST_IMAGES) -> Interval:
+def prediction_interval(values: Sequence[float], images: int = TEST_IMAGES) -> Interval:
     """Where one more run like these should fall: accuracies in percent on n images, within 0 to 100.
 
     Student's prediction interval, mean +- t s sqrt(1 + 1/n) (Hahn and Meeker, Statistical Intervals, 1991). The spread
@@ -160,8 +160,7 @@ def prediction_interval(values: Sequence[float], confidence: float = 0.95, image
     says little about the next one, and a single run says nothing.
     """
     mean, error = _prediction(values, images)
-    share = (1 + confidence) / 2
-    reach = error * float(stats.t.ppf(share, len(values) - 1) if len(values) > 1 else stats.norm.ppf(share))
+    reach = error * (_quantile(len(values) - 1) if len(values) > 1 else float(stats.norm.ppf(0.975)))
     return Interval(mean, max(mean - reach, 0.0), min(mean + reach, 100.0))
 
 
@@ -241,9 +240,8 @@ def highest_plausible(reference: Sequence[float]) -> float:
     """
     if len(reference) < LEAST_RUNS:
         return math.inf
-    mean = float(np.mean(reference))
-    spread = max(standard_error(mean), float(np.std(reference, ddof=1)))
-    return mean + 4 * spread * math.sqrt(1 + 1 / len(reference))
+    mean, error = _prediction(reference, TEST_IMAGES)
+    return mean + 4 * error
 
 
 def contradicts(claims_goal: bool, held: int, n: int) -> bool:

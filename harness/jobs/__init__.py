@@ -1,8 +1,8 @@
 """Trainings that leave files behind and can be resumed, on an engine."""
 
-from harness.jobs.dispatch import run_here, run_jobs
+from harness.jobs.dispatch import run_jobs
 from harness.jobs.engines import engine_of
-from harness.jobs.job import Engine, Job, Update
+from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Resumable, find_resumable
 
-__all__ = ["Engine", "Job", "Resumable", "Update", "engine_of", "find_resumable", "run_here", "run_jobs"]
+__all__ = ["Engine", "Job", "Resumable", "engine_of", "find_resumable", "run_jobs"]

@@ -13,11 +13,11 @@ from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
-from harness.run import EAGER, Epoch, Run
+from harness.run import EAGER, Epoch, Run, sound
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.network import check_output
-from harness.training.train import groups, sound
+from harness.training.train import groups
 
 
 def run_jobs(

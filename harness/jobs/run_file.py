@@ -30,25 +30,19 @@ class RunFile:
     def __init__(self, path: Path, head: dict[str, Any], outcomes: Iterable[Outcome]) -> None:
         self.path = path
         files.write(path, "".join(map(_line, [head, *map(_as_json, outcomes)])).encode(), MAKE_ROOM)
-        try:
+        with files.writable(path, MAKE_ROOM):
             self._file = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise unwritable(path, error) from error
 
     def add(self, outcome: Outcome) -> None:
         """Append an epoch, or the reason why there are no more, and flush it, so that it outlives this process."""
-        try:
+        with files.writable(self.path, MAKE_ROOM):
             self._file.write(_line(_as_json(outcome)))
             self._file.flush()
-        except OSError as error:
-            raise unwritable(self.path, error) from error
 
     def sync(self) -> None:
         """Wait until all of it is on the disk."""
-        try:
+        with files.writable(self.path, MAKE_ROOM):
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise unwritable(self.path, error) from error
 
     def close(self) -> None:
         """Close the file; a line that could not be written has raised its error already."""
@@ -62,11 +56,6 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
 
 def _line(value: dict[str, Any]) -> str:
     return json.dumps(value) + "\n"
-
-
-def unwritable(path: Path, error: OSError) -> HarnessError:
-    """The error for a file of a run that cannot be written."""
-    return files.unwritable(path, error, MAKE_ROOM)
 
 
 def read(path: Path, step: type[Step]) -> Run:

@@ -94,7 +94,7 @@ class JobFiles:
 
     def runs(self) -> list[Run]:
         """The runs so far, one per seed."""
-        return self.progress.histories(self.job.step, provenance_of(self._head))
+        return self.progress.runs(self.job.step, provenance_of(self._head))
 
     def finish(self) -> None:
         """Remove the checkpoint once all of the run files is on the disk: nothing is left to resume."""

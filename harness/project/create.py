@@ -67,16 +67,13 @@ def new_project(folder: Path, target: str | None) -> None:
     texts |= _ladder(ladder, FIRST, target)
     if target is not None:
         _check_found(target)
-    try:
-        with ExitStack() as undo:
-            _make(folder.parent, undo)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-                whole = Path(temporary) / name
-                _write(whole, texts)
-                whole.rename(folder)
-            undo.pop_all()
-    except OSError as error:
-        raise files.unwritable(folder, error) from error
+    with files.writable(folder), ExitStack() as undo:
+        _make(folder.parent, undo)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            whole = Path(temporary) / name
+            _write(whole, texts)
+            whole.rename(folder)
+        undo.pop_all()
 
 
 def new_step(folder: Path, name: str, follows: str | None, target: str | None) -> Path:
@@ -93,12 +90,10 @@ def new_step(folder: Path, name: str, follows: str | None, target: str | None) -
         there = (project / "spec" / "__init__.py").is_file()
     if not there:
         raise HarnessError(f"{project} is no project, as it has no spec/; make one with: python -m harness new DIR")
-    try:
-        with files.locked(project / "spec" / ladder):  # or two steps that are made at once would have one number
-            texts = _step(project, ladder, name, follows, target)
-            _write(project, texts)
-    except OSError as error:
-        raise files.unwritable(folder, error) from error
+    # Under a lock, or two steps that are made at once would have one number.
+    with files.writable(folder), files.locked(project / "spec" / ladder):
+        texts = _step(project, ladder, name, follows, target)
+        _write(project, texts)
     return project / list(texts)[-1]
 
 

@@ -41,17 +41,15 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise HarnessError("--tensorboard needs TensorBoard: pip install 'mnist-ladders[tensorboard]'") from error
-    try:
+    with files.writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.unwritable(folder, error) from error
     files.probe(folder / "scalars")  # before anything is trained
     with ExitStack() as writers:
         of_run: dict[tuple[str, int], SummaryWriter] = {}
 
         def write(step: type[Step], seed: int, epoch: Epoch) -> None:
             place = folder / step.id / f"seed{seed}"
-            try:
+            with files.writable(place):
                 if (step.id, seed) not in of_run:
                     # What an earlier run of the seed left in this folder from that epoch on is not shown any more.
                     writer = of_run[step.id, seed] = SummaryWriter(str(place), purge_step=epoch.epoch)
@@ -60,7 +58,5 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
                     if not math.isnan(value := getattr(epoch, name)):
                         of_run[step.id, seed].add_scalar(name, value, epoch.epoch)
                 of_run[step.id, seed].flush()
-            except OSError as error:
-                raise files.unwritable(place, error) from error
 
         yield write

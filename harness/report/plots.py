@@ -189,12 +189,12 @@ def frontier(points: Sequence[Point], *, width: float = 9.0) -> Figure:
     A point is filled if it has an interval, and hollow if it is one run. `width` is in inches of 72 points.
     """
     ladders = list(dict.fromkeys(point.ladder for point in points))
-    heavy = [point for point in points if point.parameters > LIGHT]
-    split = bool(heavy) and len(heavy) < len(points)
+    parts = [part for part in _parts(points) if part]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, 4.6), layout="constrained")
-        panels = figure.subplots(1, 1 + split, sharey=True, squeeze=False, width_ratios=[3, 1] if split else None)[0]
-        for axes, shown in zip(panels, _parts(points) if split else [points], strict=True):
+        widths = [3, 1][: len(parts)]
+        panels = figure.subplots(1, len(parts), sharey=True, squeeze=False, width_ratios=widths)[0]
+        for axes, shown in zip(panels, parts, strict=True):
             _panel(axes, points, shown, ladders)
         for axes in panels[1:]:
             axes.spines["left"].set_visible(False)

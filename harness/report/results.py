@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from harness import escape
-from harness.claims import Verdict, tally
-from harness.claims.sentences import analysis
+from harness.claims import tally
+from harness.claims.sentences import Verdicts, analysis, words_of
 from harness.claims.vocabulary import by_runs
 from harness.evidence import record
 from harness.evidence.facts import difference
@@ -22,9 +22,6 @@ probability of 80 %, if the mean and the spread of the runs so far are the true 
 that anybody makes would, as the claim lies as good as on its bound or is about a single run; or the mean difference is
 shown, and its wins are not convincing yet.
 """
-
-Verdicts = Mapping[str, Mapping[str, Verdict]]
-"""The verdict on each claim of each step, by the step's id."""
 
 
 def page(steps: Sequence[type[Step]], verdicts: Verdicts) -> str:
@@ -47,8 +44,7 @@ def _overview(ladders: Mapping[str, Sequence[type[Step]]], verdicts: Verdicts) -
     named["all published"] = [step for of_ladder in named.values() for step in of_ladder if step.document().published]
     rows = []
     for name, steps in named.items():
-        words = {step: {claim: verdict.word for claim, verdict in verdicts[step.id].items()} for step in steps}
-        found = tally(words, analysis)
+        found = tally({step: words_of(verdicts[step.id]) for step in steps}, analysis)
         decided = sum(found[word] for word in DECIDED)
         total = decided + found["undecided"]
         share = f"{100 * decided / total:.0f} %" if total else ""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness import claims
 from harness.claims import Verdict
-from harness.claims.sentences import outcome
+from harness.claims.sentences import outcome, words_of
 from harness.docstring import Sentence, points
 from harness.evidence import published
 from harness.evidence.comparison import beside_cpu
@@ -114,7 +114,7 @@ def on_gpu(gpu: Record, cpu: Sequence[Run]) -> OnGpu:
 
 def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:
     """A section of a docstring by points and sentences, with the verdict on each claim."""
-    words = {claim: verdict.word for claim, verdict in verdicts.items()}
+    words = words_of(verdicts)
     return [
         [Judged(one, outcome(one, words), {claim: verdicts[claim] for claim in one.claims}) for one in point]
         for point in points(section)

@@ -1,10 +1,10 @@
 """The tables of the README, made from the specs and their records."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from harness import claims, escape
-from harness.claims.sentences import OUTCOMES, analysis, decided, kind_of, notes
+from harness.claims.sentences import OUTCOMES, Verdicts, analysis, decided, kind_of, notes, words_of
 from harness.docstring import Sentence
 from harness.evidence import published, record
 from harness.evidence.summary import Summary
@@ -56,15 +56,12 @@ def measured(step: type[Step]) -> list[str]:
     return [*(f"{figure:.2f}" for figure in figures), summary.verdict_with_interval]
 
 
-def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def findings_table(verdicts: Verdicts) -> str:
     """A Markdown table that counts the outcomes of the sentences of every Analysis, one row per ladder, and a summary.
 
     Below are all published ladders together, and our own Notes on them.
-
-    `recorded` are the words for the claims of each step by its id; by default those in the specs.
     """
     known = steps()
-    words = recorded if recorded is not None else {step_id: step.claims for step_id, step in known.items()}
     others = [step for step in known.values() if step.document().published]
     rows: list[Row] = [
         *(
@@ -76,16 +73,16 @@ def findings_table(recorded: Mapping[str, Mapping[str, str]] | None = None) -> s
     ]
     cells = []
     for name, of_ladder, select in rows:
-        count = claims.tally({step: words[step.id] for step in of_ladder}, select)
+        count = claims.tally({step: words_of(verdicts[step.id]) for step in of_ladder}, select)
         cells.append([name, len(of_ladder), count.total(), *(count[outcome] for outcome in OUTCOMES)])
-    return f"{table(('ladder', 'steps', 'sentences', *OUTCOMES), cells)}\n\n{findings_summary(others)}\n"
+    return f"{table(('ladder', 'steps', 'sentences', *OUTCOMES), cells)}\n\n{findings_summary(others, verdicts)}\n"
 
 
-def findings_summary(steps: Sequence[type[Step]]) -> str:
+def findings_summary(steps: Sequence[type[Step]], verdicts: Verdicts) -> str:
     """How many sentences of the Analyses carry a claim that runs decide, and how many verdicts would stand together."""
     count = Counter(kind_of(sentence) for step in steps for sentence in analysis(step))
     rest = count.total() - count["next"] - count["fact"]
-    made = decided(steps)
+    made = decided(steps, verdicts)
     said = sum(figures.sentences for step in steps if (figures := published.read(step)))
     share = f" ({100 * count['runs'] / rest:.0f} %)" if rest else ""
     provisional = f" ({made.provisional} of them by fewer runs than are planned)" if made.provisional else ""

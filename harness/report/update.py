@@ -1,4 +1,4 @@
-"""Bring specs, README and plot up to the records: Measured lines, verdicts of claims, generated tables.
+"""Bring what is generated up to the records: Measured lines, verdicts of claims, tables, the plot, checksums.
 
 Only generated text is replaced: every new text is read back and compared with the old one before the first file is
 written. `pytest --update-records` and `train --record` end with this, and `git diff` shows what new evidence overturns.
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness import escape, files
-from harness.claims import verdicts
+from harness.claims import sentences
+from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.ladder import find, root, steps
@@ -26,10 +27,11 @@ CITED = re.compile(r"(<!-- (\w+/\w+): (.+?) -->).*$", flags=re.MULTILINE)
 
 
 def rewrite() -> list[Path]:
-    """Bring all specs, the README and its plot up to the records, and return the files that changed.
+    """Bring all specs, the README and what goes with it up to the records, and return the files that changed.
 
     All specs, because a claim about one step may be decided by the record of another. The README is the one next to
-    the package `spec`, the others its docs/frontier.svg and docs/results.md; each may be missing.
+    the package `spec`, the others its docs/frontier.svg and docs/results.md, each of which may be missing, and the
+    checksums in every folder of records.
 
     Raises HarnessError for a claim that is not in the vocabulary and if more than generated text would change, in both
     cases before anything is written; and if a file cannot be read or written. Whoever does the same at that time waits,
@@ -59,17 +61,16 @@ def _text(path: Path) -> str:
 def texts() -> Iterator[tuple[Path, str]]:
     """Each file with generated text, and its content as it should be."""
     specs = list(steps().values())
-    found = {step.id: verdicts(step) for step in specs}
-    words = {of: {claim: verdict.word for claim, verdict in judged.items()} for of, judged in found.items()}
+    found = {step.id: sentences.verdicts(step) for step in specs}
     for step in specs:
-        yield step.source, spec_text(step, words[step.id])
+        yield step.source, spec_text(step, words_of(found[step.id]))
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
             yield folder / SUMS, checksums(folder)
     readme, plot, page = (root() / path for path in ("README.md", "docs/frontier.svg", "docs/results.md"))
     if readme.exists():
         before = _text(readme)
-        after = readme_text(before, words)
+        after = readme_text(before, found)
         if by_hand(after, generated(before)) != by_hand(before, generated(before)):
             raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
         yield readme, after
@@ -104,14 +105,14 @@ def spec_text(step: type[Step], words: Mapping[str, str]) -> str:
     return after
 
 
-def readme_text(text: str, words: Mapping[str, Mapping[str, str]]) -> str:
+def readme_text(text: str, verdicts: Verdicts) -> str:
     """The README with its tables generated anew: of each ladder, the findings and the speed, each between two markers.
 
     So is the rest of a line after `<!-- ID: CLAIM -->`: the verdict on that claim, with its evidence.
     """
     for marker in generated(text):
         if marker == "findings":
-            content = tables.findings_table(words)
+            content = tables.findings_table(verdicts)
         elif marker == "speed":
             content = benchmark.overview(benchmark.recorded())
         else:

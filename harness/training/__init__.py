@@ -1,7 +1,6 @@
-"""Seeds of one step in memory, an epoch at a time. Writes no files but the library of `native`, in the cache."""
+"""Seeds of one step in memory, an epoch at a time. Writes no files but the library of `native` and weights."""
 
-from harness.training.ensemble import EnsembleTrainer
 from harness.training.train import OnEpoch, OnSteps, silent
-from harness.training.trainer import SingleTrainer, Trainer
+from harness.training.trainer import Trainer
 
-__all__ = ["EnsembleTrainer", "OnEpoch", "OnSteps", "SingleTrainer", "Trainer", "silent"]
+__all__ = ["OnEpoch", "OnSteps", "Trainer", "silent"]

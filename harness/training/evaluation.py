@@ -18,24 +18,17 @@ class Evaluation(NamedTuple):
     loss: float
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> float:
-    """Accuracy in percent of the model in evaluation mode on the images (N, H, W) uint8."""
-    return percent(len(labels) - len(errors(model, images, labels, normalize)), len(labels))
-
-
 def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> Errors:
     """The images (N, H, W) uint8 that the model misses in evaluation mode."""
     return evaluation(model, images, labels, normalize).errors
 
 
 @torch.inference_mode()
-def evaluation(
-    model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500
-) -> Evaluation:
+def evaluation(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> Evaluation:
     """The evaluation of the model, in evaluation mode, on the images (N, H, W) uint8."""
     model.eval()
     with foreign_call("its forward pass"):
-        log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(batch_size)])
+        log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(500)])
     [result] = evaluations(log_probabilities[None], labels)
     return result
 

@@ -12,12 +12,12 @@ from harness.training.seeding import seeded
 from harness.training.trainer import SingleTrainer
 
 
-def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tuple[float, float]:
-    """The loss on one synthetic batch before and after a few steps of the recipe's optimizer on it.
+def overfit_one_batch(step: type[Step]) -> tuple[float, float]:
+    """The loss on one synthetic batch before and after three steps of the recipe's optimizer on it.
 
     Without dropout and augmentation, at the learning rate of the first step.
     """
-    data = synthetic(batch)
+    data = synthetic(32)
     with torch.random.fork_rng(devices=[]), seeded(0):
         model = prepared(step, step.network(), torch.device("cpu"))
         trainer = SingleTrainer(model, replace(step.recipe, drop_last=False), data, seed=0)
@@ -27,7 +27,7 @@ def overfit_one_batch(step: type[Step], steps: int = 3, batch: int = 32) -> tupl
             if isinstance(module, torch.nn.Dropout):
                 module.eval()
         images = normalized(data.train_images, step.recipe.normalize)
-        losses = [trainer.train_step(images, data.train_labels)[0].item() for _ in range(steps)]
+        losses = [trainer.train_step(images, data.train_labels)[0].item() for _ in range(3)]
         with torch.no_grad():
             after = trainer.objective(images, model(images), data.train_labels).item()
     return losses[0], after

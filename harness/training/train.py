@@ -15,7 +15,7 @@ from torch import Tensor
 from harness.data import MNIST
 from harness.device import current
 from harness.errors import HarnessError, foreign
-from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress, Run
+from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress
 from harness.step import TEST_IMAGES, Step
 from harness.training import native
 from harness.training.ensemble import together
@@ -156,11 +156,3 @@ def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers
 def _parameters(step: type[Step]) -> int:
     with torch.random.fork_rng(devices=[]):
         return sum(weight.numel() for weight in step.network().parameters())
-
-
-def sound(runs: list[Run]) -> list[Run]:
-    """The given runs, unless one failed: raises HarnessError with every failure."""
-    failures = [run.failed for run in runs if run.failed]
-    if failures:
-        raise HarnessError("; ".join(failures))
-    return runs

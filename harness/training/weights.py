@@ -93,9 +93,7 @@ def probe(step: type[Step]) -> None:
 def _locked(step: type[Step]) -> Iterator[Path]:
     """Hold the lock of the file for a step's weights, in a folder that is made."""
     path = path_of(step)
-    try:
+    with files.writable(path):
         path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise files.unwritable(path, error) from error
     with files.locked(path):
         yield path

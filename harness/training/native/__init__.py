@@ -6,6 +6,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import HarnessError
+from harness.run import NATIVE
 from harness.step import Step
 from harness.training.native import initial, library
 from harness.training.native.operations import NotCoveredError
@@ -44,7 +45,7 @@ def made() -> dict[str, Any]:
     """What the provenance of a native run says of it, beside the step and the machine."""
     built = library.built()
     return {
-        "trainer": "native",
+        "trainer": NATIVE,
         "numerics": NUMERICS,
         "compiler": built.compiler,
         "flags": built.flags,

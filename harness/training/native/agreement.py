@@ -18,20 +18,20 @@ STEPS = 2
 TOLERANCE = 1e-4  # relative; autocast to bfloat16 is 4e-3 away
 
 
-def disagreement(network: nn.Module, graph: fx.Graph, side: int) -> str | None:
+def disagreement(network: nn.Module, graph: fx.Graph) -> str | None:
     """What a network computes otherwise than the operations of its graph; None if nothing."""
     copies = deepcopy(network), deepcopy(network)
     with torch.random.fork_rng(devices=[]):
-        own = _results(copies[0], copies[0], side)
-        plain = _results(copies[1], fx.GraphModule(copies[1], graph), side)
+        own = _results(copies[0], copies[0])
+        plain = _results(copies[1], fx.GraphModule(copies[1], graph))
     return next((name for name in own if not _close(own[name], plain[name])), None)
 
 
-def _results(network: nn.Module, computation: nn.Module, side: int) -> dict[str, Tensor]:
+def _results(network: nn.Module, computation: nn.Module) -> dict[str, Tensor]:
     """What training and evaluation by a computation with the weights of a network come to. The network is changed."""
     forward: Callable[[Tensor], Tensor] = computation.forward  # without the log-softmax that may be put behind it
     torch.manual_seed(0)
-    images = torch.randn(IMAGES, 1, side, side)
+    images = torch.randn(IMAGES, 1, 28, 28)
     computation.train()
     outputs = []
     for _ in range(STEPS):

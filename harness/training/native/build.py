@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 from harness import strict_json
 from harness.child import uninterrupted
 from harness.errors import HarnessError
-from harness.files import TEMPORARY, locked, scratch, unwritable, write
+from harness.files import TEMPORARY, locked, scratch, writable, write
 
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT = 300  # seconds
@@ -69,10 +69,8 @@ def _library(source: Path) -> Library:
     digest = hashlib.sha256("\0".join(parts).encode(errors="surrogateescape") + b"\0" + code).hexdigest()
     path = user_cache_path("mnist-ladders") / "native" / f"{source.stem}-{digest[:32]}.so"
     if not _is_whole(path):
-        try:
+        with writable(path, ADVICE):
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(path, error, ADVICE) from error
         with locked(path, wait=2 * TIMEOUT, advice=ADVICE):
             if not _is_whole(path):  # the process that had the lock may have built it
                 _save(path, _compile([*command, *flags], source.name, code))

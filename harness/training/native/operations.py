@@ -23,14 +23,14 @@ class NotCoveredError(Exception):
     """Why a network is not trained by the native kernels, or not with its recipe."""
 
 
-def operations_of(network: nn.Module, side: int) -> Iterator[tuple[Any, tuple[int, ...] | None]]:
+def operations_of(network: nn.Module) -> Iterator[tuple[Any, tuple[int, ...] | None]]:
     """The operations of a network in order, each with the shape of its result.
 
     Functions are given as the modules that they equal, and there is a `Factor` before a weighted average.
     """
     if _hooks(network) > returns_logits(network):
         raise NotCoveredError("it has hooks")
-    graph = _traced(network, side)
+    graph = _traced(network)
     layers, before = dict(network.named_modules()), None
     for node in graph.nodes:
         if node.op == "get_attr":
@@ -45,7 +45,7 @@ def operations_of(network: nn.Module, side: int) -> Iterator[tuple[Any, tuple[in
             yield operation, node.meta["shape"]
         before = node
     with _run("its training"), torch.enable_grad():
-        different = disagreement(network, graph, side)
+        different = disagreement(network, graph)
     if different:
         raise NotCoveredError(
             f"its {different} are not those of its operations: a layer is in a mode of its own, gradients are cut off "
@@ -79,14 +79,14 @@ def _run(what: str) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _traced(network: nn.Module, side: int) -> fx.Graph:
+def _traced(network: nn.Module) -> fx.Graph:
     """The graph of a network, with the shapes for `IMAGES` images."""
     with _run("its forward pass"), torch.no_grad():
         copied = deepcopy(network)
         training, graph = (_Tracer().trace(copied.train(mode)) for mode in (True, False))
         run = _Shapes(fx.GraphModule(copied, graph))
         run.extra_traceback = False
-        run.run(torch.zeros(IMAGES, 1, side, side))
+        run.run(torch.zeros(IMAGES, 1, 28, 28))
     if str(training) != str(graph):
         raise NotCoveredError("it computes something else in training than in evaluation")
     return graph

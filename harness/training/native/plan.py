@@ -52,21 +52,21 @@ class Plan:
         return self.parameters, self.buffers
 
 
-def plan_of(network: nn.Module, side: int = 28) -> Plan:
-    """The plan of a network from N x 1 x side x side images to N x 10 log-probabilities; NotCoveredError if none."""
-    return _Planner(network, side).plan
+def plan_of(network: nn.Module) -> Plan:
+    """The plan of a network from N x 1 x 28 x 28 images to N x 10 log-probabilities; NotCoveredError if none."""
+    return _Planner(network).plan
 
 
 class _Planner:
     """Walks the traced operations of a network and appends units."""
 
-    def __init__(self, network: nn.Module, side: int) -> None:
-        self.channels, self.side, self.finished = 1, side, False
+    def __init__(self, network: nn.Module) -> None:
+        self.channels, self.side, self.finished = 1, 28, False
         self.factor: Tensor | None = None
         self.places = _places(network.parameters())
         self.plan = Plan(parameters=list(network.parameters()))
         shape = None
-        for operation, shape in operations_of(network, side):
+        for operation, shape in operations_of(network):
             if self.finished:
                 raise NotCoveredError("something follows the log-softmax")
             if self.factor is not None and not isinstance(operation, nn.AdaptiveAvgPool2d):

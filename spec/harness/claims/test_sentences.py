@@ -1,14 +1,27 @@
 """Sentences: each of every Analysis and of the Notes is tagged, and counted by its outcome."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from harness import claims, ladder, steps
-from harness.claims.sentences import OUTCOMES, Decided, analysis, claimed, decided, kind_of, sentences
+from harness.claims.sentences import (
+    OUTCOMES,
+    Decided,
+    Verdicts,
+    analysis,
+    claimed,
+    decided,
+    kind_of,
+    sentences,
+    verdicts,
+    word_of,
+)
 from harness.docstring import Sentence
 from harness.report.update import readme_text
+from harness.step import Step
 from spec.harness.evidence.records_of import keep, step_with
 from spec.harness.support.paths import ROOT
 
@@ -18,7 +31,7 @@ PUBLISHED = [step for step in STEPS.values() if step.document().published]
 
 def test_a_sentence_is_as_good_as_the_worst_of_its_claims() -> None:
     recorded = {"a": "supported", "b": "refuted", "c": "undecided"}
-    words = {said: claims.word_of(Sentence("x", tuple(said)), recorded) for said in ("", "a", "ac", "abc", "ab")}
+    words = {said: word_of(Sentence("x", tuple(said)), recorded) for said in ("", "a", "ac", "abc", "ab")}
     assert words == {"": None, "a": "supported", "ac": "undecided", "abc": "refuted", "ab": "refuted"}
 
 
@@ -75,9 +88,13 @@ def test_verdicts_are_counted_once_each_and_as_they_stand_together(
     step = step_with(tmp_path, "mine/a", text)
     monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": step})
     keep(step, {seed: ([99.0] * 6, [99.40 if seed < 3 else 99.39] * 6) for seed in range(6)})
-    assert decided([step]) == Decided(claims=4, each=3, provisional=3, together=1)
+    assert decided([step], judged(step, words)) == Decided(claims=4, each=3, provisional=3, together=1)
     keep(step, {seed: ([99.0] * 6, [99.40 if seed < 3 else 99.39] * 6) for seed in range(10)})
-    assert decided([step]).provisional == 0
+    assert decided([step], judged(step, words)).provisional == 0
+
+
+def judged(step: type[Step], of_runs: Iterable[str]) -> Verdicts:
+    return {step.id: {claim: claims.decide(step, claim) for claim in of_runs}}
 
 
 @pytest.mark.parametrize("step_id", STEPS)
@@ -94,7 +111,7 @@ def test_four_of_five_published_sentences_are_decided_by_runs() -> None:
     assert kinds.count("runs") / (kinds.count("runs") + kinds.count("judgement")) >= 0.8
 
 
-def test_the_readme_counts_the_claims_as_the_specs_record_them() -> None:
+def test_the_readme_counts_the_claims_as_the_evidence_decides_them() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.partition("<!-- findings -->")[2].partition("<!-- /findings -->")[0]
     rows = re.findall(r"^\| ([^|]+?)((?: \| +\d+)+) \|$", table, flags=re.MULTILINE)
@@ -106,7 +123,6 @@ def test_the_readme_counts_the_claims_as_the_specs_record_them() -> None:
     published = sorted({step.ladder for step in PUBLISHED})
     sums = [sum(column) for column in zip(*(counts[name] for name in published), strict=True)]
     assert sums == counts["all published"]
-    recorded = {step_id: step.claims for step_id, step in STEPS.items()}
-    assert readme_text(readme, recorded) == readme, (
+    assert readme_text(readme, {step_id: verdicts(step) for step_id, step in STEPS.items()}) == readme, (
         "README.md is out of date; write it anew with: pytest -k test_claims --update-records"
     )

@@ -26,4 +26,4 @@ def trained(step: type[Step], seeds: Sequence[int], trainer: Trainer, epochs: in
     progress = Progress(seeds)
     for _ in train(step, trainer, progress, epochs or step.recipe.epochs):
         pass
-    return progress.histories(step)
+    return progress.runs(step)

@@ -24,11 +24,11 @@ from harness.recipe import (
     Resize,
     StepLR,
 )
-from harness.run import Epoch
+from harness.run import Epoch, sound
 from harness.step import Step
 from harness.training.augmentation.batches import AHEAD
 from harness.training.ensemble import EnsembleTrainer, together
-from harness.training.train import sound, training
+from harness.training.train import training
 from harness.training.trainer import SingleTrainer, alone
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained

@@ -1,4 +1,7 @@
-"""Intervals, from scipy, and the rules that are built on them."""
+"""Intervals, from the functions of scipy, and the rules that are built on them.
+
+The distributions of `scipy.stats` would take a second to load, and a hundred times as long for a number.
+"""
 
 import bisect
 import functools
@@ -7,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from harness.step import TEST_IMAGES
 
@@ -36,8 +39,10 @@ class Interval(NamedTuple):
 @functools.cache
 def binomial_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
     """The share of k in n, and the exact two-sided interval for it (Clopper and Pearson, Biometrika 1934)."""
-    interval = stats.binomtest(k, n).proportion_ci(confidence_level=confidence, method="exact")
-    return Interval(k / n, float(interval.low), float(interval.high))
+    tail = (1 - confidence) / 2
+    low = float(special.betaincinv(k, n - k + 1, tail)) if k else 0.0
+    high = float(special.betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    return Interval(k / n, low, high)
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -46,14 +51,19 @@ def mean_interval(values: Sequence[float]) -> Interval:
     if len(values) < 2:
         return Interval(mean)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    reach = _quantile(len(values) - 1) * error
+    reach = _quantile(0.975, len(values) - 1) * error
     return Interval(mean, mean - reach, mean + reach)
 
 
 @functools.cache
-def _quantile(degrees: int) -> float:
-    """Student's t is between minus this and this with 95 %. Scipy takes longer over it than a mean over its values."""
-    return float(stats.t.ppf(0.975, degrees))
+def _quantile(share: float, degrees: float) -> float:
+    """Below which Student's t lies with that probability."""
+    return float(special.stdtrit(degrees, share))
+
+
+def _below(t: float, degrees: int) -> float:
+    """The probability that Student's t lies below that."""
+    return float(special.stdtr(degrees, t))
 
 
 def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
@@ -68,7 +78,7 @@ def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
     if not any(errors):
         return Interval(difference, difference, difference)
     shares = [error**2 / (len(values) - 1) for error, values in zip(errors, (a, b), strict=True)]
-    reach = float(stats.t.ppf(0.975, sum(errors) ** 2 / sum(shares))) * math.sqrt(sum(errors))
+    reach = _quantile(0.975, sum(errors) ** 2 / sum(shares)) * math.sqrt(sum(errors))
     return Interval(difference, difference - reach, difference + reach)
 
 
@@ -78,13 +88,13 @@ def mean_p(values: Sequence[float], bound: float) -> float:
     They must not all be the same: the test measures by their spread.
     """
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return 2 * float(stats.t.sf(abs(float(np.mean(values)) - bound) / error, len(values) - 1))
+    return 2 * _below(-abs(float(np.mean(values)) - bound) / error, len(values) - 1)
 
 
 @functools.cache
 def sign_p(k: int, n: int) -> float:
     """The two-sided p-value of the exact sign test: k of n, where a half of all would be expected by chance."""
-    return float(stats.binomtest(k, n).pvalue)
+    return min(1.0, 2 * float(special.bdtr(min(k, n - k), n, 0.5)))
 
 
 POWER = 0.8
@@ -100,10 +110,10 @@ def runs_for_mean(p: float, n: int) -> int | None:
     The fewest with which Student's two-sided test at 5 % decides in the direction of the estimate with a probability of
     80 %, by the noncentral t distribution (Cohen, Statistical Power Analysis, 1988); None beyond 10,000.
     """
-    effect = float(stats.t.isf(p / 2, n - 1)) / math.sqrt(n)
+    effect = -_quantile(p / 2, n - 1) / math.sqrt(n)
 
-    def power(m: int) -> float:  # by scipy.special, as scipy.stats gives NaN where it is nearly 1 before scipy 1.14
-        return 1.0 - float(special.nctdtr(m - 1, effect * math.sqrt(m), stats.t.isf(0.025, m - 1)))
+    def power(m: int) -> float:
+        return 1.0 - float(special.nctdtr(m - 1, effect * math.sqrt(m), _quantile(0.975, m - 1)))
 
     return _fewest(power, LEAST_RUNS)
 
@@ -114,8 +124,8 @@ def runs_for_share(share: float) -> int | None:
     The fewest with which the exact 95 % interval lies on one side of one half with a probability of 80 %.
     """
     runs = np.arange(6, 1_000)
-    too_few = stats.binom.isf(0.025, runs, 0.5)  # so that the interval reaches one half
-    enough = np.asarray(stats.binom.sf(too_few, runs, max(share, 1 - share))) >= POWER
+    too_few = np.ceil(special.bdtrik(0.975, runs, 0.5))  # so that the interval reaches one half
+    enough = special.bdtrc(too_few, runs, max(share, 1 - share)) >= POWER
     return int(runs[enough.argmax()]) if enough.any() else None
 
 
@@ -160,7 +170,7 @@ def prediction_interval(values: Sequence[float], images: int = TEST_IMAGES) -> I
     says little about the next one, and a single run says nothing.
     """
     mean, error = _prediction(values, images)
-    reach = error * (_quantile(len(values) - 1) if len(values) > 1 else float(stats.norm.ppf(0.975)))
+    reach = error * (_quantile(0.975, len(values) - 1) if len(values) > 1 else float(special.ndtri(0.975)))
     return Interval(mean, max(mean - reach, 0.0), min(mean + reach, 100.0))
 
 
@@ -170,8 +180,8 @@ def prediction_p(values: Sequence[float], value: float, images: int = TEST_IMAGE
     distance = abs(value - mean)
     if error == 0:
         return float(distance == 0)
-    above = stats.t.sf(distance / error, len(values) - 1) if len(values) > 1 else stats.norm.sf(distance / error)
-    return 2 * float(above)
+    far = -distance / error
+    return 2 * (_below(far, len(values) - 1) if len(values) > 1 else float(special.ndtr(far)))
 
 
 def _prediction(values: Sequence[float], images: int) -> tuple[float, float]:
@@ -194,7 +204,7 @@ def chance_below(values: Sequence[float], bound: float) -> float:
     distance, spread = bound - float(np.mean(values)), float(np.std(values, ddof=1))
     if spread == 0:
         return float(distance > 0)
-    return float(stats.t.cdf(distance / (spread * math.sqrt(1 + 1 / n)), n - 1))
+    return _below(distance / (spread * math.sqrt(1 + 1 / n)), n - 1)
 
 
 def bootstrap_interval(

@@ -4,6 +4,7 @@ The same specs and records always give the same page: it has no date.
 """
 
 import base64
+import functools
 import importlib
 import io
 import os
@@ -156,8 +157,9 @@ def png(image: Tensor) -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
+@functools.cache
 def environment() -> Environment:
-    """The templates and the filters that they may use; all values are escaped."""
+    """The templates, compiled once, and the filters that they may use; all values are escaped."""
     result = Environment(
         loader=PackageLoader("harness.report"),
         autoescape=True,

@@ -123,7 +123,8 @@ def steps() -> dict[str, type[Step]]:
     """
     package = _import("spec")
     found: dict[str, type[Step]] = {}
-    for ladder in sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg):
+    ladders = (module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
+    for ladder in sorted(name for name in ladders if name != "harness"):  # has tests of the harness, no ladder
         folder = _import(f"spec.{ladder}")
         for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
             for step in _specs_in(f"spec.{ladder}.{name}"):
@@ -154,8 +155,8 @@ def _import(name: str) -> ModuleType:
 
 
 def _specs_in(module_name: str) -> list[type[Step]]:
-    if module_name.startswith("spec.harness.") or module_name.endswith(".candidates"):
-        return []  # tests of the harness, which define specs of their own, and the candidates of `harness search`
+    if module_name.endswith(".candidates"):
+        return []  # those of `harness search`
     module = _import(module_name)
     specs = [
         value

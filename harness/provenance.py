@@ -56,7 +56,7 @@ def _network(step: type[Step]) -> tuple[list[str], list[str]]:
     shapes = [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
     try:
         with foreign_call("its forward pass"):
-            graph = fx.symbolic_trace(model).graph
+            graph = fx.Tracer().trace(model)  # without the module that would compute it
     except ForeignError:
         return [_settings(model), *shapes], [*hidden_settings(model), *untraced(model)]
     return [*_operations(model, graph), *shapes], hidden_settings(model)

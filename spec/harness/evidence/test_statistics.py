@@ -18,6 +18,7 @@ from harness.evidence.statistics import (
     independent_spread,
     mean_interval,
     prediction_interval,
+    sign_p,
     runs_for_mean,
     runs_for_share,
     standard_error,
@@ -44,6 +45,15 @@ def test_9940_of_10000_is_exactly_the_goal() -> None:
 )
 def test_the_binomial_interval_is_exact(k: int, n: int, low: float, high: float) -> None:
     assert binomial_interval(k, n) == pytest.approx((k / n, low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("n", [1, 6, 20, 199])
+def test_shares_are_judged_as_scipy_judges_them(n: int) -> None:
+    for k in range(n + 1):
+        test = stats.binomtest(k, n)
+        low, high = test.proportion_ci(method="exact")
+        assert binomial_interval(k, n) == pytest.approx((k / n, low, high), abs=1e-9)
+        assert sign_p(k, n) == pytest.approx(test.pvalue, rel=1e-9)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.95])

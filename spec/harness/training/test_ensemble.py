@@ -64,8 +64,8 @@ def step_of(recipe: Recipe) -> type[Step]:
 
 @pytest.fixture(scope="module")
 def data() -> MNIST:
-    """230 images: seven batches of 32 and one of 6."""
-    return synthetic(230)
+    """102 images: three batches of 32 and one of 6."""
+    return synthetic(102)
 
 
 def without_seconds(epoch: Epoch) -> Epoch:
@@ -121,7 +121,7 @@ def test_a_seed_draws_what_it_does_alone_where_batches_are_prepared_ahead(
     for (images, labels), (expected, its_labels) in zip(ours, single.batches(), strict=True):
         assert torch.equal(images, expected)
         assert torch.equal(labels, its_labels)
-    assert [len(labels) for _, labels in ours] == [32] * 7 + [6]
+    assert [len(labels) for _, labels in ours] == [32] * 3 + [6]
 
 
 def test_batches_prepared_ahead_are_those_prepared_one_by_one(data: MNIST, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,25 +101,25 @@ def test_batches_of_any_size_are_those_of_float64(images: int) -> None:
 
 
 MANY = {  # a network of the ladders, and how it is trained
-    "discover/8k_lr": Recipe(lr=0.001, batch_size=16, epochs=3, schedule=StepLR(1, 0.3)),
-    "five_steps/step5": Recipe(lr=3e-5, batch_size=16, epochs=3, weight_decay=1e-2),
-    "frontier/step1": Recipe(lr=0.001, batch_size=16, epochs=3, nesterov=True, average=0.9),
-    "frontier/step12": Recipe(lr=0.002, batch_size=16, epochs=3, schedule=OneCycle(), average=0.95),
-    "s5/code8": Recipe(lr=1e-4, batch_size=16, epochs=3, momentum=0.0, average=0.99),
+    "discover/8k_lr": Recipe(lr=0.001, batch_size=8, epochs=3, schedule=StepLR(1, 0.3)),
+    "five_steps/step5": Recipe(lr=3e-5, batch_size=8, epochs=3, weight_decay=1e-2),
+    "frontier/step1": Recipe(lr=0.001, batch_size=8, epochs=3, nesterov=True, average=0.9),
+    "frontier/step12": Recipe(lr=0.002, batch_size=8, epochs=3, schedule=OneCycle(), average=0.95),
+    "s5/code8": Recipe(lr=1e-4, batch_size=8, epochs=3, momentum=0.0, average=0.99),
 }
 
 
 @pytest.mark.parametrize("step", MANY)
 def test_sixty_steps_are_those_of_float64(step: str) -> None:
     """With the ladders' rates a difference of rounding doubles within a few steps, in torch too, so these are small."""
-    recipe, data = MANY[step], noise(312)  # 19 batches of 16 and one of 8
+    recipe, data = MANY[step], noise(156)  # 19 batches of 8 and one of 4
     network = undropped(steps()[step].model())
     reference = Descent(network, recipe)
     trainer = NativeTrainer(network, recipe, data, seed=3)
     order = torch.Generator().manual_seed(3)
     for epoch in range(3):
         [(loss, _)] = trainer.train_epoch()
-        assert loss == pytest.approx(reference.epoch(data, epoch, torch.randperm(312, generator=order)), abs=1e-5)
+        assert loss == pytest.approx(reference.epoch(data, epoch, torch.randperm(156, generator=order)), abs=1e-5)
     own = trainer.network
     pairs = [(own.parameters, reference.weights()), (own.buffers, running(reference.network))]
     if own.average is not None and own.average_buffers is not None:

@@ -178,7 +178,7 @@ def resident() -> int:
 def test_the_memory_of_a_trainer_is_given_back() -> None:
     recipe, data = replace(features.ALL.recipe, batch_size=512), noise(16)
     sizes = []
-    for _ in range(30):
+    for _ in range(16):
         NativeTrainer(features.everything(), recipe, data, 0).train_epoch()
         sizes.append(resident())
     # One trainer has about 30 MB. The garbage collector is not called: a cycle would keep the memory until it runs.

@@ -35,6 +35,23 @@ def replay(call: Call, capsys: pytest.CaptureFixture[str]) -> Replay:
     return run
 
 
+@pytest.fixture(scope="module")
+def trained() -> list[bytes]:
+    """The record of seeds 0 and 1 by eager torch, once the first test that needs it has made it."""
+    return []
+
+
+@pytest.fixture
+def recorded(call: Call, trained: list[bytes]) -> None:
+    """Seeds 0 and 1 are in the record of the step, trained by eager torch."""
+    path = record.path_of(Plain)
+    if not trained:
+        call("small/plain --seed 0 1 --record")
+        trained.append(path.read_bytes())
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(trained[0])
+
+
 def change(edit: Callable[[dict[str, Any]], object]) -> None:
     """Change the record."""
     path = record.path_of(Plain)
@@ -55,8 +72,8 @@ def test_a_run_that_is_replayed_is_the_same(
     assert lines[4:] == ["run 1 of small/plain, replayed: 4 of 4 epochs the same"]
 
 
-def test_the_first_difference_is_named_and_ends_the_replay(call: Call, replay: Replay) -> None:
-    call("small/plain --seed 0 1 --record")
+@pytest.mark.usefixtures("recorded")
+def test_the_first_difference_is_named_and_ends_the_replay(replay: Replay) -> None:
     epoch = record.run_of(Plain, 1).epochs[2]
 
     def edit(value: dict[str, Any]) -> None:
@@ -73,8 +90,8 @@ def test_the_first_difference_is_named_and_ends_the_replay(call: Call, replay: R
     )
 
 
-def test_a_replay_whose_loss_is_not_finite_differs(call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
-    call("small/plain --seed 0 1 --record")
+@pytest.mark.usefixtures("recorded")
+def test_a_replay_whose_loss_is_not_finite_differs(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     train = SingleTrainer.train_epoch
 
     def broken(trainer: SingleTrainer) -> list[tuple[float, int]]:
@@ -99,10 +116,8 @@ def test_a_native_run_is_the_same_on_another_machine(
     assert lines[-1] == "run 1 of small/plain, replayed: 4 of 4 epochs the same"
 
 
-def test_an_eager_run_may_be_tried_on_another_machine(
-    call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call("small/plain --seed 0 1 --record")
+@pytest.mark.usefixtures("recorded")
+def test_an_eager_run_may_be_tried_on_another_machine(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     move_to(monkeypatch, "Apple M1")
     status, lines, err = replay()
     assert re.fullmatch(
@@ -113,8 +128,8 @@ def test_an_eager_run_may_be_tried_on_another_machine(
     assert (status, lines[-1]) == (0, "run 1 of small/plain, replayed: 4 of 4 epochs the same")
 
 
-def test_a_run_of_an_older_version_is_replayed_by_eager_torch(call: Call, replay: Replay) -> None:
-    call("small/plain --seed 0 1 --record")
+@pytest.mark.usefixtures("recorded")
+def test_a_run_of_an_older_version_is_replayed_by_eager_torch(replay: Replay) -> None:
 
     def edit(value: dict[str, Any]) -> None:
         for key in ("trainer", "cpu", "capability"):

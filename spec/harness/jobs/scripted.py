@@ -22,9 +22,9 @@ def scripted(
 
     def work(job: Job, data: object, on_steps: object = None) -> Iterator[Update]:
         progress = Progress(job.seeds) if job.checkpoint is None else unpack(job.checkpoint, job.name).progress
+        head = {"started": "2026-01-01T00:00:00+00:00", **made(job.step), **job.head, "together": len(job.seeds)}
 
         def checkpoint() -> bytes:
-            head = {"started": "2026-01-01T00:00:00+00:00", **made(job.step), **job.head, "together": len(job.seeds)}
             return Checkpoint(job.step.id, head, progress, {"weight": torch.zeros(1)}).pack()
 
         yield Update(checkpoint())

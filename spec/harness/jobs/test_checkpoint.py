@@ -1,5 +1,6 @@
 """Interrupted trainings resume as if nothing had happened, and only from their own checkpoint."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -40,12 +41,18 @@ def saved_in(update: Update) -> Checkpoint:
     return checkpoint.unpack(update.checkpoint, "it")
 
 
+@functools.cache
+def uninterrupted(step: type[Step], epochs: int = 4) -> list[Update]:
+    """What a training of seed 3 says from its start to its end; it is the same for every test that asks."""
+    return list(work(Job(step, (3,), epochs), small.images()))
+
+
 @pytest.mark.parametrize(
     "step", [small.Plain, small.Simple, small.Warming, small.WithGlobal], ids=lambda step: step.__name__
 )
 @pytest.mark.parametrize("epoch", [0, 1, 3, 4])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step], epoch: int) -> None:
-    whole = list(work(Job(step, (3,), 4), small.images()))
+    whole = uninterrupted(step)  # type: ignore[arg-type]  # that a type can be hashed is lost on mypy
     torch.manual_seed(99)  # whatever else the process does in between
     resumed = list(work(Job(step, (3,), 4, checkpoint=whole[epoch].checkpoint), small.images()))
     assert len(resumed) == 5 - epoch
@@ -63,7 +70,7 @@ PARTS = ["model.", "average.", "momentum.", *(f"generator.{name}" for name in ("
 @pytest.mark.parametrize("part", PARTS)
 def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     """With that part as it is at the start, and all others as saved, the epochs that follow differ."""
-    first, *_, last = work(Job(small.Plain, (3,), 3), small.images())
+    first, *_, last = uninterrupted(small.Plain, 3)
     saved, fresh = saved_in(last), saved_in(first).state
     state = {
         name: fresh.get(name, torch.zeros_like(value)) if name.startswith(part) else value

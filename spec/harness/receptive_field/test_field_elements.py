@@ -72,12 +72,12 @@ def check(seed: int) -> None:
     assert not program.exact or torch.equal(found, expected), program.names
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_an_element_reads_what_it_has_derivatives_by(seed: int) -> None:
     check(seed)
 
 
 @pytest.mark.slow
 def test_so_it_is_in_thousands_of_programs() -> None:
-    for seed in range(60, 5_000):
+    for seed in range(40, 5_000):
         check(seed)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -147,6 +148,7 @@ def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
     call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = torch.get_num_threads()
+    monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, epochs=1))  # two threads wait for each other, busily
     monkeypatch.setattr("harness.commands.replay.cores", lambda: 2)
     torch.set_num_threads(2)
     try:

@@ -18,9 +18,9 @@ from harness.evidence.statistics import (
     independent_spread,
     mean_interval,
     prediction_interval,
-    sign_p,
     runs_for_mean,
     runs_for_share,
+    sign_p,
     standard_error,
 )
 from harness.run import holds

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.commands.arguments import parse_positive
 from harness.commands.console import console, field_as_json, summary, table
@@ -58,40 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _model(name: str, image: Sequence[int]) -> nn.Module:
     from torch import nn
 
-    from harness.network import new_network
     from harness.review import load
+    from harness.review.target import builder, imported
 
     if ":" in name or "/" in name or name.endswith((".py", ".ipynb")):
         return load(name, image)()
-    found = _imported(name)
-    return found if isinstance(found, nn.Module) else new_network(found, name, image)
-
-
-def _imported(name: str) -> Any:
-    """The network of that dotted name, or the callable that builds it.
-
-    The ladders are not imported for it: one broken spec would be in its way.
-    """
-    from torch import nn
-
+    # The ladders are not imported for a dotted name: one broken spec would be in its way.
     path, _, attribute = name.rpartition(".")
-    if name.startswith(".") or name.endswith("."):
-        raise HarnessError(f"{name!r} is not a dotted name in full, such as torchvision.models.resnet18")
     if not path:
         raise HarnessError(f"no step and no importable callable is named {name!r}; {nearest(name, list(steps()))}")
     if not all(part.isidentifier() for part in name.split(".")):
         raise HarnessError(f"{name!r} is neither a step nor a dotted name such as torchvision.models.resnet18")
-    with foreign_call("its import", path):
-        module = importlib.import_module(path)
-        found = getattr(module, attribute, None)
-    if isinstance(found, nn.Module):
-        return found
-    if not callable(found):
-        raise HarnessError(f"{path} has no callable {attribute!r}; {nearest(attribute, dir(module))}")
-    try:
-        inspect.signature(found).bind()
-    except ValueError:
-        pass  # a built-in that does not say what it takes
-    except TypeError as error:
-        raise HarnessError(f"{name} cannot be called without arguments: {error}") from error
-    return found
+    found = imported(path, attribute)
+    return found if isinstance(found, nn.Module) else builder(found, f"{path}:{attribute}", image=image)()

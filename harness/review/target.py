@@ -36,7 +36,7 @@ def load(target: str, image: Sequence[int] = (1, 28, 28)) -> Callable[[], nn.Mod
     if is_file(path):
         return builder(value_in(Path(path), name), target, arguments, image)
     if path:
-        return builder(_imported(path, name), target, arguments, image)
+        return builder(imported(path, name), target, arguments, image)
     if "/" in target:
         return find(target).network
     raise HarnessError(f"{target!r} is no network; give {FORMS}")
@@ -79,7 +79,7 @@ def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:
     return name, needed
 
 
-def _imported(path: str, name: str) -> Any:
+def imported(path: str, name: str) -> Any:
     """The attribute of a module, which may be in the current folder."""
     if "" not in sys.path:
         sys.path.insert(0, "")

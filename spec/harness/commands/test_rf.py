@@ -85,13 +85,13 @@ class TestCommand:
         [
             ("no/step", "unknown step 'no/step'; nearest: "),
             ("resnet18", "no step and no importable callable is named 'resnet18'; nearest: "),
-            ("torchvision.models.resnet19", "has no callable 'resnet19'; nearest: resnet1"),
+            ("torchvision.models.resnet19", "torchvision.models has no 'resnet19'; nearest: resnet1"),
             ("no_such_package.net", "no_such_package: its import raised ModuleNotFoundError: No module named"),
-            (".foo.bar", "'.foo.bar' is not a dotted name in full, such as torchvision.models.resnet18"),
+            (".foo.bar", "'.foo.bar' is neither a step nor a dotted name such as torchvision.models.resnet18"),
             ("foo..bar", "neither a step nor a dotted name"),
-            ("..", "'..' is not a dotted name in full"),
-            ("sys.exit", "sys.exit: its constructor raised SystemExit"),
-            ("torch.nn.Linear", "without arguments"),
+            ("..", "'..' is neither a step nor a dotted name"),
+            ("sys.exit", "sys:exit: its constructor raised SystemExit"),
+            ("torch.nn.Linear", "give what its constructor needs, as in Linear.in_features=..., out_features=...."),
             ("builtins.dict", "is no torch.nn.Module"),
         ],
     )

@@ -43,6 +43,13 @@ def current(device: "torch.device") -> AbstractContextManager[None]:
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
+def forked(device: "torch.device") -> AbstractContextManager[None]:
+    """Restores torch's global generator at the end, and that of a GPU."""
+    import torch
+
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
 def layout(device: "torch.device") -> "torch.memory_format":
     """The memory layout of images: channels last on the CPU, where that makes small networks up to twice as fast."""
     import torch

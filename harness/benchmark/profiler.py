@@ -18,6 +18,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from harness.data.synthetic import unteachable
+from harness.device import forked
 from harness.errors import HarnessError
 from harness.step import Step
 from harness.training.network import prepared
@@ -79,7 +80,7 @@ def trace(step: type[Step], device: torch.device, folder: Path) -> Trace:
 def _profiled(step: type[Step], device: torch.device) -> profile:
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     total = _SKIPPED + _WAIT + _WARMUP + ACTIVE
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with forked(device):
         torch.manual_seed(0)
         model = prepared(step, step.network(), device)
         model.train()

@@ -15,6 +15,7 @@ import torch
 
 from harness.benchmark.gpu import Gpu, State, doubts, unknowns
 from harness.data.synthetic import unteachable
+from harness.device import forked
 from harness.errors import HarnessError
 from harness.step import Step
 from harness.training.choice import choose
@@ -98,7 +99,7 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
     None if benchmarks are disabled: a round is trained then, but not timed. Raises HarnessError if the network is no
     classifier of 28 x 28 images or its loss is not finite.
     """
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with forked(device):
         torch.manual_seed(0)
         if device.type == "cuda":
             torch.cuda.empty_cache()  # the peak is to be that of this test alone

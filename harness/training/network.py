@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from harness.device import layout
+from harness.device import forked, layout
 from harness.errors import HarnessError, foreign_call
 from harness.step import Step
 
@@ -76,7 +76,7 @@ def check_output(step: type[Step], model: nn.Module, device: torch.device) -> Ou
     is normalized over anything but the classes; and if there is nothing to train.
     """
     model.eval()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+    with forked(device), torch.no_grad():
         with foreign_call("its forward pass", step.id):
             output = model(torch.zeros(2, 1, 28, 28, device=device))
         shape = " x ".join(map(str, output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.data import MNIST
-from harness.device import current
+from harness.device import current, forked
 from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress
 from harness.step import TEST_IMAGES, Step
@@ -111,8 +111,7 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str =
     It does not repeat, in every worker, a warning that the check of the network gave already.
     """
     device = data.train_images.device
-    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with warnings.catch_warnings(), current(device), forked:
+    with warnings.catch_warnings(), current(device), forked(device):
         warnings.filterwarnings("ignore", "Implicit dimension choice")
         with foreign("its recipe", named(step, seeds)):
             made = trainer_of(step, seeds, data, trainer)

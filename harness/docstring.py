@@ -45,20 +45,18 @@ class Docstring:
     @property
     def parameters(self) -> int | None:
         """The number of parameters under Result, if it is stated."""
-        match = re.search(r"Parameters:\s*([\d,]+)", self.result)
-        return int(match[1].replace(",", "")) if match else None
+        return _number("Parameters", self.result)
 
     @property
     def receptive_field(self) -> int | None:
         """The receptive field under Result in pixels, if it is stated."""
-        match = re.search(r"receptive field:\s*(\d+)", self.result)
-        return int(match[1]) if match else None
+        return _number("receptive field", self.result)
 
     @property
     def published(self) -> dict[str, float]:
         """The published accuracies under Result in percent, by name: "best train", "best test"."""
         line = entry(self.result, "Published") or ""
-        return {name: float(value) for name, value in re.findall(r"(best train|best test) (\d+\.\d+)", line)}
+        return {name: float(value) for name, value in re.findall(r"(best train|best test) ([0-9]+\.[0-9]+)", line)}
 
     @property
     def measured(self) -> str | None:
@@ -74,6 +72,17 @@ class Docstring:
     def remarks(self) -> list[Sentence]:
         """The sentences of the Notes, in order."""
         return [sentence for point in points(self.notes) for sentence in point]
+
+
+def _number(label: str, result: str) -> int | None:
+    """The number behind a label under Result; HarnessError if what stands there is none."""
+    said = re.search(rf"{label}:\s*(\S+)", result)
+    if said is None:
+        return None
+    digits = re.match(r"[0-9][0-9,]{0,14}(?![\d,])", said[1])  # no more than anybody means, and ASCII alone
+    if digits is None:
+        raise HarnessError(f"under Result, {label} is {said[1][:30]!r}; write a number in digits, such as 9,142")
+    return int(digits[0].replace(",", ""))
 
 
 def points(section: str) -> list[list[Sentence]]:

@@ -44,6 +44,19 @@ def test_what_is_not_said_is_none() -> None:
     assert document.published == {}
 
 
+@pytest.mark.parametrize("word", ["9" * 5000, "\u0664\u0661\u0660", "1\u0661", ",", "many"])
+def test_what_is_no_number_in_digits_is_shown_from_its_beginning(word: str) -> None:
+    document = parse(WHOLE.replace("9,142", word).replace(": 28", f": {word}"), "mine/tiny")
+    for label in ("Parameters", "receptive field"):
+        with pytest.raises(HarnessError, match=f"^under Result, {label} is '{word[:30]}'; write a number in digits, "):
+            getattr(document, label.lower().replace(" ", "_"))
+
+
+def test_what_follows_the_digits_of_a_number_is_left_out() -> None:
+    document = parse(WHOLE.replace("9,142", "9,142,").replace(": 28", ": 28x28"), "mine/tiny")
+    assert (document.parameters, document.receptive_field) == (9142, 28)
+
+
 @pytest.mark.parametrize("section", ["Target", "Result", "Analysis"])
 def test_a_missing_section_is_named(section: str) -> None:
     with pytest.raises(HarnessError, match=f"mine/tiny: the docstring has no {section} section"):

@@ -85,6 +85,8 @@ def _run(words: Sequence[str], verb: str | None) -> int:
         os.getcwd()
     except OSError as error:  # at which libraries that compute end the process
         raise HarnessError("the current folder is gone; cd to one that exists") from error
+    if sys.flags.optimize > 1:
+        raise HarnessError("specs are docstrings, which python -OO leaves out; run it without -OO or PYTHONOPTIMIZE")
     wait("loading torch ...")
     with foreign("it"):
         return int(arguments.run(arguments))

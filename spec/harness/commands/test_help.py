@@ -55,6 +55,23 @@ def test_a_folder_that_is_gone_is_one_line_before_anything_heavy_is_loaded(tmp_p
     assert not set(loaded.split()) & HEAVY
 
 
+@pytest.mark.end_to_end
+def test_a_python_that_leaves_docstrings_out_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "show"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONOPTIMIZE": "2"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "python -m harness show: error: specs are docstrings, which python -OO leaves out; "
+        "run it without -OO or PYTHONOPTIMIZE\n"
+    )
+
+
 INTERRUPTED = """
 import runpy, sys
 

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     place = output_file(path)
     specs = steps().values()
     with busy() as on_part:
-        on_part(f"{escape.printable(str(path))}: {len(specs)} steps")
+        on_part(f"{escape.printable(str(path))}: {len(specs)} step{'s' if len(specs) > 1 else ''}")
         text = page.plot(specs) if arguments.plot else report.html(specs, page.mnist_images())
     files.write(place, text.encode(), advice="name another file")
     print(escape.printable(str(path)))

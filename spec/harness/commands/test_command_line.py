@@ -11,7 +11,7 @@ import pytest
 
 from harness import data
 from harness.__main__ import main
-from spec.harness.commands.workplace import Call
+from spec.harness.commands.workplace import Call, Tiny
 from spec.harness.commands.workplace import call as call
 from spec.harness.commands.workplace import workplace as workplace
 from spec.harness.support.paths import ROOT
@@ -107,6 +107,12 @@ def test_data_ends_with_the_folder(call: Call, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(data, "folder", lambda path=None: Path("/somewhere/mnist"))
     status, out, _ = call("data")
     assert (status, out.splitlines()[-1]) == (0, "/somewhere/mnist")
+
+
+def test_a_report_of_one_step_is_not_said_to_be_of_steps(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.commands.report.steps", lambda: {"mine/tiny": Tiny})
+    monkeypatch.setattr("harness.report.html", lambda *_: "")
+    assert call("report") == (0, "report.html\n", "report.html: 1 step\n")
 
 
 def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

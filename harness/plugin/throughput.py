@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import device
+from harness import device, files
 from harness.errors import HarnessError
 from harness.plugin.user_properties import attach, attached
 from harness.step import Step
@@ -39,16 +39,32 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOTES] = []
     if hasattr(config, "workerinput"):
         return
-    if (written := config.getoption("benchmark_json", None)) is not None:
-        written.parent.mkdir(parents=True, exist_ok=True)  # else pytest-benchmark fails after all has been measured
     compare = config.getoption("benchmark_compare", None)
+    save = config.getoption("benchmark_save", None) or config.getoption("benchmark_autosave", None)
     if config.getoption("benchmark_compare_fail", None) and not compare:
         raise pytest.UsageError("--benchmark-compare-fail needs --benchmark-compare, which says with what")
-    if compare or any(config.getoption(f"benchmark_{option}", None) for option in ("save", "autosave")):
-        try:
+    try:
+        if (written := config.getoption("benchmark_json", None)) is not None:
+            _try(written, "name another file")
+        if compare or save:
             _choose_storage(config, compare)
-        except HarnessError as error:
-            raise pytest.UsageError(str(error)) from error
+        if save and "://" not in (folder := config.option.benchmark_storage.removeprefix("file://")):
+            _try(Path(folder) / f"{save}.json", "name another folder with --benchmark-storage")
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _try(path: Path, advice: str) -> None:
+    """Make the folder of a file, and find out whether it can be written: pytest-benchmark does so in the end only."""
+    try:
+        if not path.parent.exists():  # a file in its place is no folder, as is said below
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() or path.is_dir():  # no pipe, whose reader would take this for the end
+            path.open("ab").close()
+        if not path.exists():
+            files.probe(path, advice)
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
 def _choose_storage(config: pytest.Config, compare: str | bool | None) -> None:

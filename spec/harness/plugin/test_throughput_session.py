@@ -62,6 +62,14 @@ def test_disabled_benchmarks_train_one_round_and_say_that_nothing_was_timed(benc
     assert cuda.calls == 2 * ["step"]
 
 
+def test_a_file_that_is_tried_before_the_measurement_stays_as_it_was(bench: Bench) -> None:
+    (bench.path / "times.json").write_text("old")
+    bench.run("--benchmark-json=times.json", "--benchmark-skip").assert_outcomes(skipped=1)
+    assert (bench.path / "times.json").read_text() == "old"
+    bench.run("--benchmark-json=new.json", "--benchmark-skip").assert_outcomes(skipped=1)
+    assert [path.name for path in bench.path.glob("*.json*")] == ["times.json"]
+
+
 def test_under_xdist_it_fails_and_does_not_pass_in_silence(bench: Bench) -> None:
     pytest.importorskip("xdist")
     result = bench.run("-p", "xdist", "-n", "1")
@@ -107,9 +115,18 @@ def test_a_profile_is_written_after_the_measurement(bench: Bench, cuda: Cuda, op
             "--benchmark-save=x --device=cuda",
             f"cuda was asked for, but torch {torch.__version__} sees no CUDA device; use --device cpu",
         ),
+        ("--benchmark-json=", "cannot write .: Is a directory; name another file"),
+        ("--benchmark-json=mine", "cannot write mine: Is a directory; name another file"),
+        ("--benchmark-json=file/y.json", "cannot write file/y.json: Not a directory; name another file"),
+        ("--benchmark-json=file/x/y.json", "cannot write file/x/y.json: Not a directory; name another file"),
+        (
+            "--benchmark-save=x --benchmark-storage=file",
+            "cannot write file/NVIDIA-H200/x.json: Not a directory; name another folder with --benchmark-storage",
+        ),
     ],
 )
 def test_bad_usage_is_one_line(bench: Bench, arguments: str, message: str) -> None:
+    (bench.path / "file").touch()
     result = bench.run(*arguments.split())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line] == [f"ERROR: {message}"]

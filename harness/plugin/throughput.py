@@ -101,6 +101,13 @@ def pytest_benchmark_compare_machine_info(
         config.stash[NOTES].append(f"the baseline differs in more than the code: {'; '.join(differing)}")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what would be timed where pytest-benchmark is not loaded; a fixture that lacks is an error of many lines."""
+    if "measure_throughput" in getattr(item, "fixturenames", ()) and not hasattr(item.config.option, "benchmark_json"):
+        pytest.skip("nothing is timed without pytest-benchmark; leave out -p no:benchmark, or install it")
+
+
 @pytest.fixture
 def measure_throughput(
     request: pytest.FixtureRequest, benchmark: "BenchmarkFixture"

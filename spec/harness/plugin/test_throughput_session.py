@@ -12,6 +12,7 @@ from spec.harness.benchmark.short_rounds import SPEC, Bench, Cuda, section
 from spec.harness.benchmark.short_rounds import bench as bench
 from spec.harness.benchmark.short_rounds import cuda as cuda
 from spec.harness.benchmark.short_rounds import short as short
+from spec.harness.plugin.tiny_ladder import Ladder
 
 
 def test_it_is_marked_and_not_among_the_fast_tests(bench: Bench) -> None:
@@ -68,6 +69,12 @@ def test_a_file_that_is_tried_before_the_measurement_stays_as_it_was(bench: Benc
     assert (bench.path / "times.json").read_text() == "old"
     bench.run("--benchmark-json=new.json", "--benchmark-skip").assert_outcomes(skipped=1)
     assert [path.name for path in bench.path.glob("*.json*")] == ["times.json"]
+
+
+def test_without_pytest_benchmark_it_is_skipped_with_a_reason(bench: Bench) -> None:
+    result = Ladder.run(bench, "-k", "throughput", "--device=cpu")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * nothing is timed without pytest-benchmark; leave out -p no:benchmark, *"])
 
 
 def test_under_xdist_it_fails_and_does_not_pass_in_silence(bench: Bench) -> None:

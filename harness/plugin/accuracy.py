@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 LINE = "{:<28}{:>12}{:>5}{:>12}{:>8}{:>12}{:>9}"  # of the table at the end
+USAGE = "usage"  # the key of what a worker of xdist says of the words that were typed
 MARKERS = {"test_accuracy": ("slow", "gpu"), "test_throughput": ("slow", "gpu")}
 
 
@@ -52,6 +53,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
         if lacking := machine.lacks_gpu():
             raise pytest.UsageError(f"--require-gpu: {lacking}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Hand what a worker of xdist finds wrong with the words to its controller, which would take it for a crash."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        getattr(session.config, "workeroutput", {})[USAGE] = error.args
+        raise
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """End the session with what a worker found wrong with the words; one that died has no output."""
+    if usage := getattr(node, "workeroutput", {}).get(USAGE):
+        raise pytest.UsageError(*usage)
 
 
 @pytest.hookimpl(tryfirst=True)

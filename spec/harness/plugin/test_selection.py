@@ -24,6 +24,21 @@ def test_a_step_that_has_no_spec_is_one_line_with_the_nearest(ladder: Ladder) ->
     assert [line for line in result.errlines if line] == ["ERROR: --step mine/tinny: no such spec; nearest: mine/tiny"]
 
 
+@pytest.mark.end_to_end
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--step", "mine/tinny"], "--step mine/tinny: no such spec; nearest: mine/tiny"),
+        (["nowhere"], "file or directory not found: nowhere"),
+    ],
+)
+def test_what_workers_find_wrong_with_the_words_is_one_line(ladder: Ladder, words: list[str], message: str) -> None:
+    pytest.importorskip("xdist")
+    result = ladder.run("-p", "xdist", "-n", "2", *words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.strip()] == [f"ERROR: {message}"]
+
+
 def test_seeds_are_counted_or_listed(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "work", scripted(*[99.0] * 8))
     for options, number in ((["--seeds", "3"], 3), (["--seed", "0", "7"], 2)):

@@ -74,7 +74,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the specs that --step names, and mark the tests that a spec inherits, before -m selects by these marks."""
+    """Select specs, once each and as --step says, and mark the tests that they inherit, before -m selects by marks."""
+    # A spec that another file imports, to inherit from it, is collected there as well: it would train twice.
+    _keep(config, items, lambda item: not _is_spec(item) or item.cls.__module__ == item.module.__name__)
     if wanted := set(config.getoption("--step")):
         _select(config, items, wanted)
     for item in items:
@@ -90,8 +92,14 @@ def _select(config: pytest.Config, items: list[pytest.Item], wanted: set[str]) -
         raise pytest.UsageError(
             f"--step {unknown[0]}: no such spec; {nearest(unknown[0], sorted(set(of_item.values())))}"
         )
-    config.hook.pytest_deselected(items=[item for item in items if of_item.get(item) not in wanted])
-    items[:] = [item for item in items if of_item.get(item) in wanted]
+    _keep(config, items, lambda item: of_item.get(item) in wanted)
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], kept: Callable[[Any], bool]) -> None:
+    """Deselect the items that are not kept."""
+    if gone := [item for item in items if not kept(item)]:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if kept(item)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -39,6 +39,16 @@ def test_what_workers_find_wrong_with_the_words_is_one_line(ladder: Ladder, word
     assert [line for line in result.errlines if line.strip()] == [f"ERROR: {message}"]
 
 
+def test_a_spec_that_another_file_imports_is_tested_once(ladder: Ladder) -> None:
+    other = ladder.pytester.path / "mine" / "test_02_other.py"
+    other.write_text('from test_01_tiny import TestTiny\n\nclass TestOther(TestTiny):\n    """Step 2: other."""\n')
+    chosen = ladder.run("--collect-only", "-q", "-k", "test_accuracy")
+    assert [line for line in chosen.outlines if "::" in line] == [
+        "mine/test_01_tiny.py::TestTiny::test_accuracy",
+        "mine/test_02_other.py::TestOther::test_accuracy",
+    ]
+
+
 def test_seeds_are_counted_or_listed(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "work", scripted(*[99.0] * 8))
     for options, number in ((["--seeds", "3"], 3), (["--seed", "0", "7"], 2)):

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "harness.plugin.options",
+    "harness.plugin.user_properties",
     "harness.plugin.accuracy",
     "harness.plugin.throughput",
     "harness.plugin.session_report",

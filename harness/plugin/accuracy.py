@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import pytest
 from harness import device
 from harness.errors import HarnessError
 from harness.ladder import nearest
-from harness.plugin.user_properties import EVIDENCE, attach, attached
+from harness.plugin.user_properties import EVIDENCE, RAN, attach, attached
 from harness.run import Run, epoch_line
 from harness.step import Step
 from harness.step_spec import RefutedError, StepSpec
@@ -167,7 +168,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
             if not seeds:
                 asked = "ask for others with --seeds or --seed, or delete it to start anew"
                 pytest.skip(f"the record of {step.id} has these seeds; {asked}")
-        write = _writer(config)
+        write = partial(_write, config)
         write(choice.line(step))
         trained = min(epochs or step.recipe.epochs, step.recipe.epochs)
         runs = run_here(
@@ -205,41 +206,35 @@ def _evidence(runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def _writer(config: pytest.Config) -> Callable[[str], None]:
-    """A function that prints a line, past pytest's capture: on the terminal, or on a worker's standard error."""
+def _write(config: pytest.Config, line: str, **look: bool) -> None:
+    """Print a line, past pytest's capture: on the terminal, or on standard error where there is none."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
-
-    def write(line: str) -> None:
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            if reporter is None or hasattr(config, "workerinput"):
-                # A worker of xdist has no terminal, but it shares the standard error of its controller.
-                with suppress(OSError):  # it may be closed or full
-                    os.write(2, f"{line}\n".encode())
-            else:
-                reporter.ensure_newline()
-                reporter.write_line(line)
-                reporter.flush()
-
-    return write
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        if reporter is None or hasattr(config, "workerinput"):
+            # A worker of xdist has no terminal, but it shares the standard error of its controller.
+            with suppress(OSError):  # it may be closed or full
+                os.write(2, f"{line}\n".encode())
+        else:
+            reporter.ensure_newline()
+            reporter.write_line(line, **look)
+            reporter.flush()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Update texts if asked to, and fail a session in which no test ran: all skipped must not look green."""
-    reporter: TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
-    alone = not hasattr(session.config, "workerinput")  # workers of xdist leave it to their controller
-    if reporter is not None and alone and session.config.getoption("--update-records"):
-        _update_texts(session, reporter)
-    if reporter is None or exitstatus != pytest.ExitCode.OK or session.config.option.collectonly:
+    config = session.config
+    if hasattr(config, "workerinput"):  # workers of xdist leave it to their controller
         return
-    reports = [report for reports in reporter.stats.values() for report in reports]
-    if not any(isinstance(report, pytest.TestReport) and report.when == "call" for report in reports):
+    if config.getoption("--update-records"):
+        _update_texts(session)
+    if exitstatus == pytest.ExitCode.OK and not config.option.collectonly and not config.stash[RAN].reports:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-        reporter.write_line("\nno test ran: all that were selected were skipped", red=True)
+        _write(config, "\nno test ran: all that were selected were skipped", red=True)
 
 
-def _update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None:
+def _update_texts(session: pytest.Session) -> None:
     """Bring specs and README up to the records; fail the session if that changed them, so that a person looks."""
     from harness.report import rewrite
 
@@ -249,12 +244,12 @@ def _update_texts(session: pytest.Session, reporter: "TerminalReporter") -> None
         lines = [str(error)]
     if lines:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        reporter.write_line("\n" + "\n".join(lines), red=True)
+        _write(session.config, "\n" + "\n".join(lines), red=True)
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     """Print the table of the ladder: one line per step that was trained, in the order of the files."""
-    rows = attached(terminalreporter, EVIDENCE)
+    rows = attached(terminalreporter.config, EVIDENCE)
     if not rows:
         return
     terminalreporter.section("ladder")

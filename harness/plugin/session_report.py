@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.evidence.record import Record
 
 STARTED = pytest.StashKey[datetime]()
+WRITTEN = pytest.StashKey[str]()  # the line about the report
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,10 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = datetime.now(UTC)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest.Config) -> None:
-    """Write report.html into the folder of the run files if the session left any, and print where it is."""
-    if not (trained := {row["step"] for row in attached(terminalreporter, EVIDENCE)}):
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write report.html into the folder of the run files if the session left any."""
+    config = session.config
+    trained = {row["step"] for row in attached(config, EVIDENCE)}
+    if not trained or hasattr(config, "workerinput"):  # workers of xdist leave it to their controller
         return
     from harness import report
     from harness.report.page import mnist_images
@@ -47,11 +49,17 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest
         page = report.html(specs, mnist_images(config.getoption("--data")), records)
         files.write(folder / "report.html", page.encode())
     except HarnessError as error:
-        message = f"no report: {error}"
+        config.stash[WRITTEN] = f"no report: {error}"
     else:
-        message = printable(f"{folder / 'report.html'}: the steps of this session, with its runs")
-    terminalreporter.section("report")
-    terminalreporter.write_line(message)
+        config.stash[WRITTEN] = printable(f"{folder / 'report.html'}: the steps of this session, with its runs")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest.Config) -> None:
+    """Print where the report is, or why there is none."""
+    if message := config.stash.get(WRITTEN, None):
+        terminalreporter.section("report")
+        terminalreporter.write_line(message)
 
 
 def specs_of(config: pytest.Config, trained: set[str]) -> list[type[Step]]:

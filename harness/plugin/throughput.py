@@ -161,7 +161,7 @@ def _do_not_compare(config: pytest.Config, test: str) -> None:
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     """Print one line per step that was timed, in the order of the files, with what makes it invalid; then the notes."""
-    rows = attached(terminalreporter, EVIDENCE)
+    rows = attached(terminalreporter.config, EVIDENCE)
     notes = terminalreporter.config.stash[NOTES]
     if rows or notes:
         terminalreporter.section("throughput")

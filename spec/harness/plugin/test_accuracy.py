@@ -13,7 +13,7 @@ from harness import data
 from harness.device import cores
 from harness.jobs import engines
 from spec.harness.jobs.scripted import scripted
-from spec.harness.plugin.tiny_ladder import EPOCH, SPEC, Ladder, failure, table
+from spec.harness.plugin.tiny_ladder import EPOCH, NO_TERMINAL, SPEC, Ladder, failure, table
 from spec.harness.plugin.tiny_ladder import ladder as ladder
 from spec.harness.support.paths import ROOT
 
@@ -90,6 +90,11 @@ def test_a_selection_that_runs_nothing_fails(ladder: Ladder) -> None:
     result.assert_outcomes(skipped=1)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     result.stdout.fnmatch_lines(["no test ran: all that were selected were skipped"])
+
+
+def test_it_fails_also_where_no_terminal_shows_it(ladder: Ladder) -> None:
+    assert ladder.run(*NO_TERMINAL, "-m", "gpu").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert ladder.run(*NO_TERMINAL, "-k", "test_parameters").ret == 0
 
 
 def test_where_a_required_gpu_is_missing_nothing_starts_and_one_line_says_what_lacks(

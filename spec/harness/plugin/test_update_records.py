@@ -16,7 +16,7 @@ from harness.step import Step
 from harness.training import native
 from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.scripted import scripted
-from spec.harness.plugin.tiny_ladder import EPOCH, Ladder, failure
+from spec.harness.plugin.tiny_ladder import EPOCH, NO_TERMINAL, Ladder, failure
 from spec.harness.plugin.tiny_ladder import ladder as ladder
 
 
@@ -47,6 +47,18 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
     ]
     result = ladder.run(*arguments, "3")
     result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for others *"])
+
+
+def test_texts_and_report_are_written_also_without_a_terminal(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "rewrite", lambda: [Path("README.md")])
+    arguments = ("-m", "slow", "--device", "cpu", "--trainer", "eager", "--seeds", "1", "--out", "files")
+    result = ladder.run(*NO_TERMINAL, *arguments, "--update-records")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert (ladder.pytester.path / "mine" / "records" / "tiny.json").exists()
+    assert (ladder.pytester.path / "files" / "report.html").exists()
+    assert "wrote README.md; look at the difference\n" in capfd.readouterr().err
 
 
 def test_runs_with_another_provenance_are_refused_before_they_are_trained(

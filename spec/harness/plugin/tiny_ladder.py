@@ -40,6 +40,8 @@ class TestTiny(StepSpec):
 
 EPOCH = r"mine/tiny seed (\d) epoch (\d)/4: train \d+\.\d\d test \d+\.\d\d \(\d+\.\d s\)"
 
+NO_TERMINAL = ("-o", "addopts=-p harness.plugin", "-p", "no:terminal")  # which knows no -ra
+
 
 class Ladder:
     """A folder with a ladder of one step, in which pytest runs."""

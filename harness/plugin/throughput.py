@@ -56,15 +56,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _try(path: Path, advice: str) -> None:
     """Make the folder of a file, and find out whether it can be written: pytest-benchmark does so in the end only."""
-    try:
+    with files.writable(path, advice):
         if not path.parent.exists():  # a file in its place is no folder, as is said below
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file() or path.is_dir():  # no pipe, whose reader would take this for the end
             path.open("ab").close()
         if not path.exists():
             files.probe(path, advice)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
 def _choose_storage(config: pytest.Config, compare: str | bool | None) -> None:

@@ -1,1 +1,1 @@
-"""One verb per file, add_arguments(parser) and run(arguments), and what they share: arguments, console, verdict."""
+"""One verb per file: add_arguments(parser) and run(arguments). What they share: arguments, console, fields, verdict."""

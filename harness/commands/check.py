@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from harness.commands import fields
 from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer, parse_positive
-from harness.commands.console import (
-    bare_table,
-    chance,
-    console,
-    display,
-    field_as_json,
-    say,
-    start_line,
-    summary,
-    table,
-)
+from harness.commands.console import bare_table, chance, console, display, say, start_line
 from harness.errors import HarnessError, foreign_call
 from harness.ladder import find, nearest
 from harness.recipe import Recipe
@@ -188,8 +179,8 @@ def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
         out.print(line)
     out.print()
     if found.field is not None:
-        out.print(table(found.field))
-        out.print(f"receptive field: {summary(found.field)}; the image has 28 x 28")
+        out.print(fields.table(found.field))
+        out.print(f"receptive field: {fields.summary(found.field)}; the image has 28 x 28")
     if found.no_field:
         out.print(f"no receptive field: {found.no_field}")
     out.print()
@@ -275,7 +266,7 @@ def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held
             }
             for one in found.operations
         ],
-        "receptive_field": field_as_json(found.field) if found.field else None,
+        "receptive_field": fields.as_json(found.field) if found.field else None,
         "no_receptive_field": found.no_field or None,
         "remarks": [remark._asdict() for remark in remarks(found)],
         "goal": arguments.goal,

@@ -6,8 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from harness.commands import fields
 from harness.commands.arguments import parse_positive
-from harness.commands.console import console, field_as_json, summary, table
+from harness.commands.console import console
 from harness.errors import HarnessError, foreign_call
 from harness.ladder import nearest, steps
 
@@ -45,11 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
     if arguments.json:
         asked = {"model": arguments.model, "input_size": arguments.input_size, "at": arguments.at}
-        print(json.dumps(asked | field_as_json(field), indent=2))
+        print(json.dumps(asked | fields.as_json(field), indent=2))
     else:
         out = console()
-        out.print(table(field))
-        out.print(summary(field))
+        out.print(fields.table(field))
+        out.print(fields.summary(field))
     return 0
 
 

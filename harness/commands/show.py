@@ -6,7 +6,8 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from harness.commands.console import console, summary, table
+from harness.commands import fields
+from harness.commands.console import console
 from harness.errors import foreign_call
 from harness.ladder import find, steps
 from harness.step import GOAL, Step
@@ -48,8 +49,8 @@ def _show(step: type[Step], out: Console) -> None:
     network = step.network()
     with foreign_call("its forward pass", step.id):
         field = receptive_field(network)
-    out.print(table(field))
-    out.print(summary(field))
+    out.print(fields.table(field))
+    out.print(fields.summary(field))
 
 
 def _section(out: Console, title: str, *lines: object) -> None:

@@ -21,7 +21,7 @@ print("status", main(sys.argv[1:]))
 print("modules", *sys.modules)
 """
 HEAVY = {"torch", "numpy", "scipy", "matplotlib"}
-SHARED = {f"harness.commands.{name}" for name in ("arguments", "console", "verdict")}
+SHARED = {f"harness.commands.{name}" for name in ("arguments", "console", "fields", "verdict")}
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

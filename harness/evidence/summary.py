@@ -85,7 +85,7 @@ def measured(step: type[Step]) -> str | None:
     return (
         f"{summary.accuracy:.2f} over the final {step.final_epochs} epochs of {summary.runs} "
         f"seed{'s' if summary.runs > 1 else ''}, worst {summary.worst:.2f}; "
-        f"held by {summary.held} of {summary.runs} [{summary.share.low:.2f}, {summary.share.high:.2f}]; "
+        f"held by {summary.verdict_with_interval}; "
         f"best train {summary.best_train:.2f}, best test {summary.best_test:.2f} "
         f"({_maker(record.provenance)})"
     )

@@ -204,7 +204,7 @@ class EnsembleTrainer(Trainer):
         return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.dropouts}
 
 
-def together(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:
+def ensemble_trainer(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:
     """The trainer of the seeds, before their first epoch. Seeds torch's global generator for each."""
     device = data.train_images.device
     models = []

@@ -18,10 +18,10 @@ from harness.errors import HarnessError, foreign
 from harness.run import EAGER, LARGEST_LOSS, NATIVE, Epoch, Outcome, Progress
 from harness.step import TEST_IMAGES, Step
 from harness.training import native
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.evaluation import Evaluation, percent
 from harness.training.stacking import refusal
-from harness.training.trainer import Trainer, alone
+from harness.training.trainer import Trainer, single_trainer
 
 OnEpoch = Callable[[type[Step], int, Epoch], None]
 """Called with a seed and its epoch that is over."""
@@ -131,10 +131,10 @@ def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str
     if data.train_images.device.type == "cuda" or len(seeds) > 1:
         why = refusal(step, data.train_images.device)
         if why is None:
-            return together(step, seeds, data)
+            return ensemble_trainer(step, seeds, data)
         if len(seeds) > 1:
             raise HarnessError(f"{step.id} trains one seed after the other, not several at once: {why}")
-    return alone(step, seeds[0], data)
+    return single_trainer(step, seeds[0], data)
 
 
 WIDEST = 100_000

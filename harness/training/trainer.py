@@ -120,7 +120,7 @@ def judged_apart(recipe: Recipe, data: MNIST) -> MNIST:
     return hold_out(data, held)
 
 
-def alone(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
+def single_trainer(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
     with seeded(seed):
         network = step.network()

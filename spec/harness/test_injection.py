@@ -68,15 +68,15 @@ def read(source: str) -> tuple[list[str], str, dict[str, str] | None, str]:
     return others, line, ast.literal_eval(claims[0].value) if claims else None, ast.dump(tree)
 
 
-def alone(label: str) -> str:
+def single_trainer(label: str) -> str:
     """A text that is wrapped such that the label has a line of its own."""
     return f"{'x' * 100} {label} {'x' * 100}"
 
 
 @FUZZED
 @given(TEXT, TEXT)
-@example(alone("Analysis:"), alone("Result:"))
-@example(alone("Measured:"), alone("Analysis:"))
+@example(single_trainer("Analysis:"), single_trainer("Result:"))
+@example(single_trainer("Measured:"), single_trainer("Analysis:"))
 @example("a", "Measured:" * 30)
 def test_a_measured_line_says_to_python_what_it_was_made_of(text: str, other: str) -> None:
     others, line, claims, rest = read(with_measured(with_measured(SPEC, other), text))

@@ -7,7 +7,7 @@ import torch
 
 from harness import provenance
 from harness.training import native
-from harness.training.trainer import alone
+from harness.training.trainer import single_trainer
 
 GCC = {"compiler": "gcc 14", "flags": "-O3 -march=x86-64-v3"}
 
@@ -17,7 +17,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, numerics: int = 1, **changes: Any)
     made = {"trainer": "native", "numerics": numerics, **GCC, **changes}
     monkeypatch.setattr(native, "refusal", lambda step: None)
     monkeypatch.setattr(native, "made", lambda: made)
-    monkeypatch.setattr(native, "native_trainer", alone)
+    monkeypatch.setattr(native, "native_trainer", single_trainer)
 
 
 def move_to(monkeypatch: pytest.MonkeyPatch, hardware: str, **changes: Any) -> None:

@@ -21,7 +21,7 @@ from harness.jobs.job import Job, Update
 from harness.jobs.worker import work
 from harness.run import Epoch, Outcome
 from harness.step import Step
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.train import next_epoch
 from spec.harness.jobs import small
 from spec.harness.jobs.small import Call
@@ -93,12 +93,12 @@ def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
 def test_seeds_that_are_trained_together_resume_as_well(recipe: Any) -> None:
     step: type[Step] = type("Step", (small.Plain,), {"recipe": recipe, "__module__": __name__})
     seeds = (4, 0)
-    run = together(step, seeds, small.images())
+    run = ensemble_trainer(step, seeds, small.images())
     for _ in range(2):
         next_epoch(step, seeds, run)
     state = {name: value.clone() for name, value in run.state().items()}
     expected = [next_epoch(step, seeds, run) for _ in range(2)]
-    other = together(step, seeds, small.images())
+    other = ensemble_trainer(step, seeds, small.images())
     other.restore(state, 2)
     found = [next_epoch(step, seeds, other) for _ in range(2)]
     for ours, theirs in zip(found, expected, strict=True):

@@ -22,7 +22,7 @@ from harness.jobs import checkpoint, engines, run_folder
 from harness.jobs.job import Job, Update
 from harness.jobs.worker import boundary, work
 from harness.run import Epoch
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.train import next_epoch
 from spec.harness.jobs import faults, small
 from spec.harness.jobs.faults import Note
@@ -240,7 +240,7 @@ def test_a_loss_that_is_not_finite_ends_that_run_alone(
 
 def test_a_loss_that_is_not_finite_among_networks_trained_together(note: Note) -> None:
     seeds, image = (0, 1, 2), 77
-    run = together(small.Failing, seeds, small.poisoned(image))
+    run = ensemble_trainer(small.Failing, seeds, small.poisoned(image))
     first = next_epoch(small.Failing, seeds, run)
     [alone] = run_alone(small.Failing, 2, small.poisoned(image), epochs=1).epochs
     assert str(first[1]).endswith(f"seed 1: the loss is nan in epoch 1, batch {batch_of(image, 1, 1)}; lower the rate")

@@ -11,8 +11,8 @@ from harness import Recipe, StepSpec
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.step import Step
-from harness.training.ensemble import together
-from harness.training.trainer import SingleTrainer, alone
+from harness.training.ensemble import ensemble_trainer
+from harness.training.trainer import SingleTrainer, single_trainer
 
 DECAY = 0.9
 STEPS = 8
@@ -53,7 +53,7 @@ def data() -> MNIST:
 
 def average_alone(step: type[Step], seed: int, data: MNIST) -> tuple[list[dict[str, Tensor]], dict[str, Tensor], float]:
     """What was trained after each step, the average after the last, and the mean loss of that."""
-    trainer, trained = alone(step, seed, data), []
+    trainer, trained = single_trainer(step, seed, data), []
     assert isinstance(trainer, SingleTrainer)
     trainer.on_steps = lambda done: trained.append({name: x.clone() for name, x in trainer.model.state_dict().items()})
     trainer.train_epoch()
@@ -79,7 +79,7 @@ def test_the_average_is_that_of_the_trained_weights_and_constants_are_the_same(b
 @pytest.mark.parametrize("settings", [{}, {"average_buffers": False}, {"average_warmup": True}])
 def test_seeds_among_others_have_the_average_that_each_has_alone(settings: Any, data: MNIST) -> None:
     step = step_of(**settings)
-    stack = together(step, [3, 0], data)
+    stack = ensemble_trainer(step, [3, 0], data)
     stack.train_epoch()
     for number, (seed, tested) in enumerate(zip([3, 0], stack.test(), strict=True)):
         _, average, loss = average_alone(step, seed, data)

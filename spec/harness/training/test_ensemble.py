@@ -27,9 +27,9 @@ from harness.recipe import (
 from harness.run import Epoch, sound
 from harness.step import Step
 from harness.training.augmentation.batches import AHEAD
-from harness.training.ensemble import EnsembleTrainer, together
+from harness.training.ensemble import EnsembleTrainer, ensemble_trainer
 from harness.training.train import training
-from harness.training.trainer import SingleTrainer, alone
+from harness.training.trainer import SingleTrainer, single_trainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 from spec.harness.training.in_memory import run_alone, run_together, trained
 
@@ -100,10 +100,10 @@ def test_a_seed_among_others_is_the_seed_alone(recipe: Recipe, data: MNIST) -> N
 
 def test_the_weights_of_a_seed_among_others_are_those_of_the_seed_alone(data: MNIST) -> None:
     step = step_of(replace(RECIPE, lr=1 / 16))  # exact in single precision, in which a stack has it
-    stack = together(step, [3, 0], data)
+    stack = ensemble_trainer(step, [3, 0], data)
     stack.train_epoch()
     for number, seed in enumerate((3, 0)):
-        single = alone(step, seed, data)
+        single = single_trainer(step, seed, data)
         single.train_epoch()
         for name, value in single.state().items():
             if name.startswith("model."):
@@ -115,7 +115,7 @@ def test_a_seed_draws_what_it_does_alone_where_batches_are_prepared_ahead(
 ) -> None:
     monkeypatch.setitem(AHEAD, "cpu", 3)
     step = step_of(replace(RECIPE, augmentation=SEQUENCE))
-    stack, single = together(step, [3, 0], data), alone(step, 0, data)
+    stack, single = ensemble_trainer(step, [3, 0], data), single_trainer(step, 0, data)
     assert isinstance(single, SingleTrainer)
     ours = [(images[1], labels[1]) for images, labels in stack.batches()]
     for (images, labels), (expected, its_labels) in zip(ours, single.batches(), strict=True):
@@ -126,9 +126,9 @@ def test_a_seed_draws_what_it_does_alone_where_batches_are_prepared_ahead(
 
 def test_batches_prepared_ahead_are_those_prepared_one_by_one(data: MNIST, monkeypatch: pytest.MonkeyPatch) -> None:
     step = step_of(replace(RECIPE, augmentation=(Resize(size=20), Resize(size=28))))  # nothing is drawn for it
-    expected = list(together(step, [3, 0], data).batches())
+    expected = list(ensemble_trainer(step, [3, 0], data).batches())
     monkeypatch.setitem(AHEAD, "cpu", 3)
-    for ours, theirs in zip(together(step, [3, 0], data).batches(), expected, strict=True):
+    for ours, theirs in zip(ensemble_trainer(step, [3, 0], data).batches(), expected, strict=True):
         assert all(map(torch.equal, ours, theirs))
 
 

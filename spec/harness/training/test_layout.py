@@ -13,12 +13,12 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.step import Step
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.network import arranged
 from harness.training.overfit import overfit_one_batch
 from harness.training.stacking import refusal
 from harness.training.train import groups, next_epoch, trainer_of
-from harness.training.trainer import SingleTrainer, alone
+from harness.training.trainer import SingleTrainer, single_trainer
 
 CPU = torch.device("cpu")
 
@@ -112,7 +112,11 @@ def data() -> MNIST:
 def test_a_view_of_a_map_trains_as_in_plain_torch(data: MNIST) -> None:
     step = step_of(Viewing)
     assert overfit_one_batch(step)[1] < overfit_one_batch(step)[0]
-    [several, one, flat] = [together(step, [2], data), alone(step, 2, data), alone(step_of(Flattening), 2, data)]
+    [several, one, flat] = [
+        ensemble_trainer(step, [2], data),
+        single_trainer(step, 2, data),
+        single_trainer(step_of(Flattening), 2, data),
+    ]
     for trainer in (several, one, flat):
         [epoch] = next_epoch(step, [2], trainer)
         assert not isinstance(epoch, HarnessError)
@@ -153,7 +157,7 @@ def test_ghosts_train_as_in_plain_torch_and_one_seed_after_the_other(data: MNIST
     step = step_of(Ghosts)
     before, after = overfit_one_batch(step)
     assert after < before
-    trainer = alone(step, 2, data)
+    trainer = single_trainer(step, 2, data)
     assert trainer.train_epoch()[0][0] == pytest.approx(plain_loss(Ghosts, data), abs=1e-5)
     assert 0 <= trainer.test()[0].loss < 10
     with pytest.raises(
@@ -210,7 +214,7 @@ def test_a_state_that_forward_changes_is_not_touched_by_the_check(data: MNIST) -
             self.calls += self.training
             return super().forward(images)
 
-    trainer = alone(step_of(Counting), 0, data)
+    trainer = single_trainer(step_of(Counting), 0, data)
     assert isinstance(trainer, SingleTrainer)
     trainer.train_epoch()
     assert trainer.model.calls == 4

@@ -20,11 +20,11 @@ from harness.run import EAGER, NATIVE
 from harness.step import Step
 from harness.training import native
 from harness.training import weights as weight_files
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.network import check_output, classifier, prepared, returns_logits
 from harness.training.overfit import overfit_one_batch
 from harness.training.train import training
-from harness.training.trainer import alone
+from harness.training.trainer import single_trainer
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
@@ -128,8 +128,8 @@ def test_what_is_neither_is_refused_wherever_it_would_train(case: str, zeros: bo
     step = step_of(lambda: Ends(end, zeros))
     for use in (
         lambda: overfit_one_batch(step),
-        lambda: alone(step, 0, data),
-        lambda: together(step, [0, 1], data),
+        lambda: single_trainer(step, 0, data),
+        lambda: ensemble_trainer(step, [0, 1], data),
         lambda: native.native_trainer(step, 0, data),
         lambda: native.refusal(step),
     ):
@@ -184,7 +184,7 @@ def test_logits_train_as_log_probabilities_do(kind: str, data: MNIST) -> None:
 
 def test_the_average_and_the_weights_of_logits_predict_log_probabilities(data: MNIST) -> None:
     step = step_of(lambda: Ends(logits), Recipe(lr=0.05, batch_size=32, epochs=1, average=0.5))
-    trainer = alone(step, 0, data)
+    trainer = single_trainer(step, 0, data)
     trainer.train_epoch()
     images = torch.randn(4, 1, 28, 28)
     network = weight_files.trained(step, 0, trainer.state()).network
@@ -198,7 +198,7 @@ def test_a_log_softmax_without_a_dimension_is_a_warning_once_and_trains(data: MN
     with pytest.warns(UserWarning, match="Implicit dimension choice for log_softmax") as caught:
         assert check_output(step, step.model(), CPU) == "log-probabilities"
     assert {Path(warning.filename).name for warning in caught} == {"test_network.py"}
-    expected = alone(step_of(lambda: Ends(log_probabilities)), 0, data).train_epoch()
+    expected = single_trainer(step_of(lambda: Ends(log_probabilities)), 0, data).train_epoch()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with training(step, [0], data) as trainer:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
 from harness.step import Step
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.native.initial import initialized
 from harness.training.overfit import overfit_one_batch
 from harness.training.seeding import seeded
-from harness.training.trainer import alone
+from harness.training.trainer import single_trainer
 from spec.harness.jobs.small import Plain
 
 
@@ -31,8 +31,8 @@ class Foreign(nn.Sequential):
 STEP: type[Step] = type("Drawn", (Plain,), {"model": Foreign, "__module__": __name__})
 DATA = synthetic(64)
 BUILT: dict[str, Callable[[int], Tensor]] = {
-    "alone": lambda seed: weights(alone(STEP, seed, DATA).state(), "model.1.weight"),
-    "together": lambda seed: weights(together(STEP, (1, seed), DATA).state(), "model.1.weight")[1],
+    "alone": lambda seed: weights(single_trainer(STEP, seed, DATA).state(), "model.1.weight"),
+    "together": lambda seed: weights(ensemble_trainer(STEP, (1, seed), DATA).state(), "model.1.weight")[1],
     "initialized": lambda seed: weights(initialized(STEP.network, seed).state_dict(), "1.weight"),
 }
 

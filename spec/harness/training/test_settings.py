@@ -18,10 +18,10 @@ from harness.errors import HarnessError
 from harness.recipe import Adadelta, Adam, AdamW, MultiStepLR, OneCycleLR, RMSprop
 from harness.step import Step
 from harness.training import native
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.native.trainer import refusal_of
 from harness.training.overfit import overfit_one_batch
-from harness.training.trainer import Trainer, alone
+from harness.training.trainer import Trainer, single_trainer
 
 RECIPE = Recipe(lr=0.01, batch_size=32, epochs=2)
 MEAN, STD = RECIPE.normalize.mean, RECIPE.normalize.std
@@ -176,11 +176,11 @@ def test_a_setting_trains_as_a_plain_loop_alone_and_among_others(case: str, data
     settings, loop = CASES[case]
     step = step_of(**settings)
     seeds = (3, 8)
-    several = together(step, seeds, data)
+    several = ensemble_trainer(step, seeds, data)
     among = [several.train_epoch() for _ in range(2)]
     for network, seed in enumerate(seeds):
         expected, losses = plain_loop(data, seed, **loop)
-        one = alone(step, seed, data)
+        one = single_trainer(step, seed, data)
         trained = [one.train_epoch()[0] for _ in range(2)]
         assert [loss for loss, _ in trained] == pytest.approx(losses, abs=1e-6)
         assert_same(weights_of(one), expected, 1e-7)
@@ -192,7 +192,7 @@ def test_a_setting_trains_as_a_plain_loop_alone_and_among_others(case: str, data
 def test_a_setting_changes_what_is_trained(case: str, data: MNIST) -> None:
     found = []
     for settings in (CASES[case][0], {}):
-        trainer = alone(step_of(**settings), 3, data)
+        trainer = single_trainer(step_of(**settings), 3, data)
         trainer.train_epoch()
         if case == "MultiStepLR":
             trainer.train_epoch()
@@ -207,7 +207,7 @@ def test_the_state_of_every_optimizer_resumes(case: str, seeds: tuple[int, ...])
     step, data = step_of(**CASES[case][0]), synthetic(52)
 
     def trainer() -> Trainer:
-        return alone(step, seeds[0], data) if len(seeds) == 1 else together(step, seeds, data)
+        return single_trainer(step, seeds[0], data) if len(seeds) == 1 else ensemble_trainer(step, seeds, data)
 
     whole = trainer()
     whole.train_epoch()
@@ -226,7 +226,7 @@ def test_the_state_of_every_optimizer_resumes(case: str, seeds: tuple[int, ...])
 
 
 def test_a_state_of_another_optimizer_is_refused(data: MNIST) -> None:
-    adam, momentum = (alone(step_of(**CASES[case][0]), 3, data) for case in ("Adam", "SGD"))
+    adam, momentum = (single_trainer(step_of(**CASES[case][0]), 3, data) for case in ("Adam", "SGD"))
     before = adam.state()
     adam.train_epoch()
     momentum.train_epoch()
@@ -235,19 +235,19 @@ def test_a_state_of_another_optimizer_is_refused(data: MNIST) -> None:
             trainer.restore(state, 1)
     harmed = adam.state() | {"optimizer.0.exp_avg": torch.zeros(7, dtype=torch.float64)}
     with pytest.raises(ValueError, match=r"optimizer.0.exp_avg is \(7,\)"):
-        alone(step_of(optimizer=Adam()), 3, data).restore(harmed, 1)
+        single_trainer(step_of(optimizer=Adam()), 3, data).restore(harmed, 1)
     assert not any(name.startswith("optimizer.") for name in before)
 
 
 def test_drop_last_trains_on_whole_batches_and_counts_those(data: MNIST) -> None:
-    trainer = alone(step_of(drop_last=True), 0, data)
+    trainer = single_trainer(step_of(drop_last=True), 0, data)
     assert [len(labels) for _, labels in trainer.batches()] == [32] * 5
     assert (trainer.steps_per_epoch, trainer.images_per_epoch) == (5, 160)
 
 
 def test_an_epoch_without_a_batch_is_one_line(data: MNIST) -> None:
     step = step_of(drop_last=True, batch_size=256)
-    for start in (lambda: alone(step, 0, data), lambda: together(step, [0, 1], data)):
+    for start in (lambda: single_trainer(step, 0, data), lambda: ensemble_trainer(step, [0, 1], data)):
         with pytest.raises(HarnessError, match="^drop_last leaves no batch of 256 in 180 images; lower batch_size$"):
             start()
 

@@ -21,9 +21,9 @@ from harness.jobs.search import Rung, search
 from harness.recipe import Adam, Recipe, ReduceLROnPlateau, RMSprop
 from harness.run import EAGER, NATIVE, Epoch, Run, epoch_line
 from harness.step import Step
-from harness.training.ensemble import together
+from harness.training.ensemble import ensemble_trainer
 from harness.training.train import next_epoch, training
-from harness.training.trainer import Trainer, alone
+from harness.training.trainer import Trainer, single_trainer
 from spec.harness.training.test_settings import Network
 
 RECIPE = Recipe(lr=0.02, batch_size=32, epochs=4, validation=0.2)
@@ -88,7 +88,7 @@ def test_what_is_judged_on_images_held_out_is_called_so_and_is_no_record() -> No
 
 
 def test_each_class_gives_its_share(data: MNIST) -> None:
-    held = alone(step_of(validation=0.25), 0, data).data.test_labels
+    held = single_trainer(step_of(validation=0.25), 0, data).data.test_labels
     assert abs(held.bincount(minlength=10) - 0.25 * data.train_labels.bincount(minlength=10)).max() < 1
 
 
@@ -97,7 +97,7 @@ def test_a_share_of_no_image_is_one_line(data: MNIST, share: float) -> None:
     with pytest.raises(
         HarnessError, match=rf"^validation={share} holds out (0|200) of 200 images; take another share$"
     ):
-        alone(step_of(validation=share), 0, data)
+        single_trainer(step_of(validation=share), 0, data)
 
 
 def plain_rates(step: type[Step], seed: int, data: MNIST) -> tuple[list[float], dict[str, Tensor]]:
@@ -129,7 +129,7 @@ def plain_rates(step: type[Step], seed: int, data: MNIST) -> tuple[list[float], 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_plateau_lowers_the_rate_of_each_network_as_torch_does(data: MNIST, optimizer: Any, mode: Any) -> None:
     step, seeds = step_of(schedule=replace(PLATEAU, mode=mode), optimizer=optimizer), (0, 1, 2)
-    several = together(step, seeds, data)
+    several = ensemble_trainer(step, seeds, data)
     expected = {seed: plain_rates(step, seed, data) for seed in seeds}
     assert all(rates[-1] < rates[0] for rates, _ in expected.values())
     assert mode == "min" or len({tuple(rates) for rates, _ in expected.values()}) > 1
@@ -138,7 +138,7 @@ def test_a_plateau_lowers_the_rate_of_each_network_as_torch_does(data: MNIST, op
             assert several.rate_of(0, network) == pytest.approx(expected[seed][0][epoch])
         next_epoch(step, seeds, several)
     for network, seed in enumerate(seeds):
-        one = alone(step, seed, data)
+        one = single_trainer(step, seed, data)
         for epoch in range(4):
             assert one.rate_of(0) == pytest.approx(expected[seed][0][epoch])
             next_epoch(step, [seed], one)

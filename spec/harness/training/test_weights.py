@@ -17,7 +17,7 @@ from harness.ladder import steps
 from harness.provenance import fingerprint
 from harness.step import Step
 from harness.training import native, weights
-from harness.training.trainer import Trainer, alone
+from harness.training.trainer import Trainer, single_trainer
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.small import Call, Plain, Simple
@@ -56,7 +56,7 @@ def test_the_weights_of_a_native_record_are_made_by_the_native_trainer(
 
     def native_trainer(step: type[Step], seed: int, images: MNIST) -> Trainer:
         asked.append((step, seed))
-        return alone(step, seed, images)
+        return single_trainer(step, seed, images)
 
     monkeypatch.setattr(native, "native_trainer", native_trainer)
     assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 0

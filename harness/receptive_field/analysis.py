@@ -35,6 +35,7 @@ from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image, is_map
 from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.lattice import members
+from harness.receptive_field.reach import NOTHING, Reach, union
 from harness.receptive_field.rules.registry import Call, applied, rule_of
 from harness.receptive_field.tracing import trace
 
@@ -261,14 +262,14 @@ def _plain(number: Any) -> Any:
 def _summary(value: FieldMap, layers: tuple[Layer, ...]) -> ReceptiveField:
     boxes = value.united()
     reads = [extents(boxes, axis, value.units(axis)) for axis in value.axes]
-    interior = [max(axis, key=hull) for axis in reads]
-    size = tuple(hull(reach) for reach in interior)
+    known = counted(boxes)
+    first = [box for box in known if all(lattice.reach(0) != NOTHING for lattice in box)] or known
     return ReceptiveField(
-        size=size,
+        size=tuple(max(map(hull, axis)) for axis in reads),
         stride=tuple(_plain(value.jump(axis)) for axis in value.axes),
-        padding=tuple(-axis[0][0] for axis in reads),
+        padding=tuple(-reduce(union, (box[axis].reach(0) for box in first), NOTHING)[0] for axis in value.axes),
         used=tuple(max(reach[1].bit_count() for reach in axis) for axis in reads),
-        holes=_holes(counted(boxes), interior, reads),
+        holes=_holes(known, reads),
         is_global=_area([[lattice.whole for lattice in box] for box in boxes]) == prod(map(value.units, value.axes)),
         aligned=value.aligned and centred(value.fields),
         shift_variant=any(len(axis) > 1 for axis in reads),
@@ -278,14 +279,14 @@ def _summary(value: FieldMap, layers: tuple[Layer, ...]) -> ReceptiveField:
     )
 
 
-def _holes(boxes: Field, interior: list[Any], reads: list[list[Any]]) -> int:
+def _holes(boxes: Field, reads: list[list[Reach]]) -> int:
     """The number of pixels inside the extent of the widest interior unit that no box reads."""
-    units = [axis.index(reach) for axis, reach in zip(reads, interior, strict=True)]
-    masks = []
-    for box in boxes:
-        reaches = [lattice.reach(unit) for lattice, unit in zip(box, units, strict=True)]
-        masks.append([mask << low - first[0] for (low, mask), first in zip(reaches, interior, strict=True) if mask])
-    return prod(map(hull, interior)) - _area([box for box in masks if len(box) == len(interior)])
+    units = [axis.index(max(axis, key=hull)) for axis in reads]
+    found = [[lattice.reach(unit) for lattice, unit in zip(box, units, strict=True)] for box in boxes]
+    present = [box for box in found if NOTHING not in box]
+    extent = [reduce(union, axis) for axis in zip(*present, strict=True)] or [NOTHING]
+    masks = [[mask << low - first for (low, mask), (first, _) in zip(box, extent, strict=True)] for box in present]
+    return prod(map(hull, extent)) - _area(masks)
 
 
 def _area(boxes: list[list[int]]) -> int:

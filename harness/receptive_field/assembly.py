@@ -45,11 +45,13 @@ def assembled(
                 kinds.append(boxes)
         names = [next(i for i, known in enumerate(kinds) if same(boxes, known)) for boxes in value.fields]
         renamed.append(torch.tensor(names)[value.kinds])
-    places = tuple(put([value.places[axis] for value in values]) for axis in values[0].axes)
+    owners = put(renamed)
+    blank = torch.tensor([not boxes for boxes in kinds])[owners]
+    places = tuple(_neighbourly(put([value.places[axis] for value in values]), blank) for axis in values[0].axes)
     shape = move([torch.zeros((), dtype=torch.int64).expand(value.shape) for value in values]).shape
     aligned = all(value.aligned for value in values) and centred(kinds)
-    whole = pruned(FieldMap(shape, tuple(kinds), put(renamed), places, aligned, {}))
-    for axis in whole.axes:
+    whole = pruned(FieldMap(shape, tuple(kinds), owners, places, aligned, {}))
+    for axis in (*whole.axes, *whole.axes):  # twice, because settling one axis may divide kinds along another
         home = home_of(whole, axis, {})
         if home is not None and home in varying(whole.kinds):
             whole = settled(whole, axis, home)
@@ -74,3 +76,14 @@ def _labelled_as(model: FieldMap, blank: FieldMap, along: int | None) -> FieldMa
         for labels, own in zip(model.places, blank.places, strict=True)
     )
     return replace(blank, places=places)
+
+
+def _neighbourly(labels: Tensor, blank: Tensor) -> Tensor:
+    """Labels in which elements that read nothing have those of their neighbours, if that leaves one dimension."""
+    dims = varying(labels)
+    for dim in dims if len(dims) > 1 and blank.any() else ():
+        others = [other for other in range(labels.ndim) if other != dim]
+        known = labels.where(~blank, -1).amax(others, keepdim=True)
+        if bool((blank | (labels == known)).all()):
+            return known.clamp(min=0)
+    return labels

@@ -99,13 +99,33 @@ def uncounted(boxes: Field) -> Field:
 def extents(boxes: Field, axis: int, units: int) -> list[Reach]:
     """What units read along one axis of an input without ends: those of one period, or all where jumps differ.
 
-    Gates and statistics are left out.
+    It is the most that a unit reads at any place along the other axes. Gates and statistics are left out.
     """
-    lattices = [box[axis] for box in boxes if box.counted]
-    alike = len({lattice.jump for lattice in lattices}) <= 1
-    period = lcm(*(len(lattice.reaches) for lattice in lattices)) if alike else units
-    present = [lattices if alike else [one for one in lattices if unit < len(one.clipped)] for unit in range(period)]
-    return [reduce(union, (one.reach(unit) for one in some), NOTHING) for unit, some in enumerate(present)]
+    boxes = counted(boxes)
+    alike = len({box[axis].jump for box in boxes}) <= 1
+    period = lcm(*(len(box[axis].reaches) for box in boxes)) if alike else units
+    groups = _together(boxes, axis)
+
+    def read(unit: int, group: Field) -> Reach:
+        lattices = (box[axis] for box in group if alike or unit < len(box[axis].clipped))
+        return reduce(union, (lattice.reach(unit) for lattice in lattices), NOTHING)
+
+    def most(unit: int) -> Reach:
+        reaches = (read(unit, group) for group in groups)
+        return max(reaches, key=lambda reach: (hull(reach), reach[1].bit_count()))
+
+    return [most(unit) for unit in range(period)]
+
+
+def _together(boxes: Field, axis: int) -> list[Field]:
+    """The boxes that units read at one place along the other axes; apart, where some read nothing at some places."""
+    groups = [boxes]
+    for other in range(len(boxes[0].lattices) if len(boxes) > 1 else 0):
+        if other != axis and any(NOTHING in box[other].reaches for box in boxes):
+            places = range(max(len(box[other].clipped) for box in boxes))
+            found = [[box for box in boxes if box[other].reach(place) != NOTHING] for place in places]
+            groups = [tuple(box for box in group if box in present) for group in groups for present in found]
+    return list(dict.fromkeys(groups))
 
 
 def hull(reach: Reach) -> int:
@@ -148,3 +168,12 @@ def jumps(fields: Sequence[Field], axis: int) -> set[Fraction]:
 def picked(boxes: Field, axis: int, sources: Sources, listed: bool = False) -> Field:
     """The field whose unit o along an axis reads the units `sources[o]` of this one."""
     return tuple(box.changed(axis, box[axis].picked(sources, listed)) for box in boxes)
+
+
+def continued(sources: Sources, length: int) -> Sources:
+    """Sources of one unit each or none, going on where there are none if that is outside, as where zeros are padded."""
+    one, other = ([o for o, group in enumerate(sources) if group] * 2)[:2]
+    step = sources[other][0] - sources[one][0] or 1
+    places = [sources[one][0] + (o - one) * step for o in range(len(sources))]
+    inside = [(place,) if 0 <= place < length else () for place in places]
+    return [(place,) for place in places] if inside == sources else sources

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.receptive_field.boxes import Box, Field, extents, field, hull, jumps, picked
+from harness.receptive_field.boxes import Box, Field, Sources, continued, extents, field, hull, jumps, picked
 from harness.receptive_field.lattice import Window, pixels
 
 
@@ -171,8 +171,11 @@ def settled(value: FieldMap, axis: int, dim: int) -> FieldMap:
     for row in rows[first].tolist():
         units, owners = row[:length], row[length:]
         boxes: list[Box] = []
-        for kind in sorted(set(owners)):
-            sources = [(unit,) if owner == kind else () for unit, owner in zip(units, owners, strict=True)]
+        reading = [kind for kind in sorted(set(owners)) if value.fields[kind]]
+        for kind in reading:
+            sources: Sources = [(unit,) if owner == kind else () for unit, owner in zip(units, owners, strict=True)]
+            if len(reading) == 1:
+                sources = continued(sources, _length(value, axis))
             repeated = len(set(units)) < length and usual_dim(value, axis) != dim  # in a map, it is upsampled
             boxes += picked(value.fields[kind], axis, sources, listed=repeated)
         fields.append(field(boxes))
@@ -218,6 +221,8 @@ def home_of(value: FieldMap, axis: int, homes: Mapping[int, int]) -> int | None:
     dims, usual = value.dims(axis), usual_dim(value, axis)
     if 0 in dims[:-1]:
         return None  # parts of the axis are apart as samples, such as windows
+    if usual is not None and all(usual_dim(value, a) in value.dims(a) for a in value.axes):
+        return usual  # a map, though a part of it may be moved along all axes at once
     others = {dim for other in value.axes if other != axis for dim in value.dims(other)}
     if not dims and axis in homes and homes[axis] not in others:
         return homes[axis]

@@ -107,8 +107,27 @@ def changes(shape: torch.Size, dim: int) -> Iterator[tuple[str, Operation]]:
         result.narrow(dim, 0, 1).copy_(x.narrow(dim, most, 1))
         return result
 
+    def slant(x: Tensor, _: list[Tensor]) -> Tensor:
+        result = x.clone()
+        result[..., 1:, 1:] = x[..., :-1, :-1]
+        return result
+
+    def frame(x: Tensor, _: list[Tensor]) -> Tensor:
+        result = x.new_zeros(*shape[:-2], shape[-2] + 2, shape[-1] + 1)
+        result[..., 1:-1, 1:] = x
+        return result
+
+    def patch(x: Tensor, _: list[Tensor]) -> Tensor:
+        result = x.clone()
+        result[..., :2, 1:3] = x.mean()
+        return result
+
     yield f"add {dim}", add
     yield f"copy {dim}", copy
+    yield "slant", slant
+    yield "frame", frame
+    yield "patch", patch
+    yield "further", lambda x, _: F.pad(x.flatten(), (1, 0))[:-1].view_as(x)
     yield f"sum {dim}", lambda x, _: x.sum(dim)
     yield f"mean {dim}", lambda x, _: x.mean(dim, keepdim=True)
     yield f"with mean {dim}", lambda x, _: torch.cat([x.mean(dim, keepdim=True), x], dim)

@@ -2,21 +2,23 @@
 
 import random
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.receptive_field import analysis, receptive_field
+from harness.receptive_field import ReceptiveField, analysis, receptive_field
 from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap
 from spec.harness.receptive_field.field_networks import Net
+from spec.harness.receptive_field.gradient_oracle import lines
 from spec.harness.receptive_field.random_programs import SIZE, Program, positive
 
 
-def field_map(model: nn.Module) -> FieldMap:
-    """What the analysis knows of each element of the output, before it is summed up by units."""
+def analysed(model: nn.Module) -> tuple[ReceptiveField, FieldMap]:
+    """The field of the output, and what the analysis knows of each element before they are summed up by units."""
     found: list[FieldMap] = []
 
     def kept(value: FieldMap) -> FieldMap:
@@ -25,8 +27,8 @@ def field_map(model: nn.Module) -> FieldMap:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analysis, "alone", kept)
-        receptive_field(model, SIZE, strict=False)
-    return found[0]
+        field = receptive_field(model, SIZE, strict=False)
+    return field, found[0]
 
 
 def read(value: FieldMap) -> Tensor:
@@ -62,14 +64,21 @@ def derived(model: nn.Module) -> Tensor:
 def test_bands_of_an_image_are_slid_over_one_by_one(slide: Callable[[Tensor], Tensor]) -> None:
     net = Net(lambda _, x: slide(x.reshape(3, 1, 10)))
     net.weight = nn.Parameter(positive(1))
-    assert torch.equal(read(field_map(net)), derived(net))
+    assert torch.equal(read(analysed(net)[1]), derived(net))
 
 
 def check(seed: int) -> None:
     program = Program(random.Random(seed))
-    found, expected = read(field_map(program)), derived(program)
+    field, value = analysed(program)
+    found, expected = read(value), derived(program)
     assert not (expected & ~found).any(), program.names
     assert not program.exact or torch.equal(found, expected), program.names
+    value = alone(value)
+    if value.shape[0] == 1 and len(value.shape) == 4 and all(2 + axis in value.dims(axis) for axis in value.axes):
+        assert field.shape == value.shape[2:], program.names
+        for row, column in product(*map(range, field.shape)):
+            read_by_unit = found.reshape(*value.shape, *SIZE[1:])[0, :, row, column].any(0)
+            assert field.region((row, column)) == lines(read_by_unit), program.names
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import pytest
@@ -93,6 +94,102 @@ class TestChosenRows:
         assert (field.size, field.stride, field.padding) == ((size, 1), (stride, 1), (padding, 0))
         for unit in range(field.shape[0]):
             assert field.region((unit, 0)) == oracle.region((unit, 0))
+
+
+def shift(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:, :, 1:, 1:] = x[:, :, :-1, :-1]
+    return y
+
+
+def spread(_: Any, x: Tensor) -> Tensor:
+    y = x.new_zeros(1, 1, 10, 8)
+    y[:, :, ::2, ::2] = x
+    return y
+
+
+def average_inside(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:, :, 1:3, 2:4] = x.mean()
+    return y
+
+
+def mesh(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:, :, torch.tensor([[0], [2]]), torch.tensor([1, 3])] = x[:, :, 3:5, :2]
+    return y
+
+
+def line(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y.view(-1)[3:9] = x.view(-1)[:6]
+    return y
+
+
+def further(_: Any, x: Tensor) -> Tensor:
+    return F.pad(x.flatten(2), (1, 0))[..., :-1].view_as(x)
+
+
+def turned(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y[:, :, :4, :4] = x[:, :, :4, :4].transpose(2, 3)
+    return y
+
+
+def inside(_: Any, x: Tensor) -> Tensor:
+    y = x.new_zeros(1, 1, x.shape[2] + 2, x.shape[3] + 2)
+    y[:, :, 1:-1, 1:-1] = x
+    return y
+
+
+def beside(_: Any, x: Tensor) -> Tensor:
+    x = torch.cat([torch.zeros_like(x[:, :, :1]), x, torch.zeros_like(x[:, :, :1])], 2)
+    return torch.cat([torch.zeros_like(x[..., :1]), x, torch.zeros_like(x[..., :1])], 3)
+
+
+class TestPartsOfAMap:
+    """A part of a map that is written along rows and columns at once, in an image of 5 x 4 pixels."""
+
+    @pytest.mark.parametrize(
+        "write", [shift, spread, average_inside, mesh, line, further, turned], ids=lambda f: f.__name__
+    )
+    @pytest.mark.parametrize("after", [nn.Identity(), conv(3, padding=1)], ids=["alone", "convolved"])
+    def test_units_are_where_their_elements_are(self, write: Callable[[Any, Tensor], Tensor], after: nn.Module) -> None:
+        net = nn.Sequential(Net(write), after)
+        field, oracle = receptive_field(net, (1, 5, 4), strict=False), gradient_field(net, (1, 5, 4))
+        assert field.shape == oracle.shape
+        for unit in product(*map(range, field.shape)):
+            assert field.region(unit) == oracle.region(unit), unit
+
+    @pytest.mark.parametrize("write", [shift, mesh, line, further, turned], ids=lambda f: f.__name__)
+    def test_units_of_one_pixel_each_have_a_size_of_one(self, write: Callable[[Any, Tensor], Tensor]) -> None:
+        field = receptive_field(Net(write), (1, 5, 4), strict=False)
+        assert (field.size, field.used, field.holes) == ((1, 1), (1, 1), 0)
+
+    @pytest.mark.parametrize("write", [inside, beside], ids=lambda f: f.__name__)
+    @pytest.mark.parametrize(
+        "after",
+        [
+            nn.Identity(),
+            conv(3),
+            conv(3, 2),
+            nn.AdaptiveAvgPool2d(1),
+            Net(lambda _, x: x[:, :, :-2, :-2] + x[:, :, 2:, 2:]),
+            Net(lambda _, x: x.mean((2, 3))),
+        ],
+        ids=["alone", "convolved", "strided", "pooled", "added", "averaged"],
+    )
+    @pytest.mark.parametrize("size", [(5, 4), (1, 4)])
+    def test_in_a_frame_of_zeros_it_is_padded(
+        self, write: Callable[[Any, Tensor], Tensor], after: nn.Module, size: tuple[int, int]
+    ) -> None:
+        written, padded = (
+            receptive_field(nn.Sequential(before, after), (1, *size)) for before in (Net(write), nn.ZeroPad2d(1))
+        )
+        for name in ("size", "stride", "padding", "used", "holes", "is_global", "aligned", "shift_variant", "shape"):
+            assert getattr(written, name) == getattr(padded, name), name
+        for unit in product(*map(range, padded.shape)):
+            assert written.region(unit) == padded.region(unit), unit
 
 
 class TestBorders:

@@ -1,12 +1,10 @@
-"""The rules of operations that move, join or resample elements."""
+"""The rules of operations that move or join elements."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +14,6 @@ from harness.receptive_field import lattice, operations
 from harness.receptive_field.assembly import assembled
 from harness.receptive_field.combine import merged, windowed
 from harness.receptive_field.field_map import FieldMap, NoRuleError, nothing, rearranged, relabelled
-from harness.receptive_field.lattice import Window
 from harness.receptive_field.rules.registry import Call, register
 
 aten = torch.ops.aten
@@ -39,7 +36,7 @@ def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
 
     def moves(output: int) -> Callable[[Tensor], Tensor]:
         def move(labels: Tensor) -> Tensor:
-            result = call.op(**_named(call, {name: labels}))
+            result = call.repeated({name: labels})
             return result if isinstance(result, Tensor) else result[output]
 
         return move
@@ -62,20 +59,24 @@ def choose(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     return rearranged(indices, lambda labels: labels.reshape(*indices.shape, *after).expand(shape))
 
 
-def _named(call: Call, labels: dict[str, Any]) -> dict[str, Any]:
-    """The arguments for the operation of a call, with labels in place of field maps."""
-    known = {argument.name for argument in call.op._schema.arguments}
-    return {name: argument for name, argument in (call.arguments | labels).items() if name in known}
-
-
 @register(
     aten.permute, aten.permute_copy, aten.transpose, aten.t, aten.movedim, aten.swapaxes, aten.roll, aten.flip,
     aten.rot90,
 )  # fmt: skip
 def turn(call: Call) -> FieldMap:
-    """Dimensions change places, or elements along them do; a dimension of labels may have length 1."""
+    """Dimensions change places, or elements along them do; a dimension of labels may have length 1.
+
+    Without dimensions, rolling flattens, so that all elements need labels.
+    """
     (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, FieldMap))
-    return relabelled(call.value(name), call.shapes[0], lambda labels: call.op(**_named(call, {name: labels})))
+
+    def move(labels: Tensor) -> Tensor:
+        moved: Tensor = call.repeated({name: labels})
+        return moved
+
+    if call.op.overloadpacket is aten.roll and not call["dims"]:
+        return rearranged(call.value(name), move)
+    return relabelled(call.value(name), call.shapes[0], move)
 
 
 @register(aten.view, aten._unsafe_view, aten.reshape, aten._reshape_alias, aten.view_copy)
@@ -189,7 +190,7 @@ def _part(part: FieldMap | Tensor, axes: int) -> FieldMap:
 def scatter(call: Call) -> FieldMap:
     """A slice of one tensor is replaced by another."""
     parts = [_part(call[name], call.axes) for name in ("self", "src")]
-    return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "src": labels[1]})))
+    return assembled(parts, lambda labels: call.repeated({"self": labels[0], "src": labels[1]}))
 
 
 @register(aten.index_put)
@@ -198,7 +199,7 @@ def index_put(call: Call) -> FieldMap:
     parts = [_part(call[name], call.axes) for name in ("self", "values")]
     if call["accumulate"] or any(isinstance(index, FieldMap) for index in call["indices"]):
         raise NoRuleError(f"{call.function} that adds, or with indices computed from the input")
-    return assembled(parts, lambda labels: call.op(**_named(call, {"self": labels[0], "values": labels[1]})))
+    return assembled(parts, lambda labels: call.repeated({"self": labels[0], "values": labels[1]}))
 
 
 @register(aten.copy)
@@ -245,39 +246,6 @@ def mirror_pad(call: Call) -> FieldMap:
             edges = tuple((min(max(place, 0), last),) for place in places)
         windows[dim] = replace(lattice.strided(-before, 1), edges=edges)
     return windowed(source, windows, shape)
-
-
-@register(
-    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d, aten._upsample_nearest_exact1d,
-    aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d, aten.upsample_linear1d, aten.upsample_bilinear2d,
-    aten.upsample_trilinear3d, aten.upsample_bicubic2d,
-)  # fmt: skip
-def upsample(call: Call) -> FieldMap:
-    """Interpolation: each output reads the inputs around it that have a weight other than zero."""
-    source, shape, name = call.value("self", "input"), call.shapes[0], str(call.op)
-    reach = 0 if "nearest" in name else 2 if "cubic" in name else 1
-    corners = bool(call.arguments.get("align_corners", False))
-    half = Fraction(0) if corners or (reach == 0 and "exact" not in name) else Fraction(1, 2)
-    windows = {}
-    for dim in range(2, len(shape)):
-        length, outputs = source.shape[dim], shape[dim]
-        if length == 1:
-            windows[dim] = Window(((0,),) * outputs, 1, stride=Fraction(1, outputs))
-        elif corners and outputs == 1:
-            windows[dim] = lattice.strided(0, 1)
-        else:
-            given = None if corners else _given_scale(call, dim - 2, len(shape) - 2)
-            ratio = Fraction(length - 1, outputs - 1) if corners else given or Fraction(length, outputs)
-            windows[dim] = lattice.resampled(ratio, half, reach, length, outputs)
-    return windowed(source, windows, shape)
-
-
-def _given_scale(call: Call, index: int, count: int) -> Fraction | None:
-    """The inverse of the scale factor that the model passed: torch prefers it to the ratio of the sizes."""
-    suffix = {1: [""], 2: ["_h", "_w"], 3: ["_d", "_h", "_w"]}[count][index]
-    scales = call.arguments.get("scale_factors")
-    scale = scales[index] if scales else call.arguments.get(f"scales{suffix}")
-    return 1 / Fraction(scale).limit_denominator(1 << 16) if scale else None
 
 
 @register(aten.glu)

@@ -46,6 +46,11 @@ class Call:
             return nothing(found.shape, self.axes)
         raise NoRuleError(f"{self.function} has no tensor argument {' or '.join(names)}")
 
+    def repeated(self, labels: dict[str, Tensor]) -> Any:
+        """The result of the operation itself, with labels in place of its field maps."""
+        known = {argument.name for argument in self.op._schema.arguments}
+        return self.op(**{name: part for name, part in (self.arguments | labels).items() if name in known})
+
     @property
     def values(self) -> list[FieldMap]:
         """The maps of all arguments that depend on the input."""

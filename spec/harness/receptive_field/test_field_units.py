@@ -57,6 +57,26 @@ class TestShiftVariance:
         assert field.shift_variant
         assert [field.region((0, j))[1] for j in range(6)] == columns
 
+    @pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+    @pytest.mark.parametrize(
+        ("length", "options"),
+        [
+            (9, {"scale_factor": (1.0, 1.1)}),
+            (5, {"scale_factor": (1.0, 2.1)}),
+            (4, {"size": (1, 82)}),
+            (54, {"size": (1, 19)}),
+            (28, {"size": (1, 46)}),
+            (62, {"size": (1, 28)}),
+            (112, {"size": (1, 48)}),
+        ],
+    )
+    def test_the_nearest_pixel_is_the_one_that_torch_takes(
+        self, mode: str, length: int, options: dict[str, Any]
+    ) -> None:
+        field = receptive_field(Net(lambda _, x: F.interpolate(x, mode=mode, **options)), (1, 1, length))
+        taken = F.interpolate(torch.arange(float(length)).reshape(1, 1, 1, -1), mode=mode, **options)
+        assert [field.region((0, j))[1] for j in range(field.shape[1])] == [[int(i)] for i in taken.flatten()]
+
     def test_uneven_adaptive_pooling(self) -> None:
         field = receptive_field(nn.AdaptiveAvgPool2d(4), (1, 6, 6))
         assert [field.region((0, j))[1] for j in range(4)] == [[0, 1], [1, 2], [3, 4], [4, 5]]
@@ -130,6 +150,10 @@ def further(_: Any, x: Tensor) -> Tensor:
     return F.pad(x.flatten(2), (1, 0))[..., :-1].view_as(x)
 
 
+def rolled(_: Any, x: Tensor) -> Tensor:
+    return x.roll(3)
+
+
 def turned(_: Any, x: Tensor) -> Tensor:
     y = x.clone()
     y[:, :, :4, :4] = x[:, :, :4, :4].transpose(2, 3)
@@ -151,7 +175,7 @@ class TestPartsOfAMap:
     """A part of a map that is written along rows and columns at once, in an image of 5 x 4 pixels."""
 
     @pytest.mark.parametrize(
-        "write", [shift, spread, average_inside, mesh, line, further, turned], ids=lambda f: f.__name__
+        "write", [shift, spread, average_inside, mesh, line, further, rolled, turned], ids=lambda f: f.__name__
     )
     @pytest.mark.parametrize("after", [nn.Identity(), conv(3, padding=1)], ids=["alone", "convolved"])
     def test_units_are_where_their_elements_are(self, write: Callable[[Any, Tensor], Tensor], after: nn.Module) -> None:
@@ -161,7 +185,7 @@ class TestPartsOfAMap:
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == oracle.region(unit), unit
 
-    @pytest.mark.parametrize("write", [shift, mesh, line, further, turned], ids=lambda f: f.__name__)
+    @pytest.mark.parametrize("write", [shift, mesh, line, further, rolled, turned], ids=lambda f: f.__name__)
     def test_units_of_one_pixel_each_have_a_size_of_one(self, write: Callable[[Any, Tensor], Tensor]) -> None:
         field = receptive_field(Net(write), (1, 5, 4), strict=False)
         assert (field.size, field.used, field.holes) == ((1, 1), (1, 1), 0)

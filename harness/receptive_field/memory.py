@@ -17,6 +17,8 @@ Record = Callable[[Any, tuple[Any, ...], torch.Size], Ref]
 Geometry = tuple[torch.Size, tuple[int, ...], int]
 """The size, stride and offset of a view of memory."""
 
+_Place = tuple[int, Geometry]
+
 
 @dataclass
 class _Block:
@@ -37,7 +39,7 @@ class Memory:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._refs: dict[int, Ref] = {}
+        self._refs: dict[int, tuple[Ref, _Place]] = {}  # with the place, which changes without a trace in x.data = y
         self._blocks: dict[int, _Block] = {}
         self._alive: list[Tensor] = []  # so that no other tensor, and no other memory, has the same address
 
@@ -53,12 +55,16 @@ class Memory:
         block = self._blocks.get(_address(tensor))
         if block is None and tensor.is_meta:
             raise NoRuleError("a tensor that is computed out of sight, such as in another thread, cannot be followed")
-        if id(tensor) not in self._refs and block is not None and block.ref is not None:
-            ref, part = block.ref, self._geometry(tensor, block)
-            if part != block.whole:
-                ref = self._record(operations.read, (ref, *block.whole, *part), tensor.shape)
-            self.hold(tensor, ref)
-        return self._refs.get(id(tensor))
+        held = self._refs.get(id(tensor))
+        if held is not None and held[1] == _place(tensor):
+            return held[0]
+        if block is None or block.ref is None:
+            return None
+        ref, part = block.ref, self._geometry(tensor, block)
+        if part != block.whole:
+            ref = self._record(operations.read, (ref, *block.whole, *part), tensor.shape)
+        self.hold(tensor, ref)
+        return ref
 
     def hold(self, tensor: Tensor, ref: Ref | None) -> None:
         """Note what a new tensor holds."""
@@ -68,7 +74,7 @@ class Memory:
         )
         block.views.add(id(tensor))
         if ref is not None:
-            self._refs[id(tensor)] = ref
+            self._refs[id(tensor)] = ref, _place(tensor)
 
     def constants(self, tensors: Sequence[Tensor]) -> None:
         """Note tensors that have no data and yet do not depend on the input, such as parameters."""
@@ -95,7 +101,7 @@ class Memory:
             block.ref = self._record(operations.write, (memory, ref, *block.whole, *part), block.whole[0])
         for view in block.views:
             self._refs.pop(view, None)
-        self._refs[id(tensor)] = ref
+        self._refs[id(tensor)] = ref, _place(tensor)
 
     def _geometry(self, tensor: Tensor, block: _Block) -> Geometry:
         if tensor.element_size() != block.item:
@@ -108,6 +114,10 @@ class Memory:
 
 def _geometry(tensor: Tensor) -> Geometry:
     return tensor.shape, tensor.stride(), int(tensor.storage_offset())
+
+
+def _place(tensor: Tensor) -> _Place:
+    return _address(tensor), _geometry(tensor)
 
 
 def _end(view: Geometry) -> int:

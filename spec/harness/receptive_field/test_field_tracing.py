@@ -120,6 +120,24 @@ def scaled_alone(m: Any, x: Tensor) -> Tensor:
     return F.batch_norm(normalized[..., :2], m.mean, m.variance, training=True)
 
 
+def other_memory(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y.data = x.flip(2)
+    return y
+
+
+def other_view(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y.data = y[:, :, 1:].transpose(2, 3)
+    return y.transpose(2, 3) * 2
+
+
+def of_a_constant(_: Any, x: Tensor) -> Tensor:
+    y = torch.zeros_like(x)
+    y.data = x.roll(1, 3)
+    return y
+
+
 class TestMemory:
     def test_a_view_sees_what_is_written_through_another(self) -> None:
         def forward(m: Any, x: Tensor) -> Tensor:
@@ -147,6 +165,13 @@ class TestMemory:
     def test_what_is_kept_in_buffers_is_read(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
         net = Kept(forward)
         field, changed = receptive_field(net, (1, 6, 5), strict=False), changes(net, (1, 6, 5))
+        for unit in product(*map(range, field.shape)):
+            assert field.region(unit) == lines(changed[0, 0, *unit]), unit
+
+    @pytest.mark.parametrize("forward", [other_memory, other_view, of_a_constant], ids=lambda f: f.__name__)
+    def test_a_tensor_whose_data_is_replaced_holds_the_new(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
+        net = Net(forward)
+        field, changed = receptive_field(net, (1, 5, 4)), changes(net, (1, 5, 4))
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 

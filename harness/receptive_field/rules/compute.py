@@ -132,10 +132,12 @@ def _pooled(source: FieldMap, windows: dict[int, Window], shape: torch.Size) -> 
 def reduction(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """A statistic over whole dimensions; over space it counts as a kernel of the size of the map."""
     source = call.values[0]
-    dims = _dims(call.arguments.get("dim"), source)
+    dims = [] if call.shapes[0] == source.shape else _dims(call.arguments.get("dim"), source)  # any(dim=()) has none
     result = mixed(source, dims)
     if len(call.shapes[0]) != len(source.shape):
         result = replace(rearranged(result, lambda labels: labels.squeeze(dims)), windows=result.windows)
+    if result.shape != call.shapes[0]:
+        raise NoRuleError(f"{call.function} to a tensor of the shape {tuple(call.shapes[0])}")
     return (result,) * len(call.shapes) if len(call.shapes) > 1 else result
 
 

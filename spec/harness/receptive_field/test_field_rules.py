@@ -204,3 +204,15 @@ def test_a_rule_gets_a_constant_as_a_map_that_reads_nothing_and_no_argument_that
     assert (constant.shape, any(constant.fields)) == ((2, 3), False)
     with pytest.raises(NoRuleError, match="^mine has no tensor argument input or other$"):
         call.value("input", "other")
+
+
+@pytest.mark.parametrize("reduce", [torch.any, torch.all], ids=["any", "all"])
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_no_dimensions_reduce_what_torch_reduces(reduce: Callable[..., Tensor], keepdim: bool) -> None:
+    net = Net(lambda _, x: reduce(x > 0.5, dim=(), keepdim=keepdim))
+    expected = changes(net, (1, 3, 4)).reshape(-1, 3, 4)
+    field = receptive_field(net, (1, 3, 4))
+    units = list(product(*map(range, field.shape)))
+    assert len(units) == len(expected)
+    for unit, pixels in zip(units, expected, strict=True):
+        assert field.region(unit) == lines(pixels)

@@ -91,7 +91,9 @@ class _Recorder(TorchDispatchMode):
         written = [named[name] for name in writes if named.get(name) is not None]
         in_place = bool(written) and all(r.alias_info and r.alias_info.is_write for r in func._schema.returns)
         op = _functional(func) if in_place else func
-        if op is None:
+        lists = any(not isinstance(tensor, Tensor) for tensor in written)
+        resized = in_place and any(t.shape != r.shape for t, r in zip(written, results, strict=False) if not lists)
+        if op is None or lists or resized:
             raise NoRuleError(f"{name} ({func}) in {self.location()} writes into a tensor in a way that has no rule")
         args, kwargs = tree_map(lambda leaf: refs.get(id(leaf), leaf), (args, kwargs))
         index = len(self.nodes)
@@ -162,6 +164,11 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         refused = f"{type(model).__name__} does not run on an input of {input_size}"
         called = functions.name or "forward"
+        if re.search("same device|have meta device", reason, re.IGNORECASE):
+            raise NoRuleError(
+                f"{called} in {recorder.location()} takes constants together with what depends on the input in a way"
+                " that cannot be followed"
+            ) from error
         if re.search("meta|fake|unallocated|HigherOrder", reason, re.IGNORECASE):
             raise NoRuleError(
                 f"{refused} without its values, which {called} in {recorder.location()} needs; the analysis follows"

@@ -226,6 +226,31 @@ class TestMemory:
         assert not JARGON.search(str(caught.value))
 
 
+def added_at_once(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    torch._foreach_add_([y], [x.flip(2)])
+    return y
+
+
+@pytest.mark.parametrize(
+    ("net", "called"),
+    [
+        (nn.CrossMapLRN2d(2), "resize_as"),
+        (Net(lambda _, x: torch.add(x, x.flip(2), out=torch.empty(0))), "add"),
+        (Net(lambda _, x: x.quantile(0.5, 2)), "quantile"),
+        (Net(added_at_once), "foreach_add"),
+        (Net(lambda _, x: x.take_along_dim(torch.zeros(1, 1, 1, 4).long(), 2)), "take_along_dim"),
+    ],
+    ids=["resized", "out", "numbers", "lists", "indices"],
+)
+def test_a_model_that_runs_is_not_said_not_to_run(net: nn.Module, called: str) -> None:
+    net(torch.zeros(1, 3, 4, 4))
+    with pytest.raises(NoRuleError, match=called) as caught:
+        receptive_field(net, (3, 4, 4))
+    assert not JARGON.search(str(caught.value))
+    assert "does not run" not in str(caught.value)
+
+
 class Watched(nn.Module):
     """A model that has run, with hooks that keep its maps in lists of several kinds."""
 

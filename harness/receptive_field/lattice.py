@@ -17,6 +17,9 @@ from operator import eq, or_
 
 from harness.receptive_field.reach import NOTHING, Reach, contains, repeating, shifted, shortest, union
 
+LONGEST = 1 << 15
+"""The longest period that is followed: those of resizing by odd factors multiply, to more units than any map has."""
+
 
 def members(mask: int) -> list[int]:
     """The positions of the set bits, in order."""
@@ -117,8 +120,9 @@ class Lattice:
     of convolutions, and longer for transposed convolution, upsampling and uneven pooling. `length` is that of the axis,
     and `whole` a mask of the units that read all of it because an operation combined all units of a map.
 
-    Where units follow no rule that says how they would go on, they are `listed`: `reaches` has one entry for each of
-    them, units beyond the ends read nothing, and the jump is 0; `advance` is the least jump that they may have again.
+    Where units follow no rule that says how they would go on, or one of too long a period, they are `listed`: `reaches`
+    has one entry for each of them, units beyond the ends read nothing, and the jump is 0; `advance` is the least jump
+    that they may have again.
     """
 
     clipped: tuple[int, ...]
@@ -161,10 +165,11 @@ class Lattice:
 
     def through(self, window: Window, outputs: int) -> Lattice:
         """The lattice of `outputs` units that read this one through a window."""
-        if self.listed:
-            return self.picked([window.inside(o) for o in range(outputs)])
-        turns = lcm(len(self.reaches), window.advance) // abs(window.advance)
-        reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(turns * len(window.taps)))
+        turns = 1 if self.listed else lcm(len(self.reaches), window.advance) // abs(window.advance)
+        period = turns * len(window.taps)
+        if self.listed or period > max(outputs, LONGEST):
+            return self.picked([window.inside(o) for o in range(outputs)], listed=not self.listed)
+        reaches = tuple(reduce(union, map(self.reach, window.at(o)), NOTHING) for o in range(period))
         advance = self.advance * turns * window.advance // len(self.reaches)
         return self._reading([window.inside(o) for o in range(outputs)], *shortest(reaches, advance))
 

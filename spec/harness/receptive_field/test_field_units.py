@@ -77,6 +77,15 @@ class TestShiftVariance:
         taken = F.interpolate(torch.arange(float(length)).reshape(1, 1, 1, -1), mode=mode, **options)
         assert [field.region((0, j))[1] for j in range(field.shape[1])] == [[int(i)] for i in taken.flatten()]
 
+    def test_resizing_by_factors_that_have_no_short_period_in_common(self) -> None:
+        net = nn.Sequential()
+        for factor in (1.37, 1.21, 0.71, 1.9):
+            net += nn.Sequential(nn.Upsample(scale_factor=factor, mode="bilinear"), conv(3, padding=1))
+        field, oracle = receptive_field(net, (1, 6, 5)), gradient_field(net, (1, 6, 5))
+        assert field.shape == oracle.shape
+        for unit in product(*map(range, field.shape)):
+            assert field.region(unit) == oracle.region(unit), unit
+
     def test_uneven_adaptive_pooling(self) -> None:
         field = receptive_field(nn.AdaptiveAvgPool2d(4), (1, 6, 6))
         assert [field.region((0, j))[1] for j in range(4)] == [[0, 1], [1, 2], [3, 4], [4, 5]]

@@ -16,6 +16,7 @@ from harness.run import Epoch, Run
 from harness.step import Step
 from harness.step_spec import RefutedError, judge
 from spec.harness.evidence.records_of import keep, step_with
+from spec.harness.support.other_spec import hide_ours
 
 FIVE_STEPS = [f"five_steps/step{n}" for n in range(1, 6)]
 
@@ -64,8 +65,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "spec" / "__init__.py").touch()
     (tmp_path / "spec" / "mine" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in [name for name in sys.modules if name == "spec" or name.startswith("spec.")]:
-        monkeypatch.delitem(sys.modules, name)
+    hide_ours(monkeypatch)
     return tmp_path / "spec" / "mine"
 
 

@@ -18,6 +18,7 @@ from harness.report.spec_source import with_claims, with_measured
 from harness.report.update import SUMS
 from harness.step import Step
 from spec.harness.evidence.records_of import keep
+from spec.harness.support.other_spec import hide_ours
 from spec.harness.support.paths import ROOT
 
 RECORDED = [step for step in steps().values() if record.read(step)]
@@ -95,8 +96,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "test_01_tiny.py").write_text(SPEC, encoding="utf-8")
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in [name for name in sys.modules if name == "spec" or name.startswith("spec.")]:
-        monkeypatch.delitem(sys.modules, name)
+    hide_ours(monkeypatch)
     yield tmp_path
     forget()
 

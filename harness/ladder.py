@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
 from harness.errors import ForeignError, HarnessError, foreign_call
-from harness.recipe.checks import checked
+from harness.recipe.checks import Range, checked, shown
 from harness.step import Step
+
+Number = Annotated[int, Range(least=0)]
 
 
 @checked
@@ -20,7 +23,7 @@ from harness.step import Step
 class AtLeast:
     """A rule: n or more."""
 
-    n: int
+    n: Number
 
     def allows(self, n: int) -> bool:
         """Whether a number keeps the rule."""
@@ -32,7 +35,7 @@ class AtLeast:
 class AtMost:
     """A rule: n or fewer."""
 
-    n: int
+    n: Number
 
     def allows(self, n: int) -> bool:
         """Whether a number keeps the rule."""
@@ -44,7 +47,7 @@ class AtMost:
 class Exactly:
     """A rule: n."""
 
-    n: int
+    n: Number
 
     def allows(self, n: int) -> bool:
         """Whether a number keeps the rule."""
@@ -67,37 +70,49 @@ class Rules:
     `broken` names the rules that a published ladder states and breaks: exactly these must be broken.
     """
 
-    steps: Rule | int = ANY
-    epochs: Rule | int = ANY
-    parameters: Rule | int = ANY
-    branches: Mapping[str, Rule | int] = field(default_factory=dict)
+    steps: Rule | Number = ANY
+    epochs: Rule | Number = ANY
+    parameters: Rule | Number = ANY
+    branches: Mapping[str, Rule | Number] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
 
 def rules(ladder: str) -> Rules:
-    """The rules of a ladder, RULES in its package; none if it states none."""
-    found: Rules = getattr(importlib.import_module(f"spec.{ladder}"), "RULES", Rules())
+    """The rules of a ladder, RULES in its package; none if it states none. HarnessError if RULES is something else."""
+    found = getattr(_import(f"spec.{ladder}"), "RULES", Rules())
+    if not isinstance(found, Rules):
+        raise HarnessError(f"RULES in spec/{ladder}/__init__.py must be Rules(...), not {shown(found)}")
     return found
 
 
 def ends(of_ladder: Sequence[type[Step]]) -> list[type[Step]]:
     """The steps of a ladder that no other of it follows or learns from: one per branch."""
-    followed = {step.follows for step in of_ladder}
-    followed |= {step.recipe.teacher.step for step in of_ladder if step.recipe.teacher is not None}
+    followed = {before for step in of_ladder for before in _before(step)}
     return [step for step in of_ladder if step.id not in followed]
+
+
+def judged(of_ladder: Sequence[type[Step]]) -> list[type[Step]]:
+    """The steps of a ladder whose epochs and parameters are ruled: those that end a branch or claim the goal."""
+    last = ends(of_ladder)
+    return [step for step in of_ladder if step in last or step.goal]
+
+
+def _before(step: type[Step]) -> list[str]:
+    """The ids of what a step follows and of what it learns from."""
+    teacher = step.recipe.teacher
+    return [one for one in (step.follows, teacher.step if teacher else None) if one is not None]
 
 
 def broken(rules: Rules, of_ladder: Sequence[type[Step]]) -> dict[str, list[str]]:
     """What breaks each rule that the steps of a ladder do not keep."""
-    last = ends(of_ladder)
-    judged = [step for step in of_ladder if step in last or step.goal]
+    last, ruled = ends(of_ladder), judged(of_ladder)
     steps, epochs = _rule(rules.steps, AtLeast), _rule(rules.epochs, AtMost)
     found = {
         "steps": [f"{step.id} is step {n}" for step in last if not steps.allows(n := _place(step))],
-        "epochs": [f"{step.id} trains for {n} epochs" for step in judged if not epochs.allows(n := step.recipe.epochs)],
+        "epochs": [f"{step.id} trains for {n} epochs" for step in ruled if not epochs.allows(n := step.recipe.epochs)],
         "parameters": [
             f"{step.id} has {step.parameters:,} parameters"
-            for step in judged
+            for step in ruled
             for rule in {rules.parameters, rules.branches.get(step.id, rules.parameters)}
             if not _rule(rule, AtMost).allows(step.parameters)
         ],

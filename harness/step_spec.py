@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.errors import foreign, foreign_call
-from harness.ladder import broken, ends, find, rules, steps
+from harness.ladder import broken, ends, find, judged, rules, steps
 from harness.step import GOAL, GOAL_EPOCHS, Step
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ class StepSpec(Step):
             found = broken(stated, of_ladder)
             wrong = [what for rule in found.keys() - stated.broken for what in found[rule]]
             wrong += [f"no step breaks the rule of {rule}" for rule in sorted(stated.broken - found.keys())]
-            wrong += [
-                f"no step {one} ends a branch" for one in stated.branches.keys() - {step.id for step in of_ladder}
-            ]
+            unused = stated.branches.keys() - {step.id for step in judged(of_ladder)}
+            wrong += [f"no step {one} ends a branch or claims the goal" for one in sorted(unused)]
             assert not wrong, f"{'; '.join(wrong)}: correct the step, or RULES in spec/{self.ladder}/__init__.py"
 
     def test_learns(self) -> None:

@@ -6,7 +6,7 @@ import inspect
 import math
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -43,8 +43,8 @@ def checked(cls: type[T]) -> type[T]:
     """Let a dataclass refuse arguments that it does not have and values that its annotations do not allow.
 
     Each is a ValueError of one line that names the field and says what would do. An annotation is made of numbers
-    (which are finite, and no bool), `Annotated[number, Range(...)]`, bool, str, `Literal`, classes, tuples, mappings
-    and sets, None and unions of these. A `__post_init__` sees checked values.
+    (which are finite, and no bool), `Annotated[number, Range(...)]`, bool, str, `Literal`, classes, functions, tuples,
+    mappings and sets, None and unions of these. A `__post_init__` sees checked values.
     """
     initialize, signature, kinds = cls.__init__, inspect.signature(cls), get_type_hints(cls, include_extras=True)
 
@@ -70,9 +70,13 @@ def checked(cls: type[T]) -> type[T]:
 def _check(owner: str, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if not allows(kinds[name], value):
-            shown = " ".join(repr(value).split())
-            shown = shown if len(shown) <= 100 else f"{shown[:97]}..."
-            raise ValueError(f"{owner}.{name} must be {described(kinds[name])}, not {shown}")
+            raise ValueError(f"{owner}.{name} must be {described(kinds[name])}, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: on one line, and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def allows(kind: Any, value: Any) -> bool:
@@ -88,8 +92,12 @@ def allows(kind: Any, value: Any) -> bool:
         several = arguments[1:] == (...,)
         wanted = arguments[:1] * len(value) if several and isinstance(value, tuple) else arguments
         return type(value) is tuple and len(value) == len(wanted) and all(map(allows, wanted, value))
-    if origin is not None:  # of a mapping or a set, whose members are not looked at
-        return isinstance(value, origin)
+    if origin is not None:  # a mapping, a set, or a function, whose arguments are not looked at
+        groups = [value, value.values()] if isinstance(value, Mapping) else [value] if isinstance(value, Set) else []
+        members = ((of, one) for of, group in zip(arguments, groups, strict=False) for one in group)
+        return isinstance(value, origin) and all(allows(of, one) for of, one in members)
+    if kind is Any:
+        return True
     if kind is float:
         return type(value) in (int, float) and value in Range()
     if kind in (int, bool, str):
@@ -110,7 +118,9 @@ def described(kind: Any) -> str:
     if origin is tuple:
         n = "any number" if arguments[1:] == (...,) else len(arguments)
         return f"a tuple of {n}, each {described(arguments[0])}"
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return f"a dict from {described(arguments[0])} to {described(arguments[1])}"
     if origin is not None:
-        return str(kind)
+        return "a class or a function" if origin is Callable else str(kind)
     words = {float: "a number", int: "a whole number", bool: "True or False", str: "a text", type(None): "None"}
-    return words.get(kind) or str(kind.__name__)
+    return "anything" if kind is Any else words.get(kind) or str(kind.__name__)

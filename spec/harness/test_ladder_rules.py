@@ -201,11 +201,17 @@ def test_a_step_names_what_it_changes(step_id: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"epochs": 15.0}, "Rules.epochs must be AtLeast, AtMost, Exactly or a whole number, not 15.0"),
-        ({"parameters": "9999"}, "Rules.parameters must be AtLeast, AtMost, Exactly or a whole number, not '9999'"),
-        ({"steps": None}, "Rules.steps must be AtLeast, AtMost, Exactly or a whole number, not None"),
+        ({"epochs": 15.0}, "Rules.epochs must be AtLeast, AtMost, Exactly or a whole number of at least 0, not 15.0"),
+        (
+            {"parameters": "9999"},
+            "Rules.parameters must be AtLeast, AtMost, Exactly or a whole number of at least 0, not '9999'",
+        ),
+        ({"steps": None}, "Rules.steps must be AtLeast, AtMost, Exactly or a whole number of at least 0, not None"),
         ({"broken": "epochs"}, r"Rules.broken must be frozenset\[str\], not 'epochs'"),
-        ({"branches": [1]}, "Rules.branches must be .*Mapping.*, not "),
+        ({"branches": [1]}, "Rules.branches must be a dict from a text to AtLeast, .* of at least 0, not "),
+        ({"branches": {"mine/tiny": "3"}}, "Rules.branches must be a dict .* of at least 0, not {'mine/tiny': '3'}"),
+        ({"broken": frozenset({1})}, r"Rules.broken must be frozenset\[str\], not frozenset\(\{1\}\)"),
+        ({"epochs": -1}, "Rules.epochs must be .* or a whole number of at least 0, not -1"),
         ({"parameter": 9}, "Rules has no argument 'parameter'; nearest: parameters"),
     ],
 )
@@ -215,5 +221,6 @@ def test_a_rule_of_another_type_is_refused_where_it_is_written(wrong: Any, messa
 
 
 def test_a_rule_is_about_a_whole_number() -> None:
-    with pytest.raises(ValueError, match="^AtMost.n must be a whole number, not '9'$"):
-        AtMost("9")  # type: ignore[arg-type]
+    for wrong, shown in (("9", "'9'"), (-1, "-1")):
+        with pytest.raises(ValueError, match=f"^AtMost.n must be a whole number of at least 0, not {shown}$"):
+            AtMost(wrong)  # type: ignore[arg-type]

@@ -149,6 +149,8 @@ def steps() -> dict[str, type[Step]]:
                         "give each step a file of its own"
                     )
                 found[step.id] = step
+    for step in found.values():
+        step.check()
     return found
 
 

@@ -4,11 +4,15 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_type_hints
 
 from harness import docstring
+from harness.errors import HarnessError
 from harness.recipe import Recipe
+from harness.recipe.checks import allows, described, shown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,9 +64,11 @@ class Step:
         cls.ladder = cls.source.parent.name
         cls.id = f"{cls.ladder}/{re.sub(r'^test_[0-9]+_', '', cls.source.stem)}"
         cls.title = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0].rstrip(".")
-        for name, change in cls.__dict__.get("variants", {}).items():
-            # As an attribute, under which other processes find it.
-            setattr(cls, name, cls._varied(name, change))
+        # What is no variant is left to `check`: a class that cannot be made would not say which step it is.
+        if allows(_kinds()["variants"], cls.variants) and isinstance(getattr(cls, "recipe", None), Recipe):
+            for name in filter(_names_variant, cls.variants):
+                # As an attribute, under which other processes find it.
+                setattr(cls, name, cls._varied(name, cls.variants[name]))
 
     @classmethod
     def _varied(cls, name: str, change: Mapping[str, Any]) -> "type[Step]":
@@ -73,6 +79,32 @@ class Step:
         varied.id, varied.ladder, varied.source = f"{cls.id}@{name}", cls.ladder, cls.source
         varied.title = f"{cls.title}, with {', '.join(f'{field} {value}' for field, value in change.items())}"
         return varied
+
+    @classmethod
+    def check(cls) -> None:
+        """Raise HarnessError if the step leaves out what it has to say, or says what its annotation does not allow.
+
+        Not when the class is made: a base of several steps need not say everything.
+        """
+        for name, kind in _kinds().items():
+            if not hasattr(cls, name):
+                raise HarnessError(f"{cls.id} says no {name}; give it {described(kind)}")
+            if not allows(kind, value := getattr(cls, name)):
+                raise HarnessError(f"{cls.id}: {name} must be {described(kind)}, not {shown(value)}")
+        if hasattr(cls.model, "named_modules") and not inspect.isclass(cls.model):
+            raise HarnessError(f"{cls.id}: model must be a class or a function, not a network; leave out the ()")
+        if not 1 <= cls.final_epochs <= cls.recipe.epochs:
+            raise HarnessError(
+                f"{cls.id}: final_epochs must be at least 1 and at most {cls.recipe.epochs}, the epochs of its recipe, "
+                f"not {cls.final_epochs}"
+            )
+        for name in cls.variants:
+            if not _names_variant(name):
+                raise HarnessError(
+                    f"{cls.id}: {name!r} names no variant; use letters, digits and _, and no name that a step has "
+                    "already or that begins with test"
+                )
+            getattr(cls, name).check()
 
     @classmethod
     def network(cls) -> "nn.Module":
@@ -92,3 +124,16 @@ class Step:
     def document(cls) -> docstring.Docstring:
         """The parsed docstring; HarnessError if a section is missing."""
         return docstring.parse(cls.__doc__, cls.id)
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """What may be said of a step, by the name of the attribute. What `model` gives is not looked at, without torch."""
+    hints = get_type_hints(Step, localns={"nn": SimpleNamespace(Module=object)}, include_extras=True)
+    return {name: get_args(hint)[0] for name, hint in hints.items()}
+
+
+def _names_variant(name: str) -> bool:
+    """Whether an attribute of this name may hold a variant: it hides no other, and pytest takes it for no test."""
+    taken = name in _kinds() or hasattr(Step, name) or name.lower().startswith("test")
+    return name.isidentifier() and not taken

@@ -73,6 +73,15 @@ def pytest_testnodedown(node: Any) -> None:
         raise pytest.UsageError(*usage)
 
 
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
+    """Refuse a spec that is not whole in one line, where each of its tests would fail on its own."""
+    if isinstance(obj, type) and issubclass(obj, StepSpec) and collector.istestclass(obj, name):
+        try:
+            obj.check()
+        except HarnessError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Select specs, once each and as --step says, and mark the tests that they inherit, before -m selects by marks."""

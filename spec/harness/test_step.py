@@ -37,9 +37,10 @@ class TestTiny(StepSpec):
         z
     """
 
+    model = dict
     parameters = 1
     receptive_field = 1
-    recipe = Recipe(lr=0.1, batch_size=64, epochs=1)
+    recipe = Recipe(lr=0.1, batch_size=64, epochs=3)
 '''
 
 
@@ -99,7 +100,7 @@ def test_two_specs_with_one_id_are_refused(elsewhere: Path) -> None:
     [
         ("tiny.py", SPEC, "name its file test_<nn>_<step>.py"),
         ("test_01_tiny.py", "import nowhere_to_be_found", "its import raised ModuleNotFoundError"),
-        ("test_01_tiny.py", SPEC.replace("epochs=1", "epochs=0"), "its import raised ValueError: Recipe.epochs"),
+        ("test_01_tiny.py", SPEC.replace("epochs=3", "epochs=0"), "its import raised ValueError: Recipe.epochs"),
     ],
 )
 def test_a_spec_that_cannot_be_used_is_named(elsewhere: Path, name: str, text: str, message: str) -> None:

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,7 +137,11 @@ def steps() -> dict[str, type[Step]]:
     The ladders are the subpackages of the package `spec`. Raises HarnessError if there is no such package, for a spec
     that cannot be imported, a spec file that is not named test_<nn>_<step>.py, and two specs with the same id.
     """
-    package = _import("spec")
+    package = _package()
+    place = Path(package.__path__[0])
+    for needed in (place, *sorted({file.parent for file in place.glob("*/test_[0-9]*_*.py")})):
+        if not (needed / "__init__.py").exists():
+            raise HarnessError(f"{needed} has no __init__.py, without which no step in it is found; add an empty one")
     found: dict[str, type[Step]] = {}
     ladders = (module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
     for ladder in sorted(name for name in ladders if name != "harness"):  # has tests of the harness, no ladder
@@ -156,7 +161,15 @@ def steps() -> dict[str, type[Step]]:
 
 def root() -> Path:
     """The folder of the project: that which the package `spec` is in, with README, docs and models beside it."""
-    return Path(_import("spec").__path__[0]).resolve().parent
+    return Path(_package().__path__[0]).resolve().parent
+
+
+def _package() -> ModuleType:
+    """The package `spec`."""
+    package = _import("spec")
+    if not hasattr(package, "__path__"):
+        raise HarnessError(f"{package.__file__} stands in for the folder spec/; give the file another name")
+    return package
 
 
 def _import(name: str) -> ModuleType:
@@ -166,6 +179,11 @@ def _import(name: str) -> ModuleType:
     except ForeignError as error:
         if getattr(error.__cause__, "name", None) != "spec":
             raise
+        if sys.flags.safe_path and Path("spec").is_dir():
+            raise HarnessError(
+                "the folder spec/ is here, but Python was told not to look here, by -P, -I or PYTHONSAFEPATH; use the "
+                "command mnist-ladders, which does"
+            ) from error
         raise HarnessError(
             "no steps are here, as there is no folder spec/; go to a project, or make one: python -m harness new DIR"
         ) from error

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from harness.commands import fields
 from harness.commands.console import console
-from harness.errors import foreign_call
-from harness.ladder import find, steps
+from harness.errors import HarnessError, foreign_call
+from harness.ladder import find, root, steps
 from harness.step import GOAL, Step
 
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print one specification, or one line per step."""
     if arguments.id is None:
-        for step in steps().values():
+        if not (found := steps()):
+            raise HarnessError(f"{root() / 'spec'} has no step yet; make one: python -m harness new ./LADDER STEP")
+        for step in found.values():
             print(f"{step.id:<28}{step.parameters:>10,}  {step.title}")
     else:
         _show(find(arguments.id), console())

@@ -1,6 +1,9 @@
 """Steps: ids from files, specs that cannot be used, and runs that contradict a claim."""
 
+import os
 import pickle
+import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness import Recipe, StepSpec, steps
+from harness.__main__ import main
 from harness.errors import HarnessError
 from harness.evidence import published, record
 from harness.ladder import find
@@ -17,6 +21,7 @@ from harness.step import Step
 from harness.step_spec import RefutedError, judge
 from spec.harness.evidence.records_of import keep, step_with
 from spec.harness.support.other_spec import hide_ours
+from spec.harness.support.paths import ROOT
 
 FIVE_STEPS = [f"five_steps/step{n}" for n in range(1, 6)]
 
@@ -110,6 +115,62 @@ def test_a_spec_that_cannot_be_used_is_named(elsewhere: Path, name: str, text: s
             steps()
     finally:
         forget_spec()
+
+
+@pytest.mark.parametrize(
+    ("gone", "more", "message"),
+    [
+        (["mine/__init__.py"], ["mine/test_01_tiny.py"], "spec/mine has no __init__.py, without which no step"),
+        ([], [], "spec has no step yet; make one: python -m harness new ./LADDER STEP"),
+        (["mine/__init__.py", "mine", "__init__.py", ""], ["../spec.py"], "spec.py stands in for the folder spec/"),
+    ],
+)
+def test_show_says_what_is_missing_where_it_finds_no_step(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], gone: list[str], more: list[str], message: str
+) -> None:
+    folder = elsewhere.parent
+    for name in gone:
+        path = folder / name
+        path.rmdir() if path.is_dir() else path.unlink()
+    for name in more:
+        Path(os.path.normpath(folder / name)).touch()
+    try:
+        assert main(["show"]) == 2
+    finally:
+        forget_spec()
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["-P"],
+            "the folder spec/ is here, but Python was told not to look here, by -P, -I or PYTHONSAFEPATH; "
+            "use the command mnist-ladders, which does",
+        ),
+        ([], ".*spec has no __init__.py, without which no step in it is found; add an empty one"),
+    ],
+)
+def test_a_folder_spec_that_cannot_be_imported_as_a_package_is_told_from_none(
+    elsewhere: Path, options: list[str], message: str
+) -> None:
+    (elsewhere.parent / "__init__.py").unlink()
+    site = elsewhere.parent.parent / "site"  # which has a harness, and no spec
+    site.mkdir()
+    (site / "harness").symlink_to(ROOT / "harness")
+    done = subprocess.run(
+        [sys.executable, *options, "-m", "harness", "show"],
+        cwd=site.parent,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(f"python -m harness show: error: {message}\n", done.stderr)
 
 
 PLAIN = "T.\n\nTarget:\n  x\n\nResult:\n  y\n\nAnalysis:\n  z\n"

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -131,11 +132,16 @@ def _place(step: type[Step]) -> int:
     return 1 + (_place(find(step.follows)) if step.follows else 0)
 
 
+NOT_SEARCHED = {"build", "dist", "venv", "node_modules", "CVS", "_darcs"}
+"""The folders that pytest passes by, of those whose names may be a ladder's: its `norecursedirs`."""
+
+
 def steps() -> dict[str, type[Step]]:
     """All steps by id, "ladder/step": ladders sorted by name, the steps of a ladder in its order.
 
     The ladders are the subpackages of the package `spec`. Raises HarnessError if there is no such package, for a spec
-    that cannot be imported, a spec file that is not named test_<nn>_<step>.py, and two specs with the same id.
+    that cannot be imported, that pytest would not test or that `Step.check` refuses, for two specs with the same id,
+    and for steps that follow each other in a circle.
     """
     package = _package()
     place = Path(package.__path__[0])
@@ -156,7 +162,20 @@ def steps() -> dict[str, type[Step]]:
                 found[step.id] = step
     for step in found.values():
         step.check()
+    _check_order(found)
     return found
+
+
+def _check_order(known: Mapping[str, type[Step]]) -> None:
+    """Raise HarnessError if steps follow or teach each other in a circle, so that no end is left to judge."""
+    every = [one for step in known.values() for one in (step, *(getattr(step, name) for name in step.variants))]
+    try:
+        TopologicalSorter({step.id: _before(step) for step in every}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise HarnessError(
+            f"steps follow or learn from each other in a circle, {circle}; correct follows or the teacher of one"
+        ) from None
 
 
 def root() -> Path:
@@ -200,7 +219,24 @@ def _specs_in(module_name: str) -> list[type[Step]]:
     ]
     if specs and not re.search(r"\.test_\d+_\w+$", module_name):
         raise HarnessError(f"{module_name} holds a spec; name its file test_<nn>_<step>.py")
+    if specs and module_name.split(".")[1] in NOT_SEARCHED:
+        raise HarnessError(
+            f"{module_name} holds a spec, and pytest searches no folder of that name; give it another name"
+        )
+    for spec in specs:
+        if not _is_tested(spec):
+            raise HarnessError(
+                f"pytest would not test {module_name}.{spec.__name__}; let it be a StepSpec whose name begins with "
+                "Test, with the test_rules that it inherits and no __init__ or __test__ of its own"
+            )
     return specs
+
+
+def _is_tested(spec: type[Step]) -> bool:
+    """Whether pytest collects a class of a spec file, with the rules of its ladder among its tests."""
+    collected = spec.__name__.startswith("Test") and getattr(spec, "__test__", True)
+    plain = spec.__init__ is object.__init__ and spec.__new__ is object.__new__
+    return bool(collected and plain and getattr(spec, "test_rules", None))
 
 
 def find(step_id: str) -> type[Step]:

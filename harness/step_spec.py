@@ -93,8 +93,13 @@ class StepSpec(Step):
             assert changed or admitted, f"{self.id} changes nothing since {self.follows}, and does not say so"
 
     def test_rules(self) -> None:
-        """The ladder that ends in this step breaks the rules that it says it breaks, and no other."""
-        of_ladder = [step for step in steps().values() if step.ladder == self.ladder]
+        """The step is one of its ladder, which, if it ends here, breaks the rules that it says it breaks, no other."""
+        known = steps()
+        assert known.get(self.id) is type(self), (
+            f"{self.source} is no place where a step is found; make it spec/<ladder>/test_<nn>_<step>.py with an "
+            "__init__.py in both folders, and let the name of the ladder be letters, digits and _, but not harness"
+        )
+        of_ladder = [step for step in known.values() if step.ladder == self.ladder]
         if type(self) in ends(of_ladder):
             stated = rules(self.ladder)
             found = broken(stated, of_ladder)

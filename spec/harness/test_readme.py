@@ -14,20 +14,23 @@ from harness.claims import about_runs
 from harness.evidence import record
 from harness.run import NATIVE
 from harness.step import GOAL
+from spec.harness.support.other_spec import hide_ours
 from spec.harness.support.paths import ROOT
 
 MAIN_JOB = "frontier/step13"
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_of_a_ladder_of_ones_own_runs(pytester: pytest.Pytester) -> None:
+def test_the_example_of_a_ladder_of_ones_own_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     example = re.search(r"<!-- example -->\n```python\n(.*?)```\n<!-- /example -->", README, re.DOTALL)
     assert example
-    folder = pytester.mkpydir("mine")
-    (folder / "test_01_tiny.py").write_text(example[1])
+    hide_ours(monkeypatch)
+    pytester.syspathinsert()
+    pytester.mkpydir("spec")
+    (pytester.mkpydir("spec/mine") / "test_01_tiny.py").write_text(example[1])
     pytester.makeini("[pytest]\nstrict = true\n")
     # The logging plugin opens a file, which must not outlive a session in this process.
-    result = pytester.runpytest_inprocess("-p", "no:logging", "-p", "harness.plugin", "mine", "-m", "not slow", "-v")
+    result = pytester.runpytest_inprocess("-p", "no:logging", "-p", "harness.plugin", "spec", "-m", "not slow", "-v")
     result.assert_outcomes(passed=8, deselected=2)
     result.stdout.fnmatch_lines(["*TestTiny::test_receptive_field PASSED*"])
 

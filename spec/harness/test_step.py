@@ -104,6 +104,15 @@ def test_two_specs_with_one_id_are_refused(elsewhere: Path) -> None:
     ("name", "text", "message"),
     [
         ("tiny.py", SPEC, "name its file test_<nn>_<step>.py"),
+        ("test_01_tiny.py", SPEC.replace("TestTiny", "Tiny"), "Tiny; let it be a StepSpec whose name begins with Test"),
+        ("test_01_tiny.py", f"{SPEC}    __test__ = False\n", "Tiny; .* no __init__ or __test__ of its own"),
+        ("test_01_tiny.py", f"{SPEC}    def __init__(self): pass\n", "Tiny; .* no __init__ or __test__ of its own"),
+        ("test_01_tiny.py", f"{SPEC}    test_rules = None\n", "Tiny; .* with the test_rules that it inherits"),
+        (
+            "test_01_tiny.py",
+            f"from harness.step import Step\n{SPEC.replace('(StepSpec', '(Step')}",
+            "Tiny; let it be a StepSpec",
+        ),
         ("test_01_tiny.py", "import nowhere_to_be_found", "its import raised ModuleNotFoundError"),
         ("test_01_tiny.py", SPEC.replace("epochs=3", "epochs=0"), "its import raised ValueError: Recipe.epochs"),
     ],
@@ -112,6 +121,40 @@ def test_a_spec_that_cannot_be_used_is_named(elsewhere: Path, name: str, text: s
     (elsewhere / name).write_text(text)
     try:
         with pytest.raises(HarnessError, match=f"spec.mine.{Path(name).stem}.*{message}"):
+            steps()
+    finally:
+        forget_spec()
+
+
+@pytest.mark.parametrize(
+    ("follows", "circle"),
+    [
+        ({"a": "a"}, "mine/a -> mine/a"),
+        ({"a": "b", "b": "a", "c": "b"}, "mine/(a -> mine/b -> mine/a|b -> mine/a -> mine/b)"),
+        ({"b": "a", "c": "b", "a": "c@fast"}, ".*mine/c@fast -> mine/c -> mine/b.*"),
+    ],
+)
+def test_steps_that_follow_each_other_in_a_circle_are_refused(
+    elsewhere: Path, follows: dict[str, str], circle: str
+) -> None:
+    for n, (name, before) in enumerate(follows.items(), 1):
+        own = f'    follows = "mine/{before}"\n    variants = {{"fast": {{"lr": 0.2}}}}\n'
+        (elsewhere / f"test_0{n}_{name}.py").write_text(SPEC + own)
+    try:
+        with pytest.raises(HarnessError, match=f"^steps follow .* in a circle, {circle}; correct follows or"):
+            steps()
+    finally:
+        forget_spec()
+
+
+def test_a_teacher_that_follows_its_pupil_is_refused(elsewhere: Path) -> None:
+    taught = SPEC.replace("epochs=3", "epochs=3, teacher=Teacher('mine/big', '0' * 16)")
+    (elsewhere / "test_01_small.py").write_text(f"from harness.recipe import Teacher\n{taught}")
+    (elsewhere / "test_02_big.py").write_text(f'{SPEC}    follows = "mine/small"\n')
+    try:
+        with pytest.raises(
+            HarnessError, match=" circle, mine/(small -> mine/big -> mine/small|big -> mine/small -> mine/big);"
+        ):
             steps()
     finally:
         forget_spec()

@@ -207,7 +207,8 @@ def test_candidates_that_cannot_be_imported_are_not_taken_for_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "__init__.py").touch()
+    for package in (tmp_path, tmp_path / "broken"):
+        (package / "__init__.py").touch()
     (tmp_path / "broken" / "candidates.py").write_text("import not_installed_anywhere")
     monkeypatch.setattr(spec, "__path__", [str(tmp_path)])
     assert main(["search", "broken"]) == 2

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
@@ -160,15 +161,16 @@ def steps() -> dict[str, type[Step]]:
                         "give each step a file of its own"
                     )
                 found[step.id] = step
-    for step in found.values():
-        step.check()
-    _check_order(found)
+    _check(tuple(found.values()))
     return found
 
 
-def _check_order(known: Mapping[str, type[Step]]) -> None:
-    """Raise HarnessError if steps follow or teach each other in a circle, so that no end is left to judge."""
-    every = [one for step in known.values() for one in (step, *(getattr(step, name) for name in step.variants))]
+@lru_cache(maxsize=1)  # the same classes are not checked again: whoever finds one step lists them all
+def _check(known: tuple[type[Step], ...]) -> None:
+    """Raise HarnessError if a step is not whole, or if steps follow or teach each other in a circle, without an end."""
+    for step in known:
+        step.check()
+    every = [one for step in known for one in (step, *(getattr(step, name) for name in step.variants))]
     try:
         TopologicalSorter({step.id: _before(step) for step in every}).prepare()
     except CycleError as error:

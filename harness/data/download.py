@@ -192,7 +192,7 @@ def _from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]
 
 
 def _received(response: HTTPResponse, most: int) -> bytes:
-    """So many bytes of a response, or fewer if it has no more; SourceError if they come too slowly."""
+    """The first `most` bytes of a response, or all if it has fewer; SourceError if they come too slowly."""
     end, received = time.monotonic() + WHOLE, bytearray()
     while len(received) < most and (piece := response.read1(min(most - len(received), 1 << 16))):
         received += piece

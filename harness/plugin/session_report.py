@@ -34,8 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write report.html into the folder of the run files if the session left any."""
     config = session.config
-    trained = {row["step"] for row in attached(config, EVIDENCE)}
-    if not trained or hasattr(config, "workerinput"):  # workers of xdist leave it to their controller
+    if hasattr(config, "workerinput"):  # workers of xdist leave it to their controller
+        return
+    if not (trained := {row["step"] for row in attached(config, EVIDENCE)}):
         return
     from harness import report
     from harness.report.page import mnist_images

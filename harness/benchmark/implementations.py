@@ -145,7 +145,8 @@ class Notebook:
 class Trained:
     """A trainer of the harness, one step at a time.
 
-    A call of the native trainer takes one step here and fifty in `harness train`, which is no faster.
+    A call of the native trainer takes one step here and fifty in `harness train`, which is no faster; and a launch on a
+    GPU one and not eight.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -162,10 +163,7 @@ class Trained:
                     trainer.train_step(*batch)
                     yield
             elif isinstance(trainer, EnsembleTrainer):
-                trainer.network.train()
-                for step, index in enumerate(trainer.batches()):
-                    trainer.set_rate(step)
-                    trainer.launch(index)
+                for _ in trainer.launches(1):
                     yield
             elif isinstance(trainer, NativeTrainer):
                 order = torch.randperm(len(trainer.data.train_labels), generator=trainer.order)

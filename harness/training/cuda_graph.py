@@ -24,21 +24,21 @@ class Recording(NamedTuple):
 
 
 class StepGraphs:
-    """The recordings of a step of training or test, one for each shape of its inputs.
+    """The recordings of some steps of training or of one of the test, one for each shape of their inputs.
 
-    An epoch has two shapes if its last batch is smaller. The step must change tensors in place and draw random numbers
-    from `generators` only. Nothing else that it computes outlives it but a copy of its result, so that all graphs share
-    memory. Raises HarnessError if the step does what a graph cannot record, such as reading a value on the host.
+    An epoch has two shapes if its last launch is smaller. The steps must change tensors in place and draw from no
+    generator. Nothing else that they compute outlives them but a copy of their result, so that all graphs share memory.
+    Raises HarnessError if they do what a graph cannot record, such as reading a value on the host.
     """
 
-    def __init__(self, device: torch.device, generators: Iterable[torch.Generator] = ()) -> None:
-        self.device, self.generators = device, list(generators)
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
         self.eager = Counter[Shapes]()
         self.recorded: dict[Shapes, Recording] = {}
 
     def launch(self, step: Callable[..., Any], *inputs: Tensor) -> Any:
-        """Launch the step, the same in every call, without waiting for it; gives its result, a tensor or None."""
+        """Launch the steps, the same in every call, without waiting for them; gives their result, a tensor or None."""
         shapes = tuple(value.shape for value in inputs)
         with current(self.device):
             if self.eager[shapes] < WARM_UP:
@@ -64,9 +64,6 @@ class StepGraphs:
         graph = torch.cuda.CUDAGraph()
         own = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
         first: BaseException | None = None
-        if torch.__version__ < "2.14":  # later ones register a generator by themselves, and warn if they are asked to
-            for generator in self.generators:
-                graph.register_generator_state(generator)
         try:
             # What other threads do meanwhile, such as one that loads data, does not end a recording of this one.
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):

@@ -1,11 +1,13 @@
-"""Element-wise dropout with masks from random bytes, drawn by one generator per network.
+"""Element-wise dropout whose masks are drawn for each network by its seed.
 
-torch draws one uniform number per element, which takes a third of an epoch of these small networks on a CPU. Here one
-byte per element gives the rate rounded down to 1/256, and the few elements that are missing are dropped by drawing the
-gaps between them. The rate is exact, and elements are independent.
+On a CPU from random bytes: torch draws one uniform number per element, which takes a third of an epoch of these small
+networks. Here one byte per element gives the rate rounded down to 1/256, and the few elements that are missing are
+dropped by drawing the gaps between them. The rate is exact, and elements are independent. On a GPU by `philox`.
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,25 +15,83 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from harness.training.batch_norm import side_by_side
+from harness.training.philox import kept
 
 _SPARSE = 1 / 32  # below this rate, drawing gaps alone is faster than drawing one byte per element
 
 
-class Dropout(nn.Dropout):
-    """`torch.nn.Dropout` with its own generators: one, or S under `torch.vmap` over S stacked networks.
+class Masks(ABC):
+    """The masks of S networks, one after the other as a training step asks for them."""
 
-    Each of the S networks has the masks that it would have alone.
+    generators: Sequence[torch.Generator]
+    """Whose states a checkpoint has to keep."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Called before each training step."""
+
+    @abstractmethod
+    def draw(self, inputs: Tensor, rate: float) -> Tensor:
+        """Masks for inputs (N, S, ...): the factors of all elements, or whether each is kept, a bool."""
+
+
+class FromGenerators(Masks):
+    """Masks by a generator for each network: those that it would have alone."""
+
+    def __init__(self, generators: Sequence[torch.Generator]) -> None:
+        self.generators = generators
+
+    def begin(self) -> None:
+        """Nothing: a generator goes on from where it is."""
+
+    def draw(self, inputs: Tensor, rate: float) -> Tensor:
+        """Factors of the shape and type of inputs (N, S, ...)."""
+        each = zip(inputs.unbind(1), self.generators, strict=True)
+        drawn = [mask(one, rate, generator) for one, generator in each]
+        return drawn[0].unsqueeze(1) if len(drawn) == 1 else torch.stack(drawn).movedim(0, 1)
+
+
+class FromCounters(Masks):
+    """Masks by the seed of each network, the step and the place, as a GPU draws them: a byte an element.
+
+    `step` is a number on the device that the trainer counts up.
     """
 
-    def __init__(self, rate: float, generators: list[torch.Generator]) -> None:
+    def __init__(self, seeds: Sequence[int], step: Tensor) -> None:
+        signed = [(seed + 2**63) % 2**64 - 2**63 for seed in seeds]
+        self.seeds, self.step, self.layer = torch.tensor(signed, device=step.device), step, 0
+        self.generators = ()
+
+    def begin(self) -> None:
+        """The layers of a step are counted as they draw."""
+        self.layer = 0
+
+    def draw(self, inputs: Tensor, rate: float) -> Tensor:
+        """Which elements of inputs (N, S, ...) are kept."""
+        self.layer += 1
+        drawn: Tensor = kept(list(inputs.shape), self.seeds, self.step, self.layer - 1, rate)
+        return drawn
+
+
+def masks_of(seeds: Sequence[int], step: Tensor) -> Masks:
+    """The masks of networks with these seeds on the device of `step`, a count of the steps that were taken there."""
+    if step.device.type == "cpu":
+        return FromGenerators([torch.Generator().manual_seed(seed) for seed in seeds])
+    return FromCounters(seeds, step)
+
+
+class Dropout(nn.Dropout):
+    """`torch.nn.Dropout` with masks for one network, or for S under `torch.vmap` over S stacked ones."""
+
+    def __init__(self, rate: float, masks: Masks) -> None:
         super().__init__(rate)
-        self.generators = generators
+        self.masks = masks
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape; the input itself in evaluation mode."""
         if not self.training or self.p == 0:
             return input
-        mask = _Draw.apply(input, self.p, self.generators)
+        mask = _Draw.apply(input, self.p, self.masks)
         output: Tensor = _Multiply.apply(input, mask, self.p)
         return output
 
@@ -40,9 +100,8 @@ class _Draw(Function):
     # A mask. It has a rule of its own under vmap, since a draw is not a function of the input.
 
     @staticmethod
-    def forward(input: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
-        (generator,) = generators
-        return mask(input, rate, generator)
+    def forward(input: Tensor, rate: float, masks: Masks) -> Tensor:
+        return masks.draw(input.unsqueeze(1), rate).squeeze(1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -50,10 +109,9 @@ class _Draw(Function):
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: tuple[int | None, ...], input: Tensor, rate: float, generators: list[torch.Generator]
+        info: Any, in_dims: tuple[int | None, ...], input: Tensor, rate: float, masks: Masks
     ) -> tuple[Tensor, int]:
-        inputs = side_by_side(input, in_dims[0], info.batch_size)
-        return masks(inputs.movedim(1, 0), rate, generators).movedim(0, 1), 1
+        return masks.draw(side_by_side(input, in_dims[0], info.batch_size), rate), 1
 
 
 class _Multiply(Function):
@@ -78,52 +136,30 @@ class _Multiply(Function):
         return _Multiply.apply(*both, rate), 1
 
 
-def replace(model: nn.Module, generators: list[torch.Generator]) -> None:
-    """Make every `torch.nn.Dropout` of a network a `Dropout` with these generators.
+def replace(model: nn.Module, masks: Masks) -> None:
+    """Make every `torch.nn.Dropout` of a network a `Dropout` with these masks.
 
     It stays the same object, since forward may reach it by another way than its name.
     """
     for module in model.modules():
         if type(module) is nn.Dropout:
             module.__class__ = Dropout
-            vars(module)["generators"] = generators
+            vars(module)["masks"] = masks
 
 
 def masked(input: Tensor, mask: Tensor, rate: float) -> Tensor:
     """The input times the factors of a mask, or where that is true, scaled: one operation in either case."""
     if mask.dtype != torch.bool:
         return input * mask
-    output: Tensor = torch.ops.aten.native_dropout_backward(input, mask, 1 / (1 - rate))  # of whatever is masked
+    scale = 1 / (1 - rate) if rate < 1 else 0.0
+    output: Tensor = torch.ops.aten.native_dropout_backward(input, mask, scale)  # of whatever is masked
     return output
 
 
-def masks(like: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
-    """The masks of S networks for inputs (S, ...), each by its own generator."""
-    if like.device.type != "cpu" and rate < 1:
-        return kept(like, rate, generators)
-    return torch.stack([mask(one, rate, generator) for one, generator in zip(like, generators, strict=True)])
-
-
-def kept(like: Tensor, rate: float, generators: list[torch.Generator]) -> Tensor:
-    """Whether each element of inputs (S, ...) is kept, with probability 1 - rate: the masks of a GPU, which draws fast.
-
-    A byte each, since for these networks a GPU waits for memory.
-    """
-    drawn = torch.empty(like.shape, dtype=torch.bool, device=like.device)
-    for one, generator in zip(drawn, generators, strict=True):
-        one.bernoulli_(1 - rate, generator=generator)
-    return drawn
-
-
 def mask(like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape and type of `like`.
-
-    On a GPU as `kept`.
-    """
+    """0 with probability `rate`, else 1 / (1 - rate), each element independent: shape and type of `like`."""
     if rate >= 1:
         return torch.zeros_like(like)
-    if like.device.type != "cpu":
-        return kept(like[None], rate, [generator])[0]
     # In one fixed memory order, so that the layout of `like` does not change which elements are dropped.
     order = torch.channels_last if like.dim() == 4 else torch.contiguous_format
     drawn = torch.empty_like(like, memory_format=order)

@@ -30,6 +30,10 @@ from harness.training.seeding import seeded
 from harness.training.snapshot import Generators, State, capture, restore
 from harness.training.trainer import Trainer, judged_apart
 
+AT_ONCE = {"cpu": 1, "cuda": 8}
+"""Steps that are launched at once: on a GPU the more, the less often it waits for the host and the longer the recording
+of a graph, which takes as long as that many eager steps."""
+
 
 class EnsembleTrainer(Trainer):
     """Trains S networks at once; S is the first dimension of their weights, buffers, images and losses.
@@ -44,18 +48,14 @@ class EnsembleTrainer(Trainer):
         self.seeds = tuple(seeds)
         self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.augmentations = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-        self.dropouts = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self.weights, self.buffers = stack_module_state([model.train() for model in models])
         self.network = models[0]  # its structure only: every call is given the stacked weights
-        dropout.replace(self.network, self.dropouts)
+        self.masks = dropout.masks_of(seeds, self.taken)
+        dropout.replace(self.network, self.masks)
         batch_norm.replace(self.network)
-        self.rate = torch.tensor(float(recipe.lr), device=device)
-        self.factors: Tensor | None = None  # (S,) on the rate, where each network has its own
-        if isinstance(recipe.schedule, ReduceLROnPlateau):
-            self.factors = torch.ones(len(seeds), device=device)
-        self.optimizer = optimizer_of(self.weights.values(), recipe, self.rate)
+        self.optimizer = optimizer_of(self.weights.values(), recipe, torch.tensor(float(recipe.lr), device=device))
         self.loss = loss_of(recipe, device)
-        self.steps = 0
+        self.steps = self.began = 0  # of all epochs, and before this one
         self.graphs = self._graphs()
         self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
         self.averaged: dict[str, Tensor] = {}
@@ -65,59 +65,57 @@ class EnsembleTrainer(Trainer):
         self.loss_sum = torch.zeros(len(seeds), device=device)
         self.correct = torch.zeros(len(seeds), dtype=torch.int64, device=device)
         self.finite = torch.zeros_like(self.correct)
-        self.taken = torch.zeros_like(self.correct[0])  # how many steps of this epoch the device has taken
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented, normalized batches, each network's in its own order.
+    def batches(self, at_once: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented, normalized batches, so many at a time, each network's in its own order.
 
-        Images (S, B, 1, 28, 28) float32 and labels (S, B).
+        Images (S, at_once * B, 1, 28, 28) float32 and their labels.
         """
         n = len(self.data.train_labels)
         order = torch.stack([torch.randperm(n, generator=generator) for generator in self.orders])
         order = order[:, : self.images_per_epoch].to(self.data.train_images.device)
-        return in_order(self.data, order, self.recipe, self.augmentations)
+        return in_order(self.data, order, self.recipe, self.augmentations, at_once)
 
-    def set_rate(self, step: int) -> None:
-        """Set the learning rate, and the momentum if it has a schedule, for a step of this epoch, counted from 0."""
-        if self.factors is None:
-            self.rate.fill_(self.rate_of(step))
-        else:
-            rates = [self.rate_of(step, network) for network in range(len(self.seeds))]
-            self.factors.copy_(torch.tensor(rates) / self.recipe.lr)
-        set_momentum(self.optimizer, self.recipe.cycled_momentum(self.epoch, step, self.steps_per_epoch))
-
-    def launch(self, batch: tuple[Tensor, Tensor]) -> None:
-        """A training step; on a GPU, after the first few, the replay of a CUDA graph."""
-        if self.graphs is None:
-            self.train_step(*batch)
-        else:
-            self.graphs.launch(self.train_step, *batch)
-        self.steps += 1
+    def rates(self) -> Tensor:
+        """The learning rates of the steps of this epoch (steps,); (steps, S) where each network has its own."""
+        own = isinstance(self.recipe.schedule, ReduceLROnPlateau)
+        each = range(len(self.seeds) if own else 1)
+        rates = [[self.rate_of(step, network) for network in each] for step in range(self.steps_per_epoch)]
+        all_rates = torch.tensor(rates, device=self.taken.device)
+        return all_rates if own else all_rates[:, 0]
 
     def _graphs(self) -> StepGraphs | None:
-        device = self.data.train_images.device
         # A momentum that has a schedule, or a decay that rises, would be a constant of the graph.
         cycled = self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None
-        if device.type != "cuda" or cycled or self.recipe.average_warmup:
-            return None
-        return StepGraphs(device, self.dropouts)
+        return None if not self.taken.is_cuda or cycled or self.recipe.average_warmup else StepGraphs(self.taken.device)
 
-    def train_step(self, images: Tensor, labels: Tensor) -> None:
-        """One step of gradient descent of every network on its batch; adds to `loss_sum`, `finite` and `correct`."""
+    def train_steps(self, images: Tensor, labels: Tensor, rates: Tensor) -> None:
+        """A training step for each of some batches that lie one after the other, and for its rate."""
+        batches = (one.split(self.recipe.batch_size, dim=1) for one in (images, labels))
+        for batch, its_labels, rate in zip(*batches, rates, strict=True):
+            self.train_step(batch, its_labels, rate)
+
+    def train_step(self, images: Tensor, labels: Tensor, rate: Tensor) -> None:
+        """One step of gradient descent of every network on its batch; adds to `loss_sum`, `finite` and `correct`.
+
+        The rate is one for all of them, or (S,).
+        """
+        self.masks.begin()
         self.optimizer.zero_grad(set_to_none=True)  # so that a graph allocates the next in its own memory
         log_probabilities = self.forward(self.weights, self.buffers, images)
-        flat = self.loss(images.flatten(0, 1), log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
+        flat = self.loss(images, log_probabilities.flatten(0, 1), labels.flatten(), reduction="none")
         losses = flat.view_as(labels).mean(1)
         if self.recipe.l1 > 0:
             losses = losses + self.recipe.l1 * l1_of_each(self.weights.values())
         with foreign("its backward pass"):
             losses.sum().backward()
         clip_each(self.weights.values(), self.recipe)
-        self._step()
+        self._step(rate)
         self._update_average()
         self.loss_sum += losses.detach()
         self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
         self.correct += (log_probabilities.detach().argmax(2) == labels).sum(1)
+        self.steps += 1
         self.taken += 1
 
     def forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
@@ -134,13 +132,20 @@ class EnsembleTrainer(Trainer):
         return log_probabilities
 
     @torch.no_grad()
-    def _step(self) -> None:
-        before = None if self.factors is None else {name: value.clone() for name, value in self.weights.items()}
+    def _step(self, rate: Tensor) -> None:
+        momentum = self.recipe.cycled_momentum(self.epoch, self.steps - self.began, self.steps_per_epoch)
+        set_momentum(self.optimizer, momentum)
+        if rate.dim() == 0:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.step()
+            return
+        before = {name: value.clone() for name, value in self.weights.items()}
         self.optimizer.step()
-        if before is not None and self.factors is not None:
-            # Whatever the optimizer, the change of a weight is proportional to the rate.
-            for name, weight in self.weights.items():
-                weight.copy_(before[name].lerp(weight, per_network(self.factors, weight).to(weight.dtype)))
+        # Whatever the optimizer, the change of a weight is proportional to the rate.
+        factors = rate / self.recipe.lr
+        for name, weight in self.weights.items():
+            weight.copy_(before[name].lerp(weight, per_network(factors, weight).to(weight.dtype)))
 
     def _update_average(self) -> None:
         if self.recipe.average is not None:
@@ -148,21 +153,31 @@ class EnsembleTrainer(Trainer):
 
     def launch_epoch(self) -> None:
         """Launch the steps of an epoch, without waiting for the device."""
+        for launched in self.launches(AT_ONCE[self.taken.device.type]):
+            self.on_steps(launched)
+        self.epoch += 1
+
+    def launches(self, at_once: int) -> Iterator[int]:
+        """Launch the steps of an epoch, so many at a time; after each launch, how many there were so far.
+
+        On a GPU a launch is, after the first few, the replay of a CUDA graph.
+        """
         self.network.train()
         self.loss_sum.zero_()
         self.correct.zero_()
         self.finite.zero_()
-        self.taken.zero_()
-        for step, batch in enumerate(self.batches()):
-            self.set_rate(step)
-            self.launch(batch)
-            self.on_steps(step + 1)
-        self.epoch += 1
+        self.began = self.steps
+        launch = self.train_steps if self.graphs is None else partial(self.graphs.launch, self.train_steps)
+        for (images, labels), rates in zip(self.batches(at_once), self.rates().split(at_once), strict=True):
+            before = self.steps
+            launch(images, labels, rates)
+            self.steps = before + len(rates)  # which a replay does not count
+            yield self.steps - self.began
 
     def train_epoch(self) -> list[tuple[float, int]]:
         """Train an epoch: for each network the mean loss over batches and the number of correct predictions."""
         self.launch_epoch()
-        taken, launched = int(self.taken.item()), self.steps_per_epoch
+        taken, launched = (int(steps) - self.began for steps in (self.taken, self.steps))
         if taken != launched:  # an empty graph is replayed without an error
             where = self.taken.device
             raise HarnessError(
@@ -194,6 +209,7 @@ class EnsembleTrainer(Trainer):
         """Resume from the state after `epoch` epochs and record new graphs; ValueError if it is of other networks."""
         restore(self._live(), self.optimizer, self._generators(), state)
         self.epoch, self.steps, self.graphs = epoch, epoch * self.steps_per_epoch, self._graphs()
+        self.taken.fill_(self.steps)
 
     def _live(self) -> dict[str, Tensor]:
         parts = {"model": self.weights | self.buffers, "average": self.averaged}
@@ -201,7 +217,7 @@ class EnsembleTrainer(Trainer):
         return live | self.memory()
 
     def _generators(self) -> Generators:
-        return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.dropouts}
+        return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.masks.generators}
 
 
 def ensemble_trainer(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:

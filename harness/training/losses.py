@@ -22,7 +22,10 @@ class Loss(Protocol):
     def __call__(
         self, images: Tensor, log_probabilities: Tensor, labels: Tensor, reduction: Literal["mean", "none"] = "mean"
     ) -> Tensor:
-        """The mean loss, or the N losses, of images (N, 1, H, W), log-probabilities (N, 10) and labels (N,)."""
+        """The mean loss, or the N losses, of images, log-probabilities (N, 10) and labels (N,).
+
+        Images are (N, 1, H, W), or (S, B, 1, H, W) with S * B = N.
+        """
 
 
 def loss_of(recipe: Recipe, device: torch.device) -> Loss:
@@ -62,7 +65,7 @@ class DistillationLoss:
         """The mean loss, or the N losses."""
         share, temperature = self.teacher.share, self.teacher.temperature
         with torch.no_grad():
-            target = F.log_softmax(self.network(images) / temperature, dim=1)
+            target = F.log_softmax(self.network(images.flatten(0, -4)) / temperature, dim=1)
         predicted = F.log_softmax(log_probabilities / temperature, dim=1)
         divergence = temperature**2 * F.kl_div(predicted, target, reduction="none", log_target=True).sum(1)
         of_labels = _label_loss(images, log_probabilities, labels, "none", self.smoothing)

@@ -42,7 +42,7 @@ def restore(live: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, genera
         for name, value in own.items():
             value.copy_(state[name])
     for name, several in generators.items():
-        for generator, generator_state in zip(several, state[f"generator.{name}"], strict=True):
+        for generator, generator_state in zip(several, state.get(f"generator.{name}", ()), strict=True):
             try:
                 generator.set_state(generator_state.clone())  # set_state ignores the offset of a row in its tensor
             except RuntimeError as error:
@@ -91,6 +91,7 @@ def _generator_states(generators: Generators) -> State:
     return {
         f"generator.{name}": torch.stack([generator.get_state() for generator in several])
         for name, several in generators.items()
+        if several
     }
 
 

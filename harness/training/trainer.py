@@ -39,6 +39,8 @@ class Trainer(ABC):
     """How many epochs are finished."""
     finite: Tensor
     """(S,) how many batches of the last epoch came before the first whose loss was not finite."""
+    taken: Tensor
+    """A count on the device of the training steps that it has taken."""
     on_steps: Callable[[int], None]
     """Called in each epoch with how many of its steps are launched, again and again."""
     held_out: Tensor
@@ -49,6 +51,7 @@ class Trainer(ABC):
         self.recipe, self.data, self.epoch = recipe, data, 0
         self.on_steps = lambda steps: None
         self.steps_per_epoch = batches_of(recipe, len(data.train_labels))
+        self.taken = torch.zeros((), dtype=torch.int64, device=data.train_images.device)
         self.held_out = torch.full((networks, recipe.epochs), math.nan, dtype=torch.float64)
 
     @property
@@ -135,8 +138,8 @@ class SingleTrainer(Trainer):
         super().__init__(recipe, data, networks=1)
         device = data.train_images.device
         self.model = model
-        self.dropout = torch.Generator(device).manual_seed(seed)
-        dropout.replace(model, [self.dropout])
+        self.masks = dropout.masks_of([seed], self.taken)
+        dropout.replace(model, self.masks)
         self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
         self.loss = loss_of(recipe, device)
         # Drawn on the CPU, so that the order is the same on every device.
@@ -191,6 +194,7 @@ class SingleTrainer(Trainer):
 
     def train_step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One step of gradient descent; the loss and the correct predictions of the batch, left on the device."""
+        self.masks.begin()
         self.optimizer.zero_grad(set_to_none=True)
         with foreign_call("its forward pass"):
             log_probabilities = self.model(images)
@@ -201,6 +205,7 @@ class SingleTrainer(Trainer):
         self.optimizer.step()
         self._update_average()
         self.steps += 1
+        self.taken += 1
         return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 
     def launch_epoch(self) -> None:
@@ -236,6 +241,7 @@ class SingleTrainer(Trainer):
         """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
         restore(self._live(), self.optimizer, self._generators(), state)
         self.epoch, self.steps = epoch, epoch * self.steps_per_epoch
+        self.taken.fill_(self.steps)
 
     def _live(self) -> dict[str, Tensor]:
         averaged = {} if self.averaged is None else self.averaged.state_dict(prefix="average.")
@@ -243,5 +249,6 @@ class SingleTrainer(Trainer):
 
     def _generators(self) -> Generators:
         # torch's global ones too, for networks that draw from them in training
-        own = {"order": self.order, "augmentation": self.augmentation, "dropout": self.dropout}
-        return {name: [one] for name, one in {**own, **global_generators(self.data.train_images.device)}.items()}
+        own = {"order": self.order, "augmentation": self.augmentation}
+        single = {name: [one] for name, one in {**own, **global_generators(self.data.train_images.device)}.items()}
+        return {**single, "dropout": self.masks.generators}

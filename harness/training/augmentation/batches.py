@@ -1,5 +1,6 @@
 """From uint8 images to augmented, normalized batches: the one place where the transforms of a recipe are applied."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -67,14 +68,14 @@ AHEAD = {"cpu": 1, "cuda": 64}
 
 
 def in_order(
-    data: MNIST, order: Tensor, recipe: Recipe, generators: Sequence[torch.Generator]
+    data: MNIST, order: Tensor, recipe: Recipe, generators: Sequence[torch.Generator], at_once: int = 1
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of S networks whose orders of the training images are the rows of `order` (S, N).
+    """The batches of S networks whose orders of the training images are the rows of `order` (S, N), `at_once` a time.
 
-    Images (S, B, 1, H, W) float32, augmented and normalized, and labels (S, B); the last batch may be smaller.
+    Images (S, at_once * B, 1, H, W) float32, augmented and normalized, and their labels; the last may be fewer.
     """
-    size = recipe.batch_size
-    for index in order.split(AHEAD[order.device.type] * size, dim=1):
+    size = at_once * recipe.batch_size
+    for index in order.split(math.ceil(AHEAD[order.device.type] / at_once) * size, dim=1):
         images = prepare(data.train_images[index.flatten()], recipe, generators).unflatten(0, index.shape)
         yield from zip(images.split(size, dim=1), data.train_labels[index].split(size, dim=1), strict=True)
 

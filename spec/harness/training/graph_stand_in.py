@@ -45,10 +45,7 @@ class Graph:
     empty = False
 
     def __init__(self) -> None:
-        self.tape, self.fresh, self.generators = Tape(), True, list[torch.Generator]()
-
-    def register_generator_state(self, generator: torch.Generator) -> None:
-        self.generators.append(generator)
+        self.tape, self.fresh = Tape(), True
 
     def replay(self) -> None:
         # On the CPU the recording computed already what the first replay would.

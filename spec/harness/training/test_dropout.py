@@ -8,14 +8,19 @@ from scipy import stats
 from torch import nn
 
 from harness.training import dropout
-from harness.training.dropout import Dropout, mask
+from harness.training.dropout import Dropout, FromCounters, FromGenerators, mask
 from spec.harness.training import plain
+from spec.harness.training.native import philox
 
 RATES = [0.01, 0.031, 1 / 32, 0.043, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def by(*seeds: int) -> FromGenerators:
+    return FromGenerators([seeded(seed) for seed in seeds])
 
 
 def dropped(rate: float, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
@@ -58,7 +63,7 @@ def test_every_place_is_dropped_as_often() -> None:
 
 @pytest.mark.parametrize("rate", [0.02, 0.25])
 def test_what_is_kept_is_scaled_and_the_gradient_masked_alike(rate: float) -> None:
-    layer = Dropout(rate, [seeded()])
+    layer = Dropout(rate, by(0))
     images = torch.randn(8, 3, 10, 10).to(memory_format=torch.channels_last).requires_grad_()
     output = layer(images)
     output.sum().backward()
@@ -72,7 +77,7 @@ def test_what_is_kept_is_scaled_and_the_gradient_masked_alike(rate: float) -> No
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_the_ends_of_the_scale_are_those_of_torch(rate: float) -> None:
     images = torch.randn(4, 5)
-    assert torch.equal(Dropout(rate, [seeded()])(images), nn.Dropout(rate)(images))
+    assert torch.equal(Dropout(rate, by(0))(images), nn.Dropout(rate)(images))
 
 
 def test_the_layout_of_the_input_does_not_change_what_is_dropped() -> None:
@@ -93,11 +98,11 @@ def test_maps_are_masked_pixel_by_pixel_and_anything_else_in_the_order_of_its_el
 
 def test_it_is_off_in_evaluation() -> None:
     images = torch.randn(4, 5)
-    assert Dropout(0.5, [seeded()]).eval()(images) is images
+    assert Dropout(0.5, by(0)).eval()(images) is images
 
 
 def test_two_draws_differ_and_a_seed_repeats_them() -> None:
-    layer, again = Dropout(0.3, [seeded(5)]), Dropout(0.3, [seeded(5)])
+    layer, again = Dropout(0.3, by(5)), Dropout(0.3, by(5))
     ones = torch.ones(1000)
     first, second = layer(ones), layer(ones)
     assert not torch.equal(first, second)
@@ -112,7 +117,7 @@ class Own(nn.Dropout):
 def test_it_takes_the_place_of_every_dropout_and_of_nothing_else() -> None:
     inner = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2), Own(0.4))
     model = nn.Sequential(nn.Dropout(0.1), inner, nn.Dropout2d(0.3)).eval()
-    dropout.replace(model, [seeded()])
+    dropout.replace(model, by(0))
     assert [(type(layer), getattr(layer, "p", None)) for layer in model.modules() if not list(layer.children())] == [
         (Dropout, 0.1),
         (nn.Linear, None),
@@ -143,7 +148,7 @@ def test_it_drops_wherever_forward_finds_the_layer() -> None:
     ones, generator = torch.ones(8, 27), seeded(2)
     once, again = plain.mask((8, 27), 0.5, generator), plain.mask((8, 27), 0.5, generator)
     for model, expected in ((listed, once), (twice, once * again)):
-        dropout.replace(model, [seeded(2)])
+        dropout.replace(model, by(2))
         assert model(ones).tolist() == expected.tolist()
         assert torch.equal(model.eval()(ones), ones)
     assert seen == [listed.drop] * 2
@@ -151,17 +156,16 @@ def test_it_drops_wherever_forward_finds_the_layer() -> None:
 
 def test_stacked_networks_draw_what_each_would_alone() -> None:
     images = torch.ones(3, 50, 4)
-    together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)
-    alone = [Dropout(0.3, [seeded(seed)])(images[0]) for seed in (1, 2, 3)]
+    together = torch.vmap(Dropout(0.3, by(1, 2, 3)))(images)
+    alone = [Dropout(0.3, by(seed))(images[0]) for seed in (1, 2, 3)]
     assert torch.equal(together, torch.stack(alone))
 
 
-def test_what_is_kept_on_a_gpu_is_scaled_and_the_gradient_masked_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn by generators of the CPU, for networks alone and together."""
-    monkeypatch.setattr(dropout, "mask", lambda like, rate, generator: dropout.kept(like[None], rate, [generator])[0])
-    monkeypatch.setattr(dropout, "masks", dropout.kept)
+def test_what_is_kept_on_a_gpu_is_scaled_and_the_gradient_masked_alike() -> None:
+    """Drawn on the CPU, by what a GPU draws by, for networks alone and together."""
+    step = torch.tensor(4)
     images = torch.randn(3, 20, 4, 5, 5, dtype=torch.float64).requires_grad_()
-    together = torch.vmap(Dropout(0.3, [seeded(1), seeded(2), seeded(3)]))(images)
+    together = torch.vmap(Dropout(0.3, FromCounters([1, 2, 3], step)))(images)
     together.sum().backward()
     assert images.grad is not None
     torch.testing.assert_close(together, images * images.grad, rtol=1e-12, atol=0)
@@ -169,18 +173,50 @@ def test_what_is_kept_on_a_gpu_is_scaled_and_the_gradient_masked_alike(monkeypat
     assert stats.binomtest(int((images.grad == 0).sum()), images.numel(), 0.3).pvalue > 1e-4
     for number, (seed, image) in enumerate(zip((1, 2, 3), images.detach(), strict=True)):
         image.requires_grad_()
-        output = Dropout(0.3, [seeded(seed)])(image)
+        output = Dropout(0.3, FromCounters([seed], step))(image)
         output.sum().backward()
         assert torch.equal(output, together[number])
         assert torch.equal(image.grad, images.grad[number])
 
 
+def test_all_is_dropped_on_a_gpu_at_the_end_of_the_scale() -> None:
+    images = torch.randn(4, 5, requires_grad=True)
+    output = Dropout(1.0, FromCounters([1], torch.tensor(0)))(images)
+    output.sum().backward()
+    assert images.grad is not None
+    assert not output.any()
+    assert not images.grad.any()
+
+
+def test_each_layer_and_step_has_a_mask_of_its_own_and_a_step_taken_again_the_same() -> None:
+    ones, step = torch.ones(10, 100), torch.tensor(7)
+    layer = Dropout(0.5, FromCounters([5], step))
+
+    def of_a_step(number: int) -> list[torch.Tensor]:
+        step.fill_(number)
+        layer.masks.begin()
+        return [layer(ones), layer(ones)]
+
+    first, second = of_a_step(7), of_a_step(8)
+    assert len({tuple(mask.flatten().tolist()) for mask in [*first, *second]}) == 4
+    assert all(map(torch.equal, of_a_step(7), first))
+
+
+@pytest.mark.parametrize(("shape", "network"), [((6, 3, 5, 5), 0), ((6, 3, 5, 5), 2), ((7, 13), 1), ((9,), 1)], ids=str)
+def test_what_a_gpu_keeps_is_what_philox_of_numpy_says(shape: tuple[int, ...], network: int) -> None:
+    seeds = (3, 2**64 - 7, 2**40 + 5)
+    masks = FromCounters(seeds, torch.tensor(2**32 + 1000))
+    inputs = torch.empty(shape[0], 3, *shape[1:])
+    for layer, rate in enumerate((0.25, 0.031, 0.9)):
+        drawn = masks.draw(inputs, rate)[:, network]
+        assert torch.equal(drawn, philox.kept(rate, shape, seed=seeds[network], step=1000, unit=layer))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_mask_on_a_gpu_has_its_rate_its_scale_and_its_generator() -> None:
-    ones = torch.ones(1_000_000, device="cuda")
-    first, again, other = (Dropout(0.3, [torch.Generator("cuda").manual_seed(seed)])(ones) for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert stats.binomtest(int((first == 0).sum()), len(ones), 0.3).pvalue > 1e-4
-    assert first.max().item() == pytest.approx(1 / 0.7)
+def test_a_gpu_keeps_what_the_cpu_would() -> None:
+    for shape in [(64, 16, 10, 26, 26), (5, 3, 7, 3, 3), (33, 1, 410)]:
+        on_cpu, on_gpu = (FromCounters(range(shape[1]), torch.tensor(9, device=device)) for device in ("cpu", "cuda"))
+        for rate in (0.05, 0.3):
+            inputs = torch.empty(shape)
+            assert torch.equal(on_gpu.draw(inputs.cuda(), rate).cpu(), on_cpu.draw(inputs, rate))

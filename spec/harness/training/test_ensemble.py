@@ -27,6 +27,7 @@ from harness.recipe import (
 from harness.run import Epoch, sound
 from harness.step import Step
 from harness.training.augmentation.batches import AHEAD
+from harness.training.cuda_graph import WARM_UP
 from harness.training.ensemble import EnsembleTrainer, ensemble_trainer
 from harness.training.train import training
 from harness.training.trainer import SingleTrainer, single_trainer
@@ -176,7 +177,7 @@ def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
     ids=["momentum and decay", "on images", "on tensors, averaged", "a sequence"],
 )
 def test_a_recorded_step_is_the_step_on_a_gpu(recipe: Recipe, data: MNIST) -> None:
-    step, on_gpu = step_of(recipe), data.to("cuda")
+    step, on_gpu = step_of(replace(recipe, epochs=WARM_UP + 3)), data.to("cuda")
     for run in run_together(step, [3, 0, 7], on_gpu):
         for among, single in zip(run.epochs, run_alone(step, run.seed, on_gpu).epochs, strict=True):
             assert among.train_loss == pytest.approx(single.train_loss, abs=1e-5)
@@ -195,7 +196,7 @@ def test_a_gpu_trains_as_the_cpu_does(data: MNIST) -> None:
                 if isinstance(layer, nn.Dropout):
                     layer.p = 0.0
 
-    step = step_of(replace(RECIPE, schedule=OneCycle()))
+    step = step_of(replace(RECIPE, schedule=OneCycle(), epochs=WARM_UP + 3))
     step.model = Certain
     on_cpu, [on_gpu] = run_alone(step, 5, data), run_together(step, [5], data.to("cuda"))
     for one, other in zip(on_cpu.epochs, on_gpu.epochs, strict=True):

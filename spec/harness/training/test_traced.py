@@ -36,12 +36,12 @@ def test_a_step_reads_nothing_on_the_host_and_draws_masks_in_the_order_of_their_
     assert trace.devices | prepared(step, 2, "cuda").devices == {"cuda"}
     assert all(mask.is_contiguous() for mask in trace.masks)
     dropouts = [layer for layer in layers(step) if isinstance(layer, nn.Dropout) and layer.p > 0]
-    assert len(trace.masks) == 2 * len(dropouts)
+    assert len(trace.masks) == len(dropouts)  # of both networks in one launch
 
 
 @pytest.mark.parametrize(
     ("step", "alone", "among_16"),
-    [("five_steps/step3", 95, 100), ("five_steps/step5", 115, 225), ("frontier/step6", 70, 75)],
+    [("five_steps/step3", 95, 100), ("five_steps/step5", 115, 120), ("frontier/step6", 70, 75)],
 )
 def test_a_step_of_many_networks_is_hardly_more_operations_than_that_of_one(
     step: str, alone: int, among_16: int

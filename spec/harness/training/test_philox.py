@@ -1,0 +1,58 @@
+"""The kernel that draws masks on a GPU, without one: interpreted it draws what numpy does, and it compiles."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from spec.harness.training.native import philox
+
+triton = pytest.importorskip("triton", reason="torch came without Triton")
+
+INTERPRETED = """
+import os
+os.environ["TRITON_INTERPRET"] = "1"
+import json, sys
+import torch
+from harness.training.philox_triton import by_triton
+for shape, seeds, step, purpose, least in json.loads(sys.argv[1]):
+    print(by_triton(shape, torch.tensor(seeds), torch.tensor(step), purpose, least).int().flatten().tolist())
+"""
+RATE, SEEDS = 0.3, [3, 2**40 + 5]
+SHAPES = [[5, 2, 7, 3, 3], [4, 2, 13], [2, 2], [3, 2, 16, 10, 10]]
+
+
+def test_the_kernel_draws_what_numpy_does() -> None:
+    """In a process of its own, in which Triton interprets and does not compile."""
+    cases = [[shape, SEEDS, 1000 + number, 3, round(RATE * 2**32)] for number, shape in enumerate(SHAPES)]
+    words = [sys.executable, "-W", "ignore", "-c", INTERPRETED, str(cases)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    for line, (number, (images, _, *rest)) in zip(done.stdout.splitlines(), enumerate(SHAPES), strict=True):
+        each = [philox.kept(RATE, (images, *rest), seed=seed, step=1000 + number, unit=2) for seed in SEEDS]
+        drawn = torch.tensor([bool(int(digit)) for digit in line.strip("[]").split(", ")])
+        assert torch.equal(drawn, torch.stack(each, dim=1).flatten())
+
+
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION")
+@pytest.mark.parametrize("networks", ["i32", "constexpr"], ids=["many networks", "one, of which Triton makes a case"])
+def test_it_compiles_for_every_gpu_and_draws_four_places_at_a_time(
+    networks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from harness.training.philox_triton import kernel
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    types = dict.fromkeys(("networks", "places", "counters"), "i32")
+    signature = {"out": "*u8", "seeds": "*i64", "now": "*i64", "purpose": "i32", "least": "i64", **types}
+    signature |= {"networks": networks, "block": "constexpr"}
+    constants = {"block": 256, **({"networks": 1} if networks == "constexpr" else {})}
+    for capability in (75, 80, 90):
+        source = ASTSource(kernel, signature, constants)
+        code = triton.compile(source, target=GPUTarget("cuda", capability, 32)).asm["ptx"]
+        # 256 counters by 128 threads, each of 10 rounds with two products, of which the last needs no low words
+        assert 2 * 2 * 8 <= code.count("mul.hi.u32") <= 2 * 2 * 10
+        assert code.count("st.global") == 8

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.training.philox import _fastest, by_torch
 from spec.harness.training.native import philox
 
 triton = pytest.importorskip("triton", reason="torch came without Triton")
@@ -16,7 +17,9 @@ import os
 os.environ["TRITON_INTERPRET"] = "1"
 import json, sys
 import torch
+from harness.training.philox import _fastest
 from harness.training.philox_triton import by_triton
+assert _fastest(torch.device("cpu")) is by_triton
 for shape, seeds, step, purpose, least in json.loads(sys.argv[1]):
     print(by_triton(shape, torch.tensor(seeds), torch.tensor(step), purpose, least).int().flatten().tolist())
 """
@@ -33,6 +36,16 @@ def test_the_kernel_draws_what_numpy_does() -> None:
         each = [philox.kept(RATE, (images, *rest), seed=seed, step=1000 + number, unit=2) for seed in SEEDS]
         drawn = torch.tensor([bool(int(digit)) for digit in line.strip("[]").split(", ")])
         assert torch.equal(drawn, torch.stack(each, dim=1).flatten())
+
+
+def test_operations_of_torch_stand_in_where_triton_does_not_work_or_draws_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from harness.training import philox_triton
+
+    assert _fastest.__wrapped__(torch.device("cpu")) is by_torch  # for which Triton has no driver
+    monkeypatch.setattr(philox_triton, "by_triton", lambda *words: ~by_torch(*words))
+    assert _fastest.__wrapped__(torch.device("cpu")) is by_torch
 
 
 @pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION")

@@ -108,15 +108,17 @@ def how_fast(out: Path, small: bool) -> list[Part]:
 
 
 def others(out: Path, small: bool) -> list[Part]:
-    """The implementations in turns, worker processes, and what the precision of convolutions costs."""
+    """The implementations in turns, worker processes, and what precision and the steps of a launch cost."""
     device = "cpu" if small else "cuda"
     timed = STEPS[-1:] if small else ["five_steps/step5", "frontier/step6"]
     precision = ["--precision", "ieee", "tf32", "--seeds", "1", *([] if small else ["16"])]
+    at_once = ["--seeds", "1", *(["--at-once", "2"] if small else ["16", "--at-once", "1", "8", "32"])]
     workers = ["--engine", "processes", "--epochs", "1", "--out", str(out / "workers"), "--seeds", "2"]
     return [
         *(Part(f"bench-{_named(one)}", 240, harness("bench", one, "--device", device, "--json")) for one in timed),
         Part("workers", 120, harness("train", "frontier/step6", "--device", device, *workers), (0, 1)),
         Part("precision", 120, script("stacked_steps", "frontier/step6", "--device", device, *precision)),
+        Part("at-once", 120, script("stacked_steps", "frontier/step6", "--device", device, *at_once)),
     ]
 
 

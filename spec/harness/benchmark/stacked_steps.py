@@ -1,6 +1,6 @@
 """Training steps of stacked networks, a line of JSON for each number of them: time, kernels and memory of a step.
 
-    python -m spec.harness.benchmark.stacked_steps frontier/step6 --seeds 1 5 16 --precision ieee tf32
+    python -m spec.harness.benchmark.stacked_steps frontier/step6 --seeds 1 5 16 --precision ieee tf32 --at-once 1 8
 
 It is what is needed in order to compare a GPU with a prediction; how fast a step trains is measured by `harness bench`.
 """
@@ -10,8 +10,10 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from itertools import product
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -24,6 +26,7 @@ from harness.ladder import find
 from harness.machine import set_precision
 from harness.run import EAGER
 from harness.step import TEST_IMAGES, Step
+from harness.training.ensemble import AT_ONCE
 from harness.training.train import trainer_of
 from harness.training.trainer import Trainer
 
@@ -38,7 +41,9 @@ def measure(step: type[Step], seeds: int, device: torch.device) -> dict[str, Any
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     trainer = trainer_of(step, range(seeds), unteachable(steps * step.recipe.batch_size).to(device), EAGER)
-    first = _epoch(trainer, device)  # which chooses algorithms and records a graph
+    first, _ = (
+        sum(each) for each in zip(*(_epoch(trainer, device) for _ in range(2)), strict=True)
+    )  # with a recording
     rounds = [_epoch(trainer, device) for _ in range(ROUNDS[device.type])]
     images = torch.zeros(TEST_IMAGES if cuda else 100, 28, 28, dtype=torch.uint8, device=device)
     began = time.perf_counter()
@@ -47,7 +52,7 @@ def measure(step: type[Step], seeds: int, device: torch.device) -> dict[str, Any
     return {
         "step": step.id,
         "seeds": seeds,
-        "first_s": round(first[0], 2),
+        "first_s": round(first, 2),
         "step_us": round(1e6 * median(whole for whole, _ in rounds) / steps, 1),
         "step_us_range": [round(1e6 * end(whole for whole, _ in rounds) / steps, 1) for end in (min, max)],
         "host_us": round(1e6 * median(host for _, host in rounds) / steps, 1),
@@ -90,20 +95,20 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("ids", metavar="ID", nargs="+")
     parser.add_argument("--seeds", nargs="+", type=parse_positive, default=[1, 5, 16], metavar="N")
     parser.add_argument("--precision", nargs="+", choices=["ieee", "tf32"], default=["ieee"])
+    parser.add_argument("--at-once", nargs="+", type=parse_positive, metavar="N", help="steps of a launch on a GPU")
     add_device(parser)
     arguments = parser.parse_args(words)
     device, failed = device_of(arguments.device), False
-    for precision in arguments.precision:
+    every = product(arguments.precision, arguments.at_once or [AT_ONCE[device.type]], arguments.ids, arguments.seeds)
+    for precision, at_once, step_id, seeds in every:
         set_precision(precision)
-        for step_id in arguments.ids:
-            for seeds in arguments.seeds:
-                line: dict[str, Any] = {"step": step_id, "seeds": seeds}
-                try:
-                    with foreign("measuring it"):
-                        line = measure(find(step_id), seeds, device)
-                except HarnessError as error:
-                    line["error"], failed = str(error), True
-                print(json.dumps({"precision": precision, **line}), flush=True)
+        line: dict[str, Any] = {"step": step_id, "seeds": seeds}
+        try:
+            with foreign("measuring it"), patch.dict(AT_ONCE, {device.type: at_once}):
+                line = measure(find(step_id), seeds, device)
+        except HarnessError as error:
+            line["error"], failed = str(error), True
+        print(json.dumps({"precision": precision, "at_once": at_once, **line}), flush=True)
     return int(failed)
 
 

@@ -91,6 +91,8 @@ class Dropout(nn.Dropout):
         """Any shape; the input itself in evaluation mode."""
         if not self.training or self.p == 0:
             return input
+        if torch._C._current_graph_task_id() != -1:  # this is a backward pass
+            raise RuntimeError("torch.utils.checkpoint would give nn.Dropout another mask; use F.dropout within it")
         mask = _Draw.apply(input, self.p, self.masks)
         output: Tensor = _Multiply.apply(input, mask, self.p)
         return output

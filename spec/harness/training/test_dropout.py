@@ -6,6 +6,8 @@ import pytest
 import torch
 from scipy import stats
 from torch import nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from harness.training import dropout
 from harness.training.dropout import Dropout, FromCounters, FromGenerators, mask
@@ -152,6 +154,20 @@ def test_it_drops_wherever_forward_finds_the_layer() -> None:
         assert model(ones).tolist() == expected.tolist()
         assert torch.equal(model.eval()(ones), ones)
     assert seen == [listed.drop] * 2
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_second_forward_pass_by_a_checkpoint_has_no_other_mask(reentrant: bool) -> None:
+    """Whose gradients would not be those of the first: torch restores the generators that it knows."""
+    images = torch.randn(8, 27, requires_grad=True)
+    layer = Dropout(0.5, by(1))
+    output = checkpoint(lambda maps: layer(maps).relu(), images, use_reentrant=reentrant)
+    with pytest.raises(RuntimeError, match=r"use F\.dropout within it"):
+        output.sum().backward()
+    output = checkpoint(lambda maps: F.dropout(maps, 0.5).relu(), images, use_reentrant=reentrant)
+    output.sum().backward()
+    assert images.grad is not None
+    assert torch.equal(images.grad != 0, output != 0)
 
 
 def test_stacked_networks_draw_what_each_would_alone() -> None:

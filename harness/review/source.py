@@ -8,9 +8,11 @@ import builtins
 import json
 import re
 import symtable
+import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from harness import files
@@ -33,18 +35,30 @@ def cells(path: Path) -> list[str]:
     Raises HarnessError if the file cannot be read or is no notebook.
     """
     try:
-        text = files.read(path).decode("utf-8-sig")
+        raw = files.read(path)
         if path.suffix != ".ipynb":
-            return [_without_magics(text)]  # a notebook may have been exported as a script
-        sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+            return [_without_magics(_decoded(raw))]  # a notebook may have been exported as a script
+        found = json.loads(raw.decode("utf-8-sig"))["cells"]
+        sources = ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
     except (LookupError, TypeError, AttributeError) as error:
         raise HarnessError(f"{path} is no notebook of the format 4, which has cells with sources") from error
+    except UnicodeError as error:
+        raise HarnessError(f"{path} is no text in UTF-8: {error}; save it as UTF-8") from error
+    except RecursionError as error:
+        raise HarnessError(f"{path} is no notebook: it is nested too deeply") from error
     except ValueError as error:
-        kind = "notebook" if path.suffix == ".ipynb" else "text in UTF-8"
-        raise HarnessError(f"{path} is no {kind}: {error}") from error
+        raise HarnessError(f"{path} is no notebook: {error}") from error
     return ["" if _OTHER_LANGUAGE.match(source) else _without_magics(source) for source in sources]
+
+
+def _decoded(raw: bytes) -> str:
+    """The text of a script in the encoding that Python reads it in: UTF-8, unless its first lines name another."""
+    try:
+        return raw.decode(tokenize.detect_encoding(BytesIO(raw).readline)[0])
+    except (SyntaxError, LookupError) as error:
+        raise UnicodeError(error) from error
 
 
 def _without_magics(source: str) -> str:
@@ -83,7 +97,7 @@ def statements(path: Path) -> tuple[list[Statement], list[str]]:
             found += [Statement(node, _text(text, node), f"{path}{cell}") for node in _parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
-            what = error.msg if isinstance(error, SyntaxError) else str(error)
+            what = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
             errors.append(f"{cell}, {line}{what}".lstrip(", ").splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")

@@ -91,3 +91,19 @@ def test_a_notebook_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(HarnessError, match="is no notebook"):
         load(f"{path}:Net")
+
+
+def test_a_notebook_that_is_nested_too_deeply_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "notes.ipynb"
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(HarnessError, match=r"^\S+ is no notebook: it is nested too deeply$"):
+        load(f"{path}:Net")
+
+
+@pytest.mark.parametrize("kind", ["py", "ipynb"])
+def test_a_text_in_another_encoding_is_to_be_saved_anew(tmp_path: Path, kind: str) -> None:
+    """As the shell of Windows writes what is redirected."""
+    path = tmp_path / f"notes.{kind}"
+    path.write_text("{}", encoding="utf-16")
+    with pytest.raises(HarnessError, match=r"^\S+ is no text in UTF-8: .*; save it as UTF-8$"):
+        load(f"{path}:Net")

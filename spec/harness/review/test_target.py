@@ -256,3 +256,22 @@ def test_code_that_fails_is_an_error_of_the_file(tmp_path: Path, text: str) -> N
         match=r"script\.py(: its code raised (NameError|SystemExit)| is not Python: line 1: invalid syntax$)",
     ):
         load(f"{path}:Net")
+
+
+def test_code_that_is_nested_too_deeply_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text("x = " + "-" * 200_000 + "1")
+    with pytest.raises(HarnessError, match=r"script\.py is not Python: it is nested too deeply$"):
+        load(f"{path}:Net")
+
+
+def test_a_script_is_read_in_the_encoding_that_it_names(tmp_path: Path) -> None:
+    """Python runs such a file, as another program imports it."""
+    path = tmp_path / "script.py"
+    text = "# -*- coding: latin-1 -*-\nfrom torch import nn\nclass Net(nn.Module):\n    name = 'größe'\n"
+    path.write_bytes(text.encode("latin-1"))
+    assert load(f"{path}:Net")().name == "größe"
+    for wrong in ("utf-8", "nothing", "rot13"):
+        path.write_bytes(text.replace("latin-1", wrong).encode("latin-1"))
+        with pytest.raises(HarnessError, match=r"script\.py is no text in UTF-8: .*; save it as UTF-8$"):
+            load(f"{path}:Net")

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -23,6 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from harness.escape import printable
 from harness.run import Epoch, epoch_line
@@ -37,10 +38,17 @@ if TYPE_CHECKING:
 def console() -> Console:
     """Standard output, as wide as its terminal; 120 columns in a file or a pipe, where rich would cut at 80.
 
-    Text is printed verbatim: brackets and colons in a name are no mark-up.
+    Text is printed verbatim: brackets and colons in a name are no mark-up, and nothing in it commands the terminal.
     """
     width, height = _size() if sys.stdout.isatty() else (120, 25)
-    return Console(highlight=False, markup=False, emoji=False, width=width, height=height)
+    return _Console(highlight=False, markup=False, emoji=False, width=width, height=height)
+
+
+class _Console(Console):
+    """A console for text from elsewhere, such as the name that somebody gave to a layer."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str("\n".join(map(printable, text.split("\n"))), **options)
 
 
 def _size() -> tuple[int | None, int | None]:
@@ -65,7 +73,7 @@ def chance(share: Interval) -> str:
 
 def say(line: str) -> None:
     """Print a line on standard error, at once: where a reader of results does not look for it."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def update_texts() -> None:
@@ -73,7 +81,7 @@ def update_texts() -> None:
     from harness.report import rewrite
 
     for path in rewrite():
-        say(f"wrote {printable(str(path))}")
+        say(f"wrote {path}")
 
 
 class Display:
@@ -107,7 +115,7 @@ class _Live(Display):
 
     def on_epoch(self, step: type[Step], seed: int, epoch: Epoch) -> None:
         self.over(step, seed)
-        self.progress.console.print(epoch_line(step, seed, epoch, self.epochs), highlight=False)
+        self.progress.console.print(epoch_line(step, seed, epoch, self.epochs))
 
     def over(self, step: type[Step], seed: int) -> None:
         self.done += 1
@@ -118,7 +126,7 @@ class _Live(Display):
         job = step, tuple(seeds)
         if job not in self.jobs:
             self.jobs[job] = self.progress.add_task("")
-        name = f"{step.id} seed {', '.join(map(str, seeds))}: batches"
+        name = f"{printable(step.id)} seed {', '.join(map(str, seeds))}: batches"
         self.progress.update(self.jobs[job], description=name, completed=done, total=of)
         self.shares.update(dict.fromkeys(((step, seed) for seed in seeds), done / of))
         self.progress.update(self.all, completed=self.done + sum(self.shares.values()))
@@ -137,11 +145,11 @@ def display(epochs: int | None = None, runs: int = 1) -> Iterator[Display]:
 def _bars(*columns: ProgressColumn) -> Progress:
     width, height = _size()
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *columns,
         TimeElapsedColumn(),
-        console=Console(stderr=True, width=width, height=height),
+        console=_Console(stderr=True, highlight=False, markup=False, emoji=False, width=width, height=height),
         refresh_per_second=4,
         redirect_stdout=sys.stdout.isatty(),  # by default rich diverts even a file or a pipe to the terminal
         redirect_stderr=False,
@@ -160,7 +168,7 @@ def busy() -> Iterator[Callable[[str], None]]:
         def on_part(part: str) -> None:
             for task in doing:
                 progress.stop_task(task)
-            doing.append(progress.add_task(part, total=None))
+            doing.append(progress.add_task(printable(part), total=None))
 
         yield on_part
 

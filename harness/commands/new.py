@@ -8,6 +8,7 @@ from pathlib import Path
 from harness import files
 from harness.commands.arguments import parse_path
 from harness.errors import HarnessError
+from harness.escape import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
                 "--follows is for a step of a ladder: python -m harness new DIR/LADDER STEP --follows STEP"
             )
         new_project(folder, arguments.target)
-        print(f'made {folder}; check it with: cd {shlex.quote(str(folder))} && pytest -m "not slow"')
+        print(printable(f'made {folder}; check it with: cd {shlex.quote(str(folder))} && pytest -m "not slow"'))
         return 0
     if arguments.follows and arguments.target:
         raise HarnessError("a step has its network from the one that it follows or --from a file, and not from both")
     with files.readable(folder):
         sys.path.insert(0, str(folder.parent.resolve()))  # where its spec/ is
-    print(f"wrote {new_step(folder, arguments.step, arguments.follows, arguments.target)}")
+    print(printable(f"wrote {new_step(folder, arguments.step, arguments.follows, arguments.target)}"))
     return 0

@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.commands import fields
 from harness.commands.console import console
 from harness.errors import HarnessError, foreign_call
+from harness.escape import printable
 from harness.ladder import find, root, steps
 from harness.step import GOAL, Step
 
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not (found := steps()):
             raise HarnessError(f"{root() / 'spec'} has no step yet; make one: python -m harness new ./LADDER STEP")
         for step in found.values():
-            print(f"{step.id:<28}{step.parameters:>10,}  {step.title}")
+            print(printable(f"{step.id:<28}{step.parameters:>10,}  {step.title}"))
     else:
         _show(find(arguments.id), console())
     return 0
@@ -36,7 +37,7 @@ def _show(step: type[Step], out: Console) -> None:
     from harness.evidence.facts import difference, settings
     from harness.receptive_field import receptive_field
 
-    out.print(Text.assemble((step.id, "bold"), f": {step.title}\n"))
+    out.print(Text.assemble((step.id, "bold"), f": {printable(step.title)}\n"))
     for name, text in asdict(step.document()).items():
         if text:
             _section(out, name.title(), text)

@@ -25,6 +25,7 @@ from harness.commands.console import bare_table, console, display, say, start_li
 from harness.commands.verdict import verdict
 from harness.device import device_of
 from harness.errors import HarnessError, foreign
+from harness.escape import printable
 from harness.ladder import find
 from harness.run import Epoch, Run
 from harness.step import Step
@@ -123,8 +124,8 @@ def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
     with foreign("its recipe", step.id):
         traces = trace(step, device_of(arguments.device), folder := Path(arguments.out) / "profile")
     print(traces.table)
-    print(f"for ui.perfetto.dev: {traces.perfetto}")
-    print(f"for TensorBoard: tensorboard --logdir {folder}")
+    print(printable(f"for ui.perfetto.dev: {traces.perfetto}"))
+    print(printable(f"for TensorBoard: tensorboard --logdir {folder}"))
     return 0
 
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from harness.child import pickled
-from harness.commands.console import busy, console, display
+from harness.commands.console import busy, console, display, say
 from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
 from harness.jobs.dispatch import ignore
 from harness.jobs.job import Steps
 from harness.jobs.processes import Processes
 from harness.run import Epoch
+from harness.step import Step
 from harness.training import silent
 from harness.training.train import train_one
 from spec.harness.jobs import small
@@ -96,6 +97,31 @@ def test_a_terminal_shows_batches_and_all_epochs(
     assert "small/simple seed 3: batches" in err
     assert "123/938" in err
     assert "1/8" in err
+
+
+def test_a_name_is_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as that of a folder: neither mark-up, nor a command to the terminal."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "150")
+    name = "[/a] :smile: \x1b[31mx"
+    step: type[Step] = type("Named", (small.Simple,), {})
+    step.id = name
+    with display(4) as shown:
+        shown.on_steps(step, (3,), 400, 938)
+        shown.on_epoch(step, 3, Epoch(1, 98.0, 99.0, 0.1, 2.0))
+        shown.on_steps(step, (4,), 123, 938)
+    with busy() as on_part:
+        on_part(f"{name}: a part")
+    console().print(name)
+    say(name)
+    out, err = capsys.readouterr()
+    told = r"[/a] :smile: \x1b[31mx"
+    assert f"{told} seed 3 epoch 1/4" in err
+    assert f"{told} seed 4: batches" in err
+    assert f"{told}: a part" in err
+    assert err.endswith(f"{told}\n")
+    assert out == f"{told}\n"
 
 
 @pytest.mark.parametrize("variable", ["COLUMNS", "LINES"])

@@ -78,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str], verb: str | None) -> int:
     try:
-        arguments = _parser(verb).parse_args(words)
+        arguments, unknown = _parser(verb).parse_known_args(words)
+        if unknown:  # said by the verb, whose help lists what it takes
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:  # after --help, or after the line that says what is wrong with the words
         return int(end.code or 0)
     try:
@@ -104,7 +106,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
             with foreign("its import", name):
                 command = importlib.import_module(f"harness.commands.{name}")
             command.add_arguments(verb)
-            verb.set_defaults(run=command.run)
+            verb.set_defaults(run=command.run, parser=verb)
     return parser
 
 

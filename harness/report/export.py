@@ -41,9 +41,9 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise HarnessError("--tensorboard needs TensorBoard: pip install 'mnist-ladders[tensorboard]'") from error
-    with files.writable(folder):
+    with files.writable(folder, "name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    files.probe(folder / "scalars")  # before anything is trained
+    files.probe(folder / "scalars", "name another folder")  # before anything is trained
     with ExitStack() as writers:
         of_run: dict[tuple[str, int], SummaryWriter] = {}
 

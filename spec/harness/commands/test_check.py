@@ -33,6 +33,12 @@ class Chatty(Net):
     def forward(self, x):
         print(x.shape)
         return super().forward(x)
+class Commanding(Net):
+    def __init__(self):
+        super().__init__()
+        self.add_module("\\x1b[2J", nn.ReLU())
+    def forward(self, x):
+        return super().forward(self.get_submodule("\\x1b[2J")(x))
 class Logits(Net):
     def forward(self, x):
         return self.fc(F.relu(self.conv(x)).flatten(1))
@@ -100,6 +106,12 @@ def test_what_a_network_returns_is_named(check: Check, name: str, returned: str)
     assert any(line.startswith(returned) for line in check(f"mine.py:{name}")[1].splitlines())
 
 
+def test_the_name_of_a_layer_commands_no_terminal(check: Check) -> None:
+    status, out, err = check("mine.py:Commanding")
+    assert (status, err) == (0, "")
+    assert {cell for line in out.splitlines() for cell in line.split() if "2J" in cell} == {r"\x1b[2J"}
+
+
 def test_what_torch_warns_of_is_a_remark_and_nothing_else(check: Check, recwarn: pytest.WarningsRecorder) -> None:
     status, out, err = check("mine.py:Implicit")
     assert (status, err, len(recwarn)) == (0, "", 0)
@@ -165,8 +177,9 @@ def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> Non
         ("mine.py:Net --recipe mine.py:OTHER", "mine.py:OTHER is int, and no harness.Recipe"),
         ("mine.py:Net --recipe five_steps/step9", "unknown step"),
         ("none.py", "say which network"),
-        ("mine.py:Net --seeds 3", "--goal, --seeds and --seed are about training; give --train as well"),
-        ("mine.py:Net --goal 99.4", "--goal, --seeds and --seed are about training; give --train as well"),
+        ("mine.py:Net --epochs 3", "--epochs, --goal, --seeds and --seed are about training; give --train as well"),
+        ("mine.py:Net --seeds 3", "--epochs, --goal, --seeds and --seed are about training; give --train as well"),
+        ("mine.py:Net --goal 99.4", "--epochs, --goal, --seeds and --seed are about training; give --train as well"),
     ],
 )
 def test_a_wrong_word_is_an_error(check: Check, words: str, message: str) -> None:

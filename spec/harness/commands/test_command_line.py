@@ -50,6 +50,11 @@ REAL_LOAD = data.load
         ("train mine/tiny --seed 0 1 0", rf".* a seed is given twice; each seed counts once{USAGE}"),
         ("train mine/tiny --epochs 0", rf".* --epochs: '0' is not a whole number of 1 or more{USAGE}"),
         ("train mine/tiny --epochs 5", ".* --epochs 5 is more than the 4 of the recipe"),
+        (
+            "train mine/tiny mine/wide --recrod",
+            rf"python -m harness train: error: unrecognized arguments: mine/wide --recrod{USAGE}",
+        ),
+        ("train mine/tiny --tensorboard file", rf"{TRAINER}.* cannot write file: File exists; name another folder"),
         ("train mine/tiny --replace", ".* --replace is about the committed record; give --record as well"),
         ("train mine/tiny --epochs 2 --record", ".* --record keeps complete runs only; leave out --epochs"),
         ("train mine/tiny --profile --epochs 2", ".* --profile takes a few steps and makes no run; leave out --epochs"),

@@ -4,6 +4,7 @@ Only generated text is replaced: every new text is read back and compared with t
 written. `pytest --update-records` and `train --record` end with this, and `git diff` shows what new evidence overturns.
 """
 
+import codecs
 import hashlib
 import io
 import re
@@ -46,16 +47,28 @@ def rewrite() -> list[Path]:
             files.remove_unfinished(path)
         changed = {path: text for path, text in wanted.items() if not path.exists() or _text(path) != text}
         for path, text in changed.items():
-            files.write(path, text.encode())
+            files.write(path, _encoded(text, files.read(path) if path.exists() else b""))
     return list(changed)
 
 
 def _text(path: Path) -> str:
     """The text of a file; HarnessError if it cannot be read."""
     try:
-        return io.TextIOWrapper(io.BytesIO(files.read(path)), encoding="utf-8").read()
+        return io.TextIOWrapper(io.BytesIO(files.read(path)), encoding="utf-8-sig").read()
+    except UnicodeError as error:
+        raise HarnessError(f"{path} is no text in UTF-8: {error}; save it as UTF-8") from error
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} cannot be read: {error}") from error
+
+
+def _encoded(text: str, before: bytes) -> bytes:
+    """The bytes of a text with the line ends and the mark at the start that its file had, as editors of Windows write.
+
+    Else every line of it would be changed.
+    """
+    if before.count(b"\n") == before.count(b"\r\n") > 0:
+        text = text.replace("\n", "\r\n")
+    return (codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b"") + text.encode()
 
 
 def texts() -> Iterator[tuple[Path, str]]:

@@ -223,6 +223,36 @@ def test_a_file_that_cannot_be_written_is_one_line(project: Path) -> None:
         rewrite()
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_file_keeps_its_line_ends_and_its_mark(project: Path, mark: bytes, end: bytes) -> None:
+    """As editors of Windows write both; git would show every line as changed."""
+    keep(tiny(), RUNS)
+    places = [project / "README.md", Path(tiny().source)]
+    for path in places:
+        path.write_bytes(mark + path.read_bytes().replace(b"\n", end))
+    assert {*places} <= {*rewrite()}
+    for path in places:
+        written = path.read_bytes()
+        assert written.startswith(mark + (b'"""' if path.suffix == ".py" else b""))
+        assert b"\xef\xbb\xbf" not in written[3:]
+        assert {line.endswith(b"\r\n") for line in written.splitlines(keepends=True)} == {end == b"\r\n"}
+    forget()
+    assert rewrite() == []
+
+
+def test_a_spec_in_another_encoding_is_to_be_saved_anew(project: Path) -> None:
+    keep(tiny(), RUNS)
+    source = Path(tiny().source)
+    source.write_bytes(
+        b"# -*- coding: latin-1 -*-\n# gr\xf6\xdfe\n" + source.read_bytes().replace("·".encode(), b"\xb7")
+    )
+    before = contents(project)
+    with pytest.raises(HarnessError, match=r"^\S+test_01_tiny\.py is no text in UTF-8: .*; save it as UTF-8$"):
+        rewrite()
+    assert contents(project) == before
+
+
 def test_whoever_brings_texts_up_to_the_records_waits_for_another_who_does(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

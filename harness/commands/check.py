@@ -68,8 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from harness.review import load, review
 
-    if not arguments.train and (arguments.goal is not None or arguments.seeds != [0] or arguments.epochs):
-        raise HarnessError("--epochs, --goal, --seeds and --seed are about training; give --train as well")
+    if not arguments.train:
+        for name in ("data", "device", "epochs", "goal", "seeds", "trainer"):
+            if getattr(arguments, name) != arguments.parser.get_default(name):
+                raise HarnessError(f"--{name} is about training; give --train as well")
     arguments.goal = GOAL if arguments.goal is None else arguments.goal
     build = load(arguments.target)
     recipe = _recipe(arguments)  # before anything is printed, since it may be wrong

@@ -177,9 +177,12 @@ def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> Non
         ("mine.py:Net --recipe mine.py:OTHER", "mine.py:OTHER is int, and no harness.Recipe"),
         ("mine.py:Net --recipe five_steps/step9", "unknown step"),
         ("none.py", "say which network"),
-        ("mine.py:Net --epochs 3", "--epochs, --goal, --seeds and --seed are about training; give --train as well"),
-        ("mine.py:Net --seeds 3", "--epochs, --goal, --seeds and --seed are about training; give --train as well"),
-        ("mine.py:Net --goal 99.4", "--epochs, --goal, --seeds and --seed are about training; give --train as well"),
+        ("mine.py:Net --epochs 3", "--epochs is about training; give --train as well"),
+        ("mine.py:Net --seed 3", "--seeds is about training; give --train as well"),
+        ("mine.py:Net --goal 99.4", "--goal is about training; give --train as well"),
+        ("mine.py:Net --device cpu", "--device is about training; give --train as well"),
+        ("mine.py:Net --trainer eager", "--trainer is about training; give --train as well"),
+        ("mine.py:Net --data .", "--data is about training; give --train as well"),
     ],
 )
 def test_a_wrong_word_is_an_error(check: Check, words: str, message: str) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import parse_path
+from harness.argument_types import parse_path
 from harness.commands.console import say, update_texts
 from harness.errors import HarnessError
 

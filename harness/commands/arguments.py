@@ -1,7 +1,6 @@
-"""The arguments that several verbs share, each written once, and the types of their numbers."""
+"""The arguments that several verbs share, each written once."""
 
 import argparse
-import os
 import re
 import stat
 from collections.abc import Iterator
@@ -10,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import files
+from harness.argument_types import MOST_SEEDS, parse_path, parse_positive, parse_seed
 from harness.errors import HarnessError
 from harness.run import EAGER, NATIVE
-
-MOST_SEEDS = 100_000
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -96,28 +94,6 @@ def add_trainer(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_seed(text: str) -> int:
-    """A seed: 0 or more, and small enough for torch; ArgumentTypeError otherwise."""
-    if not re.fullmatch("[0-9]+", text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a seed; give whole numbers of 0 or more, and other words before --seed"
-        )
-    return _at_most(2**63 - 1, text)
-
-
-def parse_positive(text: str, most: int = 2**31 - 1) -> int:
-    """A whole number of 1 or more; ArgumentTypeError otherwise."""
-    if not re.fullmatch("0*[1-9][0-9]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return _at_most(most, text)
-
-
-def _at_most(most: int, text: str) -> int:
-    if len(text) > len(str(most)) or int(text) > most:
-        raise argparse.ArgumentTypeError(f"{text[:30]} is too large; the largest is {most}")
-    return int(text)
-
-
 def output_file(path: Path) -> Path:
     """The file that a path leads to, which is the one to replace; found before what is to be written is made.
 
@@ -146,14 +122,3 @@ def _followed(path: Path) -> Iterator[Path]:
     yield path
     if path.is_symlink():
         yield from _followed(path.parent / path.readlink())
-
-
-def parse_path(text: str) -> str:
-    """The name of a file or a folder; ArgumentTypeError for one that none can have."""
-    try:
-        possible = bool(text) and b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        possible = False
-    if not possible:
-        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file or a folder")
-    return text

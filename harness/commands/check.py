@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from harness.argument_types import parse_positive
 from harness.commands import fields
-from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer, parse_positive
+from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer
 from harness.commands.console import bare_table, chance, console, display, say, start_line
 from harness.errors import HarnessError, foreign_call
 from harness.ladder import find, nearest

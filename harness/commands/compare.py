@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from harness import escape, files
-from harness.commands.arguments import parse_path
+from harness.argument_types import parse_path
 from harness.commands.console import bare_table, console
 from harness.errors import HarnessError
 from harness.ladder import find

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from harness import files
-from harness.commands.arguments import parse_path
+from harness.argument_types import parse_path
 from harness.errors import HarnessError
 from harness.escape import printable
 

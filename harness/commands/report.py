@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from harness import escape, files
-from harness.commands.arguments import output_file, parse_path
+from harness.argument_types import parse_path
+from harness.commands.arguments import output_file
 from harness.commands.console import busy
 from harness.ladder import steps
 

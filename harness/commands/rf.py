@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from harness.argument_types import parse_positive
 from harness.commands import fields
-from harness.commands.arguments import parse_positive
 from harness.commands.console import console
 from harness.errors import HarnessError, foreign_call
 from harness.ladder import nearest, steps

@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.table import Table
 
-from harness.commands.arguments import (
-    add_data,
-    add_device,
-    add_engine,
-    add_out,
-    add_seeds,
-    add_trainer,
-    output_file,
-    parse_path,
-    parse_positive,
-)
+from harness.argument_types import parse_path, parse_positive
+from harness.commands.arguments import add_data, add_device, add_engine, add_out, add_seeds, add_trainer, output_file
 from harness.commands.console import bare_table, console, display, say, start_line, update_texts
 from harness.commands.verdict import verdict
 from harness.device import device_of

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_data, add_device, parse_seed
+from harness.argument_types import parse_seed
+from harness.commands.arguments import add_data, add_device
 from harness.commands.console import Display, busy, display
 from harness.device import device_of
 from harness.errors import HarnessError

@@ -21,6 +21,7 @@ FLOORS = [  # from the top down; what stands on one floor does not know its neig
     {"data", "ladder", "machine", "run"},
     {"step"},
     {
+        "argument_types",
         "child",
         "device",
         "docstring",

@@ -18,7 +18,8 @@ from unittest.mock import patch
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from harness.commands.arguments import add_device, parse_positive
+from harness.argument_types import parse_positive
+from harness.commands.arguments import add_device
 from harness.data.synthetic import unteachable
 from harness.device import device_of
 from harness.errors import HarnessError, foreign

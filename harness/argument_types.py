@@ -1,0 +1,40 @@
+"""What is typed after an option, as a value of its type; ArgumentTypeError where it is none."""
+
+import argparse
+import os
+import re
+
+MOST_SEEDS = 100_000
+
+
+def parse_seed(text: str) -> int:
+    """A seed: 0 or more, and small enough for torch; ArgumentTypeError otherwise."""
+    if not re.fullmatch("[0-9]+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a seed; give whole numbers of 0 or more, and other words before --seed"
+        )
+    return _at_most(2**63 - 1, text)
+
+
+def parse_positive(text: str, most: int = 2**31 - 1) -> int:
+    """A whole number of 1 or more; ArgumentTypeError otherwise."""
+    if not re.fullmatch("0*[1-9][0-9]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return _at_most(most, text)
+
+
+def _at_most(most: int, text: str) -> int:
+    if len(text) > len(str(most)) or int(text) > most:
+        raise argparse.ArgumentTypeError(f"{text[:30]} is too large; the largest is {most}")
+    return int(text)
+
+
+def parse_path(text: str) -> str:
+    """The name of a file or a folder; ArgumentTypeError for one that none can have."""
+    try:
+        possible = bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file or a folder")
+    return text

@@ -4,7 +4,10 @@ import argparse
 import os
 import re
 
-MOST_SEEDS = 100_000
+from harness import device, strict_json
+from harness.errors import HarnessError
+
+MOST_SEEDS = 100_000  # of a step
 
 
 def parse_seed(text: str) -> int:
@@ -13,7 +16,7 @@ def parse_seed(text: str) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a seed; give whole numbers of 0 or more, and other words before --seed"
         )
-    return _at_most(2**63 - 1, text)
+    return _at_most(strict_json.SEEDS - 1, text)
 
 
 def parse_positive(text: str, most: int = 2**31 - 1) -> int:
@@ -21,6 +24,11 @@ def parse_positive(text: str, most: int = 2**31 - 1) -> int:
     if not re.fullmatch("0*[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return _at_most(most, text)
+
+
+def parse_number_of_seeds(text: str) -> int:
+    """How many seeds: 1 or more, and no more than anybody could wait for; ArgumentTypeError otherwise."""
+    return parse_positive(text, MOST_SEEDS)
 
 
 def _at_most(most: int, text: str) -> int:
@@ -38,3 +46,11 @@ def parse_path(text: str) -> str:
     if not possible:
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file or a folder")
     return text
+
+
+def parse_device(text: str) -> str:
+    """The word for a device, present or not, which torch would be loaded to find out; ArgumentTypeError otherwise."""
+    try:
+        return device.known(text)
+    except HarnessError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import files
-from harness.argument_types import MOST_SEEDS, parse_path, parse_positive, parse_seed
+from harness.argument_types import parse_number_of_seeds, parse_path, parse_seed
 from harness.errors import HarnessError
 from harness.run import EAGER, NATIVE
 
@@ -67,7 +67,7 @@ class _Count(argparse.Action):
             advice = f"put {others[0]} before it" if others else f"for these seeds: --seed {' '.join(values)}"
             parser.error(f"argument --seeds: one number, how many; {advice}")
         try:
-            number = parse_positive(values[0], MOST_SEEDS)
+            number = parse_number_of_seeds(values[0])
         except argparse.ArgumentTypeError as error:
             zero = "; for seed 0: --seed 0" if values == ["0"] else ""
             parser.error(f"argument --seeds: {error}{zero}")

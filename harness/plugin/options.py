@@ -1,24 +1,23 @@
 """The options of the accuracy specs."""
 
-import re
+import argparse
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from harness import device
-from harness.errors import HarnessError
+from harness.argument_types import parse_device, parse_number_of_seeds, parse_path, parse_positive, parse_seed
 from harness.run import EAGER, NATIVE
-
-MOST = 100_000  # seeds of a step, or epochs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the accuracy specs."""
     group = parser.getgroup("ladder", "ladders of small networks")
-    group.addoption(
+    _add(
+        group,
         "--device",
+        parse_device,
         default="auto",
-        type=_device_word,
         help="auto (default: CUDA if there is one; gpu tests are skipped where there is none), cpu, cuda or cuda:N",
     )
     group.addoption(
@@ -34,18 +33,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="ID",
         help="run the spec of this step alone, such as five_steps/step5; may be given again",
     )
-    group.addoption("--seeds", default=5, type=_number("--seeds"), help="seeds per step: 0 to SEEDS - 1 (default: 5)")
-    group.addoption(
-        "--seed", nargs="+", type=_seed, metavar="SEED", help="these seeds per step instead; write it after the tests"
+    _add(group, "--seeds", parse_number_of_seeds, default=5, help="seeds per step: 0 to SEEDS - 1 (default: 5)")
+    _add(
+        group,
+        "--seed",
+        parse_seed,
+        nargs="+",
+        metavar="SEED",
+        help="these seeds per step instead; write it after the tests",
     )
-    group.addoption(
+    _add(
+        group,
         "--epochs",
-        default=None,
-        type=_number("--epochs"),
+        parse_positive,
         help="stop each run after EPOCHS epochs; a shortened run is never a verdict (default: the recipe's)",
     )
-    group.addoption("--data", default=None, help="folder with the four MNIST files (default: MNIST_DIR, cache, fetch)")
-    group.addoption("--out", default="runs", help="folder for the run files (default: runs)")
+    _add(group, "--data", parse_path, help="folder with the four MNIST files (default: MNIST_DIR, cache, fetch)")
+    _add(group, "--out", parse_path, default="runs", help="folder for the run files (default: runs)")
     group.addoption(
         "--update-records",
         action="store_true",
@@ -55,29 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-gpu", action="store_true", help="refuse to start where there is no CUDA device")
 
 
-def _number(option: str) -> Callable[[str], int]:
-    """A converter for an option that takes a whole number of one or more, and no more than anybody could wait for."""
+def _add(group: pytest.OptionGroup, option: str, parse: Callable[[str], object], **more: Any) -> None:
+    """Add an option whose errors are one line; before an ArgumentTypeError pytest would print its whole usage."""
 
-    def convert(text: str) -> int:
-        if not re.fullmatch("0*[1-9][0-9]*", text):
-            raise pytest.UsageError(f"{option} must be a whole number of 1 or more, not {text!r}")
-        if len(text) > len(str(MOST)) or int(text) > MOST:
-            raise pytest.UsageError(f"{option} must be {MOST:,} or less, not {text[:30]}")
-        return int(text)
+    def parse_or_refuse(text: str) -> object:
+        try:
+            return parse(text)
+        except argparse.ArgumentTypeError as error:
+            raise pytest.UsageError(f"{option}: {error}") from error
 
-    return convert
-
-
-def _seed(text: str) -> int:
-    """A converter for --seed, which takes all words up to the next option."""
-    if not re.fullmatch("[0-9]{1,18}", text):
-        raise pytest.UsageError(f"--seed: {text!r} is not a seed; give whole numbers of 0 or more, and tests before it")
-    return int(text)
-
-
-def _device_word(text: str) -> str:
-    """A converter for --device; it does not look for the device, which would load torch."""
-    try:
-        return device.known(text)
-    except HarnessError as error:
-        raise pytest.UsageError(f"--device: {error}") from error
+    group.addoption(option, type=parse_or_refuse, **more)

@@ -19,9 +19,8 @@ FLOORS = [  # from the top down; what stands on one floor does not know its neig
     {"evidence", "training"},
     {"provenance"},
     {"data", "ladder", "machine", "run"},
-    {"step"},
+    {"argument_types", "step"},
     {
-        "argument_types",
         "child",
         "device",
         "docstring",

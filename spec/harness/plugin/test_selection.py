@@ -62,7 +62,7 @@ def test_seeds_are_counted_or_listed(ladder: Ladder, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("0 more", "--seed: 'more' is not a seed; give whole numbers of 0 or more, and tests before it"),
+        ("0 more", "--seed: 'more' is not a seed; give whole numbers of 0 or more, and other words before --seed"),
         ("0 7 0", "--seed: a seed is given twice; each seed counts once"),
     ],
 )

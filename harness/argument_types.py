@@ -32,9 +32,10 @@ def parse_number_of_seeds(text: str) -> int:
 
 
 def _at_most(most: int, text: str) -> int:
-    if len(text) > len(str(most)) or int(text) > most:
-        raise argparse.ArgumentTypeError(f"{text[:30]} is too large; the largest is {most}")
-    return int(text)
+    digits = text.lstrip("0")[:30] or "0"  # enough to tell; int() itself refuses some thousand
+    if int(digits) > most:
+        raise argparse.ArgumentTypeError(f"{digits} is too large; the largest is {most}")
+    return int(digits)
 
 
 def parse_path(text: str) -> str:

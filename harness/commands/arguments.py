@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from harness import files
-from harness.argument_types import parse_number_of_seeds, parse_path, parse_seed
+from harness.argument_types import parse_device, parse_number_of_seeds, parse_path, parse_seed
 from harness.errors import HarnessError
 from harness.run import EAGER, NATIVE
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device, a word for `harness.device.device_of`."""
-    parser.add_argument("--device", default="auto", help="auto (default: CUDA if there is one), cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--device",
+        type=parse_device,
+        default="auto",
+        help="auto (default: CUDA if there is one), cpu, cuda or cuda:N",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

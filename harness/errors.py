@@ -3,8 +3,9 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from typing import Self
 
 from harness.escape import printable
 
@@ -28,6 +29,39 @@ class ForeignError(HarnessError):
     def __init__(self, what: str, whose: str = "") -> None:
         super().__init__(f"{whose}: {what}" if whose else what)
         self.what = what
+
+
+class Failures:
+    """What is wrong with some of several things, which stops none of the others: one HarnessError in the end.
+
+    That is raised by the end of a `with` block, and what ended the block is the last of it.
+    """
+
+    def __init__(self, earlier: Iterable[str] = ()) -> None:
+        self.messages = list(earlier)
+
+    def add(self, failure: HarnessError | str) -> None:
+        """Note what is wrong with one of them."""
+        self.messages.append(str(failure))
+
+    @contextmanager
+    def go_on(self) -> Iterator[None]:
+        """Note what is wrong with one of them if that raises it, and go on."""
+        try:
+            yield
+        except HarnessError as error:
+            self.add(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if isinstance(error, HarnessError):
+            self.add(error)
+        elif error is not None:
+            return
+        if self.messages:
+            raise HarnessError("; ".join(dict.fromkeys(self.messages))) from error
 
 
 @contextmanager

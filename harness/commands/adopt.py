@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.argument_types import parse_path
 from harness.commands.console import say, update_texts
-from harness.errors import HarnessError
+from harness.errors import Failures
 
 if TYPE_CHECKING:
     from harness.jobs.adoption import Adopted
@@ -27,22 +27,16 @@ def run(arguments: argparse.Namespace) -> int:
     adoption = adopt(Path(arguments.runs))
     for reason in adoption.refused:
         say(str(reason))
-    n, errors = len(adoption.refused), []
-    if n:
-        errors.append(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded")
-    recorded = [adopted for adopted in adoption.adopted if adopted.added or adopted.existing]
-    try:
-        if recorded:  # before anything is printed, which nobody may read
-            update_texts()
-    except HarnessError as error:
-        errors.append(str(error))
-    for adopted in recorded:
-        try:
-            print(summary(adopted))
-        except HarnessError as error:  # of the CPU's record, which is spoilt
-            errors.append(str(error))
-    if errors:
-        raise HarnessError("; ".join(dict.fromkeys(errors)))
+    with Failures() as failures:
+        if n := len(adoption.refused):
+            failures.add(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded")
+        recorded = [adopted for adopted in adoption.adopted if adopted.added or adopted.existing]
+        with failures.go_on():
+            if recorded:  # before anything is printed, which nobody may read
+                update_texts()
+        for adopted in recorded:
+            with failures.go_on():  # the record of the CPU, which it is compared with, may be spoilt
+                print(summary(adopted))
     return 0
 
 

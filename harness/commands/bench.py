@@ -6,7 +6,7 @@ import json
 from harness.commands.arguments import add_data, add_device
 from harness.commands.console import busy, say
 from harness.device import device_of
-from harness.errors import HarnessError
+from harness.errors import Failures
 from harness.ladder import find
 
 
@@ -33,20 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.record:
         benchmark.check()
     data = load(arguments.data)
-    results, errors = [], []
+    results, failures = [], Failures()
     try:
         with busy() as on_part:
             for step in steps:
-                try:
+                with failures.go_on():
                     results.append(bench(step, data, device, on_part))
                     if arguments.record:
                         benchmark.save(results[-1:])
                         rewrite()
-                except HarnessError as error:
-                    errors.append(str(error))
     finally:
-        for line in errors:
+        for line in failures.messages:
             say(f"error: {line}")
         if results:
             print(json.dumps(results) if arguments.json else benchmark.sections(results))
-    return 2 if errors else 0
+    return 2 if failures.messages else 0

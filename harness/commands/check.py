@@ -15,7 +15,7 @@ from harness.argument_types import parse_positive
 from harness.commands import fields
 from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer
 from harness.commands.console import bare_table, chance, console, display, say, start_line
-from harness.errors import HarnessError, foreign_call
+from harness.errors import Failures, HarnessError, foreign_call
 from harness.ladder import find, nearest
 from harness.recipe import Recipe
 from harness.recipe.named import NAMED
@@ -84,22 +84,20 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         _print(found, returned, arguments)
     runs: list[Run] = []
-    errors: list[str] = []
     interrupt: KeyboardInterrupt | None = None
-    if arguments.train:
+    with Failures() as failures:
         try:
-            errors = _train(step, arguments, runs)
+            if arguments.train:
+                _train(step, arguments, runs, failures)
         except KeyboardInterrupt as error:
             interrupt = error
-    held = [min(run.final) >= arguments.goal for run in runs]
-    if arguments.json:
-        print(json.dumps({"returns": returned, **_as_json(found, arguments, runs, held)}, indent=2))
-    elif runs:
-        _print_runs(runs, held, arguments.goal)
-    if interrupt:
-        raise interrupt
-    if errors:
-        raise HarnessError("; ".join(errors))
+        held = [min(run.final) >= arguments.goal for run in runs]
+        if arguments.json:
+            print(json.dumps({"returns": returned, **_as_json(found, arguments, runs, held)}, indent=2))
+        elif runs:
+            _print_runs(runs, held, arguments.goal)
+        if interrupt:
+            raise interrupt
     return 0 if within and all(held) else 1
 
 
@@ -144,8 +142,8 @@ def _returned(step: type[Step]) -> str:
     return "logits, which are trained with cross-entropy" if kind == "logits" else kind
 
 
-def _train(step: type[Step], arguments: argparse.Namespace, runs: list[Run]) -> list[str]:
-    """Train the seeds, shown as they are trained, and add each finished run; what went wrong with others, each once."""
+def _train(step: type[Step], arguments: argparse.Namespace, runs: list[Run], failures: Failures) -> None:
+    """Train the seeds, shown as they are trained, and add each finished run, or what is wrong with it."""
     from harness.data import load
     from harness.jobs import engine_of
     from harness.training.choice import choose
@@ -155,18 +153,14 @@ def _train(step: type[Step], arguments: argparse.Namespace, runs: list[Run]) -> 
     choice = choose(arguments.trainer, step, engine.device)
     data = load(arguments.data).to(engine.device)
     say(start_line(step, choice, engine))
-    errors: dict[str, None] = {}
     with display(step.recipe.epochs, len(arguments.seeds)) as shown:
         for seed in arguments.seeds:
             epochs: list[Epoch] = []
-            try:
+            with failures.go_on():
                 for outcome in train_one(step, seed, data, choice.name, on_steps=shown.on_steps):
                     epochs.append(finite(outcome))
                     shown.on_epoch(step, seed, epochs[-1])
                 runs.append(Run(step, seed, tuple(epochs)))
-            except HarnessError as error:
-                errors[str(error)] = None
-    return list(errors)
 
 
 def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:

@@ -2,15 +2,14 @@
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import Display, display, say, update_texts
-from harness.errors import HarnessError
+from harness.errors import Failures
 from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE, sound
 from harness.step import Step
@@ -58,46 +57,34 @@ def run(arguments: argparse.Namespace) -> int:
 
     named = list(dict.fromkeys(arguments.ids)) or with_variants(steps())
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    wanted, errors = _cheapest_first([find(name) for name in named], engine)
-    if errors and not wanted:
-        raise HarnessError("; ".join(errors))
-    if not wanted:
-        update_texts()
-        say("every step has its planned runs")
-        return 0
-    data, began = load(arguments.data), time.time()
-    done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
-    for one in wanted:
-        _tell(one, total - done, done, time.time() - began)
-        with display(one.step.recipe.epochs, len(one.seeds)) as shown:
-            engine.on_steps = shown.on_steps
-            errors += failures(partial(replicate, one, engine, data, Path(arguments.out), shown), update_texts)
-        done += one.cost * len(one.seeds)
-    if errors:
-        raise HarnessError("; ".join(dict.fromkeys(errors)))
+    with Failures() as failures:
+        wanted = _cheapest_first([find(name) for name in named], engine, failures)
+        if not wanted:
+            if not failures.messages:
+                update_texts()
+                say("every step has its planned runs")
+            return 0
+        data, began = load(arguments.data), time.time()
+        done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
+        for one in wanted:
+            _tell(one, total - done, done, time.time() - began)
+            with display(one.step.recipe.epochs, len(one.seeds)) as shown:
+                engine.on_steps = shown.on_steps
+                with failures.go_on():
+                    replicate(one, engine, data, Path(arguments.out), shown)
+                with failures.go_on():
+                    update_texts()
+            done += one.cost * len(one.seeds)
     return 0
 
 
-def failures(*actions: Callable[[], object]) -> list[str]:
-    """Do one after the other, whatever fails; what is wrong with those that do."""
-    errors = []
-    for action in actions:
-        try:
-            action()
-        except HarnessError as error:
-            errors.append(str(error))
-    return errors
-
-
-def _cheapest_first(named: Sequence[type[Step]], engine: "Engine") -> tuple[list[Missing], list[str]]:
-    """What the steps lack, the cheapest first, without those that lack nothing; and what is wrong with records."""
-    found, errors = [], []
+def _cheapest_first(named: Sequence[type[Step]], engine: "Engine", failures: Failures) -> list[Missing]:
+    """What the steps lack, the cheapest first, without those that lack nothing."""
+    found = []
     for step in named:
-        try:
+        with failures.go_on():  # what is wrong with its record
             found.append(missing(step, engine))
-        except HarnessError as error:
-            errors.append(str(error))
-    return sorted((one for one in found if one.seeds), key=lambda one: one.cost), errors
+    return sorted((one for one in found if one.seeds), key=lambda one: one.cost)
 
 
 def missing(step: type[Step], engine: "Engine") -> Missing:

@@ -15,7 +15,7 @@ from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import bare_table, console, display, say, start_line, update_texts
 from harness.commands.verdict import verdict
 from harness.device import device_of
-from harness.errors import HarnessError, foreign
+from harness.errors import Failures, HarnessError, foreign
 from harness.escape import printable
 from harness.ladder import find
 from harness.run import Epoch, Run
@@ -70,27 +70,20 @@ def run(arguments: argparse.Namespace) -> int:
         return _profile(step, arguments)
     csv = output_file(Path(arguments.csv)) if arguments.csv else None
     runs: list[Run] = []
-    errors = []
-    try:
-        for run in _trained(step, arguments):
-            if arguments.json:
-                print(json.dumps(_as_json(run)), flush=True)
-            if run.failed is None:
-                runs.append(run)
-            else:
-                errors.append(run.failed)
-    except HarnessError as error:
-        errors.append(str(error))
-    faults = []
-    if runs:
-        runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
-        try:
+    faults: list[Run] = []
+    with Failures() as failures:
+        with failures.go_on():
+            for run in _trained(step, arguments):
+                if arguments.json:
+                    print(json.dumps(_as_json(run)), flush=True)
+                if run.failed is None:
+                    runs.append(run)
+                else:
+                    failures.add(run.failed)
+        if runs:
+            runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
             _conclude(runs, arguments, csv)
             faults = [] if arguments.record else _differing(runs, sys.stderr if arguments.json else sys.stdout)
-        except HarnessError as error:
-            errors.append(str(error))
-    if errors:
-        raise HarnessError("; ".join(errors))
     return 0 if not faults and (not step.goal or all(run.held for run in runs)) else 1
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import files, strict_json
-from harness.errors import HarnessError
+from harness.errors import Failures, HarnessError
 from harness.provenance import NATIVE_BINDING, Device, binding, device_type, differences, is_native
 from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
@@ -215,19 +215,14 @@ def added(runs: Iterable[Run], *, replace: bool = False) -> Iterator[Run]:
     Raises HarnessError after the last, for those that could not be added as well as for what `runs` raises: a run that
     cannot be recorded stops no other.
     """
-    errors = []
-    try:
+    with Failures() as failures:
         for run in runs:
             if run.failed is None:
                 try:
                     add(run, replace=replace)
                 except HarnessError as error:
-                    errors.append(f"seed {run.seed} is not recorded: {error}; {_LATER}")
+                    failures.add(f"seed {run.seed} is not recorded: {error}; {_LATER}")
             yield run
-    except HarnessError as error:
-        errors.append(str(error))
-    if errors:
-        raise HarnessError("; ".join(errors))
 
 
 def _text(record: Record) -> str:

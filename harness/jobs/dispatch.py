@@ -1,13 +1,13 @@
 """Hands the jobs of a step to an engine, saves what they report, and yields each run once it is finished."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import torch
 
 from harness.data import MNIST
-from harness.errors import HarnessError
+from harness.errors import Failures, HarnessError
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Resumable
@@ -56,25 +56,19 @@ def _train(
     jobs: list[JobFiles], engine: Engine, data: MNIST, on_epoch: OnEpoch, earlier: Iterable[str]
 ) -> Iterator[Run]:
     """Train the jobs and save their updates; yield the runs of each job once it is finished, then raise all errors."""
-    errors = list(earlier)
-    try:
-        with closing(engine.run([files.job for files in jobs], data)) as updates:
-            for index, update in updates:
-                if isinstance(update, HarnessError):
-                    errors.append(str(update))
-                    continue
-                files = jobs[index]
-                files.save(update, on_epoch)
-                if files.progress.over(files.job.epochs):
-                    yield from files.runs()
-                    files.finish()
-    except HarnessError as error:
-        errors.append(str(error))
-    finally:
+    with Failures(earlier) as failures, ExitStack() as opened:
         for files in jobs:
-            files.close()
-    if errors:
-        raise HarnessError("; ".join(errors))
+            opened.callback(files.close)
+        updates = opened.enter_context(closing(engine.run([files.job for files in jobs], data)))
+        for index, update in updates:
+            if isinstance(update, HarnessError):
+                failures.add(update)
+                continue
+            files = jobs[index]
+            files.save(update, on_epoch)
+            if files.progress.over(files.job.epochs):
+                yield from files.runs()
+                files.finish()
 
 
 def run_here(

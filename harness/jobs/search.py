@@ -13,7 +13,7 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.data import MNIST
-from harness.errors import HarnessError
+from harness.errors import Failures, HarnessError
 from harness.jobs.job import Engine, Job
 from harness.provenance import fingerprint
 from harness.run import EAGER, NATIVE, Epoch
@@ -116,24 +116,21 @@ def _trials(
         for group in groups(candidate, own, engine.device)
     ]
     runs = {row: list[Epoch]() for row in wanted}
-    errors = []
-    with closing(engine.run(jobs, held_out)) as updates:
+    with Failures() as failures, closing(engine.run(jobs, held_out)) as updates:
         for index, update in updates:
             if isinstance(update, HarnessError):
-                errors.append(str(update))
+                failures.add(update)
                 continue
             candidate = jobs[index].step
             for seed, outcome in update.outcomes.items():
                 if isinstance(outcome, HarnessError):
-                    errors.append(str(outcome))
+                    failures.add(outcome)
                     continue
                 run = runs[candidate, seed]
                 run.append(outcome)
                 on_epoch(candidate, seed, outcome)
                 if len(run) == candidate.recipe.epochs:
                     yield _trial(candidate, seed, run, trainers[candidate])
-    if errors:
-        raise HarnessError("; ".join(errors))
 
 
 def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch], trainer: str) -> Trial:

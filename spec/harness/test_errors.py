@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from harness.errors import ForeignError, HarnessError, described, foreign, foreign_call
+from harness.errors import Failures, ForeignError, HarnessError, described, foreign, foreign_call
 
 
 class _WordlessError(Exception):
@@ -99,3 +99,34 @@ def test_a_foreign_error_can_be_sent_to_another_process() -> None:
     with pytest.raises(ForeignError) as caught, foreign("its recipe", "mine/tiny"):
         raise KeyError("x")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_failures_stop_nothing_and_are_one_error_in_the_end_each_once() -> None:
+    done = []
+
+    def check(number: int) -> None:
+        if number % 2:
+            raise HarnessError("odd")
+        done.append(number)
+
+    def check_all() -> None:
+        with Failures(["before"]) as failures:
+            for number in range(4):
+                with failures.go_on():
+                    check(number)
+            failures.add("noted")
+            raise HarnessError("the last")
+
+    with pytest.raises(HarnessError, match="^before; odd; noted; the last$"):
+        check_all()
+    assert done == [0, 2]
+
+
+def test_what_is_no_failure_passes_as_it_is() -> None:
+    with pytest.raises(KeyboardInterrupt), Failures(["before"]):
+        raise KeyboardInterrupt
+    with pytest.raises(ValueError, match="^a fault$"), Failures() as failures, failures.go_on():
+        raise ValueError("a fault")
+    with Failures() as failures, failures.go_on():
+        pass
+    assert failures.messages == []

@@ -5,7 +5,6 @@ missing baseline as an error.
 """
 
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,17 @@ from pytest_benchmark.utils import get_machine_id, load_storage
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.machine import driver, hardware, precision
+from harness.machine import hardware
+from harness.provenance import environment
 
-_VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "precision", "python_version")
+_VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "precision", "python")
 """Facts of a machine in which compared runs may differ; the differences are reported."""
 
 
 def machine(device: torch.device) -> dict[str, Any]:
     """The facts of a device that all its runs share: its name and the versions of its software."""
-    cuda = device.type == "cuda"
-    return {
-        "hardware": hardware(device),
-        "torch": torch.__version__,
-        "torchvision": version("torchvision"),
-        "cuda": torch.version.cuda if cuda else None,
-        "cudnn": torch.backends.cudnn.version() if cuda else None,
-        "driver": driver() if cuda else None,
-        "precision": precision() if cuda else None,
-    }
+    made = environment(device)
+    return {name: made.get(name) for name in ("hardware", *_VERSIONS)}
 
 
 def storage(uri: str, device: torch.device) -> str:

@@ -202,16 +202,20 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
 
 def _evidence(runs: list[Run]) -> dict[str, Any]:
     """What the table at the end and a JUnit file show of a step's runs, as JSON."""
-    step = runs[0].step
-    seconds = [epoch.seconds for run in runs for epoch in run.epochs]
+    from harness.evidence.summary import Summary
+
+    step, summary = runs[0].step, Summary.of(runs)
     return {
         "step": step.id,
         "parameters": step.parameters,
         "receptive_field": step.receptive_field,
         "final": [list(run.final) for run in runs],
-        "held": sum(run.held for run in runs),
-        "complete": all(run.complete for run in runs),
-        "seconds": round(sum(seconds) / len(seconds), 2),
+        "mean": summary.accuracy.estimate,
+        "worst": summary.worst,
+        "held": summary.held,
+        "complete": summary.complete,
+        "verdict": summary.verdict,
+        "seconds": summary.seconds,
     }
 
 
@@ -264,15 +268,14 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
     terminalreporter.section("ladder")
     terminalreporter.write_line(LINE.format("step", "parameters", "RF", "final mean", "worst", "held", "s/epoch"))
     for row in rows:
-        final = [accuracy for run in row["final"] for accuracy in run]
         terminalreporter.write_line(
             LINE.format(
                 row["step"],
                 f"{row['parameters']:,}",
                 row["receptive_field"],
-                f"{sum(final) / len(final):.2f}",
-                f"{min(final):.2f}",
-                f"{row['held']} of {len(row['final'])}" if row["complete"] else "no verdict",
+                f"{row['mean']:.2f}",
+                f"{row['worst']:.2f}",
+                row["verdict"],
                 f"{row['seconds']:.1f}",
             )
         )

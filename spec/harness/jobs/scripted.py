@@ -13,11 +13,11 @@ from spec.harness.jobs.small import MADE
 
 
 def scripted(
-    *accuracies: float, made: Callable[[type[Step]], dict[str, Any]] = lambda step: MADE
+    *accuracies: float, made: Callable[[type[Step]], dict[str, Any]] = lambda step: MADE, first: float = 2.0
 ) -> Callable[..., Iterator[Update]]:
     """A function in place of `worker.work`: seed k has the k-th test accuracy in every epoch, in no time; it resumes.
 
-    `made` gives the provenance of the runs of a step.
+    `made` gives the provenance of the runs of a step; `first` are the seconds of a first epoch, and others take 2.
     """
 
     def work(job: Job, data: object, on_steps: object = None) -> Iterator[Update]:
@@ -29,7 +29,8 @@ def scripted(
 
         yield Update(checkpoint())
         for number in range(1 + max(map(len, progress.epochs.values())), job.epochs + 1):
-            outcomes = progress.add({seed: Epoch(number, 98.5, accuracies[seed], 0.05, 2.0) for seed in job.seeds})
+            seconds = first if number == 1 else 2.0
+            outcomes = progress.add({seed: Epoch(number, 98.5, accuracies[seed], 0.05, seconds) for seed in job.seeds})
             yield Update(checkpoint(), outcomes)
 
     return work

@@ -284,7 +284,7 @@ def test_other_tests_may_be_repeated(ladder: Ladder) -> None:
 
 
 def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "work", scripted(99.45, 99.35))
+    monkeypatch.setattr(engines, "work", scripted(99.45, 99.35, first=90.0))
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
     [evidence] = ElementTree.parse(ladder.pytester.path / "junit.xml").iter("property")
@@ -294,8 +294,11 @@ def test_the_evidence_is_in_the_junit_file(ladder: Ladder, monkeypatch: pytest.M
         "parameters": 100,
         "receptive_field": 28,
         "final": [[99.45] * 3, [99.35] * 3],
+        "mean": pytest.approx(99.4),
+        "worst": 99.35,
         "held": 1,
         "complete": True,
+        "verdict": "1 of 2",
         "seconds": 2.0,
     }
 

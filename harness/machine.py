@@ -1,18 +1,21 @@
 """What a machine and its software call themselves: processor, GPU, driver, and the precision that a GPU computes in.
 
-That precision is set here, so that it is set before anything is trained and before a provenance names it. Nothing here
-raises: what cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
+That precision is set here, so that it is set before anything is trained and before a provenance names it. What
+cannot be known is "unknown" or None, and whatever a machine reports is made plain text.
 """
 
 import platform
 import subprocess
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from harness import strict_json
+from harness.errors import HarnessError
 
 CPUINFO = Path("/proc/cpuinfo")
 UNKNOWN = "unknown"
@@ -75,16 +78,29 @@ def capability() -> str:
     return _plain(ask() if ask else "")
 
 
-def driver() -> str | None:
-    """The version of the NVIDIA driver by NVML, its library; None if none answers."""
+@contextmanager
+def nvml() -> Iterator[Any]:
+    """NVML, the library of the NVIDIA driver; HarnessError if it is missing or fails.
+
+    It is never shut down, so that only the first call is slow.
+    """
     try:
         import pynvml
-    except ImportError:
-        return None
+    except ImportError as error:
+        raise HarnessError("pynvml cannot be imported; run pip install nvidia-ml-py") from error
     try:
         pynvml.nvmlInit()
-        return _plain(str(pynvml.nvmlSystemGetDriverVersion()))
-    except pynvml.NVMLError:
+        yield pynvml
+    except pynvml.NVMLError as error:
+        raise HarnessError(f"the NVIDIA driver does not answer: {error}; see what nvidia-smi says") from error
+
+
+def driver() -> str | None:
+    """The version of the NVIDIA driver; None if none answers."""
+    try:
+        with nvml() as library:
+            return _plain(str(library.nvmlSystemGetDriverVersion()))
+    except HarnessError:
         return None
 
 

@@ -1,10 +1,10 @@
 """The state of a working GPU by its driver: clocks, temperature, throttling, and the processes that use it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from harness import machine
 from harness.errors import HarnessError
 
 _SHARE = 0.01  # of the time between two readings in which a GPU may be slowed down
@@ -31,20 +31,6 @@ class State:
     """Ids of the processes that compute on the GPU, as far as they are visible to this process."""
 
 
-@contextmanager
-def _nvml() -> Iterator[Any]:
-    """NVML, the library of the driver. It is never shut down, so that only the first call is slow."""
-    try:
-        import pynvml
-    except ImportError as error:
-        raise HarnessError("pynvml cannot be imported; run pip install nvidia-ml-py") from error
-    try:
-        pynvml.nvmlInit()
-        yield pynvml
-    except pynvml.NVMLError as error:
-        raise HarnessError(f"the NVIDIA driver does not answer: {error}; see what nvidia-smi says") from error
-
-
 class Gpu:
     """A GPU, or a MIG instance of one, found by its UUID, with or without a prefix. Reading its state is faster.
 
@@ -53,7 +39,7 @@ class Gpu:
 
     def __init__(self, uuid: str | bytes) -> None:
         bare = (uuid.decode() if isinstance(uuid, bytes) else uuid).removeprefix("GPU-").removeprefix("MIG-")
-        with _nvml() as self.nvml:
+        with machine.nvml() as self.nvml:
             whole, instance = self._found(f"GPU-{bare}"), self._found(f"MIG-{bare}")
             if whole is None and instance is None:
                 raise HarnessError(f"the NVIDIA driver knows no GPU-{bare}; see what nvidia-smi -L lists")
@@ -69,7 +55,7 @@ class Gpu:
 
     def state(self) -> State:
         """The state now. Read it under load: an idle GPU lowers its clocks, and nothing slows it down."""
-        with _nvml() as nvml:
+        with machine.nvml() as nvml:
             milliwatts, slowed_for = self._fields()
             return State(
                 driver=nvml.nvmlSystemGetDriverVersion(),

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_leaves
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Node:
     @cached_property
     def reads(self) -> list[Ref]:
         """The tensors among its arguments that depend on the input."""
-        leaves = tree_flatten((self.args, self.kwargs))[0]
+        leaves = tree_leaves((self.args, self.kwargs))
         return [leaf for leaf in leaves if isinstance(leaf, Ref)]
 
 

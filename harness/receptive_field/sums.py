@@ -7,14 +7,14 @@ sets of such functions, as few as that takes: one for a window, for a block and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 from torch import Tensor
 
-from harness.receptive_field.boxes import Box, Sources, centred, field
+from harness.receptive_field.boxes import Box, Field, Sources, centred, field
 from harness.receptive_field.field_map import FieldMap, compressed, distinct
 from harness.receptive_field.lattice import Lattice, strided, whole
 
@@ -45,9 +45,7 @@ def mixed(value: FieldMap, dims: Sequence[int], groups: int = 1, outputs: int = 
         boxes: list[Box] = []
         for index, (functions, *_) in enumerate(rectangles):
             for kind in sorted({row[function] for function in functions}):
-                for box in value.fields[kind]:
-                    lattices = (part.picked(lattice, index) for part, lattice in zip(read, box, strict=True))
-                    boxes.append(replace(box, lattices=tuple(lattices)))
+                boxes += _picked(value.fields[kind], read, index)
         fields.append(field(boxes))
         aligned = aligned and centred([value.fields[kind] for kind in sorted(set(row))])
     windows = {axis: whole(part.units) for axis, part in enumerate(read) if part.units > len(part.sources[0]) == 1}
@@ -137,6 +135,13 @@ def _read(terms: _Terms, rectangles: Sequence[frozenset[int]], units: int) -> _R
     return _Read(compressed(labels), [[group[index] for group in order] for index in range(len(rectangles))], units)
 
 
+def _picked(boxes: Field, read: Sequence[_Read], rectangle: int) -> Iterator[Box]:
+    """What the new units read in the boxes of one kind, within a rectangle."""
+    for box in boxes:
+        lattices = (part.picked(lattice, rectangle) for part, lattice in zip(read, box, strict=True))
+        yield replace(box, lattices=tuple(lattices))
+
+
 def prefixes(value: FieldMap, dim: int) -> FieldMap:
     """The map whose elements along a dimension read what the elements up to them read, as in a recurrent layer.
 
@@ -159,9 +164,7 @@ def prefixes(value: FieldMap, dim: int) -> FieldMap:
     for row in kinds.values:
         boxes: list[Box] = []
         for index, function in enumerate(kinds.functions[first].tolist()):
-            for box in value.fields[row[function]]:
-                lattices = (part.picked(lattice, index) for part, lattice in zip(read, box, strict=True))
-                boxes.append(replace(box, lattices=tuple(lattices)))
+            boxes += _picked(value.fields[row[function]], read, index)
         fields.append(field(boxes))
     windows = {axis: replace(strided(0, 1), kernel=value.units(axis)) for axis in value.axes if dim in value.dims(axis)}
     return FieldMap(value.shape, tuple(fields), kinds.rows, tuple(part.labels for part in read), value.aligned, windows)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from harness.errors import HarnessError
 from harness.receptive_field.field_map import NoRuleError
@@ -46,7 +46,7 @@ class _Recorder(TorchDispatchMode):
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if func is torch.ops.aten.lift_fresh.default:
             self.memory.constants(leaves)  # numbers that the model writes down
         refs = {id(leaf): ref for leaf in leaves if (ref := self.memory.ref(leaf)) is not None}
@@ -59,7 +59,7 @@ class _Recorder(TorchDispatchMode):
             result = func(*args, **kwargs | where)
         else:
             result = self._without_data(func, *tree_map(_meta, (args, kwargs | where)))
-        results = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         if refs:
             return self._record(func, args, kwargs, refs, result, results)
         self.memory.share(leaves, results)

@@ -26,8 +26,6 @@ class Record:
     """Runs of one step, of different seeds, that were made with the same."""
 
     step: type[Step]
-    parameters: int
-    """Those of the step when the runs were made."""
     provenance: Mapping[str, Any]
     """What all runs were made with: as much of it as binds them. Each run has the whole of its own."""
     runs: tuple[Run, ...]
@@ -81,14 +79,13 @@ def _record(step: type[Step], step_id: str, raw: bytes) -> Record:
     value = strict_json.parse(raw)
     if strict_json.text(value, "step") != step_id:
         raise ValueError(f"it is of {value['step'][:80]}")
-    parameters = strict_json.whole({"parameters": 0, **value}, "parameters", 0, 10**12)
     made = strict_json.facts(strict_json.field(value, "provenance"))
     _check_binding(made)
     entries = strict_json.objects(value, "runs")
     saved = tuple(run_of_json(step, run, {**made, **_own_provenance(run, made)}) for run in entries)
     if not saved or len({run.seed for run in saved}) < len(saved):
         raise ValueError("it has no run, or a seed twice")
-    return Record(step, parameters, made, saved)
+    return Record(step, made, saved)
 
 
 def _check_binding(made: Mapping[str, Any]) -> None:
@@ -192,7 +189,7 @@ def add(*runs: Run, replace: bool = False) -> None:
     with files.locked(path):
         record = read(step, device)
         if record is None or (replace and differences(record.provenance, made)):
-            record = Record(step, step.parameters, binding(made), ())
+            record = Record(step, binding(made), ())
         there = [saved.as_json() for saved in record.runs]
         new = {run.seed: run for run in runs if run.as_json() not in there}
         if not new:
@@ -200,7 +197,7 @@ def add(*runs: Run, replace: bool = False) -> None:
         if not replace:
             check(step, made, new)
         merged = sorted(({run.seed: run for run in record.runs} | new).values(), key=lambda saved: saved.seed)
-        raw = _text(Record(step, record.parameters, record.provenance, tuple(merged))).encode()
+        raw = _text(Record(step, record.provenance, tuple(merged))).encode()
         try:
             _record(step, step.id, raw)  # type: ignore[arg-type]  # what could not be read again is not written
         except ValueError as error:
@@ -227,7 +224,7 @@ def added(runs: Iterable[Run], *, replace: bool = False) -> Iterator[Run]:
 
 def _text(record: Record) -> str:
     """JSON with one line per epoch, so that a difference shows the epochs that came and went."""
-    head = {"step": record.step.id, "parameters": record.parameters, "provenance": dict(record.provenance)}
+    head = {"step": record.step.id, "parameters": record.step.parameters, "provenance": dict(record.provenance)}
     texts = []
     for run in record.runs:
         rest = run.as_json()

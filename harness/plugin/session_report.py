@@ -85,4 +85,4 @@ def record(folder: Path, step: type[Step], since: datetime) -> "Record | None":
     first = timestamp(since)
     runs = [run_file.read(path, step) for path, _, stamp in files_in(folder / step.id, RUN) if stamp >= first]
     runs = sorted((run for run in runs if run.epochs), key=lambda run: run.seed)
-    return Record(step, step.parameters, binding(runs[0].provenance), tuple(runs)) if runs else None
+    return Record(step, binding(runs[0].provenance), tuple(runs)) if runs else None

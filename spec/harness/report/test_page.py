@@ -56,7 +56,7 @@ def run_of(seed: int, test: Sequence[float], errors: Sequence[tuple[int, int, in
 def record_of(step: type[Step], *runs: dict[str, Any], **provenance: str) -> Record:
     """A record of some runs."""
     made = {"hardware": "a processor", **provenance}
-    return Record(step, step.parameters, made, tuple(run_of_json(step, run, made) for run in runs))
+    return Record(step, made, tuple(run_of_json(step, run, made) for run in runs))
 
 
 def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None = None) -> str:
@@ -68,7 +68,7 @@ def test_a_native_record_shows_what_all_its_runs_share_and_counts_the_rest() -> 
     step, made = LADDER[0], {"trainer": "native", "numerics": 1}
     machines = ({"hardware": "AMD EPYC", "threads": 1}, {"hardware": "Apple M1", "threads": 1})
     runs = [run_of_json(step, run_of(seed, [99.0]), {**made, **own}) for seed, own in enumerate(machines)]
-    text = text_of(report.html([step], None, {step.id: Record(step, step.parameters, made, tuple(runs))}))
+    text = text_of(report.html([step], None, {step.id: Record(step, made, tuple(runs))}))
     assert "seeds 0, 1 trainer native numerics 1 hardware 2 kinds threads 1" in text
 
 

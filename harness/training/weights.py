@@ -1,7 +1,4 @@
-"""Trained networks that are committed: the weights of one run, in a folder beside the record of the run.
-
-The format is safetensors, which holds tensors and text but nothing that could be executed.
-"""
+"""Trained networks that are committed: the weights of one run, in a folder beside the record of the run."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -9,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from harness import files, strict_json
@@ -18,6 +14,7 @@ from harness.errors import HarnessError
 from harness.provenance import fingerprint
 from harness.step import Step
 from harness.training.network import classifier
+from harness.training.tensor_file import unpack
 
 
 @dataclass(frozen=True)
@@ -50,10 +47,7 @@ def read(step: type[Step]) -> Trained:
     """The trained network of a step; HarnessError if its file is missing, damaged or of another network."""
     path = path_of(step)
     try:
-        raw = files.read(path)
-        tensors = load(raw)  # checks the header against the bytes
-        header = strict_json.parse(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        about = strict_json.mapping(header, "__metadata__")
+        tensors, about = unpack(files.read(path))
         if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
             raise ValueError("it is of another network or recipe")
         seed = strict_json.whole({"seed": int(strict_json.text(about, "seed"))}, "seed", 0, strict_json.SEEDS)
@@ -63,7 +57,7 @@ def read(step: type[Step]) -> Trained:
         raise HarnessError(
             f"{step.id} has no weights; make them with: python -m harness verify {step.id} --train --seed SEED"
         ) from error
-    except (SafetensorError, ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         reason = " ".join(f"{error}".split())[:200]
         raise HarnessError(f"{path} has not the weights of {step.id}: {reason}") from error
     return Trained(step, seed, network.eval())

@@ -23,6 +23,8 @@ from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.small import Call, Plain, Simple
 from spec.harness.jobs.small import call as call
 
+HALF_BYTES = b'{"x":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}'
+
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, bytes]:
@@ -129,6 +131,7 @@ def test_what_is_missing_is_named(
         (rb"(?s).\Z", b""),  # cut short
         (rb"(?s).+", b""),
         (rb"\A", b"\x80\x04]"),  # as a pickle begins
+        (rb"(?s).+", len(HALF_BYTES).to_bytes(8, "little") + HALF_BYTES + b"\0"),  # sound, of a type that torch has not
         (b"small/plain", b"small/other"),
         (b'"seed":"1"', b'"seed":"x"'),
         (b'"fingerprint":"...', b'"fingerprint":"xyz'),

@@ -108,7 +108,7 @@ class Memory:
             raise NoRuleError("memory that is written to under two types cannot be followed")
         part = _geometry(tensor)
         if part[2] < block.whole[2] or _end(part) > _end(block.whole):
-            raise NoRuleError("memory that is written to through a view of a part of it cannot be followed")
+            raise NoRuleError("memory that is read or written to through a view of a part of it cannot be followed")
         return part
 
 

@@ -24,6 +24,8 @@ from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.memory import Memory
 from harness.receptive_field.shadow import shadow
 
+aten = torch.ops.aten
+
 
 class _Recorder(TorchDispatchMode):
     """Records every basic operation that depends on the input, and runs the others."""
@@ -47,12 +49,12 @@ class _Recorder(TorchDispatchMode):
             if result is not NotImplemented:
                 return result
         leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        if func is torch.ops.aten.lift_fresh.default:
+        if func is aten.lift_fresh.default:
             self.memory.constants(leaves)  # numbers that the model writes down
         refs = {id(leaf): ref for leaf in leaves if (ref := self.memory.ref(leaf)) is not None}
         real = all(leaf.device.type != "meta" for leaf in leaves)
-        if func is torch.ops.aten.native_batch_norm.default and args[5] and args[3] is not None:
-            func = torch.ops.aten._native_batch_norm_legit.default  # the same, and says that it writes running averages
+        if func is aten.native_batch_norm.default and args[5] and args[3] is not None:
+            func = aten._native_batch_norm_legit.default  # the same, and says that it writes running averages
         is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
         where = {"device": "cpu" if real else "meta"} if kwargs.get("device") is not None else {}
         if real and (is_view or not refs):
@@ -60,6 +62,9 @@ class _Recorder(TorchDispatchMode):
         else:
             result = self._without_data(func, *tree_map(_meta, (args, kwargs | where)))
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if func.overloadpacket in (aten.as_strided, aten.as_strided_):
+            self.memory.share(leaves, results)  # it shows memory, whatever its operand shows of it
+            return result
         if refs:
             return self._record(func, args, kwargs, refs, result, results)
         self.memory.share(leaves, results)

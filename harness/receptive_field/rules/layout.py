@@ -109,15 +109,6 @@ def _joined_or_split(old: torch.Size, new: torch.Size) -> list[tuple[range, rang
     return groups
 
 
-@register(aten.as_strided, aten.as_strided_)
-def restride(call: Call) -> FieldMap:
-    """Another layout in memory, which keeps the order of elements if they lie along one dimension."""
-    source = call.value("self")
-    if call.shapes[0] != source.shape or sum(length > 1 for length in source.shape) > 1:
-        raise NoRuleError(f"{call.function} ({call.op}) reads memory, not elements")
-    return replace(source, windows=None)
-
-
 @register(operations.read)
 def read_memory(call: Call) -> FieldMap:
     """What a view shows of a block of memory that was written to."""

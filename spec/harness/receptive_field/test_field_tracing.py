@@ -138,6 +138,19 @@ def of_a_constant(_: Any, x: Tensor) -> Tensor:
     return y
 
 
+def strided_after_a_write(_: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    shown = y.as_strided((1, 1, 4, 4), (20, 20, 4, 1), 4)
+    y[:, :, 1].copy_(x[:, :, 3])
+    return shown
+
+
+def strided_in_place(_: Any, x: Tensor) -> Tensor:
+    y = x.clone().transpose(2, 3)
+    y[:, :, 0].mul_(x.mean())
+    return y.as_strided_((1, 1, 3, 3), (20, 20, 4, 1), 1)
+
+
 class TestMemory:
     def test_a_view_sees_what_is_written_through_another(self) -> None:
         def forward(m: Any, x: Tensor) -> Tensor:
@@ -172,6 +185,25 @@ class TestMemory:
     def test_a_tensor_whose_data_is_replaced_holds_the_new(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
         net = Net(forward)
         field, changed = receptive_field(net, (1, 5, 4)), changes(net, (1, 5, 4))
+        for unit in product(*map(range, field.shape)):
+            assert field.region(unit) == lines(changed[0, 0, *unit]), unit
+
+    @pytest.mark.parametrize(
+        "forward",
+        [
+            lambda _, x: x.flatten().as_strided((20,), (0,)).view(1, 1, 5, 4),
+            lambda _, x: (2 * x).flatten()[5:15].as_strided((10,), (1,), 0).view(1, 1, 2, 5),
+            lambda _, x: x.flatten()[:10].as_strided((10,), (2,)).view(1, 1, 2, 5),
+            lambda _, x: x.transpose(2, 3).as_strided((1, 1, 3, 2, 3, 3), (20, 20, 4, 1, 4, 1)).mean((4, 5)),
+            lambda _, x: x.clone().flip(2)[0, 0, 1:].fill_diagonal_(0)[None, None],
+            strided_after_a_write,
+            strided_in_place,
+        ],
+        ids=["one_element", "an_earlier_place", "gaps", "windows", "diagonal", "after_a_write", "in_place"],
+    )
+    def test_strides_show_memory_and_not_elements(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
+        net = Net(forward)
+        field, changed = receptive_field(net, (1, 5, 4), strict=False), changes(net, (1, 5, 4))
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,31 +18,72 @@ _MAKERS = {"tensor": 0, "as_tensor": 0, "new_tensor": 1}
 """Functions that make a tensor of numbers, and which of their arguments has these."""
 
 
-class Functions(TorchFunctionMode):
-    """Remembers which function of torch the model is calling, and replaces those that hide what they read."""
+_SAME_DEVICE = re.compile("same device|have meta device", re.IGNORECASE)
+_VALUES = re.compile(r"\bmeta\b|fake|unallocated|HigherOrder", re.IGNORECASE)
 
-    name = ""
+
+class Functions(TorchFunctionMode):
+    """What the model is doing: the function of torch that it calls, and the modules that it is in.
+
+    Functions that hide what they read are replaced. The first that cannot be followed is noted, since a model may catch
+    the error and go another way than it goes with data.
+    """
+
+    def __init__(self, refused: str) -> None:
+        super().__init__()
+        self.refused = refused  # such as "Net does not run on an input of (1, 28, 28)"
+        self.name = ""
+        self.scope: list[str] = []
+        self.refusal: NoRuleError | None = None
+
+    def location(self) -> str:
+        """The module that is running, in words."""
+        return self.scope[-1] if self.scope and self.scope[-1] else "the model"
+
+    def note(self, error: BaseException) -> None:
+        """Remember the first error that a model with data would not have met."""
+        called, reason = self.name or "forward", str(error)
+        if self.refusal is None and isinstance(error, NoRuleError):
+            self.refusal = error
+        elif self.refusal is None and _SAME_DEVICE.search(reason):
+            self.refusal = NoRuleError(
+                f"{called} in {self.location()} takes constants together with what depends on the input in a way that"
+                " cannot be followed"
+            )
+        elif self.refusal is None and _VALUES.search(reason):
+            self.refusal = NoRuleError(
+                f"{self.refused} without its values, which {called} in {self.location()} needs; the analysis follows"
+                " models whose path and shapes do not depend on them"
+            )
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         self.name = getattr(func, "__name__", str(func)).strip("_")
+        try:
+            return self._called(func, args, dict(kwargs or {}))
+        except Exception as error:
+            self.note(error)
+            raise
+
+    def _called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.name == "cuda":
             return args[0]  # where the model would be is of no importance, and may not be there
         if self.name in ("getitem", "setitem"):
             args = (args[0], _with_data(args[1]), *args[2:])
         if self.name == "masked_select":
-            return _selected(*args, **(kwargs or {}))
-        if self.name in _MAKERS and not any(isinstance(part, Tensor) for part in args[_MAKERS[self.name] :]):
-            kwargs = {**(kwargs or {}), "device": "cpu"}  # where the numbers are known
-        named = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(kwargs or {})
+            return _selected(*args, **kwargs)
+        sources = args[_MAKERS.get(self.name, 0) :]
+        if self.name in _MAKERS and not any(isinstance(part, Tensor) for part in sources):
+            kwargs = {**kwargs, "device": "cpu"}  # where the numbers are known
+        named = dict(zip(("input", "pad", "mode"), args, strict=False)) | kwargs
         if self.name == "pad" and named.get("mode") == "circular":
             return _wrapped(named["input"], named["pad"])
         if self.name in RECURRENT and args[0].device.type == "meta":
             if isinstance(args[3], Sequence):
                 raise NoRuleError(f"{self.name} of a packed sequence, whose lengths are values, cannot be followed")
             return RECURRENT[self.name](*args)
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 def _with_data(index: Any) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ depend on constants alone (masks, tables of indices) have data, so that rules ca
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,7 +33,6 @@ class _Recorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.functions = functions
         self.nodes = [Node("input", None, (), {}, "input", [image.shape])]
-        self.scope: list[str] = []
         self.memory = Memory(self._add)
         self.memory.hold(image, Ref(0, 0))
         self.memory.constants(constants)
@@ -42,7 +40,13 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        kwargs = dict(kwargs or {})
+        try:
+            return self._run(func, args, dict(kwargs or {}))
+        except Exception as error:
+            self.functions.note(error)
+            raise
+
+    def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if torch.is_inference_mode_enabled():  # where torch itself does not reduce functions to basic operations
             with self:
                 result = func.decompose(*args, **kwargs)
@@ -76,8 +80,8 @@ class _Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         except NotImplementedError as error:
             raise NoRuleError(
-                f"{self.functions.name or func} ({func}) in {self.location()} cannot be followed: its shapes, or its"
-                " result, depend on the values of the input"
+                f"{self.functions.name or func} ({func}) in {self.functions.location()} cannot be followed: its shapes,"
+                " or its result, depend on the values of the input"
             ) from error
 
     def _record(
@@ -99,10 +103,14 @@ class _Recorder(TorchDispatchMode):
         lists = any(not isinstance(tensor, Tensor) for tensor in written)
         resized = in_place and any(t.shape != r.shape for t, r in zip(written, results, strict=False) if not lists)
         if op is None or lists or resized:
-            raise NoRuleError(f"{name} ({func}) in {self.location()} writes into a tensor in a way that has no rule")
+            raise NoRuleError(
+                f"{name} ({func}) in {self.functions.location()} writes into a tensor in a way that has no rule"
+            )
         args, kwargs = tree_map(lambda leaf: refs.get(id(leaf), leaf), (args, kwargs))
         index = len(self.nodes)
-        self.nodes.append(Node(name, op, args, kwargs, ".".join([*self.scope[-1:], name]), [t.shape for t in results]))
+        self.nodes.append(
+            Node(name, op, args, kwargs, ".".join([*self.functions.scope[-1:], name]), [t.shape for t in results])
+        )
         if in_place:
             for output, tensor in enumerate(written):
                 changes = torch.Tag.inplace_view not in func.tags
@@ -117,12 +125,8 @@ class _Recorder(TorchDispatchMode):
     def _add(self, op: Any, args: tuple[Any, ...], shape: torch.Size) -> Ref:
         """Add the node of an operation on memory."""
         name = op.overloadpacket.__name__
-        self.nodes.append(Node(name, op, args, {}, ".".join([*self.scope[-1:], name]), [shape]))
+        self.nodes.append(Node(name, op, args, {}, ".".join([*self.functions.scope[-1:], name]), [shape]))
         return Ref(len(self.nodes) - 1, 0)
-
-    def location(self) -> str:
-        """The module that is running, in words."""
-        return self.scope[-1] if self.scope and self.scope[-1] else "the model"
 
 
 def _functional(func: Any) -> Any:
@@ -153,33 +157,28 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     double, constants = shadow(model)
     kinds = (parameter.dtype for parameter in double.parameters() if parameter.is_floating_point())
     image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
-    functions = Functions()
+    refused = f"{type(model).__name__} does not run on an input of {input_size}"
+    functions = Functions(refused)
     recorder = _Recorder(functions, image, constants)
     names = _Names(recorder)
     for path, module in double.named_modules():
         if path:
             names.watch(path, module)
+    failure: BaseException | None = None
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.no_grad(), recorder, functions:
             warnings.simplefilter("ignore")  # torch's advice on speed is irrelevant without data
             names.outputs("output", double(image))
-    except HarnessError:
-        raise
     except (Exception, SystemExit) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        refused = f"{type(model).__name__} does not run on an input of {input_size}"
-        called = functions.name or "forward"
-        if re.search("same device|have meta device", reason, re.IGNORECASE):
-            raise NoRuleError(
-                f"{called} in {recorder.location()} takes constants together with what depends on the input in a way"
-                " that cannot be followed"
-            ) from error
-        if re.search("meta|fake|unallocated|HigherOrder", reason, re.IGNORECASE):
-            raise NoRuleError(
-                f"{refused} without its values, which {called} in {recorder.location()} needs; the analysis follows"
-                " models whose path and shapes do not depend on them"
-            ) from error
-        raise HarnessError(f"{refused}, in {called}: {reason}") from error
+        functions.note(error)
+        failure = error
+    if functions.refusal is not None:
+        raise functions.refusal from failure
+    if isinstance(failure, HarnessError):
+        raise failure
+    if failure is not None:
+        reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        raise HarnessError(f"{refused}, in {functions.name or 'forward'}: {reason}") from failure
     return Graph(recorder.nodes, names.all(), names.parts)
 
 
@@ -196,11 +195,11 @@ class _Names:
         """Name what each call of a module returns."""
 
         def enter(*_: Any) -> None:
-            self.recorder.scope.append(path)
+            self.recorder.functions.scope.append(path)
             self.starts.append(len(self.recorder.nodes))
 
         def leave(_: nn.Module, __: Any, outputs: Any) -> None:
-            self.recorder.scope.pop()
+            self.recorder.functions.scope.pop()
             start, name = self.starts.pop(), _numbered(path, self.parts)
             self.outputs(name, outputs)
             ref = self.refs.get(name)

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -256,6 +257,59 @@ class TestMemory:
         with pytest.raises(NoRuleError, match=called) as caught:
             receptive_field(Net(function))
         assert not JARGON.search(str(caught.value))
+
+
+def scaled_unless_refused(_: Any, x: Tensor) -> Tensor:
+    with suppress(Exception):
+        x = x / float(x.max())
+    return x
+
+
+def darkened_unless_refused(_: Any, x: Tensor) -> Tensor:
+    try:
+        return x if x.max() > 0 else x.flip(2)
+    except Exception:
+        return x
+
+
+def turned_unless_refused(_: Any, x: Tensor) -> Tensor:
+    try:
+        return torch.from_numpy(x.numpy()[:, :, ::-1].copy())
+    except TypeError:
+        return x
+
+
+def added_unless_refused(_: Any, x: Tensor) -> Tensor:
+    with suppress(Exception):
+        added_at_once(_, x)
+        return x.flip(2)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("forward", "called"),
+    [
+        (scaled_unless_refused, "float"),
+        (darkened_unless_refused, "bool"),
+        (turned_unless_refused, "numpy"),
+        (added_unless_refused, "foreach_add"),
+    ],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_a_refusal_that_the_model_catches_counts(forward: Callable[[Any, Tensor], Tensor], called: str) -> None:
+    with pytest.raises(NoRuleError, match=called):
+        receptive_field(Net(forward))
+
+
+def test_an_error_that_the_model_meets_with_data_too_is_its_own() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        try:
+            result: Tensor = m.colours(x)
+        except RuntimeError:
+            result = m.grey(x)
+        return result
+
+    assert receptive_field(Net(forward, colours=nn.Conv2d(3, 1, 5), grey=conv(3))).size == (3, 3)
 
 
 def added_at_once(_: Any, x: Tensor) -> Tensor:

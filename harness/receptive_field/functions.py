@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from harness.receptive_field.field_map import NoRuleError
 from harness.receptive_field.operations import RECURRENT
@@ -18,8 +19,11 @@ _MAKERS = {"tensor": 0, "as_tensor": 0, "new_tensor": 1}
 """Functions that make a tensor of numbers, and which of their arguments has these."""
 
 
+_READERS = frozenset(["tolist", "numpy", "array", "dlpack", "tensor", "new_tensor"])
+"""Functions that read the values of a tensor with data without any operation that could be recorded."""
+
 _SAME_DEVICE = re.compile("same device|have meta device", re.IGNORECASE)
-_VALUES = re.compile(r"\bmeta\b|fake|unallocated|HigherOrder", re.IGNORECASE)
+_VALUES = re.compile(r"\bmeta\b|fake|unallocated|HigherOrder|format string passed to Tensor", re.IGNORECASE)
 
 
 class Functions(TorchFunctionMode):
@@ -34,6 +38,7 @@ class Functions(TorchFunctionMode):
         self.refused = refused  # such as "Net does not run on an input of (1, 28, 28)"
         self.name = ""
         self.scope: list[str] = []
+        self.depends: Callable[[Tensor], bool] = lambda _: False
         self.refusal: NoRuleError | None = None
 
     def location(self) -> str:
@@ -76,6 +81,9 @@ class Functions(TorchFunctionMode):
         sources = args[_MAKERS.get(self.name, 0) :]
         if self.name in _MAKERS and not any(isinstance(part, Tensor) for part in sources):
             kwargs = {**kwargs, "device": "cpu"}  # where the numbers are known
+            self._refuse_values(sources)
+        elif self.name in _READERS:
+            self._refuse_values(sources)
         named = dict(zip(("input", "pad", "mode"), args, strict=False)) | kwargs
         if self.name == "pad" and named.get("mode") == "circular":
             return _wrapped(named["input"], named["pad"])
@@ -84,6 +92,15 @@ class Functions(TorchFunctionMode):
                 raise NoRuleError(f"{self.name} of a packed sequence, whose lengths are values, cannot be followed")
             return RECURRENT[self.name](*args)
         return func(*args, **kwargs)
+
+    def _refuse_values(self, sources: Any) -> None:
+        """Refuse to read a constant in which something that depends on the input was written."""
+        tensors = [leaf for leaf in tree_leaves(sources) if isinstance(leaf, Tensor) and not leaf.is_meta]
+        if any(map(self.depends, tensors)):
+            raise NoRuleError(
+                f"{self.refused} without its values, which {self.name} in {self.location()} needs; the analysis follows"
+                " models whose path and shapes do not depend on them"
+            )
 
 
 def _with_data(index: Any) -> tuple[Any, ...]:

@@ -91,6 +91,8 @@ class Memory:
 
     def write(self, tensor: Tensor, ref: Ref) -> None:
         """Note what a tensor holds after something was written into it, and that views of the same memory changed."""
+        if not tensor.is_meta and not tensor.untyped_storage().resizable():
+            raise NoRuleError("memory of an array, such as of NumPy, that is written to cannot be followed")
         self.hold(tensor, None)
         block = self._blocks[_address(tensor)]
         part = self._geometry(tensor, block)

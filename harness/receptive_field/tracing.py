@@ -160,6 +160,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     refused = f"{type(model).__name__} does not run on an input of {input_size}"
     functions = Functions(refused)
     recorder = _Recorder(functions, image, constants)
+    functions.depends = lambda tensor: recorder.memory.ref(tensor) is not None
     names = _Names(recorder)
     for path, module in double.named_modules():
         if path:

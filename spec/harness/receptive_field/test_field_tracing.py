@@ -12,6 +12,7 @@ from contextlib import suppress
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -257,6 +258,41 @@ class TestMemory:
         with pytest.raises(NoRuleError, match=called) as caught:
             receptive_field(Net(function))
         assert not JARGON.search(str(caught.value))
+
+
+def filled(x: Tensor) -> Tensor:
+    """A tensor that had numbers before something that depends on the input was written into it."""
+    return torch.zeros(x.shape, dtype=x.dtype).copy_(x.flip(2))
+
+
+def array_filled(_: Any, x: Tensor) -> Tensor:
+    array = np.zeros(tuple(x.shape))
+    torch.from_numpy(array).copy_(x.flip(2))
+    return x + torch.tensor(array)
+
+
+@pytest.mark.parametrize(
+    ("forward", "called"),
+    [
+        (lambda _, x: x if filled(x).tolist()[0][0][0][0] < 0.5 else x.flip(2), "tolist"),
+        (lambda _, x: x + torch.from_numpy(filled(x).numpy()), "numpy"),
+        (lambda _, x: x + torch.from_numpy(np.asarray(filled(x))), "array"),
+        (lambda _, x: x + torch.utils.dlpack.from_dlpack(filled(x)), "dlpack"),
+        (lambda _, x: x * torch.tensor([filled(x)[0, 0, 0, 0]]), "tensor"),
+        (lambda _, x: x * x.new_tensor([filled(x)[0, 0, 0, 0]]), "new_tensor"),
+        (lambda _, x: x * len(f"{x.sum():.3f}"), "format"),
+        (array_filled, "NumPy"),
+    ],
+    ids=["list", "numpy", "asarray", "dlpack", "tensor", "new_tensor", "format", "array"],
+)
+def test_the_values_of_a_constant_that_came_to_depend_on_the_input_are_refused(
+    forward: Callable[[Any, Tensor], Tensor], called: str
+) -> None:
+    net = Net(forward)
+    net(torch.rand(1, 1, 5, 4).double())
+    with pytest.raises(NoRuleError, match=called) as caught:
+        receptive_field(net, (1, 5, 4))
+    assert not JARGON.search(str(caught.value))
 
 
 def scaled_unless_refused(_: Any, x: Tensor) -> Tensor:

@@ -22,6 +22,14 @@ _MAKERS = {"tensor": 0, "as_tensor": 0, "new_tensor": 1}
 _READERS = frozenset(["tolist", "numpy", "array", "dlpack", "tensor", "new_tensor"])
 """Functions that read the values of a tensor with data without any operation that could be recorded."""
 
+_PLACES: Mapping[str, Callable[[torch.device], Any]] = {
+    "device": lambda device: device,
+    "is_meta": lambda device: device.type == "meta",
+    "is_cpu": lambda device: device.type == "cpu",
+    "is_cuda": lambda device: device.type == "cuda",
+}
+"""What a tensor says of where it is, if that is this device."""
+
 _SAME_DEVICE = re.compile("same device|have meta device", re.IGNORECASE)
 _VALUES = re.compile(r"\bmeta\b|fake|unallocated|HigherOrder|format string passed to Tensor", re.IGNORECASE)
 
@@ -33,9 +41,10 @@ class Functions(TorchFunctionMode):
     the error and go another way than it goes with data.
     """
 
-    def __init__(self, refused: str) -> None:
+    def __init__(self, refused: str, device: torch.device) -> None:
         super().__init__()
         self.refused = refused  # such as "Net does not run on an input of (1, 28, 28)"
+        self.device = device
         self.name = ""
         self.scope: list[str] = []
         self.depends: Callable[[Tensor], bool] = lambda _: False
@@ -65,6 +74,9 @@ class Functions(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         self.name = getattr(func, "__name__", str(func)).strip("_")
+        attribute = getattr(getattr(func, "__self__", None), "__name__", "") if self.name == "get" else ""
+        if attribute in _PLACES:
+            return _PLACES[attribute](self.device)
         try:
             return self._called(func, args, dict(kwargs or {}))
         except Exception as error:
@@ -72,8 +84,10 @@ class Functions(TorchFunctionMode):
             raise
 
     def _called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self.name == "cuda":
-            return args[0]  # where the model would be is of no importance, and may not be there
+        if self.name in ("cpu", "cuda"):
+            return self._moved(args[0], self.name)
+        if self.name == "to":
+            return self._moved(*args, **kwargs)
         if self.name in ("getitem", "setitem"):
             args = (args[0], _with_data(args[1]), *args[2:])
         if self.name == "masked_select":
@@ -101,6 +115,19 @@ class Functions(TorchFunctionMode):
                 f"{self.refused} without its values, which {self.name} in {self.location()} needs; the analysis follows"
                 " models whose path and shapes do not depend on them"
             )
+
+    def _moved(
+        self, source: Tensor, *given: Any, device: Any = None, dtype: torch.dtype | None = None, other: Any = None,
+        copy: bool = False, non_blocking: bool = False, memory_format: Any = torch.preserve_format,
+    ) -> Tensor:  # fmt: skip
+        """What to(), cpu() and cuda() return where nothing moves: a copy, if it would move with data, or itself."""
+        parts = [*given, device, dtype, other]
+        dtypes = [part.dtype if isinstance(part, Tensor) else part for part in parts]
+        places = [part for part in parts if isinstance(part, (str, int, torch.device)) and not isinstance(part, bool)]
+        flags = [part for part in given if isinstance(part, bool)]
+        kind = next((part for part in dtypes if isinstance(part, torch.dtype)), source.dtype)
+        moves = any(torch.device(place).type != self.device.type for place in places)
+        return source.to(kind, copy=copy or flags[1:] == [True] or moves, memory_format=memory_format)
 
 
 def _with_data(index: Any) -> tuple[Any, ...]:

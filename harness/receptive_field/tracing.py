@@ -40,11 +40,12 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        try:
-            return self._run(func, args, dict(kwargs or {}))
-        except Exception as error:
-            self.functions.note(error)
-            raise
+        with torch._C.DisableTorchFunction():  # which answers the model, and not us
+            try:
+                return self._run(func, args, dict(kwargs or {}))
+            except Exception as error:
+                self.functions.note(error)
+                raise
 
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if torch.is_inference_mode_enabled():  # where torch itself does not reduce functions to basic operations
@@ -158,7 +159,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     kinds = (parameter.dtype for parameter in double.parameters() if parameter.is_floating_point())
     image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))
     refused = f"{type(model).__name__} does not run on an input of {input_size}"
-    functions = Functions(refused)
+    functions = Functions(refused, next((parameter.device for parameter in model.parameters()), torch.device("cpu")))
     recorder = _Recorder(functions, image, constants)
     functions.depends = lambda tensor: recorder.memory.ref(tensor) is not None
     names = _Names(recorder)
@@ -212,7 +213,8 @@ class _Names:
 
     def outputs(self, name: str, outputs: Any) -> None:
         """Name what a module returned: a tensor `name`, the parts of a dict or tuple `name.key`."""
-        refs = {key: self.recorder.memory.ref(tensor) for key, tensor in _parts(name, outputs)}
+        with torch._C.DisableTorchFunction():
+            refs = {key: self.recorder.memory.ref(tensor) for key, tensor in _parts(name, outputs)}
         self.parts[name] = {
             key if key == name else _numbered(key, self.refs): ref for key, ref in refs.items() if ref is not None
         }

@@ -348,6 +348,31 @@ def test_an_error_that_the_model_meets_with_data_too_is_its_own() -> None:
     assert receptive_field(Net(forward, colours=nn.Conv2d(3, 1, 5), grey=conv(3))).size == (3, 3)
 
 
+def written_to_elsewhere(_: Any, x: Tensor) -> Tensor:
+    y, z = x.clone(), x.clone()
+    y.to("cpu")[:, :, 0] = x[:, :, 3]
+    z.to("cpu", copy=True)[:, :, 1] = x[:, :, 3]
+    y.to(x.device, x.dtype).cpu()[:, :, 2] = x[:, :, 4]
+    z.to(torch.zeros(1, dtype=x.dtype))[:, :, 4] = x[:, :, 0]
+    return y * z
+
+
+def asked_for_its_place(m: Any, x: Tensor) -> Tensor:
+    generator = torch.Generator(device=x.device).manual_seed(1)
+    noise = torch.rand(4, generator=generator, device=m.weight.device)
+    with torch.autocast(x.device.type, enabled=False):
+        return x * noise if x.is_cpu and not x.is_cuda and not x.is_meta and x.device == noise.device else x.flip(2)
+
+
+@pytest.mark.parametrize("forward", [written_to_elsewhere, asked_for_its_place], ids=lambda f: f.__name__)
+def test_a_model_is_where_it_would_be_with_data(forward: Callable[[Any, Tensor], Tensor]) -> None:
+    net = Net(forward)
+    net.weight = nn.Parameter(torch.ones(1).double())
+    field, changed = receptive_field(net, (1, 5, 4), strict=False), changes(net, (1, 5, 4))
+    for unit in product(*map(range, field.shape)):
+        assert field.region(unit) == lines(changed[0, 0, *unit]), unit
+
+
 def added_at_once(_: Any, x: Tensor) -> Tensor:
     y = x.clone()
     torch._foreach_add_([y], [x.flip(2)])

@@ -132,12 +132,12 @@ class _Recorder(TorchDispatchMode):
 
 def _functional(func: Any) -> Any:
     """The operation that computes what another one writes: add for add_; None if there is none."""
-    packet = getattr(getattr(torch.ops, func.namespace), func._schema.name.partition("::")[2].rstrip("_"), None)
+    name = func._schema.name.partition("::")[2].rstrip("_")
+    found = [getattr(getattr(torch.ops, func.namespace), f"{name}{end}", None) for end in ("", "_functional")]
     wanted = [a.name for a in func._schema.arguments if not a.is_out]
-    for overload in packet.overloads() if packet else ():
-        found = getattr(packet, overload)
-        if [a.name for a in found._schema.arguments] == wanted and not found._schema.is_mutable:
-            return found
+    for overload in (getattr(packet, overload) for packet in found if packet for overload in packet.overloads()):
+        if [a.name for a in overload._schema.arguments] == wanted and not overload._schema.is_mutable:
+            return overload
     return None
 
 

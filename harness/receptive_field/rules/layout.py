@@ -141,7 +141,7 @@ def _part_of(call: Call) -> tuple[Sequence[int], Sequence[int], int]:
 
 
 @register(
-    aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.bernoulli, aten.clone, aten.alias,
+    aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.clone, aten.alias,
     aten.detach, aten.contiguous,
 )  # fmt: skip
 def same(call: Call) -> FieldMap:
@@ -152,11 +152,19 @@ def same(call: Call) -> FieldMap:
 @register(
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
     aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill, aten.zero,
+    aten.uniform, aten.exponential, aten.normal_functional,
 )  # fmt: skip
 def blank(call: Call) -> FieldMap:
     """A tensor that does not depend on the elements of its operand, only on a value that fills it."""
     filling, shape = call.arguments.get("value"), call.shapes[0]
     return merged([filling if isinstance(filling, FieldMap) else nothing(shape, call.axes)], shape)
+
+
+@register(aten.bernoulli)
+def drawn(call: Call) -> FieldMap:
+    """Zeros and ones, which depend on what has their probabilities: the operand, or a tensor in its place."""
+    chances, shape = call.arguments.get("p", call["self"]), call.shapes[0]
+    return merged([chances if isinstance(chances, FieldMap) else nothing(shape, call.axes)], shape)
 
 
 @register(aten.cat, aten.stack)

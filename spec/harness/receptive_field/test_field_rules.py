@@ -118,6 +118,34 @@ def test_what_is_looked_up_reads_what_would_change_it(forward: Forward) -> None:
         assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
 
+def drawn(draw: Callable[[Tensor, Tensor], Tensor]) -> nn.Module:
+    """A model that draws the same random numbers each time; it gets a blank map and probabilities."""
+
+    def forward(_: Any, x: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return draw(torch.zeros_like(x), x.flip(2))
+
+    return Net(forward)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda blank, chances: blank.bernoulli_(chances),
+        lambda blank, chances: chances.bernoulli_(chances.roll(1, 3)),
+        lambda _, chances: chances.bernoulli(),
+        lambda blank, chances: chances * (2 + blank.bernoulli_(0.5)),
+        lambda blank, chances: chances + blank.uniform_() + blank.normal_() + blank.exponential_(),
+        lambda _, chances: chances.clone().normal_() + chances.new_empty(5).normal_(),
+    ],
+    ids=["in_place", "over_others", "itself", "one_probability", "noise", "noise_alone"],
+)
+def test_what_is_drawn_reads_its_probabilities(draw: Callable[[Tensor, Tensor], Tensor]) -> None:
+    field, changed = receptive_field(drawn(draw), (1, 4, 5)), changes(drawn(draw), (1, 4, 5))
+    for unit in product(*map(range, field.shape)):
+        assert field.region(unit) == lines(changed[0, 0, *unit]), unit
+
+
 @pytest.mark.parametrize(
     ("forward", "size"),
     [

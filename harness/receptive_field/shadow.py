@@ -69,7 +69,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 def _tensor(value: Tensor, memo: dict[int, Any]) -> Tensor:
     """A copy of a tensor, which shares its memory with the copies of those that the tensor shares its own with."""
-    if isinstance(value, nn.Parameter):
+    if isinstance(value, nn.Parameter) and (value.is_floating_point() or value.is_complex()):  # no indices, no masks
         return nn.Parameter(torch.empty_like(value, device="meta", requires_grad=False), requires_grad=False)
     return copy.deepcopy(value.detach(), memo)
 

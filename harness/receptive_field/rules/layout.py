@@ -27,10 +27,10 @@ aten = torch.ops.aten
 )  # fmt: skip
 def rearrange(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Elements move and none is computed, so the operation itself is applied to their labels."""
-    if len(call.values) != 1:
+    leaves = tree_leaves(call.arguments, is_leaf=lambda leaf: isinstance(leaf, FieldMap))
+    if len(call.values) != 1 or sum(isinstance(leaf, FieldMap) for leaf in leaves) != 1:
         raise NoRuleError(f"{call.function} with indices computed from the input")
-    constants = tree_leaves(call.arguments, is_leaf=lambda leaf: isinstance(leaf, FieldMap))
-    if any(isinstance(leaf, Tensor) and leaf.is_meta for leaf in constants):
+    if any(isinstance(leaf, Tensor) and leaf.is_meta for leaf in leaves):
         raise NoRuleError(f"{call.function} with indices that have no data, as in a model on the meta device")
     (name,) = (name for name, argument in call.arguments.items() if isinstance(argument, FieldMap))
 

@@ -185,6 +185,7 @@ def packed(m: Any, x: Tensor) -> Tensor:
     ("forward", "message"),
     [
         (lambda m, x: m.narrow(x).gather(3, m.wide(x).long()), "gather with indices computed from the input"),
+        (lambda m, x: m.narrow(x)[:, :, x[0, 0, 0].long()], r"^getitem with indices computed from the input \(at"),
         (lambda m, x: F.embedding(x[0, 0].long(), m.wide(x)[0, 0]), "embedding with indices computed from the input"),
         (
             lambda m, x: m.narrow(x).index_put((torch.tensor([0]),), m.wide(x), accumulate=True),
@@ -194,13 +195,22 @@ def packed(m: Any, x: Tensor) -> Tensor:
         (two_types, "memory that is written to under two types cannot be followed"),
         (packed, "of a packed sequence, whose lengths are values, cannot be followed"),
     ],
-    ids=["gather", "embedding", "index_put", "pad", "types", "packed"],
+    ids=["gather", "index", "embedding", "index_put", "pad", "types", "packed"],
 )
 def test_a_use_that_no_rule_covers_is_refused_in_words(forward: Forward, message: str) -> None:
     model = network(forward)
     model.cell = nn.GRU(28, 5, batch_first=True)
     with pytest.raises(NoRuleError, match=message):
         receptive_field(model, (1, 28, 28))
+
+
+@pytest.mark.parametrize("chosen", [torch.tensor([3, 1, 1]), torch.arange(4) % 3 > 0], ids=["indices", "mask"])
+def test_indices_and_masks_that_are_parameters_are_followed(chosen: Tensor) -> None:
+    net = Net(lambda m, x: x[:, :, m.chosen])
+    net.chosen = nn.Parameter(chosen, requires_grad=False)
+    field, changed = receptive_field(net, (1, 4, 5), strict=False), changes(net, (1, 4, 5))
+    for unit in product(*map(range, field.shape)):
+        assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
 
 def test_indices_without_data_are_refused_and_with_data_followed() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 
-_CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
+CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
 
 
 def shadow(model: nn.Module) -> tuple[nn.Module, list[Tensor]]:
@@ -53,7 +53,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         result = MethodType(value.__func__, _copied(value.__self__, memo))
     elif type(value) in (tuple, frozenset):
         result = type(value)(_copied(part, memo) for part in value)
-    elif type(value) in _CONTAINERS:
+    elif type(value) in CONTAINERS:
         return _container(value, memo)
     elif isinstance(value, nn.Module) or _is_plain(value):
         result = memo[id(value)] = object.__new__(type(value))
@@ -102,7 +102,7 @@ def _container(value: Any, memo: dict[int, Any]) -> Any:
 def _function(value: FunctionType, memo: dict[int, Any]) -> FunctionType:
     """A copy of a function that has captured something, or that names a global list, dict or set."""
     names = value.__code__.co_names
-    found = {name: value.__globals__[name] for name in names if type(value.__globals__.get(name)) in _CONTAINERS}
+    found = {name: value.__globals__[name] for name in names if type(value.__globals__.get(name)) in CONTAINERS}
     if not (found or value.__closure__ or value.__defaults__ or value.__kwdefaults__):
         return value
     cells = tuple(CellType() for _ in value.__closure__ or ())

@@ -21,6 +21,7 @@ from harness.receptive_field.field_map import NoRuleError
 from harness.receptive_field.functions import Functions
 from harness.receptive_field.graph import Graph, Node, Ref
 from harness.receptive_field.memory import Memory
+from harness.receptive_field.outside import preserved
 from harness.receptive_field.shadow import shadow
 
 aten = torch.ops.aten
@@ -168,7 +169,14 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
             names.watch(path, module)
     failure: BaseException | None = None
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.no_grad(), recorder, functions:
+        with (
+            preserved(model),
+            warnings.catch_warnings(),
+            torch.random.fork_rng(devices=[]),
+            torch.no_grad(),
+            recorder,
+            functions,
+        ):
             warnings.simplefilter("ignore")  # torch's advice on speed is irrelevant without data
             names.outputs("output", double(image))
     except (Exception, SystemExit) as error:

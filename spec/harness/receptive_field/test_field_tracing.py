@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import tempfile
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -422,7 +423,61 @@ class Watched(nn.Module):
         return result
 
 
+TABLES: dict[str, Any] = {"of shapes": {}}
+SCALE: Any = None
+
+
+def remembered() -> Callable[[Tensor], Tensor]:
+    tables: dict[str, Tensor] = {}
+
+    def table(x: Tensor) -> Tensor:
+        return tables.setdefault("blank", torch.zeros_like(x))
+
+    return table
+
+
+remember = remembered()
+
+
+class Outside(nn.Module):
+    """A model that makes its tables once for all of its kind, in all kinds of places."""
+
+    tables: ClassVar[dict[Any, Tensor]] = {}
+    maps: ClassVar[list[Tensor]] = []
+    blank: ClassVar[Tensor | None] = None
+
+    @staticmethod
+    def doubled(x: Tensor, found: list[Tensor] = []) -> Tensor:  # noqa: B006 - as people write it
+        found.append(x)
+        return x + found[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        global SCALE
+        self.maps.append(x)
+        if Outside.blank is None:
+            Outside.blank = torch.zeros_like(x)
+        if SCALE is None:
+            SCALE = x.new_ones(1)
+        if x.shape not in self.tables:
+            self.tables[x.shape] = torch.zeros_like(x)
+        table = TABLES["of shapes"].setdefault(x.shape, torch.zeros_like(x))
+        noise = random.random() + float(np.random.rand())
+        result: Tensor = self.doubled(x) * SCALE + Outside.blank + self.tables[x.shape] + table + remember(x) + noise
+        return result
+
+
 class TestIsolation:
+    def test_a_model_that_keeps_tables_outside_of_itself_runs_afterwards(self) -> None:
+        random.seed(1)
+        np.random.seed(1)
+        x = torch.rand(1, 1, 5, 4)
+        assert receptive_field(Outside(), (1, 5, 4)).size == (1, 1)
+        assert (Outside.maps, Outside.tables, Outside.blank, SCALE, TABLES) == ([], {}, None, None, {"of shapes": {}})
+        random_numbers = random.Random(1).random() + float(np.random.RandomState(1).rand())
+        assert torch.equal(Outside()(x), x + x + random_numbers)
+        assert receptive_field(Outside(), (1, 5, 4)).size == (1, 1)
+        assert len(Outside.maps) == 1
+
     def test_hooks_that_keep_maps_keep_none_of_the_analysis(self) -> None:
         net = Watched()
         net(torch.zeros(2, 1, 28, 28))

@@ -175,7 +175,6 @@ def busy() -> Iterator[Callable[[str], None]]:
 
 def start_line(step: type[Step], choice: Choice, engine: Engine) -> str:
     """The line before a training: by which trainer, on which device, with how many workers and threads."""
-    threads = engine.provenance(step, choice.name).get("threads") or 1
-    each = f", {threads} thread{'s' if threads > 1 else ''}" if engine.device.type == "cpu" else ""
+    each = f", {engine.threads} thread{'s' if engine.threads > 1 else ''}" if engine.device.type == "cpu" else ""
     workers = f"up to {engine.workers} at a time" if engine.workers > 1 else "one at a time"
     return f"{choice.line(step)}; on {engine.device}{each}, {workers}"

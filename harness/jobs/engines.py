@@ -28,7 +28,7 @@ class Local:
     workers = 1
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
+        self.device, self.threads = device, torch.get_num_threads()
         self.on_steps: OnSteps = silent
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class Engine(Protocol):
     """The kind of device that it trains on."""
     workers: int
     """How many jobs it trains at the same time."""
+    threads: int
+    """How many threads a job has on a CPU."""
     on_steps: OnSteps
     """Called within epochs, about once a second for each job, where the engine hears of it."""
 

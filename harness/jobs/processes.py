@@ -35,6 +35,8 @@ ALIVE = "alive"
 class Processes:
     """Trains in one process per device, and ends a worker that has been silent for some seconds."""
 
+    threads = 1
+
     def __init__(self, devices: Sequence[torch.device], silence: float = SILENCE) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
         self.silence, self.period = silence, silence / CALLS
@@ -43,7 +45,7 @@ class Processes:
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in a worker, which has one thread on the CPU."""
         made = provenance(step, self.device, made_by(trainer))
-        return {**made, "threads": 1} if self.device.type == "cpu" else made
+        return {**made, "threads": self.threads} if self.device.type == "cpu" else made
 
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs. A worker that dies or stands still loses its own job and no other; a new one replaces it."""

@@ -61,7 +61,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scripted:
     """An engine whose runs have the accuracies above, and which is interrupted after `runs` of them."""
 
-    device, workers = torch.device("cpu"), 1
+    device, workers, threads = torch.device("cpu"), 1, 1
     on_steps: OnSteps
 
     def __init__(self, runs: int = 100) -> None:

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 import torch
 
+from harness.commands.console import start_line
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.jobs import engines, run_file
+from harness.jobs.engines import Local
+from harness.jobs.processes import Processes
 from harness.training import native
+from harness.training.choice import Choice
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import GCC, move_to, stand_in
 from spec.harness.jobs.small import Call, Plain
@@ -50,6 +54,13 @@ def test_why_it_is_eager_is_said(call: Call, monkeypatch: pytest.MonkeyPatch) ->
         "python -m harness train: error: small/plain cannot be trained natively: there is no compiler; "
         "use --trainer eager\n"
     )
+
+
+def test_the_line_before_a_training_says_its_threads_and_builds_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "model", None)
+    cpu, said = torch.device("cpu"), "small/plain is trained by eager torch; on cpu, "
+    assert f"{start_line(Plain, Choice('eager'), Local(cpu))}\n" == EAGER
+    assert start_line(Plain, Choice("eager"), Processes([cpu] * 3)) == f"{said}1 thread, up to 3 at a time"
 
 
 def stop(call: Call, monkeypatch: pytest.MonkeyPatch, line: str) -> None:

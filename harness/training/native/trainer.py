@@ -43,8 +43,10 @@ class Network:
         self.momentum = torch.zeros_like(self.parameters)
         self.average: Tensor | None = None
         self.average_buffers: Tensor | None = None
-        if self.averaged is not None:
-            self.average, self.average_buffers = map(_flat, plan_of(self.averaged).tensors)
+        if self.averaged is not None:  # the plan of a copy is that of the network
+            copied = dict(zip(network.buffers(), self.averaged.buffers(), strict=True))
+            self.average = _flat(list(self.averaged.parameters()))
+            self.average_buffers = _flat([copied[buffer] for buffer in self.plan.buffers])
         arrays = (self.parameters, self.momentum, self.average, self.buffers, self.average_buffers)
         state = library.State(*map(pointer_to, arrays), self.parameters.numel(), self.buffers.numel())
         self.handle = library.new_network(self.plan.units, batch, state)

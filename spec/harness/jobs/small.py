@@ -26,6 +26,8 @@ from harness.recipe import OneCycle, RandomAffine, StepLR
 from harness.run import Epoch, Run
 from models.blocks import Conv, GlobalAverage, LogProbabilities
 
+BATCH = 8
+IMAGES = 3 * BATCH
 DIES = "SPEC_DIES"  # the environment variable that names a file, which a network removes when it kills its process
 
 
@@ -128,7 +130,7 @@ class Plain(StepSpec):
     receptive_field = 28
     recipe = Recipe(
         lr=0.05,
-        batch_size=32,
+        batch_size=BATCH,
         epochs=4,
         nesterov=True,
         weight_decay=1e-4,
@@ -141,7 +143,7 @@ class Plain(StepSpec):
 class Simple(Plain):
     """Without momentum, augmentation or average."""
 
-    recipe = Recipe(lr=0.05, batch_size=32, epochs=4, momentum=0.0, schedule=StepLR(2, 0.1))
+    recipe = Recipe(lr=0.05, batch_size=BATCH, epochs=4, momentum=0.0, schedule=StepLR(2, 0.1))
 
 
 class Warming(Plain):
@@ -187,8 +189,8 @@ for step_id, step in STEPS.items():
     step.id = step_id
 
 
-def images(n: int = 96) -> MNIST:
-    """Synthetic images, by default three batches of 32."""
+def images(n: int = IMAGES) -> MNIST:
+    """Synthetic images, by default three batches."""
     return synthetic(n)
 
 

@@ -25,7 +25,7 @@ from harness.training.train import train_one
 from spec.harness.jobs import small
 
 CPU = torch.device("cpu")
-BATCHES = 3  # of 32 images, of 96
+BATCHES = 3
 
 
 @pytest.mark.parametrize("trainer", ["single", "ensemble"])

@@ -7,6 +7,7 @@ depend on constants alone (masks, tables of indices) have data, so that rules ca
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -25,6 +26,9 @@ from harness.receptive_field.outside import preserved
 from harness.receptive_field.shadow import shadow
 
 aten = torch.ops.aten
+
+LARGEST = 2**25
+"""Numbers of an input, for each of which about a hundred bytes are needed."""
 
 
 class _Recorder(TorchDispatchMode):
@@ -153,9 +157,11 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
 
     Raises:
         NoRuleError: the model reads values of a tensor that depends on its input.
-        HarnessError: the model cannot run on this size.
+        HarnessError: the model cannot run on this size, or it is one that memory has no room for.
 
     """
+    if (n := math.prod(input_size)) > LARGEST:
+        raise HarnessError(f"an input of {n:,} numbers is too large to be followed; give at most {LARGEST:,}")
     double, constants = shadow(model)
     kinds = (parameter.dtype for parameter in double.parameters() if parameter.is_floating_point())
     image = torch.empty(1, *input_size, device="meta", dtype=next(kinds, None))

@@ -152,6 +152,11 @@ class TestUse:
         with pytest.raises(HarnessError, match="does not run on an input of"):
             receptive_field(conv(3), size)
 
+    @pytest.mark.parametrize("size", [(1, 99_999_999, 99_999_999), (2**25 + 1, 1)], ids=str)
+    def test_a_size_that_memory_has_no_room_for_is_an_error(self, size: tuple[int, ...]) -> None:
+        with pytest.raises(HarnessError, match=r"numbers is too large to be followed; give at most 33,554,432$"):
+            receptive_field(conv(3), size)
+
     def test_a_path_that_depends_on_values_is_an_error(self) -> None:
         with pytest.raises(HarnessError, match="Net does not run"):
             receptive_field(Net(lambda _, x: x if x.sum() > 0 else -x))

@@ -23,7 +23,7 @@ _VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "precision", "py
 def machine(device: torch.device) -> dict[str, Any]:
     """The facts of a device that all its runs share: its name and the versions of its software."""
     made = environment(device)
-    return {name: made.get(name) for name in ("hardware", *_VERSIONS)}
+    return {"hardware": hardware(device), **{name: made.get(name) for name in _VERSIONS}}
 
 
 def storage(uri: str, device: torch.device) -> str:

@@ -127,7 +127,8 @@ def _pooled(source: FieldMap, windows: dict[int, Window], shape: torch.Size) -> 
 
 @register(
     aten.mean, aten.sum, aten.amax, aten.amin, aten.var, aten.std, aten.var_mean, aten.prod, aten.linalg_vector_norm,
-    aten.norm, aten.logsumexp, aten.max, aten.min, aten.any, aten.all,
+    aten.norm, aten.logsumexp, aten.max, aten.min, aten.any, aten.all, aten.std_mean, aten.nansum, aten.median,
+    aten.nanmedian, aten.mode, aten.kthvalue, aten.argmax, aten.argmin, aten.aminmax, aten.count_nonzero,
 )  # fmt: skip
 def reduction(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """A statistic over whole dimensions; over space it counts as a kernel of the size of the map."""

@@ -1,4 +1,4 @@
-"""The rule of recurrent layers: each step reads the steps up to it."""
+"""The rules of recurrent layers and of sums so far: each step reads the steps up to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from harness.receptive_field.operations import recur
 from harness.receptive_field.rules.registry import Call, register
 from harness.receptive_field.sums import mixed, prefixes
 
+aten = torch.ops.aten
 
-@register(recur)
-def recurrence(call: Call) -> FieldMap:
+
+@register(recur, aten.cumsum, aten.cumprod, aten.logcumsumexp, aten.cummax, aten.cummin)
+def recurrence(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Each step and the steps before it, so that the last step reads whatever any step reads."""
-    source, dim = call.value("input"), call["dim"]
+    source = call.value("input", "self")
+    if not source.shape:
+        return (source,) * len(call.shapes)
+    dim = call["dim"] % len(source.shape)
     result = prefixes(source, dim)
     before = torch.Size(n - 1 if d == dim else n for d, n in enumerate(source.shape))
     parts = [nothing(before, call.axes), mixed(source, [dim])]
     last = assembled(parts, lambda labels: torch.cat(list(labels), dim), along=dim)
-    return replace(merged([result, last], source.shape), windows=result.windows, aligned=source.aligned)
+    whole = replace(merged([result, last], source.shape), windows=result.windows, aligned=source.aligned)
+    return (whole,) * len(call.shapes)

@@ -118,6 +118,39 @@ def test_what_is_looked_up_reads_what_would_change_it(forward: Forward) -> None:
         assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
 
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
+    "cumsum": lambda x: x.cumsum(2),
+    "cumprod": lambda x: x.cumprod(-1),
+    "logcumsumexp": lambda x: x.roll(1, 3).logcumsumexp(3),
+    "cummax": lambda x: x.cummax(2)[0],
+    "cummin": lambda x: x.cummin(3)[0],
+    "integral image": lambda x: x.cumsum(2).cumsum(3),
+    "from the end": lambda x: x.flip(3).cumsum(3).flip(3),
+    "rows of pixels": lambda x: x.flatten(2).cumsum(2).view_as(x),
+    "std_mean": lambda x: torch.add(*torch.std_mean(x, 2, keepdim=True)),
+    "nansum": lambda x: x.nansum((2, 3), keepdim=True),
+    "median": lambda x: x.median(3, keepdim=True)[0],
+    "median of all": lambda x: x * x.median(),
+    "mode": lambda x: (9 * x).round().mode(2, keepdim=True)[0],
+    "kthvalue": lambda x: x.kthvalue(2, 3, keepdim=True)[0],
+    "argmax": lambda x: x.argmax(2, keepdim=True),
+    "argmin of all": lambda x: x.argmin().reshape(1, 1, 1, 1),
+    "aminmax": lambda x: torch.sub(*torch.aminmax(x, dim=3, keepdim=True)),
+    "count_nonzero": lambda x: torch.count_nonzero(x > 0.5, 2).unsqueeze(2),
+    "floor_divide": lambda x: (9 * x) // x.flip(2),
+    "complex": lambda x: torch.complex(x, x.flip(3)).abs(),
+    "polar": lambda x: torch.polar(x, x.flip(2)).abs() + torch.polar(x, x.flip(2)).angle(),
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_statistics_and_sums_so_far_read_what_would_change_them(name: str) -> None:
+    net = Net(lambda _, x: STATISTICS[name](x))
+    field, changed = receptive_field(net, (1, 4, 3), strict=False), changes(net, (1, 4, 3))
+    for unit in product(*map(range, field.shape)):
+        assert field.region(unit) == lines(changed[0, 0, *unit]), unit
+
+
 def drawn(draw: Callable[[Tensor, Tensor], Tensor]) -> nn.Module:
     """A model that draws the same random numbers each time; it gets a blank map and probabilities."""
 

@@ -30,8 +30,8 @@ _PLACES: Mapping[str, Callable[[torch.device], Any]] = {
 }
 """What a tensor says of where it is, if that is this device."""
 
-_SAME_DEVICE = re.compile("same device|have meta device", re.IGNORECASE)
-_VALUES = re.compile(r"\bmeta\b|fake|unallocated|HigherOrder|format string passed to Tensor", re.IGNORECASE)
+_SAME_DEVICE = re.compile(r"same device|have meta device|type \(Meta\w+\)", re.IGNORECASE)
+_VALUES = re.compile(r"\bmeta(?!data)|fake|unallocated|HigherOrder|format string passed to Tensor", re.IGNORECASE)
 
 
 class Functions(TorchFunctionMode):

@@ -128,4 +128,6 @@ def _end(view: Geometry) -> int:
 
 
 def _address(tensor: Tensor) -> int:
+    if tensor.layout is not torch.strided:
+        raise NoRuleError("a tensor without memory of its own, such as a sparse one, cannot be followed")
     return int(tensor.untyped_storage()._cdata)

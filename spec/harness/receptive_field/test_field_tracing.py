@@ -388,8 +388,10 @@ def added_at_once(_: Any, x: Tensor) -> Tensor:
         (Net(lambda _, x: x.quantile(0.5, 2)), "quantile"),
         (Net(added_at_once), "foreach_add"),
         (Net(lambda _, x: x.take_along_dim(torch.zeros(1, 1, 1, 4).long(), 2)), "take_along_dim"),
+        (Net(lambda _, x: torch.sparse.mm(torch.eye(4).to_sparse(), x[0, 0])), "sparse"),
+        (Net(lambda _, x: F.conv2d(x + 0j, torch.ones(1, 3, 3, 3) + 0j)), "conv2d"),
     ],
-    ids=["resized", "out", "numbers", "lists", "indices"],
+    ids=["resized", "out", "numbers", "lists", "indices", "sparse", "complex"],
 )
 def test_a_model_that_runs_is_not_said_not_to_run(net: nn.Module, called: str) -> None:
     net(torch.zeros(1, 3, 4, 4))

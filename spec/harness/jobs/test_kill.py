@@ -32,7 +32,7 @@ def command(folder: Path) -> None:
     for step in small.STEPS.values():
         step.source = folder / "small" / "test_01_small.py"
     ladder.steps = lambda: dict(small.STEPS)
-    data.load = lambda path=None: small.images(640)
+    data.load = lambda path=None: small.images(20 * small.BATCH)
     report.rewrite = list
     sys.stdout, sys.stderr = (folder / "out").open("w"), (folder / "err").open("w")
     status = main(LINE.split())

@@ -106,9 +106,10 @@ def test_how_many_steps_are_launched_at_once_changes_nothing(at_once: int, monke
     recipe = replace(RECIPE, schedule=OneCycleLR(), augmentation=RandomAffine(degrees=10), average=0.9)
     monkeypatch.setitem(AHEAD, "cpu", 24)
     one, several = ensemble(recipe, recorded=False), ensemble(recipe, recorded=False)
-    assert list(one.launches(1)) == [1, 2, 3, 4]
-    done = list(several.launches(at_once))
-    assert done == [*range(at_once, 4, at_once), 4]
+    for _ in range(2):
+        assert list(one.launches(1)) == [1, 2, 3, 4]
+        assert list(several.launches(at_once)) == [*range(at_once, 4, at_once), 4]
+        one.epoch = several.epoch = 1
     for name, value in one.state().items():
         assert torch.equal(several.state()[name], value), name
 

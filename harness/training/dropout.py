@@ -42,7 +42,7 @@ class FromGenerators(Masks):
         self.generators = generators
 
     def begin(self) -> None:
-        """Nothing: a generator goes on from where it is."""
+        """Nothing: a generator continues from where it is."""
 
     def draw(self, inputs: Tensor, rate: float) -> Tensor:
         """Factors of the shape and type of inputs (N, S, ...)."""

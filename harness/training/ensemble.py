@@ -31,8 +31,7 @@ from harness.training.snapshot import Generators, State, capture, restore
 from harness.training.trainer import Trainer, judged_apart
 
 AT_ONCE = {"cpu": 1, "cuda": 8}
-"""Steps that are launched at once: on a GPU the more, the less often it waits for the host and the longer the recording
-of a graph, which takes as long as that many eager steps."""
+"""Training steps per launch: on a GPU, more of them wait less often for the host and take longer to record."""
 
 
 class EnsembleTrainer(Trainer):
@@ -67,7 +66,7 @@ class EnsembleTrainer(Trainer):
         self.finite = torch.zeros_like(self.correct)
 
     def batches(self, at_once: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented, normalized batches, so many at a time, each network's in its own order.
+        """Shuffled, augmented, normalized batches, `at_once` at a time, each network's in its own order.
 
         Images (S, at_once * B, 1, 28, 28) float32 and their labels.
         """
@@ -158,7 +157,7 @@ class EnsembleTrainer(Trainer):
         self.epoch += 1
 
     def launches(self, at_once: int) -> Iterator[int]:
-        """Launch the steps of an epoch, so many at a time; after each launch, how many there were so far.
+        """Launch the steps of an epoch, `at_once` at a time; after each launch, how many there were so far.
 
         On a GPU a launch is, after the first few, the replay of a CUDA graph.
         """

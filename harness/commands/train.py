@@ -96,8 +96,8 @@ def _check(step: type[Step], arguments: argparse.Namespace) -> None:
     if arguments.replace and not arguments.record:
         raise HarnessError("--replace is about the committed record; give --record as well")
     if arguments.profile:
-        for name in ("record", "resume", "epochs", "csv", "tensorboard", "json"):
-            if getattr(arguments, name):
+        for name in ("record", "resume", "epochs", "csv", "tensorboard", "json", "seeds", "trainer", "engine"):
+            if getattr(arguments, name) != arguments.parser.get_default(name):
                 raise HarnessError(f"--profile takes a few steps and makes no run; leave out --{name}")
 
 

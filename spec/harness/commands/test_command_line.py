@@ -59,6 +59,8 @@ REAL_LOAD = data.load
         ("train mine/tiny --epochs 2 --record", ".* --record keeps complete runs only; leave out --epochs"),
         ("train mine/tiny --profile --epochs 2", ".* --profile takes a few steps and makes no run; leave out --epochs"),
         ("train mine/tiny --profile --record", ".* --profile takes a few steps and makes no run; leave out --record"),
+        ("train mine/tiny --profile --seeds 2", ".* --profile takes a few steps and makes no run; leave out --seeds"),
+        ("train mine/tiny --profile --trainer eager", ".* makes no run; leave out --trainer"),
         ("report --plot x -o y", rf".* argument -o/--out: not allowed with argument --plot{USAGE}"),
         ("train mine/tiny --trainer mine", rf".* argument --trainer: invalid choice: 'mine' \(choose from .*\){USAGE}"),
         ("train mine/tiny --out file/runs", rf"{TRAINER}.* cannot write run files to file/runs: Not a directory"),

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from harness.claims.about_logs import LOG_CLAIMS, SERIES
@@ -71,11 +72,16 @@ class Vocabulary:
 
     def understood(self, claim: str) -> tuple[str, list[Any]] | None:
         """The entry that a claim without its subject matches, and the values of its placeholders."""
-        for words, pattern in self.patterns.items():
-            if match := pattern.fullmatch(claim):
-                kinds = zip(_KIND.findall(words), match.groups(), strict=True)
-                return words, [self.placeholders[kind][1](text) for kind, text in kinds]
-        return None
+        if (matched := self._matched(claim)) is None:
+            return None
+        words, texts = matched
+        return words, [self.placeholders[kind][1](text) for kind, text in zip(_KIND.findall(words), texts, strict=True)]
+
+    @cache  # noqa: B019 - a vocabulary is there to the end, and a report reads each claim several times
+    def _matched(self, claim: str) -> tuple[str, tuple[str, ...]] | None:
+        """The entry that a claim matches, and the texts in place of its placeholders."""
+        matches = ((words, pattern.fullmatch(claim)) for words, pattern in self.patterns.items())
+        return next(((words, match.groups()) for words, match in matches if match), None)
 
     def read(self, step: type[Step], claim: str) -> tuple[type[Step], str, list[Any]]:
         """The step that a claim is about, and the entry and values of `understood`; HarnessError for what is none."""

@@ -24,6 +24,12 @@ import harness.report.page  # noqa: F401
 from harness.__main__ import VERBS
 from spec.harness.support.left_behind import none_left_behind
 
+SLOW = (
+    "end_to_end: what a user types or opens, and what starts processes; slow (tox -e end_to_end)",
+    "thorough: what takes half a second or more to show one thing, as many draws do; slow (tox -e thorough)",
+)
+"""The markers of tests that CI runs after the fast ones."""
+
 # What takes its time on a machine that is busy is no fault.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -33,18 +39,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile("fixed")
     config.option.randomly_reset_seed = False
-    config.addinivalue_line(
-        "markers", "end_to_end: what a user types or opens, and what starts processes; slow (tox -e end_to_end)"
-    )
+    for marker in SLOW:
+        config.addinivalue_line("markers", marker)
     # pytester moves HOME: a test that trains in a session of its own would compile the kernels anew, for ten seconds.
     os.environ.setdefault("XDG_CACHE_HOME", str(user_cache_path()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what goes from end to end as slow, before -m selects by these marks: each takes two seconds or more."""
+    """Mark what goes from end to end and what is thorough as slow, before -m selects by these marks."""
     for item in items:
-        if item.get_closest_marker("end_to_end"):
+        if any(item.get_closest_marker(marker.partition(":")[0]) for marker in SLOW):
             item.add_marker("slow")
 
 

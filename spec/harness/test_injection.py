@@ -73,6 +73,7 @@ def single_trainer(label: str) -> str:
     return f"{'x' * 100} {label} {'x' * 100}"
 
 
+@pytest.mark.thorough
 @FUZZED
 @given(TEXT, TEXT)
 @example(single_trainer("Analysis:"), single_trainer("Result:"))
@@ -142,6 +143,7 @@ NUMBERS: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
+@pytest.mark.thorough
 def test_a_record_is_refused_or_says_the_same_wherever_it_is_shown(tmp_path: Path) -> None:
     step, path = recorded(tmp_path)
     sound, before = json.loads(path.read_text()), record.read_file(path, step)
@@ -316,6 +318,7 @@ def test_a_name_in_markdown_is_text_of_one_cell(text: str) -> None:
     assert words("".join(content for _, content in code[2]).removeprefix("<code>").removesuffix("</code>")) == shown
 
 
+@pytest.mark.thorough
 @FUZZED
 @given(TEXT, TEXT)
 def test_a_comparison_in_markdown_has_its_columns_and_points(name: str, line: str) -> None:
@@ -328,6 +331,7 @@ def test_a_comparison_in_markdown_has_its_columns_and_points(name: str, line: st
     assert point == [("text", words(f"It is: {escape.printable(line)}"))]
 
 
+@pytest.mark.thorough
 @FUZZED
 @given(TEXT)
 def test_a_result_of_the_benchmark_is_text_of_one_cell(text: str) -> None:
@@ -437,6 +441,7 @@ def test_words_beside_a_plot_are_text(text: str) -> None:
     assert ET.fromstring(svg.inline(Figure(), "x", text, {})).get("aria-label") == shown
 
 
+@pytest.mark.thorough
 @settings(FUZZED, max_examples=20)
 @given(st.text('$\\{}^_<>&"[]ab', min_size=1, max_size=12))
 @example("$\\frac$")

@@ -36,6 +36,7 @@ def test_their_shapes_are_those_for_the_image() -> None:
     assert weight.shape == (8, 3, 3, 3)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # by torch itself
 def test_a_network_that_is_compiled_or_copied_to_several_devices_is_the_network_itself() -> None:
     inside = Eager()

@@ -29,6 +29,7 @@ def test_the_oldest_versions_that_are_tested_are_the_lower_bounds() -> None:
         assert Version(str(bound.specifier).removeprefix(">=")) == oldest[bound.name.lower()], bound
 
 
+@pytest.mark.thorough
 def test_what_is_installed_with_the_harness_is_what_it_imports() -> None:
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "harness").rglob("*.py"))
     nodes = [node for tree in trees for node in ast.walk(tree)]

@@ -41,6 +41,7 @@ def test_where_nothing_was_timed_nothing_is_saved_and_that_is_said(
     assert bench.saved() == {}
 
 
+@pytest.mark.thorough
 def test_each_gpu_has_baselines_of_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.run("--benchmark-save=first").assert_outcomes(passed=1)
     monkeypatch.setattr(baseline, "hardware", lambda device: "Tesla T4 (16 GB)")
@@ -66,6 +67,7 @@ def faster(content: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_slower_than_the_baseline_fails_unless_either_of_them_is_invalid(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

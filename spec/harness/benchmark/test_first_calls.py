@@ -28,6 +28,7 @@ def python(code: str) -> list[str]:
 SLEEPS = python("import time; print('began', flush=True); time.sleep(600)")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
@@ -68,6 +69,7 @@ def counting(path: Path, status: int = 0) -> list[str]:
     return python(f"open({str(path)!r}, 'a').write('made\\n'); raise SystemExit({status})")
 
 
+@pytest.mark.thorough
 def test_calls_go_on_where_they_stopped_and_not_past_a_failure(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a", "b", "c")]
     mended = tmp_path / "mended"

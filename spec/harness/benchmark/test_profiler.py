@@ -116,6 +116,7 @@ def test_the_trace_that_is_copied_is_left_as_it_is() -> None:
     assert json.dumps(CUDA_TRACE) == before
 
 
+@pytest.mark.thorough
 def test_the_files_lie_where_the_plugin_looks_and_only_the_copy_is_found(
     made: Trace, folder: Path, step: type[Step]
 ) -> None:
@@ -138,6 +139,7 @@ def test_the_native_trace_has_the_steps_and_links_forward_with_backward(made: Tr
     assert not any(event.get("cat") == "fwdbwd" for event in copied)
 
 
+@pytest.mark.thorough
 def test_the_table_names_the_operators_and_the_file_has_more_of_them(made: Trace) -> None:
     """frontier/step6 has convolutions; nearly all the time of its training is in them and in batch norm."""
     assert "aten::convolution_backward" in made.table
@@ -168,6 +170,7 @@ class Small(StepSpec):
     recipe = Recipe(lr=0.05, batch_size=8, epochs=1)
 
 
+@pytest.mark.thorough
 def test_the_command_line_profiles_instead_of_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +233,7 @@ def tensorboard(made: Trace, folder: Path) -> Iterator[TensorBoard]:
     server.end()
 
 
+@pytest.mark.thorough
 @pytest.mark.tensorboard
 @pytest.mark.skipif(
     find_spec("tensorboard") is None or find_spec("torch_tb_profiler") is None,

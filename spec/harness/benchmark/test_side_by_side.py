@@ -55,6 +55,7 @@ def step_of(recipe: Recipe) -> type[Step]:
 STEP = step_of(Recipe(lr=0.1, batch_size=32, epochs=30))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("way", "seeds"), [("notebook", 1), ("eager", 1), ("eager", 3), ("native", 1)])
 def test_every_implementation_trains(way: str, seeds: int) -> None:
     torch.manual_seed(0)
@@ -66,6 +67,7 @@ def test_every_implementation_trains(way: str, seeds: int) -> None:
     assert side.test() > 90
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "seeds", "kind"),
     [("eager", 1, SingleTrainer), ("eager", 2, EnsembleTrainer), ("native", 1, NativeTrainer)],
@@ -171,6 +173,7 @@ def test_dense_convolutions_are_counted_as_torch_counts_them(step: str) -> None:
     assert side_by_side.operations_of_epoch(steps()[step], 2, 0) == counter.get_total_flops()
 
 
+@pytest.mark.thorough
 def test_the_sides_take_turns() -> None:
     seen: list[str] = []
 
@@ -305,6 +308,7 @@ def cells(text: str) -> dict[str, list[str]]:
     return {first: rest for first, *rest in rows}
 
 
+@pytest.mark.thorough
 def test_several_steps_stand_side_by_side(
     known: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,7 @@ def faster_by(random: np.random.Generator, apart: list[int], chances: list[float
     return faster(ours, 99.4, runs_that_arrive(random, [3] * n))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", [3, 6, 10])
 @pytest.mark.parametrize("share", [0.5, 0.2])
 def test_of_two_steps_that_are_equally_fast_neither_is_called_faster(n: int, share: float) -> None:
@@ -130,6 +131,7 @@ def test_of_two_steps_that_are_equally_fast_neither_is_called_faster(n: int, sha
     assert count <= MOST_ERRORS
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", [3, 10])
 def test_a_step_that_is_an_epoch_faster_now_and_then_is_not_called_slower_where_all_pairs_are_ties(n: int) -> None:
     """With three pairs, which are ties in 34 of 100 worlds."""

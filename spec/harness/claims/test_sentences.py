@@ -111,6 +111,7 @@ def test_four_of_five_published_sentences_are_decided_by_runs() -> None:
     assert kinds.count("runs") / (kinds.count("runs") + kinds.count("judgement")) >= 0.8
 
 
+@pytest.mark.thorough
 def test_the_readme_counts_the_claims_as_the_evidence_decides_them() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.partition("<!-- findings -->")[2].partition("<!-- /findings -->")[0]

@@ -24,6 +24,7 @@ HEAVY = {"torch", "numpy", "scipy", "matplotlib"}
 SHARED = {f"harness.commands.{name}" for name in ("arguments", "console", "fields", "verdict")}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help_loads_one_verb_and_nothing_heavy(verb: str) -> None:
     line = [verb, "--help"] if verb else ["--help"]
@@ -86,6 +87,7 @@ runpy.run_module("harness", run_name="__main__", alter_sys=True)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("module", ["escape", "errors", "streams", "commands.show", "ladder", "recipe", "step_spec"])
 def test_ctrl_c_while_our_own_modules_are_loaded_is_one_line(module: str) -> None:
     done = subprocess.run(

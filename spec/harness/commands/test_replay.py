@@ -12,7 +12,7 @@ import torch
 from harness import steps
 from harness.__main__ import main
 from harness.evidence import record
-from harness.run import NATIVE
+from harness.provenance import is_native
 from harness.training.trainer import SingleTrainer
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import move_to, stand_in
@@ -117,6 +117,7 @@ def test_a_native_run_is_the_same_on_another_machine(
     assert lines[-1] == "run 1 of small/plain, replayed: 4 of 4 epochs the same"
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("recorded")
 def test_an_eager_run_may_be_tried_on_another_machine(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     move_to(monkeypatch, "Apple M1")
@@ -144,6 +145,7 @@ def test_a_run_of_an_older_version_is_replayed_by_eager_torch(replay: Replay) ->
     assert (status, lines[-1]) == (0, "run 1 of small/plain, replayed: 4 of 4 epochs the same")
 
 
+@pytest.mark.thorough
 def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
     call: Call, replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_seed_that_is_not_recorded_is_one_line_with_those_that_are(replay: Rep
     assert re.fullmatch(r"python -m harness replay: error: .*plain\.json has no seed 7; it has 1, 3\n", err)
 
 
+@pytest.mark.thorough
 def test_a_training_ends_with_the_comparison_where_the_record_has_the_seed(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +236,7 @@ def test_a_training_ends_with_the_comparison_where_the_record_has_the_seed(
     assert "is in the record" not in call("small/plain --trainer native")[2]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("trainer", "status", "meaning"),
     [
@@ -256,17 +260,11 @@ def test_a_difference_is_a_fault_where_it_cannot_be(
     )
 
 
-NATIVE_RECORDS = [
-    found
-    for step in steps().values()
-    if (found := record.read(step)) is not None and found.provenance.get("trainer") == NATIVE
-]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("ladder", sorted({found.step.ladder for found in NATIVE_RECORDS}))
+@pytest.mark.parametrize("ladder", sorted({step.ladder for step in steps().values()}))
 def test_a_recorded_run_of_each_ladder_is_the_same_here(ladder: str) -> None:
     """The smallest step of the ladder that was trained natively, on whatever machine that was."""
-    of_ladder = [found for found in NATIVE_RECORDS if found.step.ladder == ladder]
-    smallest = min(of_ladder, key=lambda found: found.step.parameters)
+    records = [found for step in steps().values() if step.ladder == ladder and (found := record.read(step))]
+    native = [found for found in records if is_native(found.provenance)]
+    smallest = min(native, key=lambda found: found.step.parameters)
     assert main(["replay", smallest.step.id, "--seed", str(smallest.runs[-1].seed)]) == 0

@@ -50,6 +50,7 @@ def seeds(step: Any) -> list[int]:
     return [one.seed for one in record.runs(step)]
 
 
+@pytest.mark.thorough
 def test_every_step_gets_its_planned_runs_and_then_there_is_nothing_to_do(run: Replicate) -> None:
     status, lines = run()
     assert status == 0
@@ -78,11 +79,13 @@ def test_only_the_steps_that_are_named_and_only_what_they_lack(run: Replicate, c
     assert seeds(Simple) == []
 
 
+@pytest.mark.thorough
 def test_the_cheapest_step_is_first(run: Replicate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, epochs=5))
     assert [line.partition(":")[0] for line in run()[1]] == ["small/simple", "small/plain"]
 
 
+@pytest.mark.thorough
 def test_a_record_made_otherwise_stays_until_all_runs_that_replace_it_are_there(
     run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +111,7 @@ def test_a_record_made_otherwise_stays_until_all_runs_that_replace_it_are_there(
     assert seeds(Plain) == [0, 1]
 
 
+@pytest.mark.thorough
 def test_whoever_is_killed_while_a_record_is_replaced_leaves_the_old_one_or_the_new_one(
     run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +139,7 @@ def test_native_runs_are_not_replaced_by_eager_ones(
     assert seeds(Plain) == [0]
 
 
+@pytest.mark.thorough
 def test_a_step_that_fails_does_not_keep_the_others(run: Replicate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in (Failing, Simple)})
     monkeypatch.setattr(data, "load", lambda path=None: small.poisoned(5))
@@ -144,6 +149,7 @@ def test_a_step_that_fails_does_not_keep_the_others(run: Replicate, monkeypatch:
     assert (seeds(Failing), seeds(Simple)) == ([0], [0, 1])
 
 
+@pytest.mark.thorough
 def test_the_texts_are_brought_up_to_what_is_recorded_whatever_fails(
     run: Replicate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

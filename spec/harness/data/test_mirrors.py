@@ -117,6 +117,7 @@ class TestMirrors:
         assert sorted(printed.err.splitlines()) == sorted(f"fetching {name} from {host}" for name in SMALL)
         assert printed.out == ""
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(("fault", "complaint"), FAULTS.values(), ids=FAULTS)
     def test_the_next_one_is_tried_where_one_fails(
         self, cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, fault: Answer, complaint: str

@@ -205,6 +205,7 @@ def test_honest_runs_are_almost_never_too_good() -> None:
     assert not [row for row in draws if row[-1] > highest_plausible(list(row[:-1]))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("mean", "spread", "share"),
     [(98.7, 0.2, 1 / 300), (50.0, 6.0, 1 / 35)],  # Student, two degrees of freedom: P(t > 4) = 0.0286

@@ -67,6 +67,7 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(step: type[Step
 PARTS = ["model.", "average.", "momentum.", *(f"generator.{name}" for name in ("order", "augmentation", "dropout"))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", PARTS)
 def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     """With that part as it is at the start, and all others as saved, the epochs that follow differ."""
@@ -147,6 +148,7 @@ def test_an_epoch_soon_after_a_checkpoint_has_none_unless_it_is_the_last(monkeyp
     assert [len(update.outcomes) for update in updates] == [0, 1, 1, 1, 1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("after", "seconds"), [(3, 0.0), (6, 0.0), (3, 3600.0)])
 def test_a_command_that_was_killed_and_resumed_prints_what_an_uninterrupted_one_does(
     call: Call, monkeypatch: pytest.MonkeyPatch, after: int, seconds: float

@@ -62,6 +62,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", str(mounted.folder)], check=True, timeout=20)
 
 
+@pytest.mark.thorough
 def test_a_full_disk_costs_at_most_the_epoch(call: Call, disk: Disk, note: Note) -> None:
     expected = call("small/plain --seed 0 1 --out whole")
     disk.mount("size=80k")
@@ -211,6 +212,7 @@ def batch_of(image: int, seed: int, epoch: int) -> int:
     return int(orders[-1].index(image)) // small.BATCH + 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("image", [11, 12])
 def test_a_loss_that_is_not_finite_ends_that_run_alone(
     call: Call, monkeypatch: pytest.MonkeyPatch, note: Note, image: int
@@ -326,6 +328,7 @@ def add_runs(source: Path, seeds: list[int]) -> None:
         record.add(run_of(seed))
 
 
+@pytest.mark.thorough
 def test_runs_that_write_a_record_at_once_are_all_in_it(tmp_path: Path, note: Note) -> None:
     source = tmp_path / "test_01_small.py"
     shares = [list(range(first, 60, 3)) for first in range(3)]

@@ -139,6 +139,7 @@ def jobs() -> list[Job]:
     return [Job(made, (7,), 1) for made in [*(made for made, _ in CASES), small.Simple]]
 
 
+@pytest.mark.thorough
 def test_in_this_process_a_job_that_fails_names_its_seed_and_the_others_train() -> None:
     check(errors_of(Local(torch.device("cpu")), jobs()))
 
@@ -156,6 +157,7 @@ def test_a_worker_survives_whatever_its_jobs_raise() -> None:
     check(errors_of(Processes([torch.device("cpu")]), jobs()))
 
 
+@pytest.mark.thorough
 def test_a_task_of_ray_yields_an_error_and_raises_none() -> None:
     arrays = synthetic(96).arrays()
     board = ray_stand_in.remote()(_Board).remote()

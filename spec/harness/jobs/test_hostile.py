@@ -100,6 +100,7 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.thorough
 def test_a_hostile_checkpoint_is_refused(call: Call, note: Note) -> None:
     path = Path("runs/small/plain/seed0-20260101T000000.000000Z.safetensors")
     path.parent.mkdir(parents=True)
@@ -244,6 +245,7 @@ def outcome_of(read: Callable[[], object], path: Path) -> str:
     return "accepted"
 
 
+@pytest.mark.thorough
 def test_readers_of_json_raise_no_other_error(tmp_path: Path, note: Note) -> None:
     path = tmp_path / "file"
     step: type[Step] = small.Plain

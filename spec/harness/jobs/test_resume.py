@@ -134,6 +134,7 @@ def damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return harm
 
 
+@pytest.mark.thorough
 def test_a_run_file_that_is_damaged_anywhere_is_made_anew(
     call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]], note: Note
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_run_file_that_is_damaged_anywhere_is_made_anew(
     )
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_that_is_damaged_anywhere_costs_its_own_seed_alone(
     call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]], note: Note
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_checkpoint_that_is_damaged_anywhere_costs_its_own_seed_alone(
     )
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_that_is_none_costs_its_own_seed_alone(
     call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]
 ) -> None:
@@ -281,6 +284,7 @@ def limit() -> Iterator[Callable[[int], None]]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.thorough
 def test_wherever_a_disk_is_full_resuming_comes_to_the_same_once_there_is_room(
     call: Call,
     expected: list[dict[str, Any]],

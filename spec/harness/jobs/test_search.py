@@ -173,6 +173,7 @@ def test_a_native_trial_says_so_and_lines_of_older_versions_stay_as_they_are(
         read(log)
 
 
+@pytest.mark.thorough
 def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
     ranked = search(candidates.CANDIDATES, candidates.RUNGS, candidates.LOG, Scripted(runs=0), small.images(), ignore)
     trials = [trial for of_one in ranked.values() for trial in of_one]
@@ -182,6 +183,7 @@ def test_the_log_of_the_repository_is_whole_and_of_its_candidates() -> None:
     assert named == list(ranked)  # as a worker process finds them
 
 
+@pytest.mark.thorough
 def test_the_command_prints_the_best_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(data, "load", lambda path=None: small.images(10_100))
     assert main(["search", "frontier", "--engine", "local", "--device", "cpu"]) == 0

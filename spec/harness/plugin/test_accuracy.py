@@ -140,6 +140,7 @@ def test_bad_usage_is_one_line(ladder: Ladder, arguments: str, message: str) -> 
     assert [line for line in result.errlines if line] == [f"ERROR: {message}"]
 
 
+@pytest.mark.thorough
 def test_a_run_on_the_cpu_prints_each_epoch_and_ends_with_the_table(ladder: Ladder) -> None:
     result = ladder.run("-m", "gpu", "--device", "cpu", "--seeds", "2", "--out", "files")
     result.assert_outcomes(passed=1)
@@ -170,6 +171,7 @@ def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(
     assert len([line for line in result.outlines if re.fullmatch(EPOCH, line)]) == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("goal", "accuracies", "held", "message"),
     [
@@ -199,6 +201,7 @@ def test_runs_that_contradict_the_step_fail_it_in_both_directions(
     assert table(result)[1] == ["mine/tiny", "100", "28", mean, worst, held, "2.0"]
 
 
+@pytest.mark.thorough
 def test_a_goal_that_the_record_refutes_is_an_expected_failure(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The suite stays green, and says how many runs held."""
     monkeypatch.setattr(engines, "work", scripted(99.41, 99.39, 99.45, 99.52, 99.44))

@@ -8,6 +8,7 @@ import pytest
 from spec.harness.support.paths import ROOT
 
 
+@pytest.mark.thorough
 def test_a_python_that_leaves_assertions_out_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-O", "-m", "pytest", "spec/five_steps"], cwd=ROOT, capture_output=True, text=True, timeout=60

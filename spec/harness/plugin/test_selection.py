@@ -49,6 +49,7 @@ def test_a_spec_that_another_file_imports_is_tested_once(ladder: Ladder) -> None
     ]
 
 
+@pytest.mark.thorough
 def test_seeds_are_counted_or_listed(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "work", scripted(*[99.0] * 8))
     for options, number in ((["--seeds", "3"], 3), (["--seed", "0", "7"], 2)):

@@ -51,6 +51,7 @@ def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> No
         session_report.record(tmp_path, step, datetime(2026, 1, 3, tzinfo=UTC))
 
 
+@pytest.mark.thorough
 def test_a_session_that_trained_ends_with_a_report_of_its_runs(ladder: Ladder) -> None:
     result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "2", "--out", "files")
     result.stdout.fnmatch_lines(["*= report =*", "files/report.html: the steps of this session, with its runs"])

@@ -78,6 +78,7 @@ def test_without_pytest_benchmark_it_is_skipped_with_a_reason(bench: Bench) -> N
     result.stdout.fnmatch_lines(["SKIPPED * nothing is timed without pytest-benchmark; leave out -p no:benchmark, *"])
 
 
+@pytest.mark.thorough
 def test_under_xdist_it_fails_and_does_not_pass_in_silence(bench: Bench) -> None:
     pytest.importorskip("xdist")
     result = bench.run("-p", "xdist", "-n", "1")
@@ -98,6 +99,7 @@ def test_a_network_that_diverges_is_not_timed(bench: Bench) -> None:
     result.stdout.fnmatch_lines(["mine/tiny: the loss became *; a network that diverged is not timed"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "folder"),
     [("--profile", "runs/profile"), ("--profile mine", "runs/profile"), ("--out traces --profile", "traces/profile")],

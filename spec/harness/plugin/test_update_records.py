@@ -25,6 +25,7 @@ def made_here(step: type[Step]) -> dict[str, Any]:
     return provenance(step, torch.device("cpu"))
 
 
+@pytest.mark.thorough
 def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +78,7 @@ def test_runs_with_another_provenance_are_refused_before_they_are_trained(
     assert re.search(refused, failure(result)[0])
 
 
+@pytest.mark.thorough
 def test_runs_on_a_gpu_are_added_beside_those_of_the_processor(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     def made_on_gpu(step: type[Step], *_: object) -> dict[str, Any]:
         return {**made_here(step), "device": "cuda"}
@@ -104,6 +106,7 @@ def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypat
     assert "mine/tiny: [claim: overfits] is not in the vocabulary" in result.outlines
 
 
+@pytest.mark.thorough
 def test_the_trainer_is_named_before_it_trains_and_is_in_the_record(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_project_passes_its_checks_and_has_all_verbs(homework: Path, installed
     assert run("mnist-ladders report", project) == "report.html: 2 steps\nreport.html\n"
 
 
+@pytest.mark.thorough
 def test_the_wheel_holds_harness_alone(installed: Installed) -> None:
     names = {path.name for path in installed.site.iterdir()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"bin", "harness"}
@@ -99,6 +100,7 @@ def test_where_there_is_no_project_a_verb_says_so(verb: str, installed: Installe
     assert (status, output) == (2, f"mnist-ladders {verb.split()[0]}: error: {message}\n")
 
 
+@pytest.mark.thorough
 def test_the_command_says_its_version_and_bare_its_verbs(installed: Installed, tmp_path: Path) -> None:
     status, output = installed.run("mnist-ladders --version", tmp_path)
     assert status == 0
@@ -292,6 +294,7 @@ def test_a_step_that_cannot_be_written_leaves_no_network_behind(
     assert new("made/other", "one") == 0
 
 
+@pytest.mark.thorough
 def test_steps_that_are_made_at_once_have_a_number_each(homework: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert new("made") == 0
     both = get_context("fork").Barrier(2)

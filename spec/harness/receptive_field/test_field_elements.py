@@ -81,6 +81,7 @@ def check(seed: int) -> None:
             assert field.region((row, column)) == lines(read_by_unit), program.names
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(40))
 def test_an_element_reads_what_it_has_derivatives_by(seed: int) -> None:
     check(seed)

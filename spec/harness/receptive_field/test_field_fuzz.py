@@ -275,6 +275,7 @@ def test_agrees_with_the_gradient_ten_thousand_times(
     check(steps, size, unit)
 
 
+@pytest.mark.thorough
 @QUICK
 @given(st.one_of(CONVOLUTION, POOL, TRANSPOSED), SIZES)
 def test_the_number_of_units_is_the_layer_s_own(step: Step, size: tuple[int, int]) -> None:

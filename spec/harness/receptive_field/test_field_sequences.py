@@ -175,6 +175,7 @@ class TestAttention:
         for i, j in ((0, 2), (3, 1), (5, 5)):
             assert field.region((i, j)) == field.region((j, i))[::-1]
 
+    @pytest.mark.thorough
     def test_attention_over_4096_tokens_and_a_class_token_is_followed(self) -> None:
         def forward(m: Any, x: Tensor) -> Tensor:
             tokens = torch.cat([m.token.expand(1, -1, -1), x.flatten(2).transpose(1, 2)], 1)

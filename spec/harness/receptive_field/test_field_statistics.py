@@ -97,6 +97,7 @@ ADAPTIVE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_a_norm_reads_what_its_weights_and_statistics_are_computed_from(name: str) -> None:
     field, changed = receptive_field(ADAPTIVE[name], (1, 5, 6), strict=False), changes(ADAPTIVE[name], (1, 5, 6))

@@ -93,11 +93,13 @@ def check(name: str, at: str, size: int, stride: int, padding: int) -> Receptive
     return field
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "at", "size", "stride", "padding"), KNOWN, ids=lambda x: str(x))
 def test_known_numbers(name: str, at: str, size: int, stride: int, padding: int) -> None:
     check(name, at, size, stride, padding)
 
 
+@pytest.mark.thorough
 def test_agrees_with_the_gradient() -> None:
     agrees_on_a_strip("resnet18", "layer4", 576)
 
@@ -142,6 +144,7 @@ def test_the_output_of_every_classifier_is_global(name: str) -> None:
     assert receptive_field(build(name), (3, 224, 224)).is_global
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("build_segmenter", "size"),
     [

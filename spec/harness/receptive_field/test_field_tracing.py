@@ -177,6 +177,7 @@ class TestMemory:
         field = receptive_field(Net(forward, a=conv(3, padding=1)), (1, 8, 8))
         assert (field.size, field.region((0, 0))) == ((3, 3), ([0, 1], [0, 1]))
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("forward", [copied, averaged, averaged_twice, scaled_alone], ids=lambda f: f.__name__)
     def test_what_is_kept_in_buffers_is_read(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
         net = Kept(forward)
@@ -191,6 +192,7 @@ class TestMemory:
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "forward",
         [

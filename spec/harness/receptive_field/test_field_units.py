@@ -77,6 +77,7 @@ class TestShiftVariance:
         taken = F.interpolate(torch.arange(float(length)).reshape(1, 1, 1, -1), mode=mode, **options)
         assert [field.region((0, j))[1] for j in range(field.shape[1])] == [[int(i)] for i in taken.flatten()]
 
+    @pytest.mark.thorough
     def test_resizing_by_factors_that_have_no_short_period_in_common(self) -> None:
         net = nn.Sequential()
         for factor in (1.37, 1.21, 0.71, 1.9):

@@ -71,6 +71,7 @@ def test_a_gpu_alone_is_shown_and_the_step_counts_as_not_measured(step: type[Ste
     assert "GPU minus CPU" not in text
 
 
+@pytest.mark.thorough
 def test_without_a_gpu_nothing_is_said_of_one(step: type[Step]) -> None:
     put(step, CPU, 99.2, 99.3)
     assert "GPU" not in text_of(report.html([step], None))

@@ -116,6 +116,7 @@ def test_every_figure_in_the_table_is_that_of_the_committed_record(page: str) ->
         assert pace == f"{seconds:.1f}"
 
 
+@pytest.mark.thorough
 def test_what_changed_since_the_step_before_is_shown(page: str) -> None:
     assert "+ Conv2d(8, 10, kernel_size=(3, 3), stride=(1, 1), bias=False)" in text_of(page)
 
@@ -206,6 +207,7 @@ def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
         assert (one or other) in ids
 
 
+@pytest.mark.thorough
 def test_the_same_specs_and_records_give_the_same_page(page: str) -> None:
     assert report.html(LADDER, None) == page
 

@@ -92,6 +92,7 @@ def test_the_published_run_is_drawn_behind_ours() -> None:
         assert lines["published test"] == published
 
 
+@pytest.mark.thorough
 def test_test_losses_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
     step = a_step(tmp_path)
     runs = {seed: ([99.8] * 6, [99.2] * 6) for seed in range(3)}

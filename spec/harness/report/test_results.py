@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from harness.claims import Verdict, verdicts
 from harness.evidence.statistics import Interval
 from harness.ladder import find, steps
@@ -40,6 +42,7 @@ def test_a_variant_is_listed_with_its_change() -> None:
     assert re.search(r"\| `expand_squeeze/s7_file3@batch32` \| batch_size: 128 -> 32 \|", PAGE)
 
 
+@pytest.mark.thorough
 def test_the_page_is_what_the_records_say() -> None:
     known = list(steps().values())
     assert results.page(known, {step.id: verdicts(step) for step in known}) == PAGE

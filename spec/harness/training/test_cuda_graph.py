@@ -45,6 +45,7 @@ def ensemble(recipe: Recipe, *, recorded: bool) -> EnsembleTrainer:
     return trainer
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -101,6 +102,7 @@ def test_a_resumed_training_has_the_masks_of_one_that_was_not_interrupted() -> N
     assert resumed.taken == whole.taken == 8
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("at_once", [1, 2, 3, 8])
 def test_how_many_steps_are_launched_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(RECIPE, schedule=OneCycleLR(), augmentation=RandomAffine(degrees=10), average=0.9)

@@ -73,6 +73,7 @@ def without_seconds(epoch: Epoch) -> Epoch:
     return replace(epoch, seconds=0.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "recipe",
     [

@@ -119,6 +119,7 @@ def test_single_precision_is_that_of_numpy() -> None:
     assert np.array_equal(normalized(images, Normalize()).numpy(), expected.reshape(1, 1, 16, 16))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seeds", [[SEED], [5, SEED]], ids=["alone", "together"])
 @pytest.mark.parametrize(
     ("recipe", "dropout"),

@@ -27,6 +27,7 @@ RATE, SEEDS = 0.3, [3, 2**40 + 5]
 SHAPES = [[5, 2, 7, 3, 3], [4, 2, 13], [2, 2], [3, 2, 16, 10, 10]]
 
 
+@pytest.mark.thorough
 def test_the_kernel_draws_what_numpy_does() -> None:
     """In a process of its own, in which Triton interprets and does not compile."""
     cases = [[shape, SEEDS, 1000 + number, 3, round(RATE * 2**32)] for number, shape in enumerate(SHAPES)]
@@ -48,6 +49,7 @@ def test_operations_of_torch_stand_in_where_triton_does_not_work_or_draws_someth
     assert _fastest.__wrapped__(torch.device("cpu")) is by_torch
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION")
 @pytest.mark.parametrize("networks", ["i32", "constexpr"], ids=["many networks", "one, of which Triton makes a case"])
 def test_it_compiles_for_every_gpu_and_draws_four_places_at_a_time(

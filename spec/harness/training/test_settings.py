@@ -171,6 +171,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance
         torch.testing.assert_close(found[f"model.{name}"], value, atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 def test_a_setting_trains_as_a_plain_loop_alone_and_among_others(case: str, data: MNIST) -> None:
     settings, loop = CASES[case]
@@ -200,6 +201,7 @@ def test_a_setting_changes_what_is_trained(case: str, data: MNIST) -> None:
     assert not torch.equal(*found)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("seeds", [(3,), (3, 8)], ids=["alone", "together"])
 def test_the_state_of_every_optimizer_resumes(case: str, seeds: tuple[int, ...]) -> None:

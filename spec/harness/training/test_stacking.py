@@ -191,6 +191,7 @@ def test_what_is_rounding_alone_until_an_optimizer_divides_by_it_is_no_differenc
 ENDS = {"discover/8k_lr", "expand_squeeze/s7_file3", "five_steps/step5", "four_steps/step4", "frontier/step12"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "step",
     [

@@ -30,6 +30,7 @@ def of_every_kind() -> list[type[Step]]:
     return chosen
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", of_every_kind(), ids=lambda step: step.id)
 def test_a_step_reads_nothing_on_the_host_and_draws_masks_in_the_order_of_their_elements(step: type[Step]) -> None:
     trace = traced(step, 2, "cuda")  # fails if a value is read
@@ -50,6 +51,7 @@ def test_a_step_of_many_networks_is_hardly_more_operations_than_that_of_one(
     assert traced(find(step), 16, "meta").operations.total() <= among_16
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", ["five_steps/step5", "frontier/step6"])
 def test_what_the_docs_count_is_what_is_counted(step: str) -> None:
     table = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8").partition("And as it is:")[2]

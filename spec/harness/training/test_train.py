@@ -277,6 +277,7 @@ def test_a_shortened_run_follows_the_whole_schedule_and_is_no_verdict(few: MNIST
     assert not short.held
 
 
+@pytest.mark.thorough
 def test_it_learns(data: MNIST) -> None:
     history = run_alone(step_of(replace(RECIPE, epochs=12)), 0, data)
     assert history.epochs[-1].test_accuracy > 95

@@ -125,6 +125,7 @@ def plain_rates(step: type[Step], seed: int, data: MNIST) -> tuple[list[float], 
     return rates, model.state_dict()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("optimizer", [None, Adam(), RMSprop()], ids=["SGD", "Adam", "RMSprop"])
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_plateau_lowers_the_rate_of_each_network_as_torch_does(data: MNIST, optimizer: Any, mode: Any) -> None:

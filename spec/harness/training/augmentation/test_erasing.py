@@ -39,6 +39,7 @@ def test_noise_is_standard_normal_and_each_image_has_its_own() -> None:
     assert len(drawn.value.unique()) > 39_000  # of 39,200 float32
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "settings", [{}, {"scale": (0.5, 1.0), "ratio": (0.8, 2.0)}, {"scale": (0.85, 0.98), "ratio": (0.5, 1.2)}], ids=str

@@ -54,6 +54,7 @@ def test_a_part_of_a_tensor_is_that_of_torchvision(wanted: Any, size: tuple[int,
     torch.testing.assert_close(changed, torch.stack(by_torchvision(drawn, list(images))), rtol=0, atol=2e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "settings",

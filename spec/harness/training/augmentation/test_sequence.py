@@ -67,6 +67,7 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sequence", [PUBLISHED, MANY], ids=["published", "many"])
 def test_images_are_on_average_those_of_torchvision(sequence: tuple[Transform, ...]) -> None:
     n = 1_500

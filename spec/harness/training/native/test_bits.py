@@ -61,6 +61,7 @@ def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     return [name for name in one if one[name] != other[name]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("threads", [2, 3, 4])
 @pytest.mark.parametrize("batch", [37, 150])  # 3 blocks, and 10, which are more than there are chunks
 def test_the_bits_are_the_same_with_any_number_of_threads(threads: int, batch: int) -> None:
@@ -126,6 +127,7 @@ def test_the_bits_are_those_that_are_committed(name: str) -> None:
 ADVICE = "write them with: python -m spec.harness.training.native.test_bits"
 
 
+@pytest.mark.thorough
 def test_the_network_of_a_resumed_training_has_the_bits_of_one_that_was_not_interrupted() -> None:
     recipe = replace(features.ALL.recipe, batch_size=64, epochs=3)
     data = noise(200)

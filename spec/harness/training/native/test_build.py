@@ -209,6 +209,7 @@ def test_an_error_of_the_source_is_named(source: Path, cache: Path, capfd: pytes
     assert answer(build(written(source, "42"))) == 42
 
 
+@pytest.mark.thorough
 def test_a_compiler_that_hangs_is_ended(
     source: Path, tmp_path: Path, script: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

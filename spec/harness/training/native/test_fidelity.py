@@ -63,6 +63,7 @@ def check_each(found: Result, exact: Result, tolerance: float) -> None:
     torch.testing.assert_close(found.logits.double(), exact.logits, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_of_the_ladders_is_that_of_float64(step: str) -> None:
     compare(undropped(steps()[step].model()), synthetic(33))
@@ -109,6 +110,7 @@ MANY = {  # a network of the ladders, and how it is trained
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", MANY)
 def test_sixty_steps_are_those_of_float64(step: str) -> None:
     """With the ladders' rates a difference of rounding doubles within a few steps, in torch too, so these are small."""
@@ -240,6 +242,7 @@ def cases(draw: st.DrawFn) -> tuple[nn.Module, int, int]:
 
 
 # Not shrunk: a failing network is printed whole, and small ones take as long to find as they save.
+@pytest.mark.thorough
 @settings(
     max_examples=40,
     deadline=None,

@@ -56,6 +56,7 @@ def kinds(plan: Plan) -> list[int]:
     return [unit.kind for unit in plan.units]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", steps())
 def test_every_network_of_the_ladders_is_covered(step: str) -> None:
     network = steps()[step].model()

@@ -146,6 +146,7 @@ STRANGE: dict[str, tuple[Callable[[State], State], str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", STRANGE)
 def test_a_state_of_another_network_is_refused_and_changes_nothing(name: str) -> None:
     change, message = STRANGE[name]
@@ -174,6 +175,7 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="there is no /proc")
 def test_the_memory_of_a_trainer_is_given_back() -> None:
     recipe, data = replace(features.ALL.recipe, batch_size=512), noise(16)

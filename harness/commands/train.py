@@ -132,6 +132,8 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     existing = Resumable(seeds)
     if arguments.resume:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
+        for line in existing.not_taken:
+            say(line)
     if arguments.record and not arguments.replace:
         refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
         if refused and not arguments.resume:

@@ -29,6 +29,8 @@ class Resumable:
     interrupted: list[JobFiles] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """Why the seeds that are in none of these are not trained."""
+    not_taken: list[str] = field(default_factory=list)
+    """Why the finished runs of seeds in `rest` are not taken, a line each: they were made with something else."""
 
     def refuse(self, reasons: Mapping[int, str]) -> None:
         """Take seeds out of `rest`, for a reason each; HarnessError with all reasons if no seed is left."""
@@ -95,6 +97,11 @@ def find_resumable(
             except HarnessError as error:
                 resumable.refuse(dict.fromkeys(wanted, str(error)))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
+    resumable.not_taken = [
+        f"{path} was made with {other}; seed {run.seed} is trained anew"
+        for path, _, run in _whole(step_folder, step, resumable.rest, epochs)
+        if (other := differences(run.provenance, made))
+    ]
     return resumable
 
 
@@ -127,9 +134,16 @@ def _finished(
     """The runs of these seeds that have all their epochs, and the provenance that new runs would have."""
     return [
         _Candidate(stamp, RUN, (run.seed,), path, run)
-        for path, stamp, run in _run_files(folder, step, seeds)
-        if len(run.epochs) == epochs and run.failed is None and not differences(run.provenance, made)
+        for path, stamp, run in _whole(folder, step, seeds, epochs)
+        if not differences(run.provenance, made)
     ]
+
+
+def _whole(folder: Path, step: type[Step], seeds: list[int], epochs: int) -> Iterator[tuple[Path, str, Run]]:
+    """The run files of these seeds that have all their epochs, each with its moment and its run."""
+    for path, stamp, run in _run_files(folder, step, seeds):
+        if len(run.epochs) == epochs and run.failed is None:
+            yield path, stamp, run
 
 
 def _run_files(folder: Path, step: type[Step], seeds: list[int]) -> Iterator[tuple[Path, str, Run]]:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -175,6 +176,22 @@ def test_resuming_a_finished_run_trains_nothing(call: Call, monkeypatch: pytest.
     expected = call("small/plain")
     monkeypatch.setattr(engines, "work", None)
     assert call("small/plain --resume")[:2] == expected[:2]
+
+
+def test_a_finished_run_that_was_made_with_something_else_is_trained_anew_and_that_is_said(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = call("small/plain")[1]
+    [path] = Path("runs/small/plain").glob("*.jsonl")
+    monkeypatch.setattr(small.Plain, "recipe", replace(small.Plain.recipe, lr=0.01))
+    status, runs, err = call("small/plain --resume")
+    assert (status, runs == made) == (0, False)
+    line = err.splitlines()[0]
+    assert re.fullmatch(
+        rf"{re.escape(str(path))} was made with fingerprint \w+ \(here \w+\); seed 0 is trained anew", line
+    )
+    status, resumed, err = call("small/plain --resume")
+    assert (resumed, line in err) == (runs, False)  # the new one is taken, and the old is no matter
 
 
 def test_a_run_file_that_was_cut_short_is_made_anew(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,9 +102,14 @@ def binding(made: Mapping[str, Any]) -> dict[str, Any]:
     return {key: made[key] for key in NATIVE_BINDING if key in made}
 
 
+def trainer_name(made: Mapping[str, Any]) -> str:
+    """The trainer of a run, by its provenance; eager torch if that does not say, as of older versions."""
+    return str(made.get("trainer", EAGER))
+
+
 def is_native(made: Mapping[str, Any]) -> bool:
     """Whether a run was trained by the native trainer, by its provenance."""
-    return made.get("trainer") == NATIVE
+    return trainer_name(made) == NATIVE
 
 
 def device_type(made: Mapping[str, Any]) -> Device:

@@ -31,12 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
     from harness.evidence import paired, quantities
+    from harness.evidence.record import existing
 
     if (arguments.b is None) == (arguments.against is None):
         raise HarnessError("name a second step, or a record with --against, and not both")
     a = find(arguments.a)
     b = a if arguments.b is None else find(arguments.b)
-    records = recorded(a), recorded(b) if arguments.against is None else against(a, Path(arguments.against))
+    records = existing(a), existing(b) if arguments.against is None else against(a, Path(arguments.against))
     names = a.id, escape.printable(str(arguments.against or b.id))
     ours, theirs = (quantities.values(saved.runs, quantities.final) for saved in records)
     comparison = paired(ours, theirs)
@@ -50,16 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
         console().print(table(names, comparison))
         print("\n".join(lines))
     return 0
-
-
-def recorded(step: type[Step]) -> "Record":
-    """The committed record of a step; HarnessError if it has none."""
-    from harness.evidence import record
-
-    saved = record.read(step)
-    if saved is None:
-        raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
-    return saved
 
 
 def against(step: type[Step], path: Path) -> "Record":

@@ -10,7 +10,7 @@ from harness.commands.console import Display, display, say
 from harness.device import cores
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import EAGER, NATIVE, Epoch, Outcome, Run, epoch_line
+from harness.run import NATIVE, Epoch, Outcome, Run, epoch_line
 
 if TYPE_CHECKING:
     from harness.data import MNIST
@@ -47,8 +47,10 @@ def _threads(recorded: Run) -> Iterator[None]:
     """As many threads as an eager run was made with, as far as there are cores; the order of its sums depends on it."""
     import torch
 
+    from harness.provenance import is_native
+
     before, wanted = torch.get_num_threads(), recorded.provenance.get("threads")
-    if recorded.provenance.get("trainer") != NATIVE and isinstance(wanted, int) and 1 <= wanted <= cores():
+    if not is_native(recorded.provenance) and isinstance(wanted, int) and 1 <= wanted <= cores():
         torch.set_num_threads(wanted)
     try:
         yield
@@ -64,12 +66,12 @@ def doubts(recorded: Run) -> list[str]:
     import torch
 
     from harness.evidence.record import path_of
-    from harness.provenance import differences, provenance
+    from harness.provenance import differences, provenance, trainer_name
     from harness.training import native
     from harness.training.choice import made_by
 
     step, made = recorded.step, recorded.provenance
-    trainer = made.get("trainer", EAGER)
+    trainer = trainer_name(made)
     if trainer == NATIVE and (why := native.refusal(step)):
         raise HarnessError(f"{step.id} was trained natively, which cannot be done here: {why}")
     here = provenance(step, torch.device("cpu"), made_by(trainer))
@@ -81,9 +83,10 @@ def doubts(recorded: Run) -> list[str]:
 
 def _again(recorded: Run, data: "MNIST", shown: Display) -> Iterator[Outcome]:
     """The epochs of a run that is trained again by its trainer."""
+    from harness.provenance import trainer_name
     from harness.training.train import train_one
 
-    trainer = recorded.provenance.get("trainer", EAGER)
+    trainer = trainer_name(recorded.provenance)
     for outcome in train_one(recorded.step, recorded.seed, data, trainer, len(recorded.epochs), shown.on_steps):
         if isinstance(outcome, Epoch):
             shown.over(recorded.step, recorded.seed)

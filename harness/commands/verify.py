@@ -12,7 +12,7 @@ from harness.commands.console import Display, busy, display
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find, steps
-from harness.run import EAGER, Errors, Progress, Run, finite
+from harness.run import Errors, Progress, Run, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     Raises HarnessError, and writes nothing, if the record has no such run or this one misses other test images.
     """
     from harness.evidence import record
+    from harness.provenance import trainer_name
     from harness.training.choice import choose
     from harness.training.train import train, training
     from harness.training.weights import keep, probe, trained
@@ -72,7 +73,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     recorded = _recorded(step, seed)
     probe(step)
     cpu = data.to("cpu")
-    choice = choose(recorded.provenance.get("trainer", EAGER), step, cpu.train_images.device)
+    choice = choose(trainer_name(recorded.provenance), step, cpu.train_images.device)
     with training(step, [seed], cpu, choice.name) as trainer:
         trainer.on_steps = lambda done: shown.on_steps(step, [seed], done, trainer.steps_per_epoch)
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
@@ -111,16 +112,16 @@ def _verified(trained: Trained, data: MNIST) -> bool:
 
 
 def _recorded(step: type[Step], seed: int) -> Run:
-    """The recorded run of a seed, which names its misses; HarnessError if the record has no such run."""
+    """The recorded run of a seed; HarnessError if the record has no such run, or it does not name what it misses."""
     from harness.evidence import record
 
-    for run in record.runs(step):
-        if run.seed == seed and run.errors is not None:
-            return run
-    raise HarnessError(
-        f"{step.id} has no record of seed {seed}; "
-        f"make one with: python -m harness train {step.id} --seed {seed} --record"
-    )
+    run = record.run_of(step, seed)
+    if run.errors is None:
+        raise HarnessError(
+            f"{record.path_of(step)} does not say which test images seed {seed} misses; "
+            f"train it anew: python -m harness train {step.id} --seed {seed} --record --replace"
+        )
+    return run
 
 
 def _differences(one: Errors, other: Errors) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.errors import Failures, HarnessError
-from harness.provenance import NATIVE_BINDING, Device, binding, device_type, differences, is_native
+from harness.provenance import NATIVE_BINDING, Device, binding, device_type, differences, is_native, trainer_name
 from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
 
@@ -43,15 +43,19 @@ def runs(step: type[Step], device: Device = "cpu") -> tuple[Run, ...]:
     return record.runs if record else ()
 
 
-def run_of(step: type[Step], seed: int, device: Device = "cpu") -> Run:
+def existing(step: type[Step]) -> Record:
+    """The record of a step; HarnessError that says how to make one if it has none."""
+    if record := read(step):
+        return record
+    raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
+
+
+def run_of(step: type[Step], seed: int) -> Run:
     """The run of a seed in the record of a step; HarnessError that names the seeds there are if it has none."""
-    existing = {run.seed: run for run in runs(step, device)}
-    if not existing:
-        raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
-    if seed not in existing:
-        seeds = ", ".join(map(str, existing))
-        raise HarnessError(f"{path_of(step, device)} has no seed {seed}; it has {seeds}")
-    return existing[seed]
+    of_seed = {run.seed: run for run in existing(step).runs}
+    if seed not in of_seed:
+        raise HarnessError(f"{path_of(step)} has no seed {seed}; it has {', '.join(map(str, of_seed))}")
+    return of_seed[seed]
 
 
 def read(step: type[Step], device: Device = "cpu") -> Record | None:
@@ -90,7 +94,7 @@ def _record(step: type[Step], step_id: str, raw: bytes) -> Record:
 
 def _check_binding(made: Mapping[str, Any]) -> None:
     """Raise ValueError unless the provenance of a record says what its trainer has to say."""
-    if made.get("trainer", EAGER) not in (EAGER, NATIVE):
+    if trainer_name(made) not in (EAGER, NATIVE):
         raise ValueError(f"'trainer' is neither {EAGER} nor {NATIVE}")
     for key in ("fingerprint",) if is_native(made) else ("hardware", "torch", "fingerprint"):
         strict_json.text(made, key)

@@ -101,7 +101,7 @@ def test_runs_of_a_gpu_are_recorded_beside_those_of_the_cpu_and_compared(adopt: 
     ]
     assert record.path_of(Plain).read_bytes() == before
     assert accuracies("cuda") == {0: 99.7, 1: 99.6, 2: 99.5}
-    first = record.run_of(Plain, 0, "cuda")
+    first = record.runs(Plain, "cuda")[0]
     assert (first.provenance, first.together, first.errors) == (GPU, 2, tuple((image, 3, 8) for image in range(30)))
     again = record.path_of(Plain, "cuda").read_bytes()
     assert adopt()[0] == 0

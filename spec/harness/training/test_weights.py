@@ -113,7 +113,7 @@ def test_what_is_missing_is_named(
     monkeypatch.setattr(verify, "steps", lambda: {"small/simple": Simple})
     for line, message in (
         ("verify small/simple", "small/simple has no weights"),
-        ("verify small/simple --train --seed 0", "small/simple has no record of seed 0"),
+        ("verify small/simple --train --seed 0", "small/simple has no record; make one with"),
         ("verify --train", "--train is for one seed of one step"),
         ("verify small/simple --seed 0", "--seed is for --train"),
         ("verify", "no step has weights yet"),
@@ -123,6 +123,20 @@ def test_what_is_missing_is_named(
         assert message in err
         assert err.count("\n") == 1
     assert not weights.path_of(Simple).exists()
+
+
+def test_a_run_that_does_not_name_its_misses_is_trained_anew_first(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = made.parents[1] / "records" / "plain.json"
+    record = json.loads(path.read_text())
+    record["runs"][1]["errors"] = []  # as of older versions
+    path.write_text(json.dumps(record))
+    assert main(["verify", "small/plain", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"python -m harness verify: error: {path} does not say which test images seed 1 misses; "
+        "train it anew: python -m harness train small/plain --seed 1 --record --replace"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from harness import ladder, report
 from harness.__main__ import main
 from harness.commands import rf
+from harness.evidence import record
 from harness.report import page
 from spec.harness.commands.workplace import Call
 from spec.harness.commands.workplace import call as call
@@ -146,7 +147,7 @@ def test_a_folder_that_may_not_be_listed_is_named(workplace: Path, call: Call, m
 def test_a_record_that_is_there_and_no_file_is_not_called_missing(
     workplace: Path, call: Call, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], why: str
 ) -> None:
-    monkeypatch.setattr("harness.commands.compare.recorded", lambda step: None)
+    monkeypatch.setattr(record, "existing", lambda step: None)
     make(workplace / "odd")
     assert call("compare mine/tiny --against odd") == (
         2,
@@ -157,9 +158,7 @@ def test_a_record_that_is_there_and_no_file_is_not_called_missing(
 
 @pytest.mark.parametrize("name", ["x" * 300, "no/such/file", "/dev/null", "."])
 def test_a_record_that_is_no_file_is_named(call: Call, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    from harness.commands import compare
-
-    monkeypatch.setattr(compare, "recorded", lambda step: None)
+    monkeypatch.setattr(record, "existing", lambda step: None)
     status, out, err = call(f"compare mine/tiny --against {name}")
     assert (status, out) == (2, "")
     assert err.startswith(f"python -m harness compare: error: --against {name}: ")

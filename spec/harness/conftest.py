@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision  # noqa: F401
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, find, settings
+from hypothesis.strategies import none
 from platformdirs import user_cache_path
 
 import harness.report.page  # noqa: F401
@@ -54,7 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what is loaded by now: half a million objects, which stay to the end."""
+    """Let the garbage collector leave alone what is loaded by now: half a million objects, which stay to the end.
+
+    Hypothesis makes its generator at first use, and older versions warn unless the collector finds who holds it.
+    """
+    find(none(), lambda _: True)
     gc.collect()
     gc.freeze()
 

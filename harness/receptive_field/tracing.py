@@ -139,11 +139,16 @@ def _functional(func: Any) -> Any:
     """The operation that computes what another one writes: add for add_; None if there is none."""
     name = func._schema.name.partition("::")[2].rstrip("_")
     found = [getattr(getattr(torch.ops, func.namespace), f"{name}{end}", None) for end in ("", "_functional")]
-    wanted = [a.name for a in func._schema.arguments if not a.is_out]
+    wanted = [_parameter(a) for a in func._schema.arguments if not a.is_out]
     for overload in (getattr(packet, overload) for packet in found if packet for overload in packet.overloads()):
-        if [a.name for a in overload._schema.arguments] == wanted and not overload._schema.is_mutable:
+        if list(map(_parameter, overload._schema.arguments)) == wanted and not overload._schema.is_mutable:
             return overload
     return None
+
+
+def _parameter(argument: Any) -> tuple[str, str]:
+    """Its name and its type, since overloads may share names: squeeze takes one dimension as `dim`, and several too."""
+    return argument.name, str(argument.type)
 
 
 def _meta(leaf: Any) -> Any:

@@ -234,9 +234,10 @@ class TestMemory:
             lambda y: torch.add(y, 1, out=torch.empty_like(y)),
             lambda y: F.relu_(F.hardtanh_(F.leaky_relu_(y))),
             lambda y: y.squeeze_(1).unsqueeze_(1).transpose_(2, 3).transpose_(2, 3),
+            lambda y: y.squeeze_((0, 1))[None, None],
             lambda y: y.data,
         ],
-        ids=["arithmetic", "out", "activations", "shape", "data"],
+        ids=["arithmetic", "out", "activations", "shape", "several dimensions", "data"],
     )
     def test_what_is_written_in_place_stays_where_it_is(self, write: Callable[[Tensor], Tensor]) -> None:
         field = receptive_field(Net(lambda m, x: m.b(write(m.a(x))), a=conv(3), b=conv(3)), (1, 8, 8))

@@ -17,6 +17,7 @@ normalization) would make every field the whole image: the size leaves them out,
 from __future__ import annotations
 
 import difflib
+import operator
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,11 +108,14 @@ class ReceptiveField:
             HarnessError: there is no such unit.
 
         """
-        if len(unit) != len(self.shape) or any(not -n <= i < n for i, n in zip(unit, self.shape, strict=True)):
-            raise HarnessError(f"there is no unit {tuple(unit)} in a map of {' x '.join(map(str, self.shape))} units")
+        place = _integers(unit)
+        if len(place) != len(self.shape) or any(not -n <= i < n for i, n in zip(place, self.shape, strict=True)):
+            raise HarnessError(
+                f"there is no unit {place or unit!r} in a map of {' x '.join(map(str, self.shape))} units"
+            )
         seen = [0] * len(self.shape)
         for box in self.boxes:
-            read = [lattice.inside(i % n) for lattice, i, n in zip(box, unit, self.shape, strict=True)]
+            read = [lattice.inside(i % n) for lattice, i, n in zip(box, place, self.shape, strict=True)]
             if all(read):
                 seen = [mask | more for mask, more in zip(seen, read, strict=True)]
         return tuple(members(mask) for mask in seen)
@@ -145,13 +149,24 @@ def receptive_fields(
     model: nn.Module, input_size: Sequence[int], at: Sequence[str | None], strict: bool = True
 ) -> list[ReceptiveField]:
     """The receptive fields of several tensors of a model, which is traced once; arguments as of `receptive_field`."""
-    size = tuple(input_size)
-    if len(size) < 2 or any(not isinstance(n, int) or n < 1 for n in size):
+    size = _integers(input_size)
+    if len(size) < 2 or min(size) < 1:
         raise HarnessError(f"input_size must be channels and at least one axis, positive integers, not {input_size!r}")
     if not isinstance(model, nn.Module):
         raise HarnessError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+    for name in at:
+        if not isinstance(name, (str, type(None))):
+            raise HarnessError(f"at must be the name of a tensor, not {type(name).__name__}")
     graph = trace(model, size)
     return [_field(graph, size, name, strict) for name in at]
+
+
+def _integers(numbers: Any) -> tuple[int, ...]:
+    """Numbers as a tuple, also those of an array; nothing if they are not integers."""
+    try:
+        return tuple(map(operator.index, numbers))
+    except TypeError:
+        return ()
 
 
 def _field(graph: Graph, size: tuple[int, ...], at: str | None, strict: bool) -> ReceptiveField:

@@ -270,10 +270,10 @@ class TestBorders:
         field = receptive_field(conv(3), (1, 5, 5))
         assert field.region((-1, 0)) == field.region((2, 0)) == ([2, 3, 4], [0, 1, 2])
         assert field.region((0, -3)) == ([0, 1, 2], [0, 1, 2])
-        for unit in ((3, 0), (0, -4), (0,)):
+        for unit in ((3, 0), (0, -4), (0,), 2, (0.0, 1.0)):
             message = re.escape(f"there is no unit {unit} in a map of 3 x 3 units")
             with pytest.raises(HarnessError, match=f"^{message}$"):
-                field.region(unit)
+                field.region(unit)  # type: ignore[arg-type]
 
 
 class TestGlobal:

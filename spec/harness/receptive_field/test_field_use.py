@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -70,6 +71,12 @@ class TestUse:
             receptive_field(net, at="layr")
         with pytest.raises(HarnessError, match=r"'\?'; near it: .+, .+, .+$"):  # even if nothing is similar
             receptive_field(net, at="?")
+
+    def test_what_is_no_name_is_an_error(self) -> None:
+        net = nn.Sequential(conv(3))
+        for at, kind in ((net[0], "Conv2d"), (0, "int"), (["0"], "list")):
+            with pytest.raises(HarnessError, match=f"^at must be the name of a tensor, not {kind}$"):
+                receptive_field(net, at=at)  # type: ignore[arg-type]
 
     def test_several_outputs_have_to_be_chosen_from(self) -> None:
         net = Net(lambda m, x: {"out": m.a(x), "aux": x}, a=conv(3))
@@ -141,11 +148,17 @@ class TestUse:
         field = receptive_field(nn.Sequential(conv(3), Net(lambda _, x: down(x))), (1, 12, 12))
         assert (field.size, field.padding) == ((3, 3), (2, 0))
 
-    @pytest.mark.parametrize("size", [(0, 28, 28), (1, 28, -28), (28,), (), (1, 28.5, 28), (1, "28", 28)], ids=str)
-    def test_what_is_no_size_is_an_error(self, size: tuple[Any, ...]) -> None:
+    @pytest.mark.parametrize(
+        "size", [(0, 28, 28), (1, 28, -28), (28,), (), (1, 28.5, 28), (1, "28", 28), 28, None], ids=str
+    )
+    def test_what_is_no_size_is_an_error(self, size: Any) -> None:
         message = f"input_size must be channels and at least one axis, positive integers, not {size!r}"
         with pytest.raises(HarnessError, match=f"^{re.escape(message)}$"):
             receptive_field(conv(3), size)
+
+    def test_integers_of_an_array_are_a_size_and_a_unit(self) -> None:
+        field = receptive_field(conv(3), tuple(np.array([1, 5, 5])))
+        assert field.region(np.array([1, 2])) == ([1, 2, 3], [2, 3, 4])  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("size", [(28, 28, 28, 28, 28), (1, 2, 2)], ids=str)
     def test_a_size_that_does_not_fit_is_an_error(self, size: tuple[int, ...]) -> None:

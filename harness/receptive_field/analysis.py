@@ -27,6 +27,7 @@ from itertools import compress
 from math import prod
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
@@ -158,7 +159,8 @@ def receptive_fields(
         if not isinstance(name, (str, type(None))):
             raise HarnessError(f"at must be the name of a tensor, not {type(name).__name__}")
     graph = trace(model, size)
-    return [_field(graph, size, name, strict) for name in at]
+    with torch._C.DisableTorchFunction():  # else labels would be on the device on which a program makes its tensors
+        return [_field(graph, size, name, strict) for name in at]
 
 
 def _integers(numbers: Any) -> tuple[int, ...]:

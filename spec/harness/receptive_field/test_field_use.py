@@ -78,6 +78,13 @@ class TestUse:
             with pytest.raises(HarnessError, match=f"^at must be the name of a tensor, not {kind}$"):
                 receptive_field(net, at=at)  # type: ignore[arg-type]
 
+    def test_a_program_may_make_its_tensors_on_another_device(self) -> None:
+        net = Net(lambda m, x: m.a(x)[:, :, torch.arange(0, 9, 2)].flatten(2).softmax(2), a=conv(3))
+        expected = receptive_field(net)
+        with torch.device("meta"):
+            found = receptive_field(net)
+        assert (found.size, found.region((0, 1))) == (expected.size, expected.region((0, 1)))
+
     def test_several_outputs_have_to_be_chosen_from(self) -> None:
         net = Net(lambda m, x: {"out": m.a(x), "aux": x}, a=conv(3))
         with pytest.raises(HarnessError, match=r"^the model returns 2 tensors: .* at='output.out' or 'output.aux'$"):

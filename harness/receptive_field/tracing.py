@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -182,6 +183,7 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
     try:
         with (
             preserved(model),
+            _any_algorithm(),
             warnings.catch_warnings(),
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
@@ -201,6 +203,20 @@ def trace(model: nn.Module, input_size: tuple[int, ...]) -> Graph:
         reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
         raise HarnessError(f"{refused}, in {functions.name or 'forward'}: {reason}") from failure
     return Graph(recorder.nodes, names.all(), names.parts)
+
+
+@contextmanager
+def _any_algorithm() -> Iterator[None]:
+    """Without deterministic algorithms, for which torch takes some functions, such as interpolation, to pieces."""
+    wanted, only_warn = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch._C._set_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch._C._set_deterministic_algorithms(wanted, warn_only=only_warn)
 
 
 class _Names:

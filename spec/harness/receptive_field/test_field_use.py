@@ -85,6 +85,20 @@ class TestUse:
             found = receptive_field(net)
         assert (found.size, found.region((0, 1))) == (expected.size, expected.region((0, 1)))
 
+    @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+    def test_a_program_may_want_deterministic_algorithms(self, mode: str) -> None:
+        net = nn.Sequential(conv(3), nn.Upsample(scale_factor=1.5, mode=mode), conv(3))
+        expected = receptive_field(net, (1, 8, 8))
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            found = receptive_field(net, (1, 8, 8))
+            kept = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+        finally:
+            torch.use_deterministic_algorithms(False)
+        assert kept == (True, True)
+        assert (found.size, found.stride, found.padding) == (expected.size, expected.stride, expected.padding)
+        assert found.region((0, 1)) == expected.region((0, 1))
+
     def test_several_outputs_have_to_be_chosen_from(self) -> None:
         net = Net(lambda m, x: {"out": m.a(x), "aux": x}, a=conv(3))
         with pytest.raises(HarnessError, match=r"^the model returns 2 tensors: .* at='output.out' or 'output.aux'$"):

@@ -64,6 +64,9 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         except Exception:  # whatever the object of a user says to being copied: it is shared, as a lock or a file is
             result = value
     memo[id(value)] = result
+    if isinstance(value, Tensor):  # a model may note something on it, such as the mask of a weight
+        noted = {name: part for name, part in vars(value).items() if name not in vars(result)}
+        vars(result).update({name: _copied(part, memo) for name, part in noted.items()})
     return result
 
 

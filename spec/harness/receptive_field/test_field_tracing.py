@@ -530,6 +530,15 @@ class TestIsolation:
         assert not uncopyable["temporary_file"].closed
         assert uncopyable["socket"].fileno() >= 0
 
+    def test_what_is_noted_on_a_tensor_is_copied_with_it(self) -> None:
+        net: Any = Net(lambda m, x: (m.a(x) * m.table).roll(m.a.weight.shift, 2)[:, :, m.table.rows], a=conv(1))
+        net.table = nn.Buffer(torch.ones(5, 4))
+        net.a.weight.shift, net.table.rows = 2, torch.tensor([0, 3])
+        net(torch.zeros(1, 1, 5, 4))
+        field = receptive_field(net, (1, 5, 4))
+        assert [field.region((unit, 1)) for unit in range(2)] == [([3], [1]), ([1], [1])]
+        assert vars(net.a.weight) == {"shift": 2}
+
     def test_random_numbers_of_the_model_are_not_taken_from_those_of_the_program(self) -> None:
         state = torch.get_rng_state()
         receptive_field(Net(lambda _, x: x + torch.rand(28, 28)))

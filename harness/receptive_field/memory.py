@@ -41,7 +41,7 @@ class Memory:
         self._record = record
         self._refs: dict[int, tuple[Ref, _Place]] = {}  # with the place, which changes without a trace in x.data = y
         self._blocks: dict[int, _Block] = {}
-        self._alive: list[Tensor] = []  # so that no other tensor, and no other memory, has the same address
+        self._alive: list[tuple[Tensor, Any]] = []  # so that nothing else has their address, nor their memory's
 
     def ref(self, tensor: Tensor) -> Ref | None:
         """What a tensor holds; None if it has no elements, is of torch.func, or does not depend on the input.
@@ -68,7 +68,7 @@ class Memory:
 
     def hold(self, tensor: Tensor, ref: Ref | None) -> None:
         """Note what a new tensor holds."""
-        self._alive.append(tensor)
+        self._alive.append((tensor, tensor.untyped_storage()))  # which x.data = y takes from x
         block = self._blocks.setdefault(
             _address(tensor), _Block(_geometry(tensor), tensor.element_size(), ref, {id(tensor)})
         )

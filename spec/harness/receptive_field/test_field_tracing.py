@@ -192,6 +192,19 @@ class TestMemory:
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
+    def test_memory_that_nothing_shows_any_more_is_no_other_memory(self) -> None:
+        def forward(_: Any, x: Tensor) -> Tensor:
+            tables, others = ([torch.ones(1, 1, 5, 4) for _ in range(30)] for _ in range(2))
+            rows = [table[0] for table in tables]
+            del rows
+            for table, other in zip(tables, others, strict=True):
+                table.data = other
+            y = x.flip(2)
+            y[:, :, 0] = 0
+            return y
+
+        assert receptive_field(Net(forward), (1, 5, 4)).region((1, 2)) == ([3], [2])
+
     @pytest.mark.thorough
     @pytest.mark.parametrize(
         "forward",

@@ -30,7 +30,10 @@ _PLACES: Mapping[str, Callable[[torch.device], Any]] = {
 }
 """What a tensor says of where it is, if that is this device."""
 
-_SAME_DEVICE = re.compile(r"same device|have meta device|type \(Meta\w+\)", re.IGNORECASE)
+_REPLACE_DATA: Any = Tensor.data.__set__  # type: ignore[attr-defined]
+"""What x.data = y calls."""
+
+_SAME_DEVICE = re.compile(r"same device|have meta device|type \(Meta\w+\)|incompatible tensor type", re.IGNORECASE)
 _VALUES = re.compile(r"\bmeta(?!data)|fake|unallocated|HigherOrder|format string passed to Tensor", re.IGNORECASE)
 
 
@@ -90,6 +93,8 @@ class Functions(TorchFunctionMode):
             return self._moved(*args, **kwargs)
         if self.name in ("getitem", "setitem"):
             args = (args[0], _with_data(args[1]), *args[2:])
+        if func == _REPLACE_DATA:
+            args = args[0], self._replacing(*args)
         if self.name == "masked_select":
             return _selected(*args, **kwargs)
         sources = args[_MAKERS.get(self.name, 0) :]
@@ -115,6 +120,13 @@ class Functions(TorchFunctionMode):
                 f"{self.refused} without its values, which {self.name} in {self.location()} needs; the analysis follows"
                 " models whose path and shapes do not depend on them"
             )
+
+    def _replacing(self, tensor: Tensor, numbers: Tensor) -> Tensor:
+        """What becomes the data of a tensor: where it has none, a tensor without data in place of a constant."""
+        if not tensor.is_meta or numbers.is_meta:
+            return numbers
+        self._refuse_values(numbers)
+        return tensor.new_empty(numbers.shape, dtype=numbers.dtype)
 
     def _moved(
         self, source: Tensor, *given: Any, device: Any = None, dtype: torch.dtype | None = None, other: Any = None,

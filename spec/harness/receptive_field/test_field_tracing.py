@@ -141,6 +141,19 @@ def of_a_constant(_: Any, x: Tensor) -> Tensor:
     return y
 
 
+def clipped(m: Any, x: Tensor) -> Tensor:
+    m.a.weight.data = m.fixed.clamp(-1, 1)
+    result: Tensor = m.a(x)
+    return result
+
+
+def emptied(m: Any, x: Tensor) -> Tensor:
+    y = x.clone()
+    y.data = torch.ones(x.shape)
+    y[:, :, 1:] += x[:, :, :-1]
+    return y
+
+
 def strided_after_a_write(_: Any, x: Tensor) -> Tensor:
     y = x.clone()
     shown = y.as_strided((1, 1, 4, 4), (20, 20, 4, 1), 4)
@@ -185,9 +198,14 @@ class TestMemory:
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
-    @pytest.mark.parametrize("forward", [other_memory, other_view, of_a_constant], ids=lambda f: f.__name__)
+    @pytest.mark.parametrize(
+        "forward",
+        [other_memory, other_view, of_a_constant, clipped, emptied],
+        ids=lambda f: f.__name__,
+    )
     def test_a_tensor_whose_data_is_replaced_holds_the_new(self, forward: Callable[[Any, Tensor], Tensor]) -> None:
-        net = Net(forward)
+        net = Net(forward, a=conv((2, 1), padding=(1, 0)))
+        net.fixed = nn.Buffer(torch.rand(1, 1, 2, 1).double())
         field, changed = receptive_field(net, (1, 5, 4)), changes(net, (1, 5, 4))
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
@@ -390,6 +408,12 @@ def test_a_model_is_where_it_would_be_with_data(forward: Callable[[Any, Tensor],
         assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
 
+def replaced(_: Any, x: Tensor) -> Tensor:
+    y = torch.zeros(x.shape)
+    y.data = x
+    return y
+
+
 def added_at_once(_: Any, x: Tensor) -> Tensor:
     y = x.clone()
     torch._foreach_add_([y], [x.flip(2)])
@@ -403,11 +427,12 @@ def added_at_once(_: Any, x: Tensor) -> Tensor:
         (Net(lambda _, x: torch.add(x, x.flip(2), out=torch.empty(0))), "add"),
         (Net(lambda _, x: x.quantile(0.5, 2)), "quantile"),
         (Net(added_at_once), "foreach_add"),
+        (Net(replaced), "set"),
         (Net(lambda _, x: x.take_along_dim(torch.zeros(1, 1, 1, 4).long(), 2)), "take_along_dim"),
         (Net(lambda _, x: torch.sparse.mm(torch.eye(4).to_sparse(), x[0, 0])), "sparse"),
         (Net(lambda _, x: F.conv2d(x + 0j, torch.ones(1, 3, 3, 3) + 0j)), "conv2d"),
     ],
-    ids=["resized", "out", "numbers", "lists", "indices", "sparse", "complex"],
+    ids=["resized", "out", "numbers", "lists", "data", "indices", "sparse", "complex"],
 )
 def test_a_model_that_runs_is_not_said_not_to_run(net: nn.Module, called: str) -> None:
     net(torch.zeros(1, 3, 4, 4))

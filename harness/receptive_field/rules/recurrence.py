@@ -20,8 +20,8 @@ aten = torch.ops.aten
 def recurrence(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     """Each step and the steps before it, so that the last step reads whatever any step reads."""
     source = call.value("input", "self")
-    if not source.shape:
-        return (source,) * len(call.shapes)
+    if not source.shape or source.shape[call["dim"]] == 1:
+        return (replace(source, windows=None),) * len(call.shapes)
     dim = call["dim"] % len(source.shape)
     result = prefixes(source, dim)
     before = torch.Size(n - 1 if d == dim else n for d, n in enumerate(source.shape))

@@ -128,6 +128,7 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "integral image": lambda x: x.cumsum(2).cumsum(3),
     "from the end": lambda x: x.flip(3).cumsum(3).flip(3),
     "rows of pixels": lambda x: x.flatten(2).cumsum(2).view_as(x),
+    "one step": lambda x: x.mean(2, keepdim=True).cumsum(2) + x.sum().cumsum(0),
     "std_mean": lambda x: torch.add(*torch.std_mean(x, 2, keepdim=True)),
     "nansum": lambda x: x.nansum((2, 3), keepdim=True),
     "median": lambda x: x.median(3, keepdim=True)[0],

@@ -140,7 +140,12 @@ class Lattice:
     @cached_property
     def has_stride(self) -> bool:
         """Whether the jump means anything: units follow a rule, and do not all read the whole axis or nothing."""
-        return not self.listed and self.whole != sum(1 << unit for unit, mask in enumerate(self.clipped) if mask)
+        return not self.listed and self.whole != self.reading
+
+    @cached_property
+    def reading(self) -> int:
+        """A mask of the units that read anything, by which most lattices of single pixels can be told apart at once."""
+        return sum(1 << unit for unit, mask in enumerate(self.clipped) if mask)
 
     @cached_property
     def is_empty(self) -> bool:
@@ -232,6 +237,8 @@ class Lattice:
         """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
+        if other.reading & ~self.reading:
+            return False
         if other.listed:
             alike = all(contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
             return alike and self.covers_inside(other)

@@ -223,7 +223,7 @@ def group_norm(call: Call) -> FieldMap:
     return _adapted(call, rearranged(normalized, lambda labels: labels.reshape(shape)), _per_channel(source))
 
 
-@register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm)
+@register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm, aten.dot)
 def matrix_product(call: Call) -> FieldMap:
     """A sum over the last dimension, as in a linear layer; attention if both factors depend on the input."""
     names = {
@@ -232,7 +232,7 @@ def matrix_product(call: Call) -> FieldMap:
         "addmm": ("mat1", "mat2"),
         "baddbmm": ("batch1", "batch2"),
     }
-    names |= {"mv": ("self", "vec"), "addmv": ("mat", "vec"), "addbmm": ("batch1", "batch2")}
+    names |= {"mv": ("self", "vec"), "addmv": ("mat", "vec"), "addbmm": ("batch1", "batch2"), "dot": ("self", "tensor")}
     left, right = (call[name] for name in names[call.op.overloadpacket.__name__])
     terms: list[FieldMap] = []
     windows: Mapping[int, Window] | None = None
@@ -241,10 +241,10 @@ def matrix_product(call: Call) -> FieldMap:
             summed = mixed(factor, [dim % len(factor.shape)])
             windows = windows or summed.windows
             terms.append(summed)
-    if call.op.overloadpacket in (aten.mv, aten.addmv):
+    if call.op.overloadpacket in (aten.mv, aten.addmv, aten.dot):
         terms = [rearranged(term, lambda labels: labels.squeeze(-1)) for term in terms]
     elif call.op.overloadpacket is aten.addbmm:
         terms = [rearranged(mixed(term, [0]), lambda labels: labels.squeeze(0)) for term in terms]
-    bias = call.arguments.get("self") if call.op.overloadpacket not in (aten.mm, aten.bmm, aten.mv) else None
+    bias = call.arguments.get("self") if call.op.overloadpacket not in (aten.mm, aten.bmm, aten.mv, aten.dot) else None
     terms += [bias] if isinstance(bias, FieldMap) else []
     return replace(merged(terms, call.shapes[0]), windows=windows)

@@ -152,7 +152,7 @@ def same(call: Call) -> FieldMap:
 @register(
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like, aten.new_empty,
     aten.new_zeros, aten.new_ones, aten.new_full, aten.randint_like, aten.new_empty_strided, aten.fill, aten.zero,
-    aten.uniform, aten.exponential, aten.normal_functional,
+    aten.uniform, aten.exponential, aten.normal_functional, aten._new_zeros_with_same_feature_meta,
 )  # fmt: skip
 def blank(call: Call) -> FieldMap:
     """A tensor that does not depend on the elements of its operand, only on a value that fills it."""

@@ -101,7 +101,7 @@ def _term(value: FieldMap, turn: int) -> FieldMap:
 
 @register(
     aten.hardswish, aten._prelu_kernel, aten.prelu, aten.log_sigmoid_forward, aten.rrelu_with_noise, aten.masked_fill,
-    aten.floor_divide, aten.complex, aten.polar, aten.normal, aten.poisson,
+    aten.floor_divide, aten.complex, aten.polar, aten.normal, aten.poisson, aten.tril, aten.triu,
     # which torch 2.11 does not mark
     aten.leaky_relu, aten.leaky_relu_, aten.elu_, aten.selu_, aten.celu_, aten.hardtanh_, aten.hardsigmoid_,
 )  # fmt: skip

@@ -54,6 +54,7 @@ def network(forward: Forward) -> nn.Module:
     [
         lambda m, x: torch.mv(m.narrow(x)[0, 0], x.new_ones(8)).view(1, 1, 9, 1),
         lambda m, x: torch.addmv(m.wide(x)[0, 0, :, 0], m.narrow(x)[0, 0], x.new_ones(8)).view(1, 1, 9, 1),
+        lambda m, x: torch.dot(m.narrow(x)[0, 0, 4], m.wide(x)[0, 0, 2]).view(1, 1, 1, 1),
         lambda m, x: torch.addbmm(m.wide(x)[0, 0], m.maps(x)[0], x.new_ones(4, 8, 8)).view(1, 1, 9, 8),
         lambda m, x: F.interpolate(m.narrow(x), size=(1, 1), mode="bilinear", align_corners=True),
         lambda m, x: m.narrow(x).flatten(1).as_strided((1, 72), (72, 1)).view(1, 1, 9, 8),
@@ -73,6 +74,7 @@ def network(forward: Forward) -> nn.Module:
     ids=[
         "mv",
         "addmv",
+        "dot",
         "addbmm",
         "interpolate to one",
         "as_strided",
@@ -188,9 +190,11 @@ def test_what_is_drawn_reads_its_probabilities(draw: Callable[[Tensor, Tensor], 
         (lambda m, x: torch.min(m.narrow(x), m.narrow(x)), 3),
         (lambda m, x: m.wide(m.narrow(x).data), 7),
         (lambda m, x: m.wide(m.narrow(x).cuda()), 7),
+        (lambda m, x: m.wide(m.narrow(x).tril().triu(-9)), 7),
         (lambda m, x: m.wide(torch.vmap(lambda one: 2 * one)(m.narrow(x))), 7),
+        (lambda m, x: m.wide(torch.func.jvp(torch.sin, (m.narrow(x),), (m.narrow(x).mT.contiguous().mT,))[1]), 7),
     ],
-    ids=["max of two", "min of two", "data", "cuda", "vmap"],
+    ids=["max of two", "min of two", "data", "cuda", "triangle", "vmap", "jvp"],
 )
 def test_maps_are_followed_through_what_has_no_gradient_here(forward: Forward, size: int) -> None:
     assert receptive_field(network(forward), (1, 28, 28)).size == (size, size)

@@ -6,7 +6,7 @@ several tensors. Operations are those of torch.ops.aten, to which torch reduces 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -46,10 +46,10 @@ class Call:
             return nothing(found.shape, self.axes)
         raise NoRuleError(f"{self.function} has no tensor argument {' or '.join(names)}")
 
-    def repeated(self, labels: dict[str, Tensor]) -> Any:
+    def repeated(self, labels: Mapping[str, Any]) -> Any:
         """The result of the operation itself, with labels in place of its field maps."""
         known = {argument.name for argument in self.op._schema.arguments}
-        return self.op(**{name: part for name, part in (self.arguments | labels).items() if name in known})
+        return self.op(**{name: part for name, part in {**self.arguments, **labels}.items() if name in known})
 
     @property
     def values(self) -> list[FieldMap]:

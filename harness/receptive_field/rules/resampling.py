@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil, floor
 
 import torch
 
@@ -58,10 +59,46 @@ def upsample(call: Call) -> FieldMap:
         elif corners and outputs == 1:
             windows[dim] = lattice.strided(0, 1)
         else:
-            given = None if corners else _given_scale(call, dim - 2, len(shape) - 2)
-            ratio = Fraction(length - 1, outputs - 1) if corners else given or Fraction(length, outputs)
-            windows[dim] = lattice.resampled(ratio, offset, reach, length, outputs)
+            windows[dim] = lattice.resampled(_ratio(call, dim, length, outputs), offset, reach, length, outputs)
     return windowed(source, windows, shape)
+
+
+@register(aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa)
+def antialiased(call: Call) -> FieldMap:
+    """Interpolation that reads wider where it shrinks: which inputs have a weight is asked, one input at a time."""
+    source, shape = call.value("self"), call.shapes[0]
+    reach = 2 if "cubic" in str(call.op) else 1
+    windows = {}
+    for dim in range(2, len(shape)):
+        length, outputs = source.shape[dim], shape[dim]
+        others = min(2, shape[5 - dim])  # one column only where the result has one: there torch reads the wrong rows
+        inputs = torch.eye(length, dtype=torch.float64)[:, None, :, None].expand(-1, 1, -1, others).transpose(2, dim)
+        asked = {"self": inputs.contiguous(), "output_size": [outputs if d == dim else others for d in (2, 3)]}
+        weights = call.repeated(asked).select(5 - dim, 0).reshape(length, outputs).t()
+        edges = tuple(tuple(row.nonzero()[:, 0].tolist()) for row in weights)
+        window = _only(outputs) if length == 1 else _wide(_ratio(call, dim, length, outputs), reach)
+        windows[dim] = replace(window, edges=edges)
+    return windowed(source, windows, shape)
+
+
+def _wide(ratio: Fraction, reach: int) -> Window:
+    """Each output reads the inputs nearer to its place than `reach` steps of its own, but for those of weight zero."""
+    step = max(ratio, Fraction(1))
+
+    def around(output: int) -> tuple[int, ...]:
+        place = (output + Fraction(1, 2)) * ratio - Fraction(1, 2)
+        near = range(floor(place - reach * step) + 1, ceil(place + reach * step))
+        return tuple(tap for tap in near if tap == place or (tap - place) % step)
+
+    taps = tuple(around(o) for o in range(ratio.denominator))
+    return Window(taps, max(ratio.numerator, 1), max(map(len, taps)), 0, ratio)
+
+
+def _ratio(call: Call, dim: int, length: int, outputs: int) -> Fraction:
+    """The inputs from one output to the next."""
+    if call["align_corners"]:
+        return Fraction(length - 1, outputs - 1) if outputs > 1 else Fraction(0)
+    return _given_scale(call, dim - 2, len(call.shapes[0]) - 2) or Fraction(length, outputs)
 
 
 def _only(outputs: int) -> Window:

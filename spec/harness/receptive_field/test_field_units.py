@@ -77,6 +77,20 @@ class TestShiftVariance:
         taken = F.interpolate(torch.arange(float(length)).reshape(1, 1, 1, -1), mode=mode, **options)
         assert [field.region((0, j))[1] for j in range(field.shape[1])] == [[int(i)] for i in taken.flatten()]
 
+    @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+    @pytest.mark.parametrize("size", [(3, 4), (7, 2), (1, 9)], ids=str)
+    def test_resizing_without_aliasing_reads_what_it_averages(self, mode: str, size: tuple[int, int]) -> None:
+        net = Net(lambda _, x: F.interpolate(x, size, mode=mode, antialias=True))
+        field, oracle = receptive_field(net, (1, 5, 8)), gradient_field(net, (1, 5, 8))
+        assert field.shape == oracle.shape == size
+        for unit in product(*map(range, size)):
+            assert field.region(unit) == oracle.region(unit), unit
+
+    def test_halving_without_aliasing_is_a_kernel_of_four(self) -> None:
+        net = Net(lambda _, x: F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True))
+        field = receptive_field(net, (1, 8, 8))
+        assert (field.size, field.stride, field.padding) == ((4, 4), (2, 2), (1, 1))
+
     @pytest.mark.thorough
     def test_resizing_by_factors_that_have_no_short_period_in_common(self) -> None:
         net = nn.Sequential()

@@ -43,9 +43,13 @@ class StepSpec(Step):
         )
 
     def test_claims(self) -> None:
-        """What the spec records of each claim of its Analysis is what the committed evidence says."""
+        """The committed evidence is of this step as it is now, and says what the spec records of each claim."""
         from harness.claims import verdicts
+        from harness.evidence import record
 
+        for step in (type(self), *(getattr(type(self), name) for name in self.variants)):
+            stale = record.stale(step)
+            assert not stale, stale
         found = verdicts(type(self))
         for claim, verdict in found.items():
             recorded = self.claims.get(claim, "nothing")

@@ -14,7 +14,16 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.errors import Failures, HarnessError
-from harness.provenance import NATIVE_BINDING, Device, binding, device_type, differences, is_native, trainer_name
+from harness.provenance import (
+    NATIVE_BINDING,
+    Device,
+    binding,
+    device_type,
+    differences,
+    fingerprint,
+    is_native,
+    trainer_name,
+)
 from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
 
@@ -162,6 +171,24 @@ def _check_images(step: type[Step]) -> None:
             f"{step.id} is judged on training images that its recipe holds out, and records are of the test images; "
             "leave out --record, or validation"
         )
+
+
+def stale(step: type[Step]) -> str:
+    """Which record of a step is none of its network and recipe as they are now, and what to do; empty if all are.
+
+    Raises HarnessError as `read` does.
+    """
+    devices: tuple[Device, ...] = ("cpu", "cuda")
+    for record in filter(None, (read(step, device) for device in devices)):
+        whole = all(run.complete for run in record.runs)
+        if not whole or record.provenance["fingerprint"] != fingerprint(step):
+            seeds = " ".join(str(run.seed) for run in record.runs)
+            return (
+                f"{path_of(step, device_type(record.runs[0].provenance))} is of another network or recipe than "
+                f"{step.id} has now; take the change back, or train it again with: "
+                f"python -m harness train {step.id} --seed {seeds} --record --replace"
+            )
+    return ""
 
 
 def unrecorded(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> list[int]:

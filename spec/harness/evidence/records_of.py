@@ -29,6 +29,7 @@ def keep(
     errors: Errors = (),
     losses: Sequence[float] | Mapping[int, Sequence[float]] | None = None,
     clean: Mapping[int, float] | None = None,
+    fingerprint: str = "0123",
 ) -> Path:
     """Write a record of the step: for each seed its training and its test accuracy after each epoch.
 
@@ -55,7 +56,7 @@ def keep(
         }
         for seed, both in runs.items()
     ]
-    made = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123"}
+    made = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": fingerprint}
     path = record.path_of(step)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"step": step.id, "parameters": 7, "provenance": made, "runs": kept}))

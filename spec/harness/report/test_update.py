@@ -13,6 +13,7 @@ import pytest
 from harness import StepSpec, files, steps
 from harness.errors import HarnessError
 from harness.evidence import record, summary
+from harness.provenance import fingerprint
 from harness.report import rewrite
 from harness.report.spec_source import with_claims, with_measured
 from harness.report.update import SUMS
@@ -118,7 +119,7 @@ def tiny() -> type[StepSpec]:
 
 def test_everything_is_written_from_the_record_and_then_at_rest(project: Path) -> None:
     spec, readme = project / "spec" / "mine" / "test_01_tiny.py", project / "README.md"
-    path = keep(tiny(), RUNS)
+    path = keep(tiny(), RUNS, fingerprint=fingerprint(tiny()))
     assert rewrite() == [spec, path.parent / SUMS, readme]
     text = spec.read_text(encoding="utf-8")
     assert MEASURED in text

@@ -14,7 +14,7 @@ from torch import nn
 
 from harness import files
 from harness.errors import HarnessError, foreign_call
-from harness.ladder import find
+from harness.ladder import NOT_SEARCHED, find
 from harness.project.literal import classes, literal
 from harness.recipe.named import NAMED
 from harness.review import load, review
@@ -110,7 +110,8 @@ def _step(project: Path, ladder: str, name: str, follows: str | None, target: st
         texts = _ladder(ladder, name, target)
     else:
         before = find(follows if "/" in follows else f"{ladder}/{follows}")
-        texts = _next(before, ladder, name, 1 + max((int(stem.split("_")[1]) for stem in existing), default=0))
+        texts = {} if (project / "spec" / ladder / "__init__.py").exists() else _about(ladder)
+        texts |= _next(before, ladder, name, 1 + max((int(stem.split("_")[1]) for stem in existing), default=0))
     for path in texts:
         if (project / path).exists():
             raise HarnessError(f"{project / path} exists; it is left as it is")
@@ -142,9 +143,11 @@ def _remove(path: Path) -> None:
 
 
 def _identifier(name: str, what: str) -> str:
-    """The name of a ladder or a step, which Python has to be able to import."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name in ("harness", "models", "spec"):
+    """The name of a ladder or a step, which Python has to be able to import, and pytest to find."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise HarnessError(f"{name!r} is no name of a {what}; use small letters, digits and _, and begin with a letter")
+    if keyword.iskeyword(name) or name in {"harness", "models", "spec", *NOT_SEARCHED}:
+        raise HarnessError(f"{name!r} is no name of a {what}, as it means something else here; give it another")
     return name
 
 
@@ -178,9 +181,14 @@ def _ladder(ladder: str, step: str, target: str | None) -> Texts:
     }
     return {
         **({f"models/{ladder}.py": text} if text else {}),
-        f"spec/{ladder}/__init__.py": _ENVIRONMENT.get_template("ladder.py.j2").render(about),
+        **_about(ladder),
         f"spec/{ladder}/test_01_{step}.py": _ENVIRONMENT.get_template("step.py.j2").render(about),
     }
+
+
+def _about(ladder: str) -> Texts:
+    """The file that makes a folder a ladder: without it no step of the project would be found."""
+    return {f"spec/{ladder}/__init__.py": _ENVIRONMENT.get_template("ladder.py.j2").render(ladder=ladder)}
 
 
 def _network(ladder: str, target: str | None) -> tuple[str, str, str]:

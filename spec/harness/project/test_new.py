@@ -158,12 +158,27 @@ def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.Captur
     ]
 
 
+def test_a_ladder_may_begin_with_a_step_that_follows_one_of_another(
+    homework: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert new("mine") == 0
+    monkeypatch.setattr(create, "find", lambda _: steps()["five_steps/step1"])
+    assert new("mine/other", "begin", "--follows", "mine/first") == 0
+    assert {path.name for path in (homework / "mine/spec/other").iterdir()} == {"__init__.py", "test_01_begin.py"}
+    own = homework / "mine/spec/other/__init__.py"
+    own.write_text("RULES = 1")
+    assert new("mine/other", "wider", "--follows", "begin") == 0
+    assert own.read_text() == "RULES = 1"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["full"], "full exists and is not empty"),
         (["2nd"], "'2nd' is no name of a ladder"),
-        (["class"], "'class' is no name of a ladder"),
+        (["class"], "'class' is no name of a ladder, as it means something else here"),
+        (["build"], "'build' is no name of a ladder, as it means something else here"),
+        (["made/venv", "first"], "'venv' is no name of a ladder, as it means something else here"),
         (["spec"], "'spec' is no name of a ladder"),
         (["mine", "--from", "homework.py:Nat"], "nearest: Net"),
         (["mine", "--from", "nothing"], "names no class"),

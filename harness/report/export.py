@@ -3,8 +3,10 @@
 import csv
 import io
 import math
+import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness import files
@@ -38,25 +40,32 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
     Raises HarnessError if TensorBoard is not installed or the folder cannot be written.
     """
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError as error:
         raise HarnessError("--tensorboard needs TensorBoard: pip install 'mnist-ladders[tensorboard]'") from error
-    with files.writable(folder, "name another folder"):
+    advice = "name another folder"
+    with files.writable(folder, advice):
         folder.mkdir(parents=True, exist_ok=True)
-    files.probe(folder / "scalars", "name another folder")  # before anything is trained
-    with ExitStack() as writers:
-        of_run: dict[tuple[str, int], SummaryWriter] = {}
+    files.probe(folder / "scalars", advice)  # before anything is trained
+    of_run: dict[tuple[str, int], Path] = {}
 
-        def write(step: type[Step], seed: int, epoch: Epoch) -> None:
-            place = folder / step.id / f"seed{seed}"
-            with files.writable(place):
-                if (step.id, seed) not in of_run:
-                    # What an earlier run of the seed left in this folder from that epoch on is not shown any more.
-                    writer = of_run[step.id, seed] = SummaryWriter(str(place), purge_step=epoch.epoch)
-                    writers.callback(writer.close)
-                for name in FIGURES:
-                    if not math.isnan(value := getattr(epoch, name)):
-                        of_run[step.id, seed].add_scalar(name, value, epoch.epoch)
-                of_run[step.id, seed].flush()
+    def write(step: type[Step], seed: int, epoch: Epoch) -> None:
+        figures, now = {name: getattr(epoch, name) for name in FIGURES}, time.time()
+        values = [Summary.Value(tag=name, simple_value=one) for name, one in figures.items() if not math.isnan(one)]
+        events = [Event(wall_time=now, step=epoch.epoch, summary=Summary(value=values))]
+        place = folder / step.id / f"seed{seed}"
+        if (step.id, seed) not in of_run:
+            of_run[step.id, seed] = place / f"events.out.tfevents.{now:.6f}.{os.getpid()}"
+            # What an earlier run of the seed left in this folder from that epoch on is not shown any more.
+            start = Event(wall_time=now, step=epoch.epoch, session_log=SessionLog(status=SessionLog.START))
+            events = [Event(wall_time=now, file_version="brain.Event:2"), start, *events]
+        # Here and at once: the writer of TensorBoard has a thread for it, whose errors are tracebacks or come too late.
+        with files.writable(place, advice):
+            place.mkdir(parents=True, exist_ok=True)
+            with of_run[step.id, seed].open("ab") as file:
+                for event in events:
+                    RecordWriter(file).write(event.SerializeToString())
 
-        yield write
+    yield write

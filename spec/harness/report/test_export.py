@@ -2,6 +2,8 @@
 
 import csv
 import math
+import re
+import resource
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,19 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "other" / small.Simple.id).touch()
     with scalars(tmp_path / "other") as write, pytest.raises(HarnessError, match="cannot write .*other/small/simple"):
         write(small.Simple, 0, Epoch(1, 98.0, 99.0, 0.1, 2.0))
+
+
+def test_a_disk_that_is_full_is_one_line_at_the_epoch_that_does_not_fit(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    epoch = Epoch(1, 98.0, 99.0, 0.1, 2.0)
+    seed0 = re.escape(str(tmp_path / small.Simple.id / "seed0"))
+    with scalars(tmp_path) as write:
+        write(small.Simple, 0, epoch)
+        [file] = (tmp_path / small.Simple.id / "seed0").iterdir()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
+        try:
+            with pytest.raises(HarnessError, match=f"^cannot write {seed0}: File too large; name another folder"):
+                write(small.Simple, 0, epoch)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))

@@ -12,7 +12,9 @@ from harness.errors import HarnessError
 
 _SECTIONS = ("Target", "Result", "Analysis")
 _NOTES = "Notes"
-_TAG = r"\[(claim|judgement|said|next|log): ([^\]]+)\]"
+_TAGS = ("claim", "judgement", "said", "next", "log")
+_TAG = rf"\[({'|'.join(_TAGS)}): ([^\]]+)\]"
+_LIKE_TAG = r"(?<!\w)\[(?:[A-Za-z]{3,}:|(?:claim|judgement)\b)[^\]]*\]?"  # what somebody must have meant as one
 _SENTENCE = rf"\S.*?(?:[.!?]|$)(?:\s+{_TAG})*(?=\s|$)"  # to a full stop, with the tags after it
 
 
@@ -79,7 +81,7 @@ def _number(label: str, result: str) -> int | None:
     said = re.search(rf"{label}:\s*(\S+)", result)
     if said is None:
         return None
-    digits = re.match(r"[0-9][0-9,]{0,14}(?![\d,])", said[1])  # no more than anybody means, and ASCII alone
+    digits = re.match(r"[0-9][0-9,]{0,14}(?![\d,]|\.\d)", said[1])  # no more than anybody means, and ASCII alone
     if digits is None:
         raise HarnessError(f"under Result, {label} is {said[1][:30]!r}; write a number in digits, such as 9,142")
     return int(digits[0].replace(",", ""))
@@ -111,7 +113,7 @@ def parse(text: str | None, name: str) -> Docstring:
     """Read the docstring of a specification; `name` is how an error refers to it.
 
     Raises HarnessError if Target, Result or Analysis is missing or empty, if a section or an entry under Result stands
-    twice, or if the sections are in another order.
+    twice, if the sections are in another order, or for a tag that is none.
     """
     title, *rest = inspect.cleandoc(text or "").split("\n", 1)
     if not title:
@@ -125,8 +127,18 @@ def parse(text: str | None, name: str) -> Docstring:
     if tuple(texts) not in (_SECTIONS, (*_SECTIONS, _NOTES)):
         order = f"{', '.join(_SECTIONS)}, and {_NOTES} if there are any"
         raise HarnessError(f"{name}: the sections are {', '.join(texts)}; they must be {order}")
+    for section in texts.keys() & {"Analysis", _NOTES}:
+        _refuse_no_tags(name, " ".join(texts[section].split()))
     _refuse_twice(f"{name}: under Result, the entry", re.findall(r"^(\w+):", texts["Result"], flags=re.MULTILINE))
     return Docstring(*texts.values())
+
+
+def _refuse_no_tags(name: str, text: str) -> None:
+    """Raise HarnessError for a tag with a slip of the pen: nothing would hold its sentence to what it claims."""
+    for like in re.findall(_LIKE_TAG, text):
+        if not re.fullmatch(_TAG, like):
+            kinds = ", ".join(f"[{tag}: ...]" for tag in _TAGS)
+            raise HarnessError(f"{name}: {like[:40]!r} is no tag; there are {kinds}")
 
 
 def _refuse_twice(what: str, heads: list[str]) -> None:

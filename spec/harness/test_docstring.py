@@ -1,6 +1,7 @@
 """The docstring of a specification is read as its author meant it."""
 
 import inspect
+import re
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_what_is_not_said_is_none() -> None:
     assert document.published == {}
 
 
-@pytest.mark.parametrize("word", ["9" * 5000, "\u0664\u0661\u0660", "1\u0661", ",", "many"])
+@pytest.mark.parametrize("word", ["9" * 5000, "\u0664\u0661\u0660", "1\u0661", ",", "many", "29.5", "9.142"])
 def test_what_is_no_number_in_digits_is_shown_from_its_beginning(word: str) -> None:
     document = parse(WHOLE.replace("9,142", word).replace(": 28", f": {word}"), "mine/tiny")
     for label in ("Parameters", "receptive field"):
@@ -126,6 +127,23 @@ def test_sentences_end_at_full_stops_and_take_the_tags_that_follow() -> None:
         Sentence("99.4 is near!"),
         Sentence("Is it?", ("on average over-fits",), ("hardly",)),
     ]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["[clam: x]", "[Claim: x]", "[claim:x]", "[claim: ]", "[claim: x", "[claim x]", "[judgment: x]", "[judgement]"],
+)
+@pytest.mark.parametrize("section", ["Analysis", "Notes"])
+def test_a_tag_with_a_slip_of_the_pen_is_named(tag: str, section: str) -> None:
+    text = inspect.cleandoc(WHOLE) + "\n\nNotes:\n    - One.\n"
+    assert sentences("    - It is [small], as a list [1:] is. [claim:\n      x]") == [
+        Sentence("It is [small], as a list [1:] is.", ("x",))
+    ]
+    slip = text.replace("than step 2." if section == "Analysis" else "One.", f"It is so. {tag}")
+    with pytest.raises(
+        HarnessError, match=rf"^mine/tiny: '{re.escape(tag)}.*' is no tag; there are \[claim: \.\.\.\], "
+    ):
+        parse(slip, "mine/tiny")
 
 
 def test_a_sentence_says_where_it_comes_from() -> None:

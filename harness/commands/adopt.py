@@ -27,10 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     adoption = adopt(Path(arguments.runs))
     for reason in adoption.refused:
         say(str(reason))
+    recorded = [adopted for adopted in adoption.adopted if adopted.added or adopted.existing]
     with Failures() as failures:
         if n := len(adoption.refused):
-            failures.add(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; the others are recorded")
-        recorded = [adopted for adopted in adoption.adopted if adopted.added or adopted.existing]
+            others = "the others are recorded" if recorded else "none is recorded"
+            failures.add(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; {others}")
         with failures.go_on():
             if recorded:  # before anything is printed, which nobody may read
                 update_texts()

@@ -170,6 +170,14 @@ def test_what_does_not_fit_is_refused_by_name_and_the_rest_is_recorded(adopt: Ad
     assert [run.final[0] for run in record.runs(Simple)] == [99.3]
 
 
+def test_where_none_fits_none_is_said_to_be_recorded(adopt: Adopt) -> None:
+    for seed in (0, 1):
+        put(seed, 60).write_text("")
+    status, out, lines = adopt()
+    assert (status, out, len(lines)) == (2, [], 3)
+    assert lines[-1].endswith(": 2 run files are refused, as named above; none is recorded")
+
+
 def test_without_a_record_runs_of_two_kinds_are_all_refused(adopt: Adopt) -> None:
     put(0, 60)
     put(1, 60, {**GPU, "driver": "570.01"})

@@ -37,7 +37,10 @@ def test_what_is_installed_with_the_harness_is_what_it_imports() -> None:
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
     known = packages_distributions()
     imported = {known[name.partition(".")[0]][0] for name in names if name.partition(".")[0] in known}
-    others = {PROJECT["project"]["name"], "ray", "triton"}  # itself, an extra, and what comes with torch for CUDA
+    extras = {
+        Requirement(line).name for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines
+    }
+    others = {PROJECT["project"]["name"], *extras, "triton"}  # itself, and what comes with torch for CUDA
     declared = {Requirement(line).name for line in PROJECT["project"]["dependencies"]}
     assert declared == {name.lower() for name in imported} - others
 

@@ -81,6 +81,13 @@ def test_a_report_that_cannot_be_made_does_not_change_the_outcome(
     result.stdout.fnmatch_lines(["no report: for this reason"])
 
 
+def test_a_session_whose_run_files_are_gone_has_no_report(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_report, "record", lambda *_: None)
+    result = ladder.run("-m", "slow", "--device", "cpu", "--seeds", "1", "--epochs", "1")
+    result.stdout.no_fnmatch_line("*= report =*")
+    assert not list(ladder.pytester.path.rglob("report.html"))
+
+
 def test_steps_that_workers_collected_are_found_in_the_ladders() -> None:
     manager = SimpleNamespace(get_plugin=lambda name: SimpleNamespace(items=[]))
     config: Any = SimpleNamespace(pluginmanager=manager)

@@ -68,6 +68,15 @@ def test_they_are_as_before_after_a_constructor_that_fails() -> None:
     assert random.random() == random.Random(3).random()
 
 
+def test_with_a_gpu_its_generators_have_the_seed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    with seeded(6):
+        pass
+    assert seeds == [6]
+
+
 def test_the_generator_of_torch_goes_on_from_its_seed() -> None:
     with torch.random.fork_rng(devices=[]):
         with seeded(4):

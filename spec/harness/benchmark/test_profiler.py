@@ -130,6 +130,7 @@ def test_the_files_lie_where_the_plugin_looks_and_only_the_copy_is_found(
     assert span[1:].isdecimal()
 
 
+@pytest.mark.thorough
 def test_the_native_trace_has_the_steps_and_links_forward_with_backward(made: Trace) -> None:
     events = read(made.perfetto)["traceEvents"]
     assert sum(event["name"].startswith("ProfilerStep#") and event["ph"] == "X" for event in events) == ACTIVE

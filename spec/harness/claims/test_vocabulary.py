@@ -396,6 +396,7 @@ def test_what_the_planned_runs_leave_undecided_says_how_many_would_decide_it(tmp
     assert decide(step, "on average rises after epoch 1").runs_needed is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", range(3, 31))
 def test_no_more_runs_are_said_to_decide_than_there_are(n: int) -> None:
     """Of whatever share, and of whatever mean in units of the standard error, Student's bound included."""

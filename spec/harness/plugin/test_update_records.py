@@ -50,6 +50,7 @@ def test_runs_are_added_to_the_record_and_the_session_fails_for_a_person_to_look
     result.stdout.fnmatch_lines(["SKIPPED * the record of mine/tiny has these seeds; ask for others *"])
 
 
+@pytest.mark.thorough
 def test_texts_and_report_are_written_also_without_a_terminal(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -198,6 +198,7 @@ class TestMemory:
         for unit in product(*map(range, field.shape)):
             assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "forward",
         [other_memory, other_view, of_a_constant, clipped, emptied],

@@ -100,6 +100,7 @@ def test_every_step_has_a_section_a_row_and_a_link(page: str) -> None:
         assert " ".join(step.document().target.split()) in text_of(page).replace("&gt;", ">")
 
 
+@pytest.mark.thorough
 def test_every_figure_in_the_table_is_that_of_the_committed_record(page: str) -> None:
     recorded = [step for step in LADDER if record.path_of(step).exists()]
     assert recorded

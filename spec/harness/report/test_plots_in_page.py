@@ -102,6 +102,7 @@ def test_test_losses_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
     assert "test loss by epoch, 3 runs" in report.html([step], None)
 
 
+@pytest.mark.thorough
 def test_the_plot_is_written_the_same_twice_and_says_what_it_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

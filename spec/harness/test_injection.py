@@ -86,6 +86,7 @@ def test_a_measured_line_says_to_python_what_it_was_made_of(text: str, other: st
     assert with_measured(with_measured(SPEC, text), None) == SPEC
 
 
+@pytest.mark.thorough
 @FUZZED
 @given(st.dictionaries(TEXT, TEXT, min_size=1, max_size=3))
 def test_claims_say_to_python_what_they_are(given_words: dict[str, str]) -> None:

@@ -259,6 +259,7 @@ def test_what_makes_no_difference_takes_more_runs_than_anybody_makes() -> None:
     assert runs_for_share(0.5) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("share", "runs"), [(1.0, 6), (0.9, 12), (0.1, 12), (0.8, 20)])
 def test_the_runs_for_a_share_decide_in_four_of_five_worlds(share: float, runs: int) -> None:
     """By summing up: with 12 runs 10 are enough, of which there are as many with 0.889; with 20 it takes 15, 0.804."""

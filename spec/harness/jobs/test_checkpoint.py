@@ -87,6 +87,7 @@ def test_no_part_of_a_state_can_be_left_out(part: str) -> None:
     assert not same(*[{name: one for name, one in state.items() if name.startswith("average")} for state in states])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "recipe",
     [small.Plain.recipe, small.Simple.recipe, small.Warming.recipe],

@@ -106,6 +106,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 """What may stand where a file should."""
 
 
+@pytest.mark.thorough
 def test_no_run_file_stops_a_resume(call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]) -> None:
     Path("precious").write_text("of somebody else")
     contents = {path: path.read_bytes() for path in interrupted}

@@ -162,6 +162,7 @@ def test_a_shortened_run_is_no_verdict(ladder: Ladder, monkeypatch: pytest.Monke
     assert table(result)[1] == ["mine/tiny", "100", "28", "10.00", "10.00", "no verdict", "2.0"]
 
 
+@pytest.mark.thorough
 def test_more_epochs_than_the_recipe_has_are_those_of_the_recipe(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

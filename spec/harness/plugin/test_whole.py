@@ -6,6 +6,7 @@ from spec.harness.plugin.tiny_ladder import Ladder
 from spec.harness.plugin.tiny_ladder import ladder as ladder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

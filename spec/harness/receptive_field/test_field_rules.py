@@ -147,6 +147,7 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", STATISTICS)
 def test_statistics_and_sums_so_far_read_what_would_change_them(name: str) -> None:
     net = Net(lambda _, x: STATISTICS[name](x))

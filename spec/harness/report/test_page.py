@@ -133,6 +133,7 @@ def test_the_figures_of_two_seeds_are_those_worked_out_by_hand(tmp_path: Path) -
     assert "seeds 0, 3 hardware a processor" in text_of(page)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("seeds", "shown"), [(4, False), (5, True)])
 def test_green_is_for_as_many_seeds_as_show_that_the_goal_is_held(tmp_path: Path, seeds: int, shown: bool) -> None:
     page = page_of(a_step(tmp_path), *(run_of(seed, [99.5] * 6) for seed in range(seeds)))
@@ -170,6 +171,7 @@ def test_claims_are_shown_with_their_verdict_and_evidence(tmp_path: Path) -> Non
     assert "supported 1 refuted 0 undecided 0 fact 0 no fact 0 next step 0 judgement 1" in text
 
 
+@pytest.mark.thorough
 def test_our_notes_are_shown_and_not_counted_among_the_sentences(tmp_path: Path) -> None:
     notes = "- It is small. [judgement: taste]\n\nNotes:\n    - It over-fits. [claim: on average over-fits]"
     step = a_step(tmp_path, analysis=notes)
@@ -231,6 +233,7 @@ def test_confusion_and_missed_digits_are_those_worked_out_by_hand(tmp_path: Path
     assert confusion(runs[2:]) is None
 
 
+@pytest.mark.thorough
 def test_missed_digits_are_drawn_where_mnist_is_at_hand(tmp_path: Path) -> None:
     images = torch.arange(6 * 28 * 28).reshape(6, 28, 28).mul(37).remainder(256).to(torch.uint8)
     run = run_of(0, [99.0] * 6, [(5, 4, 9)])

@@ -36,6 +36,7 @@ def exactly(image: Any, kernel: tuple[int, int], sigma: float) -> Any:
     return image
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kernel_size", KERNELS)
 def test_an_8_bit_image_is_blurred_as_by_torchvision(kernel_size: Any, size: tuple[int, int]) -> None:

@@ -140,10 +140,10 @@ class Lattice:
     @cached_property
     def has_stride(self) -> bool:
         """Whether the jump means anything: units follow a rule, and do not all read the whole axis or nothing."""
-        return not self.listed and self.whole != self.reading
+        return not self.listed and self.whole != self.active
 
     @cached_property
-    def reading(self) -> int:
+    def active(self) -> int:
         """A mask of the units that read anything, by which most lattices of single pixels can be told apart at once."""
         return sum(1 << unit for unit, mask in enumerate(self.clipped) if mask)
 
@@ -237,11 +237,8 @@ class Lattice:
         """Whether each unit reads everything that the same unit of `other` reads."""
         if self is other:
             return True
-        if other.reading & ~self.reading:
-            return False
         if other.listed:
-            alike = all(contains(self.reach(i), reach) for i, reach in enumerate(other.reaches))
-            return alike and self.covers_inside(other)
+            return self.covers_inside(other) and all(contains(self.reach(i), r) for i, r in enumerate(other.reaches))
         if not contains(self.reaches[0], other.reaches[0]) or self.jump != other.jump or not self.covers_inside(other):
             return False
         if len(self.reaches) == len(other.reaches):
@@ -251,7 +248,7 @@ class Lattice:
 
     def covers_inside(self, other: Lattice) -> bool:
         """Whether each unit reads every pixel of the real input that the same unit of `other` reads."""
-        if len(self.clipped) != len(other.clipped) or other.whole & ~self.whole:
+        if len(self.clipped) != len(other.clipped) or other.whole & ~self.whole or other.active & ~self.active:
             return False
         return all(map(eq, map(or_, self.clipped, other.clipped), self.clipped))
 

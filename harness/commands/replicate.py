@@ -128,7 +128,7 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
 
     step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
     existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)
-    for line in existing.not_taken:
+    for line in existing.trained_anew():
         say(line)
     trained = run_jobs(
         step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=shown.on_epoch, trainer=one.trainer

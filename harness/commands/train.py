@@ -132,13 +132,13 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     existing = Resumable(seeds)
     if arguments.resume:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
-        for line in existing.not_taken:
-            say(line)
     if arguments.record and not arguments.replace:
         refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
         if refused and not arguments.resume:
             raise HarnessError(next(iter(refused.values())))
         existing.refuse(refused)
+    for line in existing.trained_anew():
+        say(line)
     data = load(arguments.data)
     say(start_line(step, choice, engine))
     with display(epochs, len(seeds)) as shown, _scalars(arguments.tensorboard, shown.on_epoch) as on_epoch:

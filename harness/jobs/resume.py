@@ -29,8 +29,12 @@ class Resumable:
     interrupted: list[JobFiles] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """Why the seeds that are in none of these are not trained."""
-    not_taken: list[str] = field(default_factory=list)
-    """Why the finished runs of seeds in `rest` are not taken, a line each: they were made with something else."""
+    not_taken: dict[int, str] = field(default_factory=dict)
+    """The seeds that have a finished run which was made with something else, each with a line that says so."""
+
+    def trained_anew(self) -> list[str]:
+        """The lines of `not_taken` whose seeds are trained, in their order."""
+        return [self.not_taken[seed] for seed in self.rest if seed in self.not_taken]
 
     def refuse(self, reasons: Mapping[int, str]) -> None:
         """Take seeds out of `rest`, for a reason each; HarnessError with all reasons if no seed is left."""
@@ -79,7 +83,12 @@ def find_resumable(
     remove_leftovers(step_folder)
     made = engine.provenance(step, trainer)
     resumable = Resumable(seeds)
-    candidates = [*_checkpoints(step_folder, step), *_finished(step_folder, step, seeds, epochs, made)]
+    candidates = _checkpoints(step_folder, step)
+    for path, stamp, run in _whole(step_folder, step, seeds, epochs):
+        if other := differences(run.provenance, made):
+            resumable.not_taken[run.seed] = f"{path} was made with {other}; seed {run.seed} is trained anew"
+        else:
+            candidates.append(_Candidate(stamp, RUN, (run.seed,), path, run))
     for candidate in sorted(candidates, reverse=True):
         wanted = set(candidate.seeds) & set(seeds)
         if not wanted <= set(resumable.rest) or not wanted:
@@ -97,11 +106,6 @@ def find_resumable(
             except HarnessError as error:
                 resumable.refuse(dict.fromkeys(wanted, str(error)))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
-    resumable.not_taken = [
-        f"{path} was made with {other}; seed {run.seed} is trained anew"
-        for path, _, run in _whole(step_folder, step, resumable.rest, epochs)
-        if (other := differences(run.provenance, made))
-    ]
     return resumable
 
 
@@ -126,17 +130,6 @@ def _checkpoints(folder: Path, step: type[Step]) -> list[_Candidate]:
             others = {other for _, other, moment in files_in(folder, RUN) if moment == stamp and other != seed}
             candidates.append(_Candidate(stamp, "", (seed, *sorted(others)), path))
     return candidates
-
-
-def _finished(
-    folder: Path, step: type[Step], seeds: list[int], epochs: int, made: dict[str, object]
-) -> list[_Candidate]:
-    """The runs of these seeds that have all their epochs, and the provenance that new runs would have."""
-    return [
-        _Candidate(stamp, RUN, (run.seed,), path, run)
-        for path, stamp, run in _whole(folder, step, seeds, epochs)
-        if not differences(run.provenance, made)
-    ]
 
 
 def _whole(folder: Path, step: type[Step], seeds: list[int], epochs: int) -> Iterator[tuple[Path, str, Run]]:

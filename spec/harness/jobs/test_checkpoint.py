@@ -195,6 +195,15 @@ def test_a_finished_run_that_was_made_with_something_else_is_trained_anew_and_th
     assert (resumed, line in err) == (runs, False)  # the new one is taken, and the old is no matter
 
 
+def test_a_finished_run_of_a_seed_that_is_refused_is_not_said_to_be_trained_anew(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("small/plain --record")
+    monkeypatch.setattr(small.Plain, "recipe", replace(small.Plain.recipe, lr=0.01))
+    status, runs, err = call("small/plain --resume --record")
+    assert (status, runs, "is trained anew" in err) == (2, [], False)
+
+
 def test_a_run_file_that_was_cut_short_is_made_anew(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", interrupted(3))

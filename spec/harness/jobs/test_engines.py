@@ -68,7 +68,7 @@ def test_processes_give_the_same_runs_on_a_machine_that_is_suspended_again_and_a
     assert next(hours) > 10 * 3600
 
 
-@pytest.mark.slow
+@pytest.mark.end_to_end
 def test_a_worker_that_is_killed_costs_its_own_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: Note
 ) -> None:

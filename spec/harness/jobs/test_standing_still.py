@@ -1,6 +1,7 @@
 """A worker that stands still is ended and named; one that computes is left alone, however long it takes."""
 
 import os
+import re
 import signal
 import struct
 import threading
@@ -22,6 +23,7 @@ from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import ALIVE, CALLS, SILENCE, START, Processes, heartbeat
 from harness.run import Run
+from harness.training import silent as no_steps
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
@@ -97,6 +99,33 @@ def test_a_worker_is_ended_after_so_many_calls_in_silence(heard: bool, calls: in
         f"small/plain, seed 7: its worker stood still for {seconds} seconds, stopped or waiting for a lock, "
         "and was ended; start it again, with --resume for train"
     )
+
+
+def test_what_a_worker_without_a_job_says_or_dies_of_is_of_no_job() -> None:
+    idle = worker(heard=False)
+    idle.task = None
+    said = iter([ALIVE])
+    idle.child.receive = lambda: next(said)
+    assert list(idle.receive(no_steps)) == []
+    assert (idle.heard, idle.lost) == (True, False)
+
+    def ended() -> None:
+        raise EOFError("SIGKILL")
+
+    idle.child.receive = ended
+    assert list(idle.receive(no_steps)) == []
+    assert idle.lost  # so that the next job gets another process
+
+
+def test_a_step_that_a_worker_could_not_import_is_said_and_leaves_the_worker_free() -> None:
+    class Inner(small.Plain):
+        """A step that only this function has."""
+
+    free, sent = worker(heard=False), list[bytes]()
+    free.task, free.child.send = None, sent.append
+    [(index, error)] = free.take(2, Job(Inner, (7,), 4))
+    assert (index, free.task, sent) == (2, None, [])
+    assert re.search(r"seed 7: sending it to a worker raised \w+: Can't pickle local object", str(error))
 
 
 def stops_half_way(connection: Connection, device: str, period: float) -> None:

@@ -60,9 +60,11 @@ def test_without_pytest_timeout_a_ladder_is_checked_all_the_same(pytester: pytes
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
-def test_a_process_that_outlives_its_parent_is_found_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_outlives_its_parent_is_found_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(left_behind, "PATIENCE", 0)
-    orphan = "sleep 20 > /dev/null &"  # it ends by itself if nothing finds it
+    monkeypatch.chdir(tmp_path)
+    # It ends by itself if nothing finds it, and has a name: one that is only being started has none for a moment.
+    orphan = "sh -c 'echo > running; sleep 20; :' > /dev/null & until [ -e running ]; do :; done"
     with pytest.raises(AssertionError, match=r"^left behind: .*sleep 20.*, started in .*::test_a_process_that"):
         leaving_nothing_behind(orphan)
     leaving_nothing_behind("true")

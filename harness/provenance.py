@@ -138,6 +138,11 @@ def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return [key for key in NATIVE_BINDING if key != "numerics"] if any(native) else list({**one, **other})
 
 
+def made_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether runs of two steps would be the same if the steps were: by one trainer, on one machine if it matters."""
+    return all(one.get(key) == other.get(key) for key in comparable(one, other) if key != "fingerprint")
+
+
 def shared(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """One provenance for several runs: each entry, or how many there are of it where the runs differ."""
     values: dict[str, list[Any]] = {}

@@ -50,6 +50,7 @@ from harness.evidence.quantities import (
     values,
 )
 from harness.evidence.statistics import LEAST_RUNS, TRAINING_IMAGES, Interval
+from harness.provenance import made_alike
 from harness.run import Run
 from harness.step import TEST_IMAGES, Step
 
@@ -169,9 +170,17 @@ def faster(runs: Runs, accuracy: float, other: Runs) -> Verdict:
 
 
 def same_runs(runs: Runs, other: Runs) -> Verdict:
-    """Runs with common seeds have the same accuracies in every epoch, to the last digit; one pair can refute it."""
-    ours, theirs = ({run.seed: (run.accuracies("train"), run.accuracies()) for run in both} for both in (runs, other))
-    outcomes = [ours[seed] == theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+    """Runs with common seeds have the same accuracies in every epoch, to the last digit; one pair can refute it.
+
+    Only pairs that were made alike are counted: others differ whatever the steps are.
+    """
+    theirs = {run.seed: run for run in other}
+    pairs = [(run, theirs[run.seed]) for run in runs if run.seed in theirs]
+    outcomes = [
+        (a.accuracies("train"), a.accuracies()) == (b.accuracies("train"), b.accuracies())
+        for a, b in pairs
+        if made_alike(a.provenance, b.provenance)
+    ]
     verdict = every(outcomes, "pairs")
     return replace(verdict, word="supported", p=0.0) if outcomes and all(outcomes) else verdict
 

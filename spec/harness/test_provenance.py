@@ -15,7 +15,7 @@ import torch
 
 from harness import machine, provenance, steps, strict_json
 from harness.errors import HarnessError
-from harness.provenance import binding, commit, differences, environment, shared
+from harness.provenance import binding, commit, differences, environment, made_alike, shared
 from spec.harness.support.paths import ROOT
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -309,6 +309,16 @@ def test_a_run_of_an_older_version_differs_and_says_what_else_does(trainer: dict
         "a version that did not record the trainer, fingerprint 89ab (here 0123)"
     )
     assert differences(old, old) == ""
+
+
+def test_runs_of_two_steps_are_made_alike_whatever_the_steps_are() -> None:
+    eager, native = {**STEP, **EAGER, **HERE}, {**STEP, **NATIVE, **HERE, **GCC}
+    other = {"fingerprint": "89ab"}
+    assert made_alike(eager, eager | other)
+    assert not any(made_alike(eager, eager | other | {key: "other"}) for key in ["data", *HERE])
+    assert made_alike(native, {**STEP, **NATIVE, **ELSEWHERE, **CLANG} | other)
+    assert not any(made_alike(native, native | other | {key: "other"}) for key in ["data", "numerics"])
+    assert not made_alike(native, eager)
 
 
 def test_what_is_not_known_before_a_run_starts_is_not_compared() -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -496,6 +497,15 @@ def test_runs_are_the_same_if_every_epoch_is(pair: type[Step]) -> None:
     # Clopper and Pearson: 5 of 6
     assert (verdict.word, verdict.evidence) == ("refuted", "5 of 6 pairs (95 % interval 36 to 100 %), 10 planned")
     assert decide(pair, "gives the runs of mine/c").word == "undecided"
+
+
+@pytest.mark.parametrize("made", [{"hardware": "another"}, {"torch": "2.14.0"}, {"threads": 2}])
+def test_runs_that_were_made_otherwise_are_not_asked_to_be_the_same(pair: type[Step], made: dict[str, Any]) -> None:
+    b = ladder.steps()["mine/b"]
+    keep(b, six(TRAINED, RISING), **made)
+    assert decide(pair, "gives the runs of mine/b").word == "undecided"
+    keep(pair, six(TRAINED, RISING), **made)
+    assert decide(pair, "gives the runs of mine/b").word == "supported"
 
 
 def test_closeness_is_in_points(pair: type[Step]) -> None:

@@ -29,12 +29,12 @@ def keep(
     errors: Errors = (),
     losses: Sequence[float] | Mapping[int, Sequence[float]] | None = None,
     clean: Mapping[int, float] | None = None,
-    fingerprint: str = "0123",
+    **made: Any,
 ) -> Path:
     """Write a record of the step: for each seed its training and its test accuracy after each epoch.
 
     `losses` are the test losses of every run or by seed, and `clean` is by seed the accuracy on training images as they
-    are, the same in all epochs; a record of an older version has neither.
+    are, the same in all epochs; a record of an older version has neither. `made` is of the provenance.
     """
     of_seed = losses if isinstance(losses, Mapping) else dict.fromkeys(runs, losses)
     kept = [
@@ -56,7 +56,7 @@ def keep(
         }
         for seed, both in runs.items()
     ]
-    made = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": fingerprint}
+    made = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123", **made}
     path = record.path_of(step)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"step": step.id, "parameters": 7, "provenance": made, "runs": kept}))

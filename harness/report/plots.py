@@ -136,7 +136,8 @@ def _by_epoch(epochs: int, final_epochs: int, height: float) -> tuple[Figure, Ax
     axes = figure.add_subplot()
     axes.axvspan(epochs - final_epochs + 0.5, epochs + 0.5, color=RULE, alpha=0.45, linewidth=0)
     axes.set_xlim(0.5, epochs + 0.5)
-    axes.set_xticks([1, *range(5, epochs + 1, 5)])
+    every = 5 * math.ceil(epochs / 50)  # more than ten labels would lie upon each other
+    axes.set_xticks([1, *range(every, epochs + 1, every)])
     axes.set_xlabel("epoch")
     return figure, axes
 

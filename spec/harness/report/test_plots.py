@@ -41,7 +41,14 @@ def texts(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-@pytest.mark.parametrize(("epochs", "final", "ticks"), [(3, 1, [1]), (12, 3, [1, 5, 10]), (20, 5, [1, 5, 10, 15, 20])])
+@pytest.mark.parametrize(
+    ("epochs", "final", "ticks"),
+    [
+        *[(3, 1, [1]), (12, 3, [1, 5, 10]), (20, 5, [1, 5, 10, 15, 20])],
+        (120, 3, [1, 15, 30, 45, 60, 75, 90, 105, 120]),
+        (5000, 3, [1, 500, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000]),
+    ],
+)
 def test_the_final_epochs_are_shaded_and_no_other(epochs: int, final: int, ticks: list[int]) -> None:
     for figure in (
         plots.curves([[99.0] * epochs], [[98.0] * epochs], final, None),

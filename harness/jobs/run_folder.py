@@ -43,8 +43,8 @@ class JobFiles:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            advice = f"; {MAKE_ROOM}" if error.errno == ENOSPC else ""
-            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}{advice}") from error
+            advice = MAKE_ROOM if error.errno == ENOSPC else "name another folder with --out"
+            raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}; {advice}") from error
         for path in (self._path(RUN, seed) for seed in job.seeds):
             if path.is_dir() and not path.is_symlink():
                 raise HarnessError(f"{path} is a folder; move it away")

@@ -63,7 +63,10 @@ REAL_LOAD = data.load
         ("train mine/tiny --profile --trainer eager", ".* makes no run; leave out --trainer"),
         ("report --plot x -o y", rf".* argument -o/--out: not allowed with argument --plot{USAGE}"),
         ("train mine/tiny --trainer mine", rf".* argument --trainer: invalid choice: 'mine' \(choose from .*\){USAGE}"),
-        ("train mine/tiny --out file/runs", rf"{TRAINER}.* cannot write run files to file/runs: Not a directory"),
+        (
+            "train mine/tiny --out file/runs",
+            rf"{TRAINER}.* cannot write run files to file/runs: Not a directory; name another folder with --out",
+        ),
         ("train mine/wide", r".* mine/wide: the model turns 2 x 1 x 28 x 28 into 2 x 5, not 2 x 10"),
     ],
 )

@@ -167,7 +167,7 @@ def test_a_record_that_is_no_file_is_named(call: Call, monkeypatch: pytest.Monke
 def test_a_folder_whose_name_is_too_long_is_one_line(call: Call) -> None:
     status, _, err = call(f"train mine/tiny --out {'x' * 300} --trainer eager")
     assert status == 2
-    assert err.splitlines()[-1].endswith("x: File name too long")
+    assert err.splitlines()[-1].endswith("x: File name too long; name another folder with --out")
 
 
 def test_a_folder_whose_name_is_no_text_takes_run_files(

@@ -118,7 +118,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(call: Call, disk: Disk, not
     assert (status, runs, err) == (
         2,
         [],
-        "python -m harness train: error: cannot write run files to disk: Read-only file system\n",
+        "python -m harness train: error: cannot write run files to disk: Read-only file system; "
+        "name another folder with --out\n",
     )
     note("a read-only folder", "a tmpfs mounted read-only", 1, "status 2, one line, before anything is trained")
 

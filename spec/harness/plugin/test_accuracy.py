@@ -263,7 +263,7 @@ def test_records_that_cannot_be_written_are_one_line(ladder: Ladder) -> None:
     (ladder.pytester.path / "file").touch()
     result = ladder.run("-m", "slow", "--device", "cpu", "--out", "file/runs")
     result.assert_outcomes(failed=1)
-    assert failure(result) == ["cannot write run files to file/runs: Not a directory"]
+    assert failure(result) == ["cannot write run files to file/runs: Not a directory; name another folder with --out"]
 
 
 @pytest.mark.parametrize("how", ["option", "marker"])

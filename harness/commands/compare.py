@@ -8,7 +8,7 @@ from rich.table import Table
 
 from harness import escape, files
 from harness.argument_types import parse_path
-from harness.commands.console import bare_table, console
+from harness.commands.console import bare_table, console, say_stale
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.step import Step
@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         console().print(table(names, comparison))
         print("\n".join(lines))
+    say_stale(*dict.fromkeys((a, b)))
     return 0
 
 

@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from harness.errors import HarnessError
 from harness.escape import printable
 from harness.run import Epoch, epoch_line
 from harness.step import Step
@@ -74,6 +75,19 @@ def chance(share: Interval) -> str:
 def say(line: str) -> None:
     """Print a line on standard error, at once: where a reader of results does not look for it."""
     print(printable(line), file=sys.stderr, flush=True)
+
+
+def say_stale(*steps: type[Step]) -> None:
+    """Say which of the steps whose figures were printed has a record of another network or recipe than it has now."""
+    from harness.evidence import record
+
+    for step in steps:
+        try:
+            stale = record.stale(step)
+        except HarnessError as error:  # it cannot be told, which stops nobody from reading the rest
+            stale = str(error)
+        if stale:
+            say(stale)
 
 
 def update_texts() -> None:

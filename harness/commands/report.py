@@ -6,7 +6,7 @@ from pathlib import Path
 from harness import escape, files
 from harness.argument_types import parse_path
 from harness.commands.arguments import output_file
-from harness.commands.console import busy
+from harness.commands.console import busy, say_stale
 from harness.ladder import steps
 
 
@@ -34,4 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
         text = page.plot(specs) if arguments.plot else report.html(specs, page.mnist_images())
     files.write(place, text.encode(), advice="name another file")
     print(escape.printable(str(path)))
+    say_stale(*specs)
     return 0

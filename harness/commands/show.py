@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands import fields
-from harness.commands.console import console
+from harness.commands.console import console, say_stale
 from harness.errors import HarnessError, foreign_call
 from harness.escape import printable
 from harness.ladder import find, root, steps
@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         for step in found.values():
             print(printable(f"{step.id:<28}{step.parameters:>10,}  {step.title}"))
     else:
-        _show(find(arguments.id), console())
+        _show(step := find(arguments.id), console())
+        say_stale(step)
     return 0
 
 

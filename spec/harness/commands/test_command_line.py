@@ -5,15 +5,19 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import data
+from harness import data, ladder, report
 from harness.__main__ import main
-from spec.harness.commands.workplace import Call, Tiny
+from harness.provenance import fingerprint
+from harness.report import page
+from spec.harness.commands.workplace import Call, Claim, Tiny
 from spec.harness.commands.workplace import call as call
 from spec.harness.commands.workplace import workplace as workplace
+from spec.harness.evidence.records_of import keep
 from spec.harness.support.paths import ROOT
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -142,3 +146,31 @@ def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, mon
     monkeypatch.setattr(sys, "argv", ["harness", "train", "mine/tiny"])
     assert main() == 130
     signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("line", ["show mine/tiny", "compare mine/tiny mine/claim", "report"])
+def test_figures_of_a_record_that_is_no_longer_of_its_step_are_said_to_be_that(
+    line: str, call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.commands.report.steps", ladder.steps)
+    monkeypatch.setattr(report, "html", lambda *_: "")  # what is on the page is tested elsewhere
+    monkeypatch.setattr(page, "mnist_images", lambda: None)
+    for step in (Tiny, Claim):
+        keep(step, {seed: ([98.0] * 4, [99.0] * 4) for seed in (0, 7)}, fingerprint=fingerprint(step))
+    assert call(line)[0] == 0
+    assert "another network or recipe" not in call(line)[2]
+    monkeypatch.setattr(Tiny, "recipe", replace(Tiny.recipe, lr=0.06))
+    status, _, err = call(line)
+    assert status == 0
+    assert err.splitlines()[-1] == (
+        f"{workplace}/mine/records/tiny.json is of another network or recipe than mine/tiny has now; take the change "
+        "back, or train it again with: python -m harness train mine/tiny --seed 0 7 --record --replace"
+    )
+
+
+def test_a_record_that_cannot_be_read_is_said_and_leaves_the_rest_of_a_spec_to_read(call: Call) -> None:
+    path = keep(Tiny, {0: ([98.0] * 4, [99.0] * 4)})
+    path.write_text("{}")
+    status, out, err = call("show mine/tiny")
+    assert (status, err) == (0, f"{path} is not a record of mine/tiny: it has no 'step'\n")
+    assert out.startswith("mine/tiny: Step 1: tiny")

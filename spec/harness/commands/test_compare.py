@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 from harness import ladder
 from harness.__main__ import main
@@ -22,7 +23,7 @@ Run = Callable[[str], tuple[int, str, str]]
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[type[Step], type[Step]]:
     """Two steps without records."""
-    a, b = (step_with(tmp_path, f"mine/{name}") for name in "ab")
+    a, b = (step_with(tmp_path, f"mine/{name}", model=nn.Flatten) for name in "ab")
     monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b})
     return a, b
 

@@ -21,6 +21,9 @@ try:
 except KeyboardInterrupt:  # main, which is not there yet, says it in the same way
     print("interrupted", file=sys.stderr)
     sys.exit(130)
+except Exception as error:
+    print(f"error: {error!r}; is a file here, such as random.py, named as a module is? rename it", file=sys.stderr)
+    sys.exit(2)
 
 VERBS = {
     "check": "Check any network: its layers, parameters and field, what to remark, and whether it holds a goal.",
@@ -49,10 +52,14 @@ PROGRAM = COMMAND if Path(sys.argv[0]).stem == COMMAND else "python -m harness"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit status. Without any word, help on standard error and 2.
 
-    0 for success, 1 for a verdict against and nothing else, 2 for what the user can mend, 130 for Ctrl-C, and 141 where
-    nobody reads standard output any more: that of a command which the signal SIGPIPE ended.
+    0 for success, 1 for a verdict against and nothing else, 2 for what the user can mend, and 128 and the number of the
+    signal that ended it: 130 for Ctrl-C, 143 for SIGTERM, and that of SIGPIPE, 141, where nobody reads standard output
+    any more.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    for number in (signal.SIGTERM, signal.SIGHUP) if arguments is None else ():
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _end)
     verb = next((word for word in words if word in VERBS), None)
     if not words:
         _parser(None).print_help(sys.stderr)
@@ -66,14 +73,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.flags.dev_mode:
             traceback.print_exception(error)
         message, status = f"error: {error}", 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         if arguments is None:  # a further one would interrupt the end of the interpreter
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        message, status = "interrupted", 130
+        [number] = end.args or [signal.SIGINT]
+        message, status = f"interrupted{f' by {number.name}' if end.args else ''}", 128 + number
     else:
         return status
     print(f"{PROGRAM}{f' {verb}' if verb else ''}: {message}", file=sys.stderr)
     return status
+
+
+def _end(number: int, _: object) -> NoReturn:
+    """Heed `kill`, or a terminal that is closed, as Ctrl-C: nothing half-made stays. A second one kills."""
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt(signal.Signals(number))
 
 
 def _run(words: Sequence[str], verb: str | None) -> int:

@@ -148,6 +148,36 @@ def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, mon
     signal.raise_signal(signal.SIGINT)
 
 
+def test_a_command_under_nohup_outlives_its_terminal(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(sys, "argv", ["harness", "show", "mine/tiny"])
+    try:
+        assert main() == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # so that the next one kills, whatever is done then
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_file_that_is_named_as_a_module_of_python_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "random.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "show"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert str(tmp_path / "random.py") in done.stderr
+    assert done.stderr.endswith("rename it\n")
+
+
 @pytest.mark.parametrize("line", ["show mine/tiny", "compare mine/tiny mine/claim", "report"])
 def test_figures_of_a_record_that_is_no_longer_of_its_step_are_said_to_be_that(
     line: str, call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch

@@ -206,6 +206,30 @@ def test_ctrl_c_ends_the_workers(tmp_path: Path, note: Note) -> None:
 
 
 @pytest.mark.end_to_end
+@pytest.mark.parametrize(
+    ("number", "status", "name"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")]
+)
+def test_kill_and_a_terminal_that_is_closed_end_the_workers(
+    tmp_path: Path, number: signal.Signals, status: int, name: str
+) -> None:
+    with command(tmp_path, 4000, "train small/plain --seed 0 1 --engine processes --device cpu") as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("small/plain is trained by ")
+        assert process.stderr.readline().startswith("small/plain seed ")
+        process.send_signal(number)  # and not to the workers
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert err.splitlines()[-1] == f"python -m harness train: interrupted by {name}"
+    assert "Traceback" not in err
+    left = sorted(path.suffix for path in (tmp_path / "runs" / "small" / "plain").iterdir())
+    assert {".safetensors", ".jsonl"} == set(left)  # what is to be resumed, and no lock
+    deadline = time.monotonic() + 30
+    while alive_in(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)  # a helper of multiprocessing ends last
+    assert not alive_in(process.pid)
+
+
+@pytest.mark.end_to_end
 def test_ctrl_c_again_and_again_while_workers_start_is_one_line(tmp_path: Path) -> None:
     with command(tmp_path, 4000, "train small/plain --seed 0 1 2 3 --engine processes --device cpu") as process:
         assert process.stderr

@@ -57,9 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     any more.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    for number in (signal.SIGTERM, signal.SIGHUP) if arguments is None else ():
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _end)
+    if arguments is None:
+        _heed_kill()
     verb = next((word for word in words if word in VERBS), None)
     if not words:
         _parser(None).print_help(sys.stderr)
@@ -84,8 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _heed_kill() -> None:
+    """Let `kill` and a terminal that is closed end the command as Ctrl-C does, so that nothing half-made stays."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
+        number = getattr(signal, name, signal.SIGTERM)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _end)
+
+
 def _end(number: int, _: object) -> NoReturn:
-    """Heed `kill`, or a terminal that is closed, as Ctrl-C: nothing half-made stays. A second one kills."""
+    """What is heard of such a signal; a second one kills."""
     signal.signal(number, signal.SIG_DFL)
     raise KeyboardInterrupt(signal.Signals(number))
 

@@ -244,9 +244,10 @@ def test_names_that_machines_have_are_read_by_every_reader(tmp_path: Path, name:
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
-        ({"errors": [[10**12, 3, 8]]}, "'errors' is not a list of .* of test images"),
-        ({"errors": [[10_000, 3, 8]]}, "'errors' is not a list of .* of test images"),
+        ({"errors": [[10**12, 3, 8]]}, "'errors' is not a list of .* misclassified test images"),
+        ({"errors": [[10_000, 3, 8]]}, "'errors' is not a list of .* misclassified test images"),
         ({"errors": [[5, 3, 8], [5, 3, 9]]}, "'errors' has a test image twice"),
+        ({"errors": [[5, 3, 3]]}, "'errors' is not a list of .* misclassified test images"),
         ({"together": "4"}, "'together' is not a whole number from 1"),
         ({"together": 0}, "'together' is not a whole number from 1"),
     ],

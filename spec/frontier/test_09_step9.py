@@ -14,8 +14,8 @@ class TestPlaced(StepSpec):
 
     Result:
         Parameters: 2,986 · receptive field: 34
-        Measured: 99.42 [99.32, 99.52] over the final 3 epochs of 3 seeds, worst 99.36; held by 2 of 3 [0.09, 0.99];
-            best train 99.44, best test 99.46 (AMD EPYC, torch 2.15.0)
+        Measured: 99.41 [99.36, 99.46] over the final 3 epochs of 10 seeds, worst 99.27; held by 4 of 10 [0.12,
+            0.74]; best train 99.49, best test 99.57 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - It has no more parameters than step 8. [claim: has fewer parameters than frontier/step8]

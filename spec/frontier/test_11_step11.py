@@ -55,7 +55,7 @@ class TestTaught(StepSpec):
         "changes only teacher since frontier/step9": "supported",
         "trains with teacher.share 0.9": "supported",
         "trains with teacher.temperature 4.0": "supported",
-        "improves on frontier/step9": "supported",
+        "improves on frontier/step9": "undecided",
         "in every run holds the goal": "refuted",
         "stays within 0.05 of frontier/step6": "undecided",
         "has 2 times fewer parameters than frontier/step6": "supported",

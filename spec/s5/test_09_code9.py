@@ -14,8 +14,8 @@ class TestRotation(StepSpec):
     Result:
         Parameters: 13,808 · receptive field: 32
         Published: best train 99.15, best test 99.50 (one run, best of 20 epochs on the test set)
-        Measured: 99.41 [99.31, 99.52] over the final 3 epochs of 3 seeds, worst 99.32; held by 1 of 3 [0.01, 0.91];
-            best train 99.15, best test 99.51 (AMD EPYC, torch 2.15.0)
+        Measured: 99.38 [99.34, 99.42] over the final 3 epochs of 10 seeds, worst 99.22; held by 1 of 10 [0.00,
+            0.45]; best train 99.18, best test 99.53 (native trainer, numerics 1, the same on every machine)
 
     Analysis:
         - It under-fits now. [said: 1] [claim: on average trains below its test accuracy]
@@ -49,7 +49,7 @@ class TestRotation(StepSpec):
         "trains lower than s5/code8": "supported",
         "changes only augmentation since s5/code8": "supported",
         "improves on s5/code8": "undecided",
-        "in most runs holds 99.4 from epoch 17": "undecided",
+        "in most runs holds 99.4 from epoch 17": "refuted",
         "trains with augmentation.degrees 7": "supported",
         "trains with augmentation.fill 1": "supported",
     }

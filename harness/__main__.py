@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as end:
         if arguments is None:  # a further one would interrupt the end of the interpreter
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        [number] = end.args or [signal.SIGINT]
-        message, status = f"interrupted{f' by {number.name}' if end.args else ''}", 128 + number
+        number = next((one for one in end.args if isinstance(one, signal.Signals)), signal.SIGINT)
+        message, status = f"interrupted{'' if number == signal.SIGINT else f' by {number.name}'}", 128 + number
     else:
         return status
     print(f"{PROGRAM}{f' {verb}' if verb else ''}: {message}", file=sys.stderr)

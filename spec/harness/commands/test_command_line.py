@@ -136,7 +136,7 @@ def test_a_command_that_was_interrupted_is_not_interrupted_again(call: Call, mon
     """
 
     def interrupted(path: str | None) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("as a network may raise it")
 
     monkeypatch.setattr(data, "load", interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -138,7 +138,8 @@ def test_an_engine_that_is_not_available_is_one_line(arguments: tuple[str, str, 
 # The command line with the steps and the data of these tests.
 COMMAND = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored,
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup this one
 import sys
 from harness.data import download as data
 from harness import ladder

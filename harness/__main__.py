@@ -85,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _heed_kill() -> None:
     """Let `kill` and a terminal that is closed end the command as Ctrl-C does, so that nothing half-made stays."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
-        number = getattr(signal, name, signal.SIGTERM)
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows lacks the second
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _end)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.evidence import Comparison
     from harness.evidence.record import Record
 
+UNKNOWN = "not recorded"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `compare`."""
@@ -157,7 +159,7 @@ def unlike(records: "tuple[Record, Record]", same_step: bool) -> list[str]:
         key for key in dict.fromkeys([*comparable(a, b), "epochs"]) if key not in their_own and a.get(key) != b.get(key)
     ]
     words = {"fingerprint": "network or recipe"}
-    return [f"They differ in {words.get(key, key)}: {a.get(key)} and {b.get(key)}." for key in other]
+    return [f"They differ in {words.get(key, key)}: {a.get(key, UNKNOWN)} and {b.get(key, UNKNOWN)}." for key in other]
 
 
 def lengths(saved: "Record") -> str:

@@ -146,7 +146,7 @@ def test_records_of_two_trainers_differ_in_that_and_not_in_machines(
     other.write_text(json.dumps(native))
     out = compare(f"mine/a --against {other}")[1]
     assert [line for line in out.splitlines() if line.startswith("They differ")] == [
-        "They differ in trainer: None and native."
+        "They differ in trainer: not recorded and native."
     ]
     native["provenance"]["numerics"] = 2
     record.path_of(pair[0]).write_text(json.dumps(native))

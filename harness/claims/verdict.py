@@ -33,6 +33,8 @@ class Verdict:
     """The pairs of equal runs, which are not among the n: they say nothing of a direction."""
     by: Literal["mean", "share", ""] = ""
     """What more runs may yet decide: a mean, or the share of runs of which something holds."""
+    across_trainers: bool = False
+    """Whether native runs are compared with eager ones: the figure contains what the trainers differ by."""
 
     @property
     def evidence(self) -> str:
@@ -42,11 +44,12 @@ class Verdict:
         if not self.n + self.ties:
             return "no runs"
         planned = f" of {self.planned} planned" if self.provisional else ""
+        across = ", across trainers" if self.across_trainers else ""
         more = f"; {self.runs_needed:,} runs would probably decide it" if self.runs_needed else ""
         if self.unit in _SHARES:
-            return f"{self._share}{f', {self.planned} planned' if planned else ''}{more}"
+            return f"{self._share}{f', {self.planned} planned' if planned else ''}{across}{more}"
         digits = ".2f" if self.unit == "%" else ".3g"  # accuracies near 100 differ in the second decimal
-        return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}{more}"
+        return f"{self.interval:{digits}} {self.unit}".rstrip() + f", n = {self.n}{planned}{across}{more}"
 
     @property
     def provisional(self) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from harness.claims.about_logs import LOG_CLAIMS, SERIES
@@ -25,6 +26,7 @@ from harness.claims.verdict import Verdict, fact
 from harness.errors import HarnessError
 from harness.evidence import published, record
 from harness.ladder import find
+from harness.provenance import trainer_name
 from harness.run import Run
 from harness.step import Step
 
@@ -106,9 +108,13 @@ def decide(step: type[Step], claim: str) -> Verdict:
     if entry in NETWORK_CLAIMS:
         return NETWORK_CLAIMS[entry](subject, *details)
     others: list[type[Step]] = [one for one in details if isinstance(one, type)]
-    values = [deciding_runs(one) if one in others else one for one in details]
-    planned = min(one.planned_runs() for one in (subject, *others))
-    return replace(RUN_CLAIMS[entry](deciding_runs(subject), *values), planned=planned)
+    runs = {one: deciding_runs(one) for one in (subject, *others)}
+    values = [runs[one] if one in others else one for one in details]
+    return replace(
+        RUN_CLAIMS[entry](runs[subject], *values),
+        planned=min(one.planned_runs() for one in runs),
+        across_trainers=len({trainer_name(run.provenance) for run in chain(*runs.values())}) > 1,
+    )
 
 
 def quoted(step: type[Step], quote: str) -> Verdict:

@@ -427,6 +427,16 @@ def test_a_comparison_of_two_steps_has_the_pairs_of_that_with_fewer(pair: type[S
     assert decide(pair, "in every run holds the goal").planned == 20
 
 
+def test_evidence_says_where_native_runs_are_compared_with_eager_ones(pair: type[Step]) -> None:
+    across = "points, n = 6 of 10 planned, across trainers"
+    assert not decide(pair, "improves on mine/b").across_trainers
+    keep(pair, {seed: ([99.0] * 6, [99.0 + seed / 10] * 6) for seed in range(6)}, trainer="native", numerics=1)
+    assert decide(pair, "improves on mine/b").evidence.endswith(across)
+    assert decide(pair, "mine/b stays within 0.1 of mine/a").evidence.endswith(across)
+    assert decide(pair, "mine/b faster to 99.4 than mine/a").evidence.endswith("planned, across trainers")
+    assert not decide(pair, "in most runs reaches 99").across_trainers
+
+
 def test_a_figure_is_reproduced_where_those_of_the_neighbours_are_not() -> None:
     # 4.3027 x sqrt(4 / 3) = 4.968 times the standard deviation to either side
     assert reproduced([99.3, 99.4, 99.5], 99.89, [98.9]).word == "supported"  # 99.4 +- 0.497

@@ -36,6 +36,7 @@ def keep(
     `losses` are the test losses of every run or by seed, and `clean` is by seed the accuracy on training images as they
     are, the same in all epochs; a record of an older version has neither. `made` is of the provenance.
     """
+    machine, native = {"hardware": "a processor", "torch": "2.15.0"}, made.get("trainer") == "native"
     of_seed = losses if isinstance(losses, Mapping) else dict.fromkeys(runs, losses)
     kept = [
         {
@@ -53,10 +54,11 @@ def keep(
                 for epoch, (train, test) in enumerate(zip(*both, strict=True), 1)
             ],
             "errors": list(errors),
+            **({"made": machine} if native else {}),
         }
         for seed, both in runs.items()
     ]
-    made = {"hardware": "a processor", "torch": "2.15.0", "fingerprint": "0123", **made}
+    made = {**({} if native else machine), "fingerprint": "0123", **made}
     path = record.path_of(step)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"step": step.id, "parameters": 7, "provenance": made, "runs": kept}))

@@ -39,6 +39,11 @@ class Record:
     """What all runs were made with: as much of it as binds them. Each run has the whole of its own."""
     runs: tuple[Run, ...]
 
+    @property
+    def outdated(self) -> bool:
+        """Whether it is of another network or recipe than its step has now."""
+        return bool(self.provenance["fingerprint"] != fingerprint(self.step))
+
 
 def path_of(step: type[Step], device: Device = "cpu") -> Path:
     """Where the record of a step is, whether it exists or not."""
@@ -181,7 +186,7 @@ def stale(step: type[Step]) -> str:
     devices: tuple[Device, ...] = ("cpu", "cuda")
     for record in filter(None, (read(step, device) for device in devices)):
         whole = all(run.complete for run in record.runs)
-        if not whole or record.provenance["fingerprint"] != fingerprint(step):
+        if not whole or record.outdated:
             seeds = " ".join(str(run.seed) for run in record.runs)
             return (
                 f"{path_of(step, device_type(record.runs[0].provenance))} is of another network or recipe than "

@@ -44,6 +44,7 @@ class OnGpu:
     """What the record of a GPU adds to a step's section."""
 
     summary: Summary
+    outdated: bool
     provenance: Mapping[str, Any]
     beside_cpu: str | None
     """Its difference from the CPU's record, in words; None without one."""
@@ -61,6 +62,8 @@ class Page:
     notes: list[list[Judged]]
     published: float | None
     summary: Summary | None
+    outdated: bool
+    """Whether the runs are of another network or recipe than the step has now."""
     provenance: Mapping[str, Any]
     on_gpu: OnGpu | None
     changes: list[str]
@@ -91,6 +94,7 @@ def page(step: type[Step], record: Record | None, images: Tensor | None, gpu: Re
         notes=judged(document.notes, verdicts),
         published=document.published.get("best test"),
         summary=Summary.of(runs) if runs else None,
+        outdated=record is not None and record.outdated,
         provenance=provenance(record) if record else {},
         on_gpu=on_gpu(gpu, runs) if gpu else None,
         changes=difference(before, step) if before else [],
@@ -109,7 +113,7 @@ def provenance(record: Record) -> dict[str, Any]:
 
 def on_gpu(gpu: Record, cpu: Sequence[Run]) -> OnGpu:
     """The record of a GPU beside the runs of a CPU, if there are any."""
-    return OnGpu(Summary.of(gpu.runs), provenance(gpu), beside_cpu(gpu.runs, cpu) if cpu else None)
+    return OnGpu(Summary.of(gpu.runs), gpu.outdated, provenance(gpu), beside_cpu(gpu.runs, cpu) if cpu else None)
 
 
 def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:

@@ -16,12 +16,13 @@ import torch
 from matplotlib.image import imread
 from torch import nn
 
-from harness import report, steps
+from harness import Recipe, report, steps
 from harness.__main__ import main
 from harness.data import download
 from harness.evidence import record
 from harness.evidence.confusion import confusion, missed, missed_by_all
 from harness.evidence.record import Record
+from harness.provenance import fingerprint
 from harness.report import page as report_page
 from harness.run import run_of_json
 from harness.step import Step
@@ -55,7 +56,7 @@ def run_of(seed: int, test: Sequence[float], errors: Sequence[tuple[int, int, in
 
 def record_of(step: type[Step], *runs: dict[str, Any], **provenance: str) -> Record:
     """A record of some runs."""
-    made = {"hardware": "a processor", **provenance}
+    made = {"hardware": "a processor", "fingerprint": fingerprint(step), **provenance}
     return Record(step, made, tuple(run_of_json(step, run, made) for run in runs))
 
 
@@ -65,11 +66,25 @@ def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None
 
 
 def test_a_native_record_shows_what_all_its_runs_share_and_counts_the_rest() -> None:
-    step, made = LADDER[0], {"trainer": "native", "numerics": 1}
+    step = LADDER[0]
+    made = {"fingerprint": fingerprint(step), "trainer": "native", "numerics": 1}
     machines = ({"hardware": "AMD EPYC", "threads": 1}, {"hardware": "Apple M1", "threads": 1})
     runs = [run_of_json(step, run_of(seed, [99.0]), {**made, **own}) for seed, own in enumerate(machines)]
     text = text_of(report.html([step], None, {step.id: Record(step, made, tuple(runs))}))
-    assert "seeds 0, 1 trainer native numerics 1 hardware 2 kinds threads 1" in text
+    assert f"seeds 0, 1 fingerprint {made['fingerprint']} trainer native numerics 1 hardware 2 kinds threads 1" in text
+
+
+def test_runs_of_another_network_or_recipe_are_shown_as_such(tmp_path: Path) -> None:
+    step, words = a_step(tmp_path), "runs of another network or recipe than the step has now"
+    keep(step, {0: ([98.0] * 6, [99.0] * 6)}, fingerprint=fingerprint(step))
+    assert words not in report.html([step], None)
+    step.recipe = Recipe(lr=0.2, batch_size=64, epochs=6)
+    assert report.html([step], None).count(words) == 1
+    cuda = keep(step, {0: ([98.0] * 6, [99.0] * 6)}, device="cuda")
+    cuda.rename(record.path_of(step, "cuda"))
+    keep(step, {0: ([98.0] * 6, [99.0] * 6)}, fingerprint=fingerprint(step))
+    [_, on_gpu] = report.html([step], None).split("<h4>On a GPU</h4>")
+    assert words in on_gpu
 
 
 def row_of(page: str, step_id: str) -> list[str]:

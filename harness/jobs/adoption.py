@@ -15,10 +15,11 @@ from harness.evidence import record
 from harness.jobs import run_file
 from harness.jobs.run_folder import NAME, RUN
 from harness.ladder import find
-from harness.provenance import Device, binding, device_type, differences, fingerprint
-from harness.run import Run
+from harness.provenance import Device, binding, device_type, differences, fingerprint, is_native
+from harness.run import NATIVE, Run
 from harness.step import TEST_IMAGES, Step
 from harness.training.evaluation import percent
+from harness.training.native import NUMERICS
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def _faults(run: Run, path: Path, seed: int) -> Iterator[str]:
         yield f"is of no complete run: it has {len(run.epochs)} of {step.recipe.epochs} epochs, or more behind them"
     if made.get("device") not in ("cpu", "cuda"):
         yield "does not say whether a CPU or a GPU made it"
-    if other := differences(made, {"fingerprint": fingerprint(step), "data": data.digest()}):
+    native = {"trainer": NATIVE, "numerics": NUMERICS} if is_native(made) else {}
+    if other := differences(made, {"fingerprint": fingerprint(step), "data": data.digest(), **native}):
         yield f"was made with {other}; adopt it with the version that made it"
     for epoch in run.epochs if step.recipe.validation == 0 else ():
         if epoch.test_accuracy != percent(TEST_IMAGES - len(epoch.errors), TEST_IMAGES):

@@ -16,6 +16,7 @@ from harness.__main__ import main
 from harness.evidence import record
 from harness.provenance import Device, fingerprint, provenance
 from harness.step import Step
+from harness.training.native import NUMERICS
 from spec.harness.jobs.small import Call, Plain, Simple
 from spec.harness.jobs.small import call as call
 
@@ -138,6 +139,10 @@ MISFITS: dict[str, tuple[Callable[[Path], Any], str]] = {
         f"with fingerprint 0 (here {CPU['fingerprint']}); adopt",
     ),
     "data": (lambda path: change(path, 0, data="0123"), "was made with data 0123 (here "),
+    "numerics": (
+        lambda path: change(path, 0, device="cpu", trainer="native", numerics=NUMERICS + 1),
+        f"was made with numerics {NUMERICS + 1} (here {NUMERICS}); adopt it with the version that made it",
+    ),
     "no device": (lambda path: change(path, 0, device=None), "does not say whether a CPU or a GPU made it"),
     "another device": (lambda path: change(path, 0, device="mps"), "does not say whether a CPU or a GPU made it"),
     "no hardware": (lambda path: change(path, 0, hardware=None), "not added: it was made with hardware None (here "),

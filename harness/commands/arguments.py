@@ -53,7 +53,7 @@ def add_seeds(parser: argparse.ArgumentParser) -> None:
     """--seeds, how many, or --seed, which; either way `seeds` is the list of them, and seed 0 by default."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "--seeds", nargs="+", action=_Count, default=[0], metavar="N", help="how many seeds: 0 to N - 1 (default: 1)"
+        "--seeds", nargs="+", action=_Count, default=[0], metavar="N", help="how many, 0 to N - 1 (default: 1)"
     )
     add_seed(group, dest="seeds", default=argparse.SUPPRESS)
 
@@ -95,7 +95,7 @@ def add_trainer(parser: argparse.ArgumentParser) -> None:
         choices=["auto", NATIVE, EAGER],
         default="auto",
         help="native (C++, on a CPU, the same numbers on every machine), eager (torch), or auto (default: native where "
-        "it can train the step; with --resume, the trainer that was interrupted)",
+        "it can train the step)",
     )
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `rf`."""
     parser.add_argument(
-        "model", metavar="MODEL", help="a step id, file.py:Class, or a callable such as torchvision.models.resnet18"
+        "model",
+        metavar="MODEL",
+        help="a step id, file.py:Class, notebook.ipynb:Class, or a callable such as torchvision.models.resnet18",
     )
     parser.add_argument(
         "--input-size",

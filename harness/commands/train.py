@@ -35,7 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data(parser)
     add_out(parser)
-    parser.add_argument("--resume", action="store_true", help="resume what was interrupted in the folder of --out")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="resume what was interrupted in the folder of --out; --trainer auto is then the trainer that it had",
+    )
     add_engine(parser, default="local")
     add_trainer(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per seed on standard output")

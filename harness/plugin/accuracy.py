@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if workers := getattr(config, "workerinput", {}).get("workercount"):
         # Before torch is loaded: several workers of xdist that use all cores each are slower than one worker.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, device.cores() // workers)))
-    config.addinivalue_line("markers", "slow: trains for minutes (pytest -m slow --device cpu)")
+    config.addinivalue_line("markers", "slow: takes long, as training does")
     config.addinivalue_line("markers", "gpu: meant for a CUDA device (pytest -m gpu); --device cpu runs it on the CPU")
     config.addinivalue_line("markers", "ray: starts a Ray cluster on this machine (pytest -m ray)")
     config.addinivalue_line("markers", "tensorboard: starts a TensorBoard on this machine (pytest -m tensorboard)")

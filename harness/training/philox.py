@@ -25,7 +25,7 @@ def kept(shape: list[int], seeds: Tensor, step: Tensor, layer: int, rate: float)
 
     `seeds` (S,) int64 and `step`, a single int64, are on the device, and so is the result.
     """
-    words = _fastest(seeds.device) if seeds.is_cuda else by_torch
+    words = fastest(seeds.device) if seeds.is_cuda else by_torch
     return words(shape, seeds, step, 1 + layer, round(rate * 2**32))
 
 
@@ -51,7 +51,7 @@ def by_torch(shape: list[int], seeds: Tensor, step: Tensor, purpose: int, least:
 
 
 @cache
-def _fastest(device: torch.device) -> Words:
+def fastest(device: torch.device) -> Words:
     """By Triton, where that works and draws the same: it does not without a C compiler, or on Windows."""
     try:
         from harness.training.philox_triton import by_triton

@@ -7,6 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from harness.device import current
+
 _BLOCK = 256
 
 
@@ -36,5 +38,6 @@ def by_triton(shape: list[int], seeds: Tensor, step: Tensor, purpose: int, least
     kept = torch.empty(shape, dtype=torch.bool, device=seeds.device)
     counters = images * networks * math.ceil(places / 4)
     grid = (triton.cdiv(counters, _BLOCK),)
-    kernel[grid](kept.view(torch.uint8), seeds, step, purpose, least, networks, places, counters, block=_BLOCK)
+    with current(seeds.device):  # on which Triton launches, wherever the tensors are
+        kernel[grid](kept.view(torch.uint8), seeds, step, purpose, least, networks, places, counters, block=_BLOCK)
     return kept

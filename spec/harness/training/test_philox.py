@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from harness.training.philox import _fastest, by_torch
+from harness.training.philox import by_torch, fastest
+from spec.harness.training.graph_stand_in import Cuda
+from spec.harness.training.graph_stand_in import cuda as cuda
 from spec.harness.training.native import philox
 
 triton = pytest.importorskip("triton", reason="torch came without Triton")
@@ -17,9 +20,9 @@ import os
 os.environ["TRITON_INTERPRET"] = "1"
 import json, sys
 import torch
-from harness.training.philox import _fastest
+from harness.training.philox import fastest
 from harness.training.philox_triton import by_triton
-assert _fastest(torch.device("cpu")) is by_triton
+assert fastest(torch.device("cpu")) is by_triton
 for shape, seeds, step, purpose, least in json.loads(sys.argv[1]):
     print(by_triton(shape, torch.tensor(seeds), torch.tensor(step), purpose, least).int().flatten().tolist())
 """
@@ -44,16 +47,29 @@ def test_operations_of_torch_stand_in_where_triton_does_not_work_or_draws_someth
 ) -> None:
     from harness.training import philox_triton
 
-    assert _fastest.__wrapped__(torch.device("cpu")) is by_torch  # for which Triton has no driver
+    assert fastest.__wrapped__(torch.device("cpu")) is by_torch  # for which Triton has no driver
     monkeypatch.setattr(philox_triton, "by_triton", lambda *words: ~by_torch(*words))
-    assert _fastest.__wrapped__(torch.device("cpu")) is by_torch
+    assert fastest.__wrapped__(torch.device("cpu")) is by_torch
+
+
+def test_the_kernel_is_launched_on_the_gpu_that_has_the_seeds(monkeypatch: pytest.MonkeyPatch, cuda: Cuda) -> None:
+    from harness.training import philox_triton
+
+    launch = {(1,): lambda *_, **__: cuda.calls.append("launch")}
+    monkeypatch.setattr(philox_triton, "kernel", launch)
+    with FakeTensorMode():
+        seeds = torch.empty(2, dtype=torch.int64, device="cuda:1")
+        kept = philox_triton.by_triton([3, 2, 7], seeds, torch.empty((), dtype=torch.int64, device="cuda:1"), 1, 2**31)
+    assert (kept.shape, kept.device) == ((3, 2, 7), torch.device("cuda:1"))
+    assert cuda.calls == ["on cuda:1", "launch", "off cuda:1"]
 
 
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION")
 @pytest.mark.parametrize("networks", ["i32", "constexpr"], ids=["many networks", "one, of which Triton makes a case"])
+@pytest.mark.parametrize("least", ["i32", "i64"], ids=["a rate below 0.5", "another rate"])
 def test_it_compiles_for_every_gpu_and_draws_four_places_at_a_time(
-    networks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    networks: str, least: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -62,7 +78,7 @@ def test_it_compiles_for_every_gpu_and_draws_four_places_at_a_time(
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     types = dict.fromkeys(("networks", "places", "counters"), "i32")
-    signature = {"out": "*u8", "seeds": "*i64", "now": "*i64", "purpose": "i32", "least": "i64", **types}
+    signature = {"out": "*u8", "seeds": "*i64", "now": "*i64", "purpose": "i32", "least": least, **types}
     signature |= {"networks": networks, "block": "constexpr"}
     constants = {"block": 256, **({"networks": 1} if networks == "constexpr" else {})}
     for capability in (75, 80, 90):

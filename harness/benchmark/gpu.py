@@ -40,7 +40,8 @@ class Gpu:
     def __init__(self, uuid: str | bytes) -> None:
         bare = (uuid.decode() if isinstance(uuid, bytes) else uuid).removeprefix("GPU-").removeprefix("MIG-")
         with machine.nvml() as self.nvml:
-            whole, instance = self._found(f"GPU-{bare}"), self._found(f"MIG-{bare}")
+            whole = self._found(f"GPU-{bare}")
+            instance = None if whole else self._found(f"MIG-{bare}")
             if whole is None and instance is None:
                 raise HarnessError(f"the NVIDIA driver knows no GPU-{bare}; see what nvidia-smi -L lists")
             self.handle = whole or self.nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)

@@ -5,7 +5,7 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.errors import ForeignError, HarnessError
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,15 @@ def current(device: "torch.device") -> AbstractContextManager[None]:
     import torch
 
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or that which a user's own code raised, is of a device that has no memory for more."""
+    import torch
+
+    cause = error.__cause__ if isinstance(error, ForeignError) else error
+    # On a CPU torch raises a plain RuntimeError.
+    return isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)
 
 
 def forked(device: "torch.device") -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from harness.data import MNIST
+from harness.device import out_of_memory
 from harness.errors import ForeignError, HarnessError, foreign
 from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
@@ -49,7 +50,7 @@ def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = No
                 _restore(job, trainer, saved, made)
                 head, progress = saved.head, saved.progress
             if on_steps is not None:
-                trainer.on_steps = now_and_then(trainer, on_steps)
+                trainer.on_steps = now_and_then(on_steps, trainer.steps_per_epoch)
 
             def checkpoint() -> bytes:
                 return Checkpoint(job.step.id, head, progress, trainer.state()).pack()
@@ -62,15 +63,18 @@ def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = No
                 last = time.monotonic() if due else last
 
 
-def now_and_then(trainer: Trainer, on_steps: Callable[[int, int], None]) -> Callable[[int], None]:
-    """What a trainer may call in every step: it passes on a call or two a second."""
+def now_and_then(on_steps: Callable[[int, int], None], of: int) -> Callable[[int], None]:
+    """What a trainer may call in every step of an epoch of so many: it passes on a call or two a second.
+
+    It does not hold the trainer, which would then live on, with its graphs, until Python looks for such circles.
+    """
     last = time.monotonic()
 
     def on_step(done: int) -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= PERIOD:
             last = now
-            on_steps(done, trainer.steps_per_epoch)
+            on_steps(done, of)
 
     return on_step
 
@@ -94,8 +98,7 @@ def boundary(job: Job, device: torch.device) -> Iterator[None]:
         with foreign("training it", job.name):
             yield
     except ForeignError as error:
-        # On a CPU torch raises a plain RuntimeError.
-        if not isinstance(error.__cause__, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in error.what:
+        if not out_of_memory(error):
             raise
         fewer = "train fewer seeds at once (--seeds), or " if len(job.seeds) > 1 else ""
         raise HarnessError(

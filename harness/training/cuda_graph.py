@@ -1,14 +1,16 @@
 """Steps as CUDA graphs: recorded once and launched as a whole, so that no kernel waits for Python."""
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from harness.device import current
-from harness.errors import ForeignError, HarnessError
+from harness.device import current, out_of_memory
+from harness.errors import HarnessError
 
 Shapes = tuple[torch.Size, ...]
 
@@ -65,8 +67,12 @@ class StepGraphs:
         own = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
         first: BaseException | None = None
         try:
-            # What other threads do meanwhile, such as one that loads data, does not end a recording of this one.
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+            with (
+                _uncollected(),
+                torch.cuda.stream(torch.cuda.current_stream()),  # to which torch 2.11 does not go back after a failure
+                # What other threads do meanwhile, such as one that loads data, does not end a recording of this one.
+                torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"),
+            ):
                 try:
                     result = step(*own)
                 except BaseException as error:
@@ -74,11 +80,22 @@ class StepGraphs:
                     raise
         except BaseException as error:  # a recording that failed cannot be ended either, which says less
             first = first or error
-            cause = first.__cause__ if isinstance(first, ForeignError) else first
-            if isinstance(cause, torch.OutOfMemoryError) or not isinstance(first, Exception):
+            if out_of_memory(first) or not isinstance(first, Exception):
                 raise first from first.__cause__  # no fault of the step
             raise HarnessError(
                 f"a step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
                 "host (.item(), .tolist(), a tensor in an if), or use --device cpu"
             ) from first
         return Recording(graph, own, result)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Python looks for no circles meanwhile: to destroy a graph of an earlier training would end a recording."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -8,6 +8,7 @@ buffers, in place.
 import random
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
+from harness.device import out_of_memory
 from harness.errors import ForeignError, described
 from harness.recipe import Recipe
 from harness.step import Step
@@ -32,10 +34,12 @@ _TOLERANCE = 1e-2
 """Of the size of all predictions, or of a buffer: a forward may ask for bfloat16, and a GPU computes in tf32."""
 
 
+@lru_cache(maxsize=256)  # it takes seconds, and whoever makes a trainer on a GPU asks
 def refusal(step: type[Step], device: torch.device) -> str | None:
     """Why networks of a step cannot be trained as one stack, found out by training two; None if they can.
 
-    On the CPU, and on the device if it is a GPU that is here. Raises HarnessError if they cannot be trained at all.
+    On the CPU, and on the device if it is a GPU that is here. Raises HarnessError if they cannot be trained at all, and
+    what torch raises where the device has no memory for them.
     """
     cpu, gpu = torch.device("cpu"), device.type == "cuda" and torch.cuda.is_available()
     with torch.random.fork_rng(devices=[device] if gpu else []):
@@ -84,10 +88,10 @@ def _disagreement(step: type[Step], models: Sequence[nn.Module], device: torch.d
                 return why
         images = normalized(data.test_images, recipe.normalize)
         return None if _agree(stack, each, images) else "it computes something else in a stack than alone"
-    except ForeignError as error:
-        return error.what
     except Exception as error:  # whatever torch says to being stacked
-        return described(error)
+        if out_of_memory(error):
+            raise
+        return error.what if isinstance(error, ForeignError) else described(error)
 
 
 def _side_effect(trainer: SingleTrainer, shapes: Shapes) -> str | None:

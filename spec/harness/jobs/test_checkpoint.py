@@ -121,7 +121,7 @@ def test_seeds_on_a_gpu_resume_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
             one, other = ours.outcomes[seed], theirs.outcomes[seed]
             assert isinstance(one, Epoch)
             assert isinstance(other, Epoch)
-            assert one.train_loss == pytest.approx(other.train_loss, abs=1e-5)
+            assert one.train_loss == pytest.approx(other.train_loss, abs=1e-3)  # sums have no fixed order there
             assert one.train_accuracy == pytest.approx(other.train_accuracy, abs=0.5)
 
 

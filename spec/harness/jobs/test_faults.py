@@ -20,10 +20,10 @@ from harness.errors import HarnessError
 from harness.evidence import record
 from harness.jobs import checkpoint, engines, run_folder
 from harness.jobs.job import Job, Update
-from harness.jobs.worker import boundary, work
+from harness.jobs.worker import work
 from harness.run import Epoch
 from harness.training.ensemble import ensemble_trainer
-from harness.training.train import next_epoch
+from harness.training.train import groups, next_epoch
 from spec.harness.jobs import faults, small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
@@ -263,9 +263,10 @@ def test_too_little_memory_is_one_line(call: Call, note: Note) -> None:
     assert status == 2
     assert last_line(err) == "small/hungry, seed 0: out of memory on cpu; lower the batch_size of its recipe"
     fewer = r"seeds 0, 1: out of memory on cpu; train fewer seeds at once \(--seeds\), or lower the batch_size"
-    two, cpu = Job(small.Hungry, (0, 1), 4), torch.device("cpu")
-    with pytest.raises(HarnessError, match=fewer), boundary(two, cpu):
-        torch.empty(1 << 50, dtype=torch.uint8)
+    with pytest.raises(HarnessError, match=fewer):
+        list(work(Job(small.Hungry, (0, 1), 4), small.images()))
+    with pytest.raises(HarnessError, match=r"^small/hungry: its forward pass raised RuntimeError: .*DefaultCPUAlloc"):
+        groups(small.Hungry, [0, 1], torch.device("cuda"))
     note(
         "too little memory",
         "a network that asks for a petabyte when it is trained",

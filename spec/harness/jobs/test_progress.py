@@ -1,13 +1,16 @@
 """Within an epoch an engine says how far each job is, and a terminal shows it; a file or a pipe gets epochs only."""
 
+import gc
 import os
 import re
 import signal
 import sys
 import time
+import weakref
 from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +25,7 @@ from harness.run import Epoch
 from harness.step import Step
 from harness.training import silent
 from harness.training.train import train_one
+from harness.training.trainer import SingleTrainer, single_trainer
 from spec.harness.jobs import small
 
 CPU = torch.device("cpu")
@@ -45,8 +49,7 @@ def test_each_step_of_each_epoch_is_reported(trainer: str, tmp_path: Path, monke
 def test_a_fast_step_is_not_reported_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = iter([10.0, 10.1, 10.4, 10.6, 10.7, 11.2]), []
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    trainer = SimpleNamespace(steps_per_epoch=938)
-    report = worker.now_and_then(trainer, lambda done, of: seen.append((done, of)))  # type: ignore[arg-type]
+    report = worker.now_and_then(lambda done, of: seen.append((done, of)), 938)
     for done in range(1, 6):
         report(done)
     assert seen == [(3, 938), (5, 938)]
@@ -192,3 +195,27 @@ def test_without_a_terminal_there_is_a_line_per_epoch(capsys: pytest.CaptureFixt
 def test_a_seed_in_memory_has_the_epochs_that_are_asked_for() -> None:
     outcomes = list(train_one(small.Simple, 3, small.images(), epochs=2, on_steps=silent))
     assert [outcome.epoch for outcome in outcomes if isinstance(outcome, Epoch)] == [1, 2]
+
+
+@pytest.mark.parametrize("train", ["work", "train_one"])
+def test_a_trainer_whose_steps_were_shown_is_gone_with_its_training(
+    train: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not when Python next looks for circles, which may be within a recording of the next one."""
+    made: list[weakref.ref[object]] = []
+
+    def single(*words: Any) -> SingleTrainer:
+        trainer = single_trainer(*words)
+        made.append(weakref.ref(trainer))
+        return trainer
+
+    monkeypatch.setattr("harness.training.train.single_trainer", single)
+    gc.disable()
+    try:
+        if train == "work":
+            list(worker.work(Job(small.Simple, (5,), 1), small.images(), lambda done, of: None))
+        else:
+            list(train_one(small.Simple, 5, small.images(), epochs=1, on_steps=lambda *_: None))
+        assert [trainer() for trainer in made] == [None]
+    finally:
+        gc.enable()

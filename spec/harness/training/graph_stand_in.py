@@ -1,5 +1,6 @@
 """A stand-in for CUDA graphs on the CPU: the operations of a recording, which a replay does again in their places."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -93,13 +94,18 @@ class Cuda:
 
     @contextmanager
     def stream(self, stream: Stream) -> Iterator[None]:
-        self.calls.append("eager")
-        yield
+        if stream.device is not None:
+            self.calls.append("eager")
+        try:
+            yield
+        finally:
+            if stream.device is None:
+                self.calls.append("back")
 
     @contextmanager
     def graph(self, graph: Graph, **settings: Any) -> Iterator[None]:
         self.calls.append("record")
-        self.settings = settings
+        self.settings = {**settings, "collected": gc.isenabled()}
         try:
             with graph.tape:
                 yield

@@ -1,5 +1,6 @@
 """Training steps are recorded and replayed; operations of the CPU stand in for those of a GPU."""
 
+import gc
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -83,6 +84,14 @@ def test_a_recording_is_made_on_its_device_and_other_threads_do_not_end_it(cuda:
     assert cuda.settings["capture_error_mode"] == "thread_local"
 
 
+def test_no_graph_of_an_earlier_training_is_destroyed_within_a_recording(cuda: Cuda) -> None:
+    assert gc.isenabled()
+    ensemble(replace(RECIPE, batch_size=5), recorded=True).train_epoch()
+    assert "record" in cuda.calls
+    assert cuda.settings["collected"] is False
+    assert gc.isenabled()
+
+
 def test_a_graph_that_does_nothing_is_an_error(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Graph, "empty", True)
     trainer = ensemble(replace(RECIPE, batch_size=10), recorded=True)
@@ -136,7 +145,8 @@ def fails(error: BaseException, cuda: Cuda) -> BaseException:
         graphs.launch(step, torch.zeros(2, 3))
     with pytest.raises(BaseException) as raised:  # noqa: PT011  # whatever it is
         graphs.launch(step, torch.zeros(2, 3))
-    assert cuda.calls[-1] == "off cuda:1"
+    assert cuda.calls[-2:] == ["back", "off cuda:1"]
+    assert gc.isenabled()
     return raised.value
 
 

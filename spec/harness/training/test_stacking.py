@@ -202,3 +202,11 @@ ENDS = {"discover/8k_lr", "expand_squeeze/s7_file3", "five_steps/step5", "four_s
 )
 def test_the_steps_of_the_ladders_are_stacked(step: type[Step]) -> None:
     assert refusal(step, CPU) is None
+
+
+def test_a_step_is_tried_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr("harness.training.stacking._disagreement", lambda step, *_: tried.append(step))
+    step, other = step_of(Plain), step_of(Plain)
+    assert [refusal(one, CPU) for one in (step, other, step)] == [None] * 3
+    assert tried == [step, other]

@@ -47,6 +47,6 @@ class TestAveraging(StepSpec):
     )
     claims = {
         "in most runs holds 99.1 from epoch 3": "undecided",
-        "frontier/step4 in most runs does not hold 99.1 from epoch 3": "undecided",
-        "stays within 0.05 of frontier/step4": "supported",
+        "frontier/step4 in most runs does not hold 99.1 from epoch 3": "supported",
+        "stays within 0.05 of frontier/step4": "undecided",
     }

@@ -34,13 +34,17 @@ _TOLERANCE = 1e-2
 """Of the size of all predictions, or of a buffer: a forward may ask for bfloat16, and a GPU computes in tf32."""
 
 
-@lru_cache(maxsize=256)  # it takes seconds, and whoever makes a trainer on a GPU asks
 def refusal(step: type[Step], device: torch.device) -> str | None:
     """Why networks of a step cannot be trained as one stack, found out by training two; None if they can.
 
     On the CPU, and on the device if it is a GPU that is here. Raises HarnessError if they cannot be trained at all, and
     what torch raises where the device has no memory for them.
     """
+    return _refusal(step, device)  # type: ignore[arg-type]  # a class is hashable
+
+
+@lru_cache(maxsize=256)  # it takes seconds, and whoever makes a trainer on a GPU asks
+def _refusal(step: type[Step], device: torch.device) -> str | None:
     cpu, gpu = torch.device("cpu"), device.type == "cuda" and torch.cuda.is_available()
     with torch.random.fork_rng(devices=[device] if gpu else []):
         models = []

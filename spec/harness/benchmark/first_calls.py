@@ -1,7 +1,8 @@
-"""The first calls on a new GPU, in their order: does it work, is it right, how fast is it, and how fast are others.
+"""The first calls on a new GPU, in their order: does it work, is it right, how fast is it, and what do other ways cost.
 
-    python3 spec/harness/benchmark/first_calls.py OUT --wheels DIR    # wheels of whatever is not installed there
+    python3 spec/harness/benchmark/first_calls.py OUT --wheels DIR    # wheels of what is not installed, all of them
     python3 spec/harness/benchmark/first_calls.py OUT                 # again: resumes where it stopped
+    python3 spec/harness/benchmark/first_calls.py OUT --seconds 540   # begins no part that could outlast them
     python3 spec/harness/benchmark/first_calls.py OUT --from 2        # the second call and those after it anew
     python3 spec/harness/benchmark/first_calls.py OUT --small         # on the CPU, as little of each as there is
 
@@ -12,6 +13,7 @@ this module imports nothing else.
 
 import argparse
 import json
+import math
 import os
 import re
 import signal
@@ -28,7 +30,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 STEPS = ("five_steps/step5", "discover/10k_lr", "frontier/step6")
 INTERRUPTED = "frontier/step12"
-GPU_TESTS = ("training/test_ensemble", "training/test_dropout", "jobs/test_checkpoint", "jobs/test_faults")
+GPU_TESTS = (
+    *("training/test_ensemble", "training/test_dropout", "training/test_cuda_graph", "training/test_snapshot"),
+    *("jobs/test_checkpoint", "jobs/test_faults"),
+)
 POLL = 0.2  # seconds
 
 Kill = Callable[[], bool]
@@ -64,17 +69,22 @@ def script(module: str, *words: str) -> list[str]:
 def does_it_work(out: Path, small: bool) -> list[Part]:
     """What the machine is, the tests that need a GPU, and the cost of a step by the number of networks."""
     device = "cpu" if small else "cuda"
-    what = "import json; from harness import machine, provenance as p; import torch"
-    facts = f"{what}; print(json.dumps(p.environment(torch.device({device!r})) | p.commit(), indent=1))"
+    facts = f"""import json, torch
+from harness import provenance
+from harness.training.philox import fastest
+device = torch.device({device!r})
+print(json.dumps(provenance.environment(device) | provenance.commit() | {{"masks": fastest(device).__name__}}))"""
     tests = [f"spec/harness/{name}.py" for name in GPU_TESTS]
     steps = STEPS[-1:] if small else ["five_steps/step5", INTERRUPTED, "five_steps/step3"]
     seeds = ["1", "2"] if small else ["1", "5", "16"]
     chosen = ["-k", "a_loss_that_is_not_finite_ends"] if small else ["-m", "gpu", "--require-gpu"]
     return [
-        *([] if small else [Part("driver", 20, ["nvidia-smi", "-q", "-x"])]),
+        *([] if small else [Part("driver", 20, ["sh", "-c", "nvidia-smi -q -x || true"])]),  # it decides nothing
         Part("machine", 60, [sys.executable, "-c", facts]),
-        Part("tests", 180, pytest(*tests, *chosen)),
-        Part("steps", 180, script("stacked_steps", *steps, "--device", device, "--seeds", *seeds)),
+        Part("tests", 120, pytest(*tests, *chosen)),
+        Part("steps", 150, script("stacked_steps", *steps, "--device", device, "--seeds", *seeds)),
+        # In a process of its own: what is timed after a profile may be slower.
+        Part("kernels", 90, script("stacked_steps", steps[0], "--device", device, "--seeds", *seeds, "--kernels")),
     ]
 
 
@@ -83,28 +93,35 @@ def is_it_right(out: Path, small: bool) -> list[Part]:
     options = ["--out", str(out / "runs"), "--device", "cpu" if small else "cuda"]
     short = ["--epochs", "2", "--trainer", "auto"] if small else []
     seeds = ["--seeds", "1" if small else "8"]
-    trained = [Part(_named(one), 240, harness("train", one, *seeds, *options, *short), (0, 1)) for one in STEPS]
+    trained = [Part(_named(one), 90, harness("train", one, *seeds, *options, *short), (0, 1)) for one in STEPS]
     interrupted = STEPS[-1] if small else INTERRUPTED
     last = harness("train", interrupted, *seeds, *options, *short)
     return [
         *([] if small else trained),
-        Part("killed", 240, last, kill=lambda: _lines(out / "runs" / interrupted) > 1),
-        Part("resumed", 240, [*last, "--resume"], (0, 1)),
-        Part("compared", 60, script("beside_cpu", str(out / "runs"))),
+        Part("killed", 90, last, kill=lambda: _lines(out / "runs" / interrupted) > 1),
+        Part("resumed", 90, [*last, "--resume"], (0, 1)),
+        Part("compared", 30, script("beside_cpu", str(out / "runs"))),
     ]
 
 
 def how_fast(out: Path, small: bool) -> list[Part]:
-    """The throughput of every step, which may become a baseline, and profiles of three."""
-    device = "cpu" if small else "cuda"
-    chosen = ["--device", device, "-k", "throughput"] + ([] if small else ["-m", "gpu", "--require-gpu"])
-    where = "spec/frontier/test_06_step6.py" if small else "spec"
-    times = ["-p", "no:randomly", f"--benchmark-json={out / 'throughput.json'}"]
-    profiled = [(one, harness("train", one, "--device", device, "--profile", "--out", str(out))) for one in STEPS]
+    """The throughput of some steps, and a profile of each."""
+    device, steps = ("cpu", STEPS[-1:]) if small else ("cuda", STEPS)
+    profiled = [(one, harness("train", one, "--device", device, "--profile", "--out", str(out))) for one in steps]
     return [
-        Part("throughput", 420, pytest(where, *chosen, *times)),
-        *(Part(f"profile-{_named(one)}", 60, command) for one, command in profiled[-1 if small else 0 :]),
+        Part("throughput", 120, throughput(out / "throughput.json", device, steps)),
+        *(Part(f"profile-{_named(one)}", 40, command) for one, command in profiled),
     ]
+
+
+def throughput(file: Path, device: str, steps: Sequence[str] = ()) -> list[str]:
+    """A session that times these steps, or all, and writes their throughput to a file."""
+    ladders = sorted({path.parent.name for path in ROOT.glob("spec/*/test_[0-9][0-9]_*.py")})
+    folders = [f"spec/{ladder}" for ladder in ladders]  # and not the tests of the harness, which take long to collect
+    where = ["--device", "cpu"] if device == "cpu" else ["--require-gpu"]
+    chosen = [word for one in steps for word in ("--step", one)]
+    options = ["-m", "gpu", "-k", "throughput", "-p", "no:randomly", f"--benchmark-json={file}"]
+    return pytest(*folders, *where, *chosen, *options)
 
 
 def others(out: Path, small: bool) -> list[Part]:
@@ -115,14 +132,21 @@ def others(out: Path, small: bool) -> list[Part]:
     at_once = ["--seeds", "1", *(["--at-once", "2"] if small else ["16", "--at-once", "1", "8", "32"])]
     workers = ["--engine", "processes", "--epochs", "1", "--out", str(out / "workers"), "--seeds", "2"]
     return [
-        *(Part(f"bench-{_named(one)}", 240, harness("bench", one, "--device", device, "--json")) for one in timed),
-        Part("workers", 120, harness("train", "frontier/step6", "--device", device, *workers), (0, 1)),
-        Part("precision", 120, script("stacked_steps", "frontier/step6", "--device", device, *precision)),
-        Part("at-once", 120, script("stacked_steps", "frontier/step6", "--device", device, *at_once)),
+        *(Part(f"bench-{_named(one)}", 120, harness("bench", one, "--device", device, "--json")) for one in timed),
+        Part("workers", 60, harness("train", "frontier/step6", "--device", device, *workers), (0, 1)),
+        Part("precision", 60, script("stacked_steps", "frontier/step6", "--device", device, *precision)),
+        Part("at-once", 90, script("stacked_steps", "frontier/step6", "--device", device, *at_once)),
     ]
 
 
-CALLS: Sequence[Callable[[Path, bool], list[Part]]] = (does_it_work, is_it_right, how_fast, others)
+def every_step(out: Path, small: bool) -> list[Part]:
+    """The throughput of every step, which may become a baseline."""
+    if small:
+        return []
+    return [Part("throughput", 480, throughput(out / "every.json", "cuda"))]
+
+
+CALLS: Sequence[Callable[[Path, bool], list[Part]]] = (does_it_work, is_it_right, how_fast, others, every_step)
 
 
 def _named(step_id: str) -> str:
@@ -193,8 +217,12 @@ def environment_of(site: Path) -> dict[str, str]:
     }
 
 
-def carry_out(calls: Sequence[Sequence[Part]], out: Path, first: int | None) -> int:
-    """Make calls that did not succeed before, and those from `first` on anew; the number of one that fails, or 0."""
+def carry_out(calls: Sequence[Sequence[Part]], out: Path, first: int | None, seconds: float = math.inf) -> int:
+    """Make calls that did not succeed before, and those from `first` on anew; the number of one that fails, or 0.
+
+    One that may take longer than is left of the seconds is not begun, and fails.
+    """
+    end = time.monotonic() + seconds
     report = out / "parts.json"
     ended = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
     for number, parts in enumerate(calls, 1):
@@ -203,6 +231,9 @@ def carry_out(calls: Sequence[Sequence[Part]], out: Path, first: int | None) -> 
             if ended.get(name, {}).get("outcome") == "" and (first is None or number < first):
                 continue
             began = time.monotonic()
+            if part.seconds > end - began:
+                print(f"{name}: not begun, as it may take {part.seconds:g} s and {max(0, end - began):.0f} are left")
+                return number
             how = outcome(part, out / f"{name}.log", environment_of(out / "site"))
             seconds = round(time.monotonic() - began, 1)
             ended[name] = {"outcome": how, "seconds": seconds, "limit": part.seconds, "command": list(part.command)}
@@ -219,6 +250,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for all results; the same folder again resumes")
     parser.add_argument("--from", dest="first", type=int, choices=range(1, len(CALLS) + 1), help="make this call anew")
     parser.add_argument("--wheels", metavar="DIR", type=Path, help="install the wheels in DIR into OUT/site first")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no part that could outlast them")
     parser.add_argument("--small", action="store_true", help="on the CPU, as little of each as there is")
     arguments = parser.parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the part that runs is ended too
@@ -238,11 +270,8 @@ def main(words: Sequence[str] | None = None) -> int:
     calls = [call(out, arguments.small) for call in CALLS]
     if arguments.small:  # a CPU is slower, and may have other work
         calls = [[replace(part, seconds=5 * part.seconds) for part in parts] for parts in calls]
-    failed = carry_out(calls, out, arguments.first)
-    if failed:
-        print(
-            f"call {failed} did not succeed, and none after it was made; see the logs in {out}, mend it and repeat this"
-        )
+    if failed := carry_out(calls, out, arguments.first, arguments.seconds):
+        print(f"call {failed} is not over, and none after it was made; see the logs in {out}, and repeat this")
     return int(bool(failed))
 
 

@@ -1,6 +1,7 @@
-"""Training steps of stacked networks, a line of JSON for each number of them: time, kernels and memory of a step.
+"""Training steps of stacked networks, a line of JSON for each number of them: time and memory of one, or its kernels.
 
     python -m spec.harness.benchmark.stacked_steps frontier/step6 --seeds 1 5 16 --precision ieee tf32 --at-once 1 8
+    python -m spec.harness.benchmark.stacked_steps frontier/step6 --seeds 1 16 --kernels
 
 It is what is needed in order to compare a GPU with a prediction; how fast a step trains is measured by `harness bench`.
 """
@@ -35,21 +36,23 @@ STEPS = {"cuda": 96, "cpu": 3}  # of the GPU whole launches, whose graph the fir
 ROUNDS = {"cuda": 5, "cpu": 1}
 
 
-def measure(step: type[Step], seeds: int, device: torch.device) -> dict[str, Any]:
-    """The steps of n seeds at once, of images from which nothing can be learnt."""
+def measure(step: type[Step], seeds: int, device: torch.device, *, kernels: bool = False) -> dict[str, Any]:
+    """The steps of n seeds at once, of images that cannot teach: how long they take, or their kernels."""
     steps, cuda = STEPS[device.type], device.type == "cuda"
+    data = unteachable(steps * step.recipe.batch_size).to(device)
     if cuda:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    trainer = trainer_of(step, range(seeds), unteachable(steps * step.recipe.batch_size).to(device), EAGER)
-    first, _ = (
-        sum(each) for each in zip(*(_epoch(trainer, device) for _ in range(2)), strict=True)
-    )  # with a recording
+    trainer = trainer_of(step, range(seeds), data, EAGER)
+    first = sum(_epoch(trainer, device)[0] for _ in range(2))  # with a recording
+    if kernels:
+        return {"step": step.id, "seeds": seeds, **_kernels(trainer, device)}
     rounds = [_epoch(trainer, device) for _ in range(ROUNDS[device.type])]
     images = torch.zeros(TEST_IMAGES if cuda else 100, 28, 28, dtype=torch.uint8, device=device)
-    began = time.perf_counter()
-    trainer.evaluate(images, torch.zeros(len(images), dtype=torch.int64, device=device))
-    tested = time.perf_counter() - began
+    for _ in range(2):  # the first records a graph
+        began = time.perf_counter()
+        trainer.evaluate(images, torch.zeros(len(images), dtype=torch.int64, device=device))
+        tested = time.perf_counter() - began
     return {
         "step": step.id,
         "seeds": seeds,
@@ -58,7 +61,7 @@ def measure(step: type[Step], seeds: int, device: torch.device) -> dict[str, Any
         "step_us_range": [round(1e6 * end(whole for whole, _ in rounds) / steps, 1) for end in (min, max)],
         "host_us": round(1e6 * median(host for _, host in rounds) / steps, 1),
         "test_ms": round(1e3 * tested, 1),
-        **({"peak_mib": torch.cuda.max_memory_allocated(device) >> 20, **_kernels(trainer, device)} if cuda else {}),
+        **({"peak_mib": torch.cuda.max_memory_allocated(device) >> 20} if cuda else {}),
     }
 
 
@@ -74,7 +77,7 @@ def _epoch(trainer: Trainer, device: torch.device) -> tuple[float, float]:
 
 
 def _kernels(trainer: Trainer, device: torch.device) -> dict[str, Any]:
-    """How many kernels and copies a step has, how long they are in all, and the longest by name."""
+    """How many kernels and copies a step has on a GPU, how long they are in all, and the longest by name."""
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as profiler:
         _epoch(trainer, device)
     events = [event for event in profiler.events() if event.device_type.name == "CUDA"]
@@ -97,6 +100,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=parse_positive, default=[1, 5, 16], metavar="N")
     parser.add_argument("--precision", nargs="+", choices=["ieee", "tf32"], default=["ieee"])
     parser.add_argument("--at-once", nargs="+", type=parse_positive, metavar="N", help="steps of a launch on a GPU")
+    parser.add_argument("--kernels", action="store_true", help="profile an epoch instead of timing some")
     add_device(parser)
     arguments = parser.parse_args(words)
     device, failed = device_of(arguments.device), False
@@ -106,7 +110,7 @@ def main(words: Sequence[str] | None = None) -> int:
         line: dict[str, Any] = {"step": step_id, "seeds": seeds}
         try:
             with foreign("measuring it"), patch.dict(AT_ONCE, {device.type: at_once}):
-                line = measure(find(step_id), seeds, device)
+                line = measure(find(step_id), seeds, device, kernels=arguments.kernels)
         except HarnessError as error:
             line["error"], failed = str(error), True
         print(json.dumps({"precision": precision, "at_once": at_once, **line}), flush=True)

@@ -13,7 +13,7 @@ import pytest
 from harness.__main__ import _parser
 from harness.ladder import find
 from spec.harness.benchmark import beside_cpu, stacked_steps
-from spec.harness.benchmark.first_calls import CALLS, Part, carry_out, lacking, outcome
+from spec.harness.benchmark.first_calls import CALLS, GPU_TESTS, Part, carry_out, lacking, outcome
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
 from spec.harness.jobs.test_adoption import CPU, put
@@ -89,6 +89,29 @@ def test_calls_go_on_where_they_stopped_and_not_past_a_failure(tmp_path: Path) -
     assert (carry_out(calls(), tmp_path, 2), made()) == (0, [1, 2, 2])
 
 
+@pytest.mark.thorough
+def test_no_part_is_begun_that_could_outlast_the_seconds_that_are_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / name for name in ("a", "b", "c")]
+    calls = [[Part(file.name, limit, counting(file))] for file, limit in zip(files, (60, 600, 60), strict=True)]
+    assert carry_out(calls, tmp_path, None, seconds=300) == 2
+    assert [file.exists() for file in files] == [True, False, False]
+    assert re.search(r"^2-b: not begun, as it may take 600 s and (29\d|300) are left$", capsys.readouterr().out, re.M)
+    assert carry_out(calls, tmp_path, None, seconds=700) == 0
+    assert [len(file.read_text().splitlines()) for file in files] == [1, 1, 1]
+
+
+def test_each_call_fits_in_ten_minutes() -> None:
+    assert all(sum(part.seconds for part in parts(Path("/out"), False)) <= 540 for parts in CALLS)
+
+
+def test_every_test_that_needs_a_gpu_is_among_those_of_the_first_call() -> None:
+    files = [path for path in (ROOT / "spec/harness").rglob("test_*.py") if path != Path(__file__)]
+    need = {path for path in files if 'reason="no CUDA device"' in path.read_text(encoding="utf-8")}
+    assert need == {ROOT / f"spec/harness/{name}.py" for name in GPU_TESTS}
+
+
 def test_what_is_not_installed_is_named_with_the_version_that_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +138,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_word_of_a_command_exists(command: Sequence[str]) -> None:
-    if command[0] == "nvidia-smi":
+    if command[0] == "sh":
         return
     if command[1] == "-c":
         compile(command[2], "command", "exec")

@@ -21,6 +21,7 @@ CPUINFO = Path("/proc/cpuinfo")
 UNKNOWN = "unknown"
 
 _cudnn: Any = torch.backends.cudnn
+_products: Any = torch.backends.cuda.matmul
 _SYSCTL = ("machdep.cpu.brand_string", "machdep.cpu.family", "machdep.cpu.model", "machdep.cpu.stepping")
 
 
@@ -130,11 +131,15 @@ def set_precision(chosen: Literal["ieee", "tf32"]) -> None:
 
 
 set_precision("ieee")  # by default it is tf32, and a record would be of that
+_products.allow_tf32 = False  # as is the default, but where the environment says otherwise
 
 
 def precision() -> str:
-    """The precision of cuDNN's convolutions of float32: "tf32" with ten bits of fraction, or "ieee" with all."""
-    return "tf32" if _cudnn.conv.fp32_precision == "tf32" else "ieee"
+    """The precision in which a GPU computes float32: "ieee", or "tf32" if something has ten bits of fraction only.
+
+    That is said of cuDNN's convolutions and of matrix products.
+    """
+    return "tf32" if "tf32" in (_cudnn.conv.fp32_precision, _products.fp32_precision) else "ieee"
 
 
 def _plain(text: str) -> str:

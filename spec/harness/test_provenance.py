@@ -1,5 +1,6 @@
 """What a run was made with: which machines are told apart, and which runs may stand in one record."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -151,18 +152,22 @@ def test_a_gpu_is_named_with_its_libraries_driver_and_precision(
 
 
 @pytest.mark.end_to_end
-def test_convolutions_on_a_gpu_are_of_float32_from_the_import_of_whatever_trains_or_records_on() -> None:
+def test_a_gpu_computes_in_float32_from_the_import_of_whatever_trains_or_records_on() -> None:
     """In a process of its own, since others set it; torch refuses to read settings that contradict each other."""
-    asked = "print(torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32)"
+    asked = "[(one.fp32_precision, old.allow_tf32) for one, old in ((b.cudnn.conv, b.cudnn), (b.cuda.matmul,) * 2)]"
+    asked = f"b = torch.backends; print({asked}, torch.get_float32_matmul_precision())"
+    environment = {**os.environ, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1"}  # which some containers set
     for module in ("training", "provenance"):
         words = [sys.executable, "-W", "error", "-c", f"import torch, harness.{module}; {asked}"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
-        assert (done.stdout, done.stderr) == ("ieee False\n", "")
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+        assert (done.stdout, done.stderr) == ("[('ieee', False), ('ieee', False)] highest\n", "")
 
 
 @pytest.mark.parametrize("precision", ["ieee", "tf32"])
-def test_the_precision_is_the_one_that_torch_has(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
-    monkeypatch.setattr(machine, "_cudnn", SimpleNamespace(conv=SimpleNamespace(fp32_precision=precision)))
+@pytest.mark.parametrize("what", ["_cudnn", "_products"])
+def test_the_precision_is_the_one_that_torch_has(monkeypatch: pytest.MonkeyPatch, what: str, precision: str) -> None:
+    one = SimpleNamespace(fp32_precision=precision)
+    monkeypatch.setattr(machine, what, SimpleNamespace(conv=one) if what == "_cudnn" else one)
     assert machine.precision() == precision
 
 

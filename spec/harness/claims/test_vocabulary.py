@@ -165,10 +165,12 @@ RUNS = {
     "in some runs stays below 99.39": ("undecided", "0 of 6 runs"),
     "in most runs stays below 95 until epoch 1": ("supported", "6 of 6 runs"),
     "in most runs stays below 95 until epoch 2": ("refuted", "0 of 6 runs"),
+    "in most runs stays below 90 until epoch 1": ("undecided", "2 of 6 runs"),  # two are at 90
     "in most runs stays below 99.9 in training": ("supported", "6 of 6 runs"),
     "in most runs stays below 99.7 in training": ("refuted", "0 of 6 runs"),
     "in most runs stays below 81 in training until epoch 1": ("supported", "6 of 6 runs"),
     "in most runs stays below 81 in training until epoch 2": ("refuted", "0 of 6 runs"),
+    "in most runs stays below 80 in training until epoch 1": ("undecided", "2 of 6 runs"),
     "in every run comes close to 99.54": ("supported", "6 of 6 runs"),  # 99.39 is at its lower end
     "in every run comes close to 99.55": ("refuted", "4 of 6 runs"),
     "in every run stays far below 99.57": ("supported", "6 of 6 runs"),

@@ -132,7 +132,7 @@ def others(out: Path, small: bool) -> list[Part]:
     at_once = ["--seeds", "1", *(["--at-once", "2"] if small else ["16", "--at-once", "1", "8", "32"])]
     workers = ["--engine", "processes", "--epochs", "1", "--out", str(out / "workers"), "--seeds", "2"]
     return [
-        *(Part(f"bench-{_named(one)}", 120, harness("bench", one, "--device", device, "--json")) for one in timed),
+        *(Part(f"bench-{_named(one)}", 150, harness("bench", one, "--device", device, "--json")) for one in timed),
         Part("workers", 60, harness("train", "frontier/step6", "--device", device, *workers), (0, 1)),
         Part("precision", 60, script("stacked_steps", "frontier/step6", "--device", device, *precision)),
         Part("at-once", 90, script("stacked_steps", "frontier/step6", "--device", device, *at_once)),
@@ -269,7 +269,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     calls = [call(out, arguments.small) for call in CALLS]
     if arguments.small:  # a CPU is slower, and may have other work
-        calls = [[replace(part, seconds=5 * part.seconds) for part in parts] for parts in calls]
+        calls = [[replace(part, seconds=10 * part.seconds) for part in parts] for parts in calls]
     if failed := carry_out(calls, out, arguments.first, arguments.seconds):
         print(f"call {failed} is not over, and none after it was made; see the logs in {out}, and repeat this")
     return int(bool(failed))

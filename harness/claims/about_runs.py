@@ -135,11 +135,13 @@ def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
     so too; refuted where Student's interval of the mean difference lies below the points.
     """
     verdict = more(runs, other, final, beyond=points)
+    if verdict.unit != "points" or verdict.word == "refuted" or not verdict.interval.estimate > points:
+        return verdict
+    if verdict.word == "undecided":
+        return replace(verdict, by=verdict.by and "improvement")
     theirs = {seed: accuracy + points for seed, accuracy in values(other, final).items()}
-    if verdict.word == "supported" and verdict.unit == "points":
-        improvement = paired(values(runs, final), theirs).improvement
-        return verdict if improvement else replace(verdict, word="undecided", by="")
-    return verdict
+    improvement = paired(values(runs, final), theirs).improvement
+    return verdict if improvement else replace(verdict, word="undecided", by="")
 
 
 def improves_about(runs: Runs, other: Runs, points: float) -> Verdict:

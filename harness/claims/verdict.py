@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.evidence import statistics
+from harness.evidence.comparison import runs_for_improvement
 from harness.evidence.statistics import Interval
 from harness.step import TEST_IMAGES
 
@@ -31,8 +32,8 @@ class Verdict:
     """How many runs or pairs are to decide, as is laid down for the step; with fewer the word is provisional."""
     ties: int = 0
     """The pairs of equal runs, which are not among the n: they say nothing of a direction."""
-    by: Literal["mean", "share", ""] = ""
-    """What more runs may yet decide: a mean, or the share of runs of which something holds."""
+    by: Literal["mean", "share", "improvement", ""] = ""
+    """What more runs may yet decide: a mean, the share of runs of which something holds, or a gain and its wins."""
     across_trainers: bool = False
     """Whether native runs are compared with eager ones: the figure contains what the trainers differ by."""
 
@@ -75,7 +76,7 @@ class Verdict:
             return None
         if self.by == "share":
             return statistics.runs_for_share(self.interval.estimate)
-        return statistics.runs_for_mean(self.p, self.n)
+        return (runs_for_improvement if self.by == "improvement" else statistics.runs_for_mean)(self.p, self.n)
 
     @property
     def negated(self) -> "Verdict":
@@ -121,7 +122,7 @@ def between(values: Collection[float], low: float, high: float, unit: str = "poi
     over, under = above(values, low, unit), below(values, high, unit)
     words = {over.word, under.word}
     word: Word = "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
-    return replace(over, word=word, p=min(over.p, under.p) if word == "refuted" else max(over.p, under.p))
+    return replace(over, word=word, p=max(over.p, under.p))  # that of the nearer bound, outside of them too
 
 
 def most(held: Iterable[bool], unit: str = "runs") -> Verdict:

@@ -110,12 +110,17 @@ def runs_for_mean(p: float, n: int) -> int | None:
     The fewest with which Student's two-sided test at 5 % decides in the direction of the estimate with a probability of
     80 %, by the noncentral t distribution (Cohen, Statistical Power Analysis, 1988); None beyond 10,000.
     """
-    effect = -_quantile(p / 2, n - 1) / math.sqrt(n)
+    typical = effect(p, n)
 
     def power(m: int) -> float:
-        return 1.0 - float(special.nctdtr(m - 1, effect * math.sqrt(m), _quantile(0.975, m - 1)))
+        return 1.0 - float(special.nctdtr(m - 1, typical * math.sqrt(m), _quantile(0.975, m - 1)))
 
     return _fewest(power, LEAST_RUNS)
+
+
+def effect(p: float, n: int) -> float:
+    """How many standard deviations the mean of n values is from a bound, by the two-sided p-value of Student's test."""
+    return -_quantile(p / 2, n - 1) / math.sqrt(n)
 
 
 def runs_for_share(share: float) -> int | None:

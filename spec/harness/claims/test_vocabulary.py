@@ -422,6 +422,17 @@ def test_more_runs_are_said_to_decide_only_what_they_can(pair: type[Step]) -> No
     assert (verdict.word, verdict.runs_needed) == ("undecided", None)
 
 
+def test_an_improvement_is_said_to_take_as_many_runs_as_gain_and_wins_together(pair: type[Step]) -> None:
+    gains = [0.05 * one for one in (-2, -1, 1, 1, 1, 1, 1, 2, 2, -1)]  # a mean of 0.369 standard deviations
+    keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(10)})
+    keep(ladder.steps()["mine/b"], {seed: ([99.0] * 6, [99.0 - gain] * 6) for seed, gain in enumerate(gains)})
+    gain, loss = decide(pair, "improves on mine/b"), decide(pair, "worsens on mine/b")
+    assert (gain.word, gain.by, gain.runs_needed) == ("undecided", "improvement", None)  # wins of two in three
+    assert (loss.word, loss.by) == ("undecided", "mean")  # a gain refutes that, however few the wins are
+    assert loss.runs_needed == pytest.approx((2.8 / 0.369) ** 2 + 2, abs=1)
+    assert decide(pair, "does not improve on mine/b").runs_needed is None
+
+
 def test_a_comparison_of_two_steps_has_the_pairs_of_that_with_fewer(pair: type[Step]) -> None:
     assert decide(pair, "improves on mine/b").evidence.endswith("points, n = 6 of 10 planned")
     pair.goal = True
@@ -580,6 +591,22 @@ def test_values_that_are_all_the_same_decide_nothing_by_a_mean() -> None:
     for values in ([99.4] * 10, [0.1 + 0.2, 0.3, 0.3]):  # the sum is 0.30000000000000004
         for verdict in (above(values, 99.0), below(values, 99.0), between(values, 99.0, 99.8)):
             assert (verdict.word, verdict.p, verdict.runs_needed) == ("undecided", 1.0, None)
+
+
+def test_between_two_bounds_is_as_probably_wrong_as_the_less_certain_of_both() -> None:
+    values = [0.30, 0.31, 0.33]  # far above 0, and less far below 0.4
+    inside, outside = between(values, 0.0, 0.4), between(values, 0.4, 0.9)
+    assert (inside.word, inside.p) == ("supported", below(values, 0.4).p)
+    assert (outside.word, outside.p) == ("refuted", above(values, 0.4).p)
+    assert above(values, 0.0).p < below(values, 0.4).p
+    assert below(values, 0.9).p < above(values, 0.4).p
+
+
+def test_the_least_difference_of_training_and_test_is_one(pair: type[Step]) -> None:
+    for sign, words in ((1, ("supported", "refuted")), (-1, ("refuted", "supported"))):
+        keep(pair, {seed: ([99.0 + sign * (5e-4 + 1e-5 * seed)] * 6, [99.0] * 6) for seed in range(6)})
+        claims = [f"on average trains {way} its test accuracy" for way in ("above", "below")]
+        assert tuple(decide(pair, claim).word for claim in claims) == words
 
 
 def test_one_run_has_no_interval() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.evidence.comparison import paired, runs_for_improvement
 from harness.evidence.statistics import (
     Interval,
     accuracy_interval,
@@ -252,6 +253,26 @@ def test_as_many_runs_as_that_decide_in_four_of_five_worlds_and_fewer_do_not() -
         decided = int((t > stats.t.isf(0.025, n - 1)).sum())
         assert bool(decided >= low) is enough
         assert decided < high + 400  # a run more or less is half a percent
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("effect", [0.68, 0.9])
+def test_as_many_pairs_as_that_show_an_improvement_by_its_own_rule_and_fewer_do_not(effect: float) -> None:
+    n, random, worlds = 10, np.random.default_rng(3), 400
+    pairs = runs_for_improvement(2 * float(stats.t.sf(effect * math.sqrt(n), n - 1)), n)
+    assert pairs is not None
+
+    def shown(m: int) -> int:
+        draws = random.normal(effect, 1.0, (worlds, m))
+        return sum(paired(dict(enumerate(draw)), dict.fromkeys(range(m), 0.0)).improvement for draw in draws)
+
+    assert shown(pairs) > stats.binom.ppf(0.0001, worlds, 0.8)
+    assert shown(round(0.7 * pairs)) < stats.binom.ppf(0.0001, worlds, 0.8)
+
+
+def test_an_improvement_that_is_not_worth_the_name_is_shown_by_no_number_of_pairs() -> None:
+    n, effect = 10, 0.4  # won by 66 of 100 pairs
+    assert runs_for_improvement(2 * float(stats.t.sf(effect * math.sqrt(n), n - 1)), n) is None
 
 
 def test_what_makes_no_difference_takes_more_runs_than_anybody_makes() -> None:

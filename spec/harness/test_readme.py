@@ -57,7 +57,7 @@ FIGURES = {
     r"must hold ([\d.]+) % for every seed": GOAL,
     r"exit status 0 if ([\d.]+) % was held": GOAL,
     r"fewer than 1 run in ([\d,]+) misses": 1000,  # see the test of the main job
-    r"with 95 % confidence, fewer than 1 in (\d+)": 250,  # likewise
+    r"with 95 % confidence, one-sided, fewer than 1 in (\d+)": 250,  # likewise
     r"Does the twelfth hold ([\d.]+) %": GOAL,
     r"rounds of (\d+) training steps": throughput.STEPS["cuda"],
     r"training steps \((\d+) on a CPU\)": throughput.STEPS["cpu"],

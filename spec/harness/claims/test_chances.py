@@ -64,6 +64,13 @@ def test_a_mean_at_the_edge_of_closeness_is_called_neither_close_nor_far() -> No
     assert count <= MOST_ERRORS
 
 
+def test_a_mean_at_the_edge_of_closeness_is_called_far_with_a_small_p_value_as_seldom_as_it_says() -> None:
+    """By which Holm's correction goes: that of the bound on the other side would nearly always be small."""
+    random = np.random.default_rng(0)
+    worlds = [between(list(random.normal(0.05, 0.02, 10)), -0.05, 0.05) for _ in range(WORLDS)]
+    assert sum(one.word == "refuted" and one.p <= 0.01 for one in worlds) <= stats.binom.ppf(0.9999, WORLDS, 0.01)
+
+
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.3])
 def test_a_published_run_of_the_same_kind_is_refuted_in_one_of_twenty_worlds(spread: float) -> None:
     """Fewer where runs spread less than their binomial error, which is then taken for their spread."""

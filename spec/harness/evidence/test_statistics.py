@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.evidence import comparison
 from harness.evidence.comparison import paired, runs_for_improvement
 from harness.evidence.statistics import (
     Interval,
@@ -268,6 +269,17 @@ def test_as_many_pairs_as_that_show_an_improvement_by_its_own_rule_and_fewer_do_
 
     assert shown(pairs) > stats.binom.ppf(0.0001, worlds, 0.8)
     assert shown(round(0.7 * pairs)) < stats.binom.ppf(0.0001, worlds, 0.8)
+
+
+@pytest.mark.parametrize(("n", "wins"), [(3, 3), (5, 5), (10, 9), (20, 15)])
+def test_so_many_wins_are_convincing_and_one_fewer_is_not(n: int, wins: int) -> None:
+    """8 of 10 are not, as 5 wins or fewer in 10 draws of 0.8 have a probability of 3.3 %."""
+
+    def shown(k: int) -> bool:
+        return paired({seed: 1.0 if seed < k else -0.01 for seed in range(n)}, dict.fromkeys(range(n), 0.0)).improvement
+
+    assert [shown(k) for k in (wins - 1, wins)] == [False, True]
+    assert comparison._convincing_wins(n) == wins
 
 
 def test_an_improvement_that_is_not_worth_the_name_is_shown_by_no_number_of_pairs() -> None:

@@ -16,7 +16,7 @@ from harness import Recipe, StepSpec, ladder
 from harness.claims import Verdict, decide, vocabulary
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
-from harness.claims.verdict import above, below, between, most, reproduced
+from harness.claims.verdict import above, below, between, every, most, reproduced, some
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.provenance import fingerprint
@@ -607,6 +607,13 @@ def test_the_least_difference_of_training_and_test_is_one(pair: type[Step]) -> N
         keep(pair, {seed: ([99.0 + sign * (5e-4 + 1e-5 * seed)] * 6, [99.0] * 6) for seed in range(6)})
         claims = [f"on average trains {way} its test accuracy" for way in ("above", "below")]
         assert tuple(decide(pair, claim).word for claim in claims) == words
+
+
+def test_what_one_run_settles_is_no_matter_of_chance() -> None:
+    assert [(one.word, one.p) for one in (some([False, True]), every([True, False]))] == [
+        ("supported", 0.0),
+        ("refuted", 0.0),
+    ]
 
 
 def test_one_run_has_no_interval() -> None:

@@ -271,7 +271,7 @@ def test_as_many_pairs_as_that_show_an_improvement_by_its_own_rule_and_fewer_do_
     assert shown(round(0.7 * pairs)) < stats.binom.ppf(0.0001, worlds, 0.8)
 
 
-@pytest.mark.parametrize(("n", "wins"), [(3, 3), (5, 5), (10, 9), (20, 15)])
+@pytest.mark.parametrize(("n", "wins"), [(3, 3), (5, 5), (10, 9), (20, 15), (40, 27), (100, 67)])
 def test_so_many_wins_are_convincing_and_one_fewer_is_not(n: int, wins: int) -> None:
     """8 of 10 are not, as 5 wins or fewer in 10 draws of 0.8 have a probability of 3.3 %."""
 

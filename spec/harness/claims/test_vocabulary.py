@@ -16,7 +16,7 @@ from harness import Recipe, StepSpec, ladder
 from harness.claims import Verdict, decide, vocabulary
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
-from harness.claims.verdict import above, below, between, every, most, reproduced, some
+from harness.claims.verdict import above, below, between, every, most, mostly_above, reproduced, some
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.provenance import fingerprint
@@ -602,11 +602,29 @@ def test_between_two_bounds_is_as_probably_wrong_as_the_less_certain_of_both() -
     assert below(values, 0.9).p < above(values, 0.4).p
 
 
+def test_an_improvement_by_some_points_wins_by_as_many(pair: type[Step]) -> None:
+    gains = [0.49] * 4 + [1.0, 1.01] * 3  # Student's interval is above 0.5, and four of ten pairs are not
+    keep(pair, {seed: ([99.0] * 6, [98.0 + gain] * 6) for seed, gain in enumerate(gains)})
+    keep(ladder.steps()["mine/b"], {seed: ([99.0] * 6, [98.0] * 6) for seed in range(10)})
+    verdict = decide(pair, "improves on mine/b by 0.5")
+    assert verdict.interval.low > 0.5
+    assert verdict.word == "undecided"
+    assert decide(pair, "improves on mine/b by 0.4").word == "supported"
+
+
+def test_as_many_ties_as_pairs_are_told_with_them() -> None:
+    evidence = mostly_above([1.0, 1.0, 1.0, 0.0, 0.0, 0.0], 0.0).evidence
+    assert evidence == "3 of 3 pairs (95 % interval 29 to 100 %), 3 ties"
+
+
 def test_the_least_difference_of_training_and_test_is_one(pair: type[Step]) -> None:
     for sign, words in ((1, ("supported", "refuted")), (-1, ("refuted", "supported"))):
         keep(pair, {seed: ([99.0 + sign * (5e-4 + 1e-5 * seed)] * 6, [99.0] * 6) for seed in range(6)})
         claims = [f"on average trains {way} its test accuracy" for way in ("above", "below")]
         assert tuple(decide(pair, claim).word for claim in claims) == words
+        losses = {seed: [0.1 + sign * (5e-4 + 1e-5 * seed)] * 6 for seed in range(6)}  # in training it is 0.1
+        keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(6)}, losses=losses)
+        assert decide(pair, "on average has a test loss above its training loss").word == words[0]
 
 
 def test_what_one_run_settles_is_no_matter_of_chance() -> None:

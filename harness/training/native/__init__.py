@@ -53,7 +53,12 @@ def made() -> dict[str, Any]:
 
 
 def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
-    """The trainer of one seed, before its first epoch. Seeds torch's global generator."""
+    """The trainer of one seed, before its first epoch. Seeds torch's global generator.
+
+    Raises HarnessError if the kernels do not train the step, or if they are not right on this machine.
+    """
+    if why := fault():
+        raise HarnessError(f"{step.id} is not trained by the native kernels: {why}")
     try:
         model = classifier(step, initial.initialized(step.network, seed), torch.device("cpu"))
         return NativeTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)

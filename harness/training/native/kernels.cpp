@@ -27,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <unistd.h>
@@ -135,6 +136,7 @@ static double exp_(double x) {  // 2^k e^r, |r| <= ln 2 / 2, by the series of e^
 }
 
 static double log_(double x) {  // of a normal x > 0: e ln 2 + 2 atanh((m - 1) / (m + 1))
+  if (x != x) return x;
   uint64_t bits;
   memcpy(&bits, &x, 8);
   int exponent = int(bits >> 52) - 1023;
@@ -152,7 +154,7 @@ static void turn(double turns, double& sine, double& cosine) {  // of an angle, 
   double s = 1, c = 1;
   for (int n = 16; n > 0; n -= 2) s = 1 - s * (square / (n * (n + 1))), c = 1 - c * (square / (n * (n - 1)));
   s *= x;
-  int q = int(quarter) & 3;
+  int q = int(int64_t(quarter) & 3);
   sine = q == 0 ? s : q == 1 ? c : q == 2 ? -s : -c;
   cosine = q == 0 ? c : q == 1 ? -s : q == 2 ? -c : s;
 }
@@ -233,11 +235,15 @@ static INLINE vf where(uint32_t bits, vf x) {
 class Pool {
  public:
   using Work = std::function<void(int, int)>;
-  const int threads;
+  int threads = 1;
   const pid_t process = getpid();
-  explicit Pool(int threads) : threads(threads) {
-    for (int t = 1; t < threads; t++) std::thread([this, t] { serve(t); }).detach();
+  explicit Pool(int wanted) : wanted(wanted) {
+    try {
+      for (; threads < wanted; threads++) std::thread([this, t = threads] { serve(t); }).detach();
+    } catch (const std::system_error&) {  // there are no more, which is slower and no fault
+    }
   }
+  const int wanted;
   void run(int n, const Work& work) {
     if (threads == 1 || n == 1) {
       for (int i = 0; i < n; i++) work(0, i);
@@ -629,7 +635,8 @@ static void warp_tensor(const Recipe& r, const Affine& a, const uint8_t* image, 
       for (int i = 0; i < 2; i++) {
         at[i] = fma(load(column + x), splat(across[i]), splat(start[i]));
         for (int k = 0; r.elastic > 0 && k < 4; k++) at[i] = fma(load(cubic.weight[k] + x), splat(point[i][k]), at[i]);
-        at[i] = at[i] < -1.0f ? splat(-1) : at[i] > float(SIDE) ? splat(SIDE) : at[i];  // beyond there is nothing
+        at[i] = at[i] > float(SIDE) ? splat(SIDE) : at[i];  // beyond there is nothing
+        at[i] = at[i] >= -1.0f ? at[i] : splat(-1);         // nor where an infinite displacement leads
         if (r.augmentation == NEAREST) at[i] = (at[i] + 12582912.0f) - 12582912.0f;
       }
       vf u = floor(at[0]), v = floor(at[1]), du = at[0] - u, dv = at[1] - v;
@@ -977,6 +984,16 @@ class Network {
     update(r, rate, step);
     return loss;
   }
+  // Whether all weights are, by their bits. ReLU and max-pool may hide what is not a number.
+  bool finite() const {
+    uint32_t largest = 0;
+    for (int64_t i = 0; i < state.parameters_n; i++) {
+      uint32_t bits;
+      memcpy(&bits, state.parameters + i, sizeof bits);
+      largest = std::max(largest, bits & 0x7fffffffu);
+    }
+    return largest < 0x7f800000u;
+  }
   // Predictions without dropout and with running statistics, of a block; call `predicting` before.
   void predict(int thread, const float* block, float* logits, int n) {
     Scratch& s = scratch[thread];
@@ -1230,7 +1247,7 @@ extern "C" {
 
 // Also after a fork, which leaves the threads of the pool behind.
 static void wake_pool(int threads) {
-  if (pool->threads != threads || pool->process != getpid()) pool = new Pool(threads);
+  if (pool->wanted != threads || pool->process != getpid()) pool = new Pool(threads);
 }
 void use_threads(int n) {
   std::lock_guard<std::mutex> lock(one_caller);
@@ -1247,12 +1264,13 @@ Network* network_new(const Unit* units, int n, int64_t batch, const State* state
 void network_delete(Network* network) { delete network; }
 
 // Trains on `count` images in the given order, a batch after the other; `first` is the number of the first step. Stops
-// after a loss that is not finite. Returns the number of steps before it, and adds up losses and correct predictions.
+// after a loss that is not finite, as is that of weights that are not. Returns the number of steps before it, -1 where
+// memory is lacking, and adds up losses and correct predictions.
 int64_t train(Network* network, Network* teacher, const Recipe* recipe, const uint8_t* images, const int64_t* labels,
               const int64_t* order, int64_t count, int64_t batch, const float* rates, int64_t first, double* loss,
-              int64_t* hits) {
+              int64_t* hits) try {
   std::lock_guard<std::mutex> lock(one_caller);
-  wake_pool(pool->threads);
+  wake_pool(pool->wanted);
   FloatEnvironment environment;
   float normalized[256];
   grey_levels(*recipe, normalized);
@@ -1269,17 +1287,21 @@ int64_t train(Network* network, Network* teacher, const Recipe* recipe, const ui
     });
     for (int i = 0; i < n; i++) of_batch[i] = labels[order[at + i]];
     const float* targets = teacher ? network->wanted.data() : nullptr;
-    double mean = network->train(*recipe, of_batch.data(), targets, n, step, rates[steps], *hits);
+    double mean = NAN;
+    if (network->finite()) mean = network->train(*recipe, of_batch.data(), targets, n, step, rates[steps], *hits);
     *loss += mean;
     if (!std::isfinite(mean)) break;
   }
   return steps;
+} catch (const std::bad_alloc&) {
+  return -1;
 }
 
-// Logits (n, 10) of images (n, 28, 28), which are normalized only: by the parameters, or by their average.
-void predict(Network* network, int average, const Recipe* recipe, const uint8_t* images, int64_t n, float* logits) {
+// Logits (n, 10) of images (n, 28, 28), which are normalized only: by the parameters, or by their average. False where
+// memory is lacking.
+bool predict(Network* network, int average, const Recipe* recipe, const uint8_t* images, int64_t n, float* logits) try {
   std::lock_guard<std::mutex> lock(one_caller);
-  wake_pool(pool->threads);
+  wake_pool(pool->wanted);
   FloatEnvironment environment;
   float normalized[256];
   Recipe plain = *recipe;
@@ -1292,6 +1314,9 @@ void predict(Network* network, int average, const Recipe* recipe, const uint8_t*
     prepare(plain, normalized, images + int64_t(i) * B * PIXELS, nullptr, images_in(n, i), 0, 0, block);
     network->predict(thread, block, logits + int64_t(i) * B * CLASSES, images_in(n, i));
   });
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 // The mean negative log-likelihood of labels by logits (n, 10), and which class each image is taken for.

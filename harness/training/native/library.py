@@ -18,6 +18,7 @@ from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import Unit
 
 _NONE, _IMAGE, _NEAREST, _BILINEAR = range(4)  # augmentations
+_MOST_DEGREES, _LEAST_SCALE = 36_000.0, 0.01  # beyond, whole numbers of the kernels might overflow
 
 
 class Recipe(ctypes.Structure):
@@ -89,6 +90,8 @@ def _affine(recipe: TrainingRecipe) -> RandomAffine | None:
         raise NotCoveredError("it augments by an affine map of another range to one side than to the other")
     if affine.on == "image" and affine.interpolation != "nearest":
         raise NotCoveredError("it interpolates in 8-bit images")
+    if affine.angles[1] > _MOST_DEGREES or affine.scale[0] < _LEAST_SCALE:
+        raise NotCoveredError("it turns or shrinks images out of all proportion")
     if affine.shear != 0 and not isinstance(affine, RandomDistortion):
         raise NotCoveredError("it augments by a shear")
     return affine
@@ -118,7 +121,7 @@ def _functions(library: ctypes.CDLL) -> ctypes.CDLL:
         "network_new": (pointer, [pointer, ctypes.c_int, count, pointer]),
         "network_delete": (None, [pointer]),
         "train": (count, [*[pointer] * 6, count, count, pointer, count, pointer, pointer]),
-        "predict": (None, [pointer, ctypes.c_int, pointer, pointer, count, pointer]),
+        "predict": (ctypes.c_bool, [pointer, ctypes.c_int, pointer, pointer, count, pointer]),
         "judge": (ctypes.c_double, [pointer, pointer, count, pointer]),
         "augment": (None, [pointer, pointer, count, count, pointer]),
         "words": (None, [pointer, seed, pointer]),

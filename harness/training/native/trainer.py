@@ -56,9 +56,11 @@ class Network:
         """Logits (N, 10) of images (N, 28, 28) uint8, which are normalized and not augmented."""
         logits, images = torch.empty(len(images), 10), images.contiguous()
         averaged = self.averaged is not None
-        library.load().predict(
+        enough = library.load().predict(
             self.handle, averaged, ctypes.byref(settings), pointer_to(images), len(images), pointer_to(logits)
         )
+        if not enough:
+            raise MemoryError(f"no memory for predictions of {len(images):,} images")
         return logits
 
 
@@ -129,6 +131,8 @@ class NativeTrainer(Trainer):
             ctypes.byref(self.loss_sum),
             ctypes.byref(self.correct),
         )
+        if done < 0:
+            raise MemoryError("no memory for a training step")
         return done
 
     def train_epoch(self) -> list[tuple[float, int]]:

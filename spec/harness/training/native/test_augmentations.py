@@ -48,6 +48,8 @@ def test_a_map_that_the_kernels_can_draw_is_taken_as_that(same: Any, affine: Ran
         ((RandomRotation(degrees=(0, 7)),), "it augments by an affine map of another range to one side"),
         ((RandomAffine(translate=(0.1, 0.2)),), "it augments by an affine map of another range to one side"),
         ((RandomAffine(shear=5),), "it augments by a shear"),
+        ((RandomAffine(degrees=1e12),), "it turns or shrinks images out of all proportion"),
+        ((RandomAffine(scale=(1e-3, 1.0)),), "it turns or shrinks images out of all proportion"),
         ((RandomRotation(degrees=7, interpolation="bilinear"),), "it interpolates in 8-bit images"),
         ((RandomCrop(size=28, padding=2),), "it augments by RandomCrop"),
         ((RandomResizedCrop(28),), "it augments by RandomResizedCrop"),

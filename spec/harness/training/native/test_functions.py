@@ -81,6 +81,8 @@ def test_log_is_exact_up_to_the_last_places() -> None:
             # next to 1 the logarithm is next to 0, and a unit in the last place is as small as one likes
             assert abs(Decimal(logarithm(x)) - exact) < 2 * Decimal(max(math.ulp(float(exact)), 2.0**-53)), x
     assert logarithm(1.0) == 0
+    for nan in (math.nan, -math.nan):  # of which a processor may make either
+        assert math.isnan(logarithm(nan))
 
 
 def angles() -> list[float]:

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from harness import steps
+from harness.data.synthetic import synthetic
+from harness.errors import HarnessError
 from harness.training import native
 from harness.training.choice import choose
 from harness.training.native import library, self_check
@@ -51,6 +53,18 @@ def test_a_library_that_computes_something_else_is_refused(tmp_path: Path, monke
     assert why is not None
     assert "does not compute what torch does" in why
     assert "\n" not in why
+
+
+@pytest.mark.end_to_end
+@pytest.mark.usefixtures("_fresh")
+def test_a_library_with_other_bits_is_refused_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nobody asked whether it may, as in a worker on another machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("harness.training.native.build._FLAGS", (*_FLAGS, "-O1", "-freciprocal-math"))
+    other = "what was built here computes other bits than elsewhere; look at CXX"
+    assert native.refusal(STEP) == other
+    with pytest.raises(HarnessError, match=rf"^frontier/step6 is not trained by the native kernels: {other}$"):
+        native.native_trainer(STEP, 0, synthetic(64))
 
 
 @pytest.mark.usefixtures("_fresh")

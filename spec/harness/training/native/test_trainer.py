@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from harness import steps
-from harness.recipe import Constant, Recipe
+from harness.recipe import Constant, RandomDistortion, Recipe
 from harness.recipe.schedules import Moment
+from harness.training.native import library
 from harness.training.native import trainer as module
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.trainer import NativeTrainer
@@ -60,6 +62,39 @@ def test_the_batch_whose_loss_is_not_finite_is_reported_as_by_torch(at: int) -> 
     assert not math.isfinite(loss)
     assert not math.isfinite(reference)
     assert native.finite.tolist() == eager.finite.tolist() == [at + 1]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("which", [0, -1])
+def test_weights_that_are_not_finite_end_the_training_though_relu_and_maximum_hide_them(
+    value: float, which: int
+) -> None:
+    model = nn.Sequential(Conv(1, 3, 9, "relu", stride=9), nn.MaxPool2d(3), nn.Conv2d(3, 10, 1), LogProbabilities())
+    native = NativeTrainer(model, RECIPE, noise(80), 0)
+    weights = native.network.parameters
+    weights[which] = value
+    [(loss, _)] = native.train_epoch()
+    assert math.isnan(loss)
+    assert native.finite.item() == 0
+    assert torch.equal(weights.isfinite().sum(), torch.tensor(weights.numel() - 1))
+
+
+def test_an_infinite_displacement_shows_nothing_of_the_image() -> None:
+    augmentation = RandomDistortion(elastic=1e39, interpolation="bilinear", on="tensor")
+    native = NativeTrainer(network(), replace(RECIPE, augmentation=augmentation), noise(80), 0)
+    [(loss, _)] = native.train_epoch()
+    assert math.isfinite(loss)
+
+
+def test_where_memory_is_lacking_nothing_is_taken_for_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    native = NativeTrainer(network(), RECIPE, noise(80), 0)
+    lacks = SimpleNamespace(train=lambda *_: -1, predict=lambda *_: False, network_delete=lambda *_: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(library, "load", lambda: lacks)
+        with pytest.raises(MemoryError, match="no memory for a training step"):
+            native.train_epoch()
+        with pytest.raises(MemoryError, match="no memory for predictions of 80 images"):
+            native.test()
 
 
 def test_all_batches_of_a_sound_epoch_are_finite() -> None:

@@ -409,6 +409,7 @@ class Tags(HTMLParser):
 def test_a_record_in_the_report_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((report_page, "frontier"), (step_page, "curves"), (step_page, "field")):
         monkeypatch.setattr(module, name, lambda *_: Markup(""))
+    monkeypatch.setattr(record.Record, "outdated", False)
     step = step_with(tmp_path, "mine/tiny", receptive_field=28, title="A title")
     step.__module__ = "test_01_step"
     path = keep(step, RUNS)

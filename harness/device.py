@@ -49,7 +49,7 @@ def out_of_memory(error: BaseException) -> bool:
 
     cause = error.__cause__ if isinstance(error, ForeignError) else error
     # On a CPU torch raises a plain RuntimeError.
-    return isinstance(cause, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(cause)
+    return isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)
 
 
 def forked(device: "torch.device") -> AbstractContextManager[None]:

@@ -21,6 +21,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from subprocess import DEVNULL, SubprocessError, run
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -187,6 +188,8 @@ def _from_mirror(mirror: str, files: list[File]) -> Iterator[tuple[File, bytes]]
             with gzip.open(io.BytesIO(packed)) as stream:
                 raw = stream.read(file.size + 1)
         except BROKEN as error:
+            if isinstance(error, HTTPError):
+                error.close()  # it is the response too
             raise SourceError(f"{file.name}.gz: {error}") from error
         yield file, raw
 

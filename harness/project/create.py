@@ -7,6 +7,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from importlib import metadata
 from itertools import takewhile
+from os.path import lexists
 from pathlib import Path
 
 import jinja2
@@ -113,7 +114,7 @@ def _step(project: Path, ladder: str, name: str, follows: str | None, target: st
         texts = {} if (project / "spec" / ladder / "__init__.py").exists() else _about(ladder)
         texts |= _next(before, ladder, name, 1 + max((int(stem.split("_")[1]) for stem in existing), default=0))
     for path in texts:
-        if (project / path).exists():
+        if lexists(project / path):
             raise HarnessError(f"{project / path} exists; it is left as it is")
     return texts
 
@@ -131,7 +132,7 @@ def _write(project: Path, texts: Texts) -> None:
 
 def _make(folder: Path, undo: ExitStack) -> None:
     """Make a folder and those that it lies in, and have those removed again that were not there."""
-    for missing in reversed(list(takewhile(lambda one: not one.exists(), (folder, *folder.parents)))):
+    for missing in reversed(list(takewhile(lambda one: not lexists(one), (folder, *folder.parents)))):
         undo.callback(_remove, missing)
         missing.mkdir()
 

@@ -97,7 +97,8 @@ def statements(path: Path) -> tuple[list[Statement], list[str]]:
             found += [Statement(node, _text(text, node), f"{path}{cell}") for node in _parse(text).body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
-            what = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
+            deep = isinstance(error, (RecursionError, MemoryError))
+            what = "it is nested too deeply" if deep else error.msg if isinstance(error, SyntaxError) else str(error)
             errors.append(f"{cell}, {line}{what}".lstrip(", ").splitlines()[0])
     if errors and not found:
         raise HarnessError(f"{path} is not Python: {errors[0]}")

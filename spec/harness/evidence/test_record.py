@@ -106,7 +106,7 @@ def test_the_very_same_run_again_changes_nothing(step: type[Step]) -> None:
     epochs = (Epoch(1, 98.0, 98.5, 0.2, 1.5, ((5, 6, 0),), test_loss=0.04),)
     for _ in range(2):
         record.add(Run(step, 0, epochs, provenance=MADE))
-    assert record.runs(step) == (Run(step, 0, epochs),)
+    assert [one.as_json() for one in record.runs(step)] == [Run(step, 0, epochs).as_json()]  # NaN equals nothing
 
 
 def test_a_record_that_cannot_be_written_is_one_line(step: type[Step]) -> None:

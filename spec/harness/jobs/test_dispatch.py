@@ -83,7 +83,7 @@ def test_each_seed_is_a_job_with_all_that_it_needs(tmp_path: Path, shown: list[t
 def test_finished_runs_come_first_and_are_not_trained(tmp_path: Path, shown: list[tuple[int, int]]) -> None:
     engine = Interleaved()
     first, second = runs_of(engine, tmp_path, shown, [1], finished=[run_of(0)])
-    assert (first, second.seed) == (run_of(0), 1)
+    assert (first.as_json(), second.seed) == (run_of(0).as_json(), 1)
     assert [job.seeds for job in engine.jobs] == [(1,)]
     assert shown == [*((0, n) for n in range(1, 5)), (1, 1), (1, 2)]
 

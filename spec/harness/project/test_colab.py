@@ -32,7 +32,7 @@ def execute(cell: str, folder: Path, installed: Installed) -> str:
 @pytest.mark.timeout(1800)
 def test_each_cell_runs_and_the_training_ends_with_a_verdict(tmp_path: Path, installed: Installed) -> None:
     install, *others = CELLS
-    assert install == "%pip install -q mnist-ladders"
+    assert install == "!pip install -q mnist_ladders-*.whl"
     outputs = {cell: execute(cell.replace("--seeds 3", "--seeds 1"), tmp_path, installed) for cell in others}
     [check, training] = [output for cell, output in outputs.items() if " check " in cell]
     [field] = [output for cell, output in outputs.items() if "receptive_field" in cell]

@@ -1,5 +1,6 @@
 """docs/results.md: counted by hand from the specs, with the runs that would decide what is undecided."""
 
+import inspect
 import re
 
 import pytest
@@ -18,7 +19,7 @@ def test_the_overview_counts_sentences_by_the_words_in_the_specs() -> None:
     for step in steps().values():
         if step.ladder != "s5":
             continue
-        analysis = re.split(r"\n    \w+:\n", str(step.__doc__).partition("Analysis:")[2])[0]
+        analysis = re.split(r"\n\w+:\n", inspect.cleandoc(str(step.__doc__)).partition("Analysis:")[2])[0]
         rows = dict(re.findall(r"^\| `" + step.id + r"` \| (.+?) \| (\w+) \|", PAGE, flags=re.MULTILINE))
         for sentence in re.findall(r"\[claim: ([^]]+)\]", analysis):
             claims = [" ".join(claim.split()) for claim in sentence.split(";")]

@@ -138,7 +138,7 @@ def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
     if verdict.unit != "points" or verdict.word == "refuted" or not verdict.interval.estimate > points:
         return verdict
     if verdict.word == "undecided":
-        return replace(verdict, by=verdict.by and "improvement")
+        return replace(verdict, by="improvement")
     theirs = {seed: accuracy + points for seed, accuracy in values(other, final).items()}
     improvement = paired(values(runs, final), theirs).improvement
     return verdict if improvement else replace(verdict, word="undecided", by="")

@@ -64,9 +64,9 @@ def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = No
 
 
 def now_and_then(on_steps: Callable[[int, int], None], of: int) -> Callable[[int], None]:
-    """What a trainer may call in every step of an epoch of so many: it passes on a call or two a second.
+    """What a trainer may call in every step: it passes on a call or two per second, with the steps per epoch.
 
-    It does not hold the trainer, which would then live on, with its graphs, until Python looks for such circles.
+    It does not refer to the trainer: in a reference cycle that would live on, with its graphs, until it is collected.
     """
     last = time.monotonic()
 

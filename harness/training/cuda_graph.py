@@ -91,7 +91,7 @@ class StepGraphs:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Python looks for no circles meanwhile: to destroy a graph of an earlier training would end a recording."""
+    """No reference cycle is collected meanwhile: to destroy a graph of an earlier training would end a recording."""
     enabled = gc.isenabled()
     gc.disable()
     try:

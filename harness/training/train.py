@@ -43,7 +43,7 @@ def train_one(
 ) -> Iterator[Outcome]:
     """Train one seed for all epochs of the recipe, or fewer; yield each epoch, or last of all why it has none."""
     with training(step, [seed], data, trainer) as made:
-        of = made.steps_per_epoch  # and not of the trainer, which a function of its own would keep alive
+        of = made.steps_per_epoch  # not asked of the trainer in there: a reference cycle would keep it alive
         made.on_steps = lambda done: on_steps(step, [seed], done, of)
         for outcomes in train(step, made, Progress([seed]), epochs or step.recipe.epochs):
             yield outcomes[seed]
@@ -148,11 +148,10 @@ def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers
     On a CPU none do, since that is faster there.
     """
     seeds = list(seeds)
-    if device.type != "cuda" or _parameters(step) > WIDEST:
-        return [[seed] for seed in seeds]
     with foreign("stacking its networks", step.id):
-        if refusal(step, device) is not None:
-            return [[seed] for seed in seeds]
+        alone = device.type != "cuda" or _parameters(step) > WIDEST or refusal(step, device) is not None
+    if alone:
+        return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]
 
 

@@ -235,7 +235,8 @@ static INLINE vf where(uint32_t bits, vf x) {
 class Pool {
  public:
   using Work = std::function<void(int, int)>;
-  int threads = 1;
+  const int wanted;
+  int threads = 1;  // as many, or as there are
   const pid_t process = getpid();
   explicit Pool(int wanted) : wanted(wanted) {
     try {
@@ -243,7 +244,6 @@ class Pool {
     } catch (const std::system_error&) {  // there are no more, which is slower and no fault
     }
   }
-  const int wanted;
   void run(int n, const Work& work) {
     if (threads == 1 || n == 1) {
       for (int i = 0; i < n; i++) work(0, i);

@@ -201,7 +201,7 @@ def test_a_seed_in_memory_has_the_epochs_that_are_asked_for() -> None:
 def test_a_trainer_whose_steps_were_shown_is_gone_with_its_training(
     train: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And not when Python next looks for circles, which may be within a recording of the next one."""
+    """And not when Python next collects reference cycles, which may be within a recording of the next one."""
     made: list[weakref.ref[object]] = []
 
     def single(*words: Any) -> SingleTrainer:

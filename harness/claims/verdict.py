@@ -28,6 +28,8 @@ class Verdict:
     """What the network or the recipe has, for a fact; empty otherwise."""
     p: float = 1.0
     """How probable it is to be so wrong: the p-value of the test behind the word, 0 where no chance is involved."""
+    far_p: float | None = None
+    """That of the farther bound, of a mean that lies between two and is not shown to yet."""
     planned: int = 0
     """How many runs or pairs are to decide, as is laid down for the step; with fewer the word is provisional."""
     ties: int = 0
@@ -76,7 +78,9 @@ class Verdict:
             return None
         if self.by == "share":
             return statistics.runs_for_share(self.interval.estimate)
-        return (runs_for_improvement if self.by == "improvement" else statistics.runs_for_mean)(self.p, self.n)
+        if self.by == "improvement":
+            return runs_for_improvement(self.p, self.n)
+        return statistics.runs_for_mean(self.n, self.p, *([] if self.far_p is None else [self.far_p]))
 
     @property
     def negated(self) -> "Verdict":
@@ -122,7 +126,8 @@ def between(values: Collection[float], low: float, high: float, unit: str = "poi
     over, under = above(values, low, unit), below(values, high, unit)
     words = {over.word, under.word}
     word: Word = "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
-    return replace(over, word=word, p=max(over.p, under.p))  # that of the nearer bound, outside of them too
+    far, near = sorted((over.p, under.p))  # the p-value of the nearer bound is larger, outside of them too
+    return replace(over, word=word, p=near, far_p=far if low <= over.interval.estimate < high else None)
 
 
 def most(held: Iterable[bool], unit: str = "runs") -> Verdict:

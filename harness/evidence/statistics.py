@@ -104,16 +104,18 @@ MOST_RUNS = 10_000
 """More runs than anybody makes: what would take them is not to be decided."""
 
 
-def runs_for_mean(p: float, n: int) -> int | None:
+def runs_for_mean(n: int, *p: float) -> int | None:
     """How many runs would decide about a mean, if n that left it undecided with that p-value are typical.
 
     The fewest with which Student's two-sided test at 5 % decides in the direction of the estimate with a probability of
-    80 %, by the noncentral t distribution (Cohen, Statistical Power Analysis, 1988); None beyond 10,000.
+    80 %, by the noncentral t distribution (Cohen, Statistical Power Analysis, 1988); None beyond 10,000. A mean that is
+    to lie between two bounds has two p-values, and has to be told from both: the probabilities to miss either are added
+    (Boole's inequality), as hardly ever both are missed at once.
     """
-    typical = effect(p, n)
+    typical = [effect(one, n) for one in p]
 
     def power(m: int) -> float:
-        return 1.0 - float(special.nctdtr(m - 1, typical * math.sqrt(m), _quantile(0.975, m - 1)))
+        return 1.0 - sum(float(special.nctdtr(m - 1, one * math.sqrt(m), _quantile(0.975, m - 1))) for one in typical)
 
     return _fewest(power, LEAST_RUNS)
 

@@ -76,6 +76,28 @@ def test_between_two_bounds_is_as_probably_wrong_as_the_less_certain_of_both() -
     assert below(values, 0.9).p < above(values, 0.4).p
 
 
+def test_what_shows_a_mean_between_two_bounds_has_to_tell_it_from_both() -> None:
+    """By simulation: normal values that have just the mean and the spread of those that left it undecided."""
+    values, low, high, worlds = [-0.6, -0.2, 0.0, 0.1, 0.2, 0.3, 0.4, 0.6, -0.4, 0.5], -0.15, 0.28, 20_000
+    runs = replace(between(values, low, high), planned=len(values)).runs_needed
+    nearer = replace(below(values, high), planned=len(values)).runs_needed
+    assert runs is not None
+    assert nearer is not None
+    assert nearer < runs
+
+    def shown(n: int) -> float:
+        draws = np.random.default_rng(5).normal(np.mean(values), np.std(values, ddof=1), (worlds, n))
+        ends = stats.t.interval(0.95, n - 1, draws.mean(axis=1), stats.sem(draws, axis=1))
+        return float(np.mean((ends[0] >= low) & (ends[1] < high)))
+
+    least, most = stats.binom.interval(0.9999, worlds, 0.8)
+    assert shown(runs) * worlds >= least
+    assert shown(runs - 2) * worlds < most
+    outside = replace(between(values, 0.28, 0.9), planned=len(values))
+    assert outside.word == "undecided"
+    assert outside.runs_needed == replace(above(values, 0.28), planned=len(values)).runs_needed
+
+
 def test_as_many_ties_as_pairs_are_told_with_them() -> None:
     evidence = mostly_above([1.0, 1.0, 1.0, 0.0, 0.0, 0.0], 0.0).evidence
     assert evidence == "3 of 3 pairs (95 % interval 29 to 100 %), 3 ties"

@@ -243,7 +243,7 @@ def test_the_runs_for_a_mean_are_those_of_the_tables(effect: float, runs: int) -
     """Of a two-sided test of one sample at 5 % with a power of 80 %, by effects in standard deviations."""
     n = 10
     p = 2 * float(stats.t.sf(effect * math.sqrt(n), n - 1))
-    assert runs_for_mean(p, n) == runs
+    assert runs_for_mean(n, p) == runs
 
 
 def test_as_many_runs_as_that_decide_in_four_of_five_worlds_and_fewer_do_not() -> None:
@@ -288,7 +288,7 @@ def test_an_improvement_that_is_not_worth_the_name_is_shown_by_no_number_of_pair
 
 
 def test_what_makes_no_difference_takes_more_runs_than_anybody_makes() -> None:
-    assert runs_for_mean(1.0, 10) is None
+    assert runs_for_mean(10, 1.0) is None
     assert runs_for_share(0.5) is None
 
 

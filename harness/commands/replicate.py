@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import Display, display, say, update_texts
-from harness.errors import Failures
+from harness.errors import Failures, HarnessError
 from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE, sound
 from harness.step import Step
@@ -56,18 +56,20 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.jobs import engine_of
 
     named = list(dict.fromkeys(arguments.ids)) or with_variants(steps())
+    chosen = [step for step in map(find, named) if arguments.ids or step.recipe.validation == 0]
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
     with Failures() as failures:
-        wanted = _cheapest_first([find(name) for name in named], engine, failures)
+        wanted = _cheapest_first(chosen, engine, failures)
         if not wanted:
-            if not failures.messages:
+            with failures.go_on():
                 update_texts()
+            if not failures.messages:
                 say("every step has its planned runs")
             return 0
-        data, began = load(arguments.data), time.time()
+        data, began = load(arguments.data), time.monotonic()
         done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
         for one in wanted:
-            _tell(one, total - done, done, time.time() - began)
+            _tell(one, total - done, done, time.monotonic() - began)
             with display(one.step.recipe.epochs, len(one.seeds)) as shown:
                 engine.on_steps = shown.on_steps
                 with failures.go_on():
@@ -82,7 +84,7 @@ def _cheapest_first(named: Sequence[type[Step]], engine: "Engine", failures: Fai
     """What the steps lack, the cheapest first, without those that lack nothing."""
     found = []
     for step in named:
-        with failures.go_on():  # what is wrong with its record
+        with failures.go_on():  # what is wrong with its record, or why it can have none
             found.append(missing(step, engine))
     return sorted((one for one in found if one.seeds), key=lambda one: one.cost)
 
@@ -90,20 +92,26 @@ def _cheapest_first(named: Sequence[type[Step]], engine: "Engine", failures: Fai
 def missing(step: type[Step], engine: "Engine") -> Missing:
     """The planned seeds that the record of a step does not have from the trainer that would train it here.
 
-    None where its runs are native and eager torch would train here: those are the same everywhere, these are not.
+    Raises HarnessError if there can be no record, and if native runs are missing where eager torch would train: those
+    are the same everywhere, and these are not.
     """
     from harness.benchmark.side_by_side import operations_of_epoch
     from harness.evidence import record
     from harness.provenance import device_type, differences, is_native
     from harness.training.choice import choose
 
-    trainer = choose("auto", step, engine.device).name
+    record.check_images(step)
+    trainer, why = choose("auto", step, engine.device)
     made = engine.provenance(step, trainer)
     existing = record.read(step, device_type(made))
     same = existing is not None and not differences(existing.provenance, made)
-    lost = existing is not None and not same and is_native(existing.provenance) and trainer == EAGER
-    there = {run.seed for run in existing.runs} if existing and same else set()
-    seeds = () if lost else tuple(seed for seed in range(step.planned_runs()) if seed not in there)
+    recorded = {run.seed for run in existing.runs} if existing else set()
+    planned = range(step.planned_runs())
+    seeds = tuple(seed for seed in planned if not same or seed not in recorded)
+    if existing is not None and is_native(existing.provenance) and trainer == EAGER:
+        if existing.outdated or not recorded.issuperset(planned):
+            raise HarnessError(f"{step.id} lacks planned runs by the native trainer, which cannot train it here: {why}")
+        seeds = ()
     cost = operations_of_epoch(step, TRAIN, TEST) * step.recipe.epochs if seeds else 0
     return Missing(step, trainer, seeds, same or existing is None, cost)
 

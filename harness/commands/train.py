@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train; 0 when every seed held the goal or the step claims none, 1 when not.
+    """Train; 1 when a seed did not hold the goal that the step claims, 0 otherwise: runs cut short have no verdict.
 
     1 also when a native run is not that of the record, since that is a fault.
     Raises HarnessError if a run failed or was lost, after the others are printed and saved.
@@ -86,9 +86,18 @@ def run(arguments: argparse.Namespace) -> int:
                     failures.add(run.failed)
         if runs:
             runs.sort(key=lambda run: int(arguments.seeds.index(run.seed)))
-            _conclude(runs, arguments, csv)
+            with failures.go_on():
+                _write(csv, runs)
+            with failures.go_on():
+                if arguments.record:
+                    update_texts()
+            # What is printed comes last: nobody may read it.
+            if not arguments.json:
+                console().print(table(runs))
+                print(verdict(runs))
             faults = [] if arguments.record else _differing(runs, sys.stderr if arguments.json else sys.stdout)
-    return 0 if not faults and (not step.goal or all(run.held for run in runs)) else 1
+    missed = step.goal and any(run.complete and not run.held for run in runs)
+    return 1 if faults or missed else 0
 
 
 def _check(step: type[Step], arguments: argparse.Namespace) -> None:
@@ -97,12 +106,17 @@ def _check(step: type[Step], arguments: argparse.Namespace) -> None:
         raise HarnessError(f"--epochs {arguments.epochs} is more than the {step.recipe.epochs} of the recipe")
     if arguments.record and arguments.epochs:
         raise HarnessError("--record keeps complete runs only; leave out --epochs")
+    if arguments.record:
+        from harness.evidence import record
+
+        record.check_images(step)
     if arguments.replace and not arguments.record:
         raise HarnessError("--replace is about the committed record; give --record as well")
     if arguments.profile:
-        for name in ("record", "resume", "epochs", "csv", "tensorboard", "json", "seeds", "trainer", "engine"):
+        for name in [name for name in vars(arguments) if name not in ("id", "device", "out", "profile")]:
             if getattr(arguments, name) != arguments.parser.get_default(name):
-                raise HarnessError(f"--profile takes a few steps and makes no run; leave out --{name}")
+                option = name.replace("_", "-")
+                raise HarnessError(f"--profile takes a few steps and makes no run; leave out --{option}")
 
 
 def _profile(step: type[Step], arguments: argparse.Namespace) -> int:
@@ -136,11 +150,11 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     existing = Resumable(seeds)
     if arguments.resume:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
-    if arguments.record and not arguments.replace:
+    if arguments.record:
         refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
-        if refused and not arguments.resume:
+        if refused and not (arguments.resume or arguments.replace):
             raise HarnessError(next(iter(refused.values())))
-        existing.refuse(refused)
+        existing.refuse({} if arguments.replace else refused)
     for line in existing.trained_anew():
         say(line)
     data = load(arguments.data)
@@ -181,14 +195,9 @@ def _refusals(step: type[Step], provenance: Mapping[str, object], seeds: Sequenc
         return {}
 
 
-def _conclude(runs: list[Run], arguments: argparse.Namespace, csv: Path | None) -> None:
-    """Print the table and the verdict, unless JSON is asked for; bring texts up to a changed record; write the CSV."""
-    if not arguments.json:
-        console().print(table(runs))
-        print(verdict(runs))
-    if arguments.record:
-        update_texts()
-    if csv:
+def _write(csv: Path | None, runs: list[Run]) -> None:
+    """Write the epochs of all runs to a file, if there is one."""
+    if csv is not None:
         from harness import files
         from harness.report.export import csv_of
 

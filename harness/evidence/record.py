@@ -27,7 +27,7 @@ from harness.provenance import (
 from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
 
-_LATER = "its run stays in its run file, from which the same command with --resume records it, once that is mended"
+_LATER = "its run stays in its run file, from which python -m harness adopt FOLDER records it, once that is mended"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
     The record is that of the device in the provenance. It raises also if the step is not judged on test images, of
     which all records are.
     """
-    _check_images(step)
+    check_images(step)
     device = device_type(provenance)
     path, record = path_of(step, device), read(step, device)
     if record is None:
@@ -170,7 +170,8 @@ def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[in
     return refused
 
 
-def _check_images(step: type[Step]) -> None:
+def check_images(step: type[Step]) -> None:
+    """Raise HarnessError if the step is not judged on test images, of which all records are."""
     if step.recipe.validation > 0:
         raise HarnessError(
             f"{step.id} is judged on training images that its recipe holds out, and records are of the test images; "
@@ -219,7 +220,7 @@ def add(*runs: Run, replace: bool = False) -> None:
     step, made = runs[0].step, runs[0].provenance
     device = device_type(made)
     path = path_of(step, device)
-    _check_images(step)
+    check_images(step)
     with files.writable(path):
         path.parent.mkdir(exist_ok=True)
     with files.locked(path):

@@ -65,6 +65,9 @@ REAL_LOAD = data.load
         ("train mine/tiny --profile --record", ".* --profile takes a few steps and makes no run; leave out --record"),
         ("train mine/tiny --profile --seeds 2", ".* --profile takes a few steps and makes no run; leave out --seeds"),
         ("train mine/tiny --profile --trainer eager", ".* makes no run; leave out --trainer"),
+        ("train mine/tiny --profile --data .", ".* makes no run; leave out --data"),
+        ("train mine/tiny --profile --ray-address x:1", ".* makes no run; leave out --ray-address"),
+        ("train mine/held --record --replace", ".* mine/held is judged on training images that its recipe holds out.*"),
         ("report --plot x -o y", rf".* argument -o/--out: not allowed with argument --plot{USAGE}"),
         ("train mine/tiny --trainer mine", rf".* argument --trainer: invalid choice: 'mine' \(choose from .*\){USAGE}"),
         (

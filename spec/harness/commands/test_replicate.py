@@ -129,14 +129,30 @@ def test_whoever_is_killed_while_a_record_is_replaced_leaves_the_old_one_or_the_
     assert states == [[0, 1]]
 
 
-def test_native_runs_are_not_replaced_by_eager_ones(
+def test_native_runs_are_not_replaced_by_eager_ones_and_those_that_lack_are_not_said_to_be_there(
     run: Replicate, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         stand_in(patch)
         call("small/plain --seed 0 --record --trainer native")
+    error = "small/plain lacks planned runs by the native trainer, which cannot train it here: it is tried out here"
+    assert run("small/plain") == (2, [f"python -m harness replicate: error: {error}"])
+    assert (seeds(Plain), len(list(Path("runs").rglob("seed*")))) == ([0], 1)
+    with monkeypatch.context() as patch:
+        stand_in(patch)
+        call("small/plain --seed 1 --record --trainer native")
     assert run("small/plain") == (0, ["every step has its planned runs"])
-    assert seeds(Plain) == [0]
+    monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, lr=0.01))
+    assert run("small/plain") == (2, [f"python -m harness replicate: error: {error}"])
+
+
+def test_a_step_of_which_there_can_be_no_record_is_not_trained(run: Replicate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, validation=0.25))
+    status, lines = run("small/plain")
+    assert (status, len(lines)) == (2, 1)
+    assert "small/plain is judged on training images that its recipe holds out" in lines[0]
+    assert run()[0] == 0
+    assert (seeds(Plain), seeds(Simple)) == ([], [0, 1])
 
 
 @pytest.mark.thorough

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness import report
+from harness.commands import train
+from harness.errors import HarnessError
 from harness.jobs import engines
 from harness.jobs.job import Job, Update
 from spec.harness.commands.workplace import Call, Claim
@@ -77,7 +79,7 @@ MISS = r"A seed is another run .*: python -m harness train mine/claim --seed 2 3
         ),
         ("train mine/claim --seed 0 1", (99.45, 99.39), 1, ["yes", "no"], f".* by 1 of 2 seeds .*\n{FEW}\n{MISS}"),
         ("train mine/tiny", (99.39,), 0, ["no"], r".* by 0 of 1 seed .*\nThe step does not claim to hold 99.40 %\."),
-        ("train mine/claim --epochs 3", (99.45,), 1, ["-"], r"No verdict: shortened to 3 of 4 epochs\."),
+        ("train mine/claim --epochs 3", (99.45,), 0, ["-"], r"No verdict: shortened to 3 of 4 epochs\."),
     ],
 )
 def test_the_status_is_that_of_the_claim(
@@ -99,6 +101,43 @@ def test_the_status_is_that_of_the_claim(
         for seed, word in enumerate(held)
     ]
     assert re.fullmatch(verdict, "\n".join(out.splitlines()[len(rows) + 4 :]))
+
+
+@pytest.mark.parametrize("printed", ["table", "verdict"])
+def test_what_is_kept_is_kept_before_anything_is_printed_which_may_fail(
+    call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    """As where standard output is full, or where the record of which the verdict speaks is damaged."""
+
+    def fails(_: object) -> str:
+        raise HarnessError("it cannot be printed")
+
+    def rewrite() -> list[Path]:
+        texts.append("written")
+        return []
+
+    texts: list[str] = []
+    (workplace / "mine").mkdir()
+    monkeypatch.setattr(engines, "work", scripted(99.45))
+    monkeypatch.setattr(report, "rewrite", rewrite)
+    monkeypatch.setattr(train, printed, fails)
+    status, _, err = call("train mine/claim --record --csv epochs.csv")
+    assert (status, texts, Path("epochs.csv").read_text().count("mine/claim")) == (2, ["written"], 4)
+    assert err.splitlines()[-1] == "python -m harness train: error: it cannot be printed"
+
+
+def test_texts_that_cannot_be_written_keep_nobody_from_the_verdict(
+    call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> list[Path]:
+        raise HarnessError("cannot write README.md: No space left on device")
+
+    (workplace / "mine").mkdir()
+    monkeypatch.setattr(engines, "work", scripted(99.45))
+    monkeypatch.setattr(report, "rewrite", full)
+    status, out, err = call("train mine/tiny --record")
+    assert (status, "99.40 % held" in out) == (2, True)
+    assert err.splitlines()[-1] == "python -m harness train: error: cannot write README.md: No space left on device"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Three small steps, an empty folder to work in, and the command line called there."""
+"""Four small steps, an empty folder to work in, and the command line called there."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -73,10 +73,16 @@ class Wide(StepSpec):
     recipe = Tiny.recipe
 
 
+class Held(Tiny):
+    """A step that is judged on held-out images."""
+
+    recipe = Recipe(lr=0.05, batch_size=32, epochs=4, validation=0.25)
+
+
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, three steps, tiny data and no CUDA."""
-    steps = {"mine/tiny": Tiny, "mine/claim": Claim, "mine/wide": Wide}
+    """An empty folder to work in, four steps, tiny data and no CUDA."""
+    steps = {"mine/tiny": Tiny, "mine/claim": Claim, "mine/wide": Wide, "mine/held": Held}
     for step_id, step in steps.items():
         monkeypatch.setattr(step, "id", step_id)
         monkeypatch.setattr(step, "source", tmp_path / "mine" / "test_01_tiny.py")

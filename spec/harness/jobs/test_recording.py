@@ -21,7 +21,7 @@ from spec.harness.jobs.small import call as call
 
 MADE = provenance(small.Plain, torch.device("cpu"))
 WORK = scripted(99.1, 99.2, 99.3, made=lambda step: MADE)
-LATER = "its run stays in its run file, from which the same command with --resume records it, once that is mended"
+LATER = "its run stays in its run file, from which python -m harness adopt FOLDER records it, once that is mended"
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +67,11 @@ def run_of(seed: int) -> Run:
 SPOILT = "not a record"
 
 
+@pytest.mark.parametrize("option", ["--record", "--record --replace"])
 @pytest.mark.parametrize("before", [True, False], ids=["before the training", "during it"])
-def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
+def test_a_spoilt_record_stops_no_training(
+    call: Call, monkeypatch: pytest.MonkeyPatch, before: bool, option: str
+) -> None:
     record.add(replace(run_of(5), provenance=MADE))
     path = record.path_of(small.Plain)
     sound = path.read_text()
@@ -81,7 +84,7 @@ def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.Monke
         path.write_text(SPOILT)
     with monkeypatch.context() as patch:
         patch.setattr(engines, "work", spoiling)
-        status, runs, err = call("small/plain --seed 0 1 --record")
+        status, runs, err = call(f"small/plain --seed 0 1 {option}")
     assert (status, [run["seed"] for run in runs], path.read_text()) == (2, [0, 1], SPOILT)
     first, *_, last = err.splitlines()
     assert first.endswith("; until it is mended, runs stay in their run files") is before
@@ -89,7 +92,7 @@ def test_a_spoilt_record_stops_no_training(call: Call, monkeypatch: pytest.Monke
     assert last.count(LATER) == 2
     path.write_text(sound)
     monkeypatch.setattr(engines, "work", None)  # nothing is trained again
-    assert call("small/plain --seed 0 1 --record --resume")[0] == 0
+    assert call(f"small/plain --seed 0 1 {option} --resume")[0] == 0
     assert recorded() == [0, 1, 5]
 
 

@@ -6,6 +6,7 @@ fails at the first letter that a terminal does not have, and ends a training bec
 
 import io
 import os
+import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,16 @@ class ReaderGoneError(KeyboardInterrupt):
     """Nobody reads standard output any more, as after `| head`: an interrupt, since whoever asked has left."""
 
 
-class _Results(io.FileIO):
+class _Waiting(io.FileIO):
+    """A descriptor that waits for its reader, also if another program that shares it has made it non-blocking."""
+
+    def write(self, data: Any) -> int:
+        while (written := super().write(data)) is None:
+            select.select([], [self], [])
+        return written
+
+
+class _Results(_Waiting):
     """Standard output: what cannot be written there is lost, which is an error."""
 
     def write(self, data: Any) -> int:
@@ -31,7 +41,7 @@ class _Results(io.FileIO):
             raise HarnessError(f"cannot write to standard output: {error.strerror}") from error
 
 
-class _Messages(io.FileIO):
+class _Messages(_Waiting):
     """Standard error: a training does not end because its messages cannot be written."""
 
     waiting = False
@@ -40,7 +50,7 @@ class _Messages(io.FileIO):
     def write(self, data: Any) -> int:
         self.clear()
         with suppress(OSError):
-            super().write(data)
+            return super().write(data)
         return len(data)
 
     def wait(self, line: str) -> None:

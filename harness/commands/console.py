@@ -134,6 +134,8 @@ class _Live(Display):
     def over(self, step: type[Step], seed: int) -> None:
         self.done += 1
         self.shares.pop((step, seed), None)
+        for job in [job for job in self.jobs if job[0] is step and seed in job[1]]:
+            self.progress.remove_task(self.jobs.pop(job))  # the next epoch has a new one, or there is none
         self.progress.update(self.all, completed=self.done)
 
     def on_steps(self, step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:

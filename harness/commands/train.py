@@ -145,7 +145,9 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
 
     seeds, folder, epochs = arguments.seeds, Path(arguments.out), arguments.epochs or step.recipe.epochs
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    left = trainer_left(step, seeds, folder) if arguments.resume and arguments.trainer == "auto" else None
+    left = (
+        trainer_left(step, seeds, folder, engine.device) if arguments.resume and arguments.trainer == "auto" else None
+    )
     choice = choose(left or arguments.trainer, step, engine.device)
     existing = Resumable(seeds)
     if arguments.resume:

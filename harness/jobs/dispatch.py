@@ -13,7 +13,7 @@ from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
-from harness.run import EAGER, Epoch, Run, sound
+from harness.run import EAGER, Epoch, Run
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.network import check_output
@@ -81,12 +81,12 @@ def run_here(
     epochs: int | None = None,
     on_epoch: OnEpoch | None = None,
     trainer: str = EAGER,
-) -> list[Run]:
+) -> Iterator[Run]:
     """Train in this process, with files under `folder`, for all epochs of the recipe unless `epochs` says fewer.
 
-    Raises HarnessError as `run_jobs` does, and if the loss of a run did not stay finite.
+    Yields and raises what `run_jobs` does.
     """
-    runs = run_jobs(
+    return run_jobs(
         step,
         Resumable(list(seeds)),
         Local(device),
@@ -96,7 +96,6 @@ def run_here(
         on_epoch=on_epoch or ignore,
         trainer=trainer,
     )
-    return sound(list(runs))
 
 
 def ignore(step: type[Step], seed: int, epoch: Epoch) -> None:

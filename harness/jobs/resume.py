@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from os.path import lexists
 from pathlib import Path
 
+import torch
+
 from harness.errors import HarnessError
 from harness.files import acquire, release
 from harness.jobs import checkpoint, run_file
@@ -57,8 +59,11 @@ class _Candidate:
     """As a checkpoint names it."""
 
 
-def trainer_left(step: type[Step], seeds: list[int], folder: Path) -> str | None:
-    """The trainer of what earlier trainings left of the seeds, of the interrupted ones first; None if nothing says."""
+def trainer_left(step: type[Step], seeds: list[int], folder: Path, device: torch.device) -> str | None:
+    """The trainer of what earlier trainings left of the seeds, the latest interrupted one first; None if nothing says.
+
+    On a GPU it is none that trains on a CPU only.
+    """
     step_folder = folder / step.id
     left = [
         (True, candidate.stamp, candidate.trainer)
@@ -66,7 +71,8 @@ def trainer_left(step: type[Step], seeds: list[int], folder: Path) -> str | None
         if not set(candidate.seeds).isdisjoint(seeds)
     ]
     left += [(False, stamp, run.provenance.get("trainer")) for _, stamp, run in _run_files(step_folder, step, seeds)]
-    named = [entry for entry in left if entry[-1] in (EAGER, NATIVE)]
+    trainers = (EAGER, NATIVE) if device.type == "cpu" else (EAGER,)
+    named = [entry for entry in left if entry[-1] in trainers]
     return max(named)[-1] if named else None
 
 
@@ -106,6 +112,8 @@ def find_resumable(
             except HarnessError as error:
                 resumable.refuse(dict.fromkeys(wanted, str(error)))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
+    resumable.finished.sort(key=lambda run: seeds.index(run.seed))
+    resumable.interrupted.sort(key=lambda files: min(map(seeds.index, files.job.seeds)))
     return resumable
 
 

@@ -18,7 +18,7 @@ from harness import device
 from harness.errors import HarnessError
 from harness.ladder import nearest
 from harness.plugin.user_properties import EVIDENCE, RAN, attach, attached
-from harness.run import Run, epoch_line
+from harness.run import Run, epoch_line, sound
 from harness.step import Step
 from harness.step_spec import RefutedError, StepSpec
 
@@ -163,6 +163,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
 
     def train(step: type[Step]) -> list[Run]:
         from harness.data import load
+        from harness.evidence import record
         from harness.jobs.dispatch import run_here
         from harness.training.choice import choose, made_by
 
@@ -170,7 +171,6 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
         where = device.device_of(config.getoption("--device"))
         choice = choose(config.getoption("--trainer"), step, where)
         if update := config.getoption("--update-records"):
-            from harness.evidence import record
             from harness.provenance import provenance
 
             seeds = record.unrecorded(step, provenance(step, where, made_by(choice.name)), seeds)
@@ -179,22 +179,21 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
                 pytest.skip(f"the record of {step.id} has these seeds; {asked}")
         write = partial(_write, config)
         write(choice.line(step))
-        trained = min(epochs or step.recipe.epochs, step.recipe.epochs)
-        runs = run_here(
+        length = min(epochs or step.recipe.epochs, step.recipe.epochs)
+        trained = run_here(
             step,
             seeds,
             where,
             folder=Path(config.getoption("--out")),
-            epochs=trained,
+            epochs=length,
             data=load(config.getoption("--data")),
-            on_epoch=lambda step, seed, epoch: write(epoch_line(step, seed, epoch, trained)),
+            on_epoch=lambda step, seed, epoch: write(epoch_line(step, seed, epoch, length)),
             trainer=choice.name,
         )
+        runs = sound(list(record.added(trained) if update else trained))
         attach(request.node, EVIDENCE, _evidence(runs))
         if not all(run.complete for run in runs):
             pytest.skip(f"shortened to {len(runs[0].epochs)} of {step.recipe.epochs} epochs: no verdict")
-        if update:
-            list(record.added(runs))
         return runs
 
     return train

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,7 @@ def test_a_real_interpreter_ends_without_a_second_error(checkout: Path) -> None:
 
 WAITS = """
 import sys
+import time
 from harness import streams
 
 def verb():
@@ -250,3 +252,19 @@ def test_what_is_waited_for_is_shown_on_a_terminal_until_anything_else_is(termin
     with open(ours, "rb", buffering=0) as reader:
         assert reader.read(1000) == shown
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_slow_reader_gets_all_of_it_also_where_another_program_made_the_pipe_non_blocking(name: str) -> None:
+    long = 1_000_000  # characters, of which a pipe holds a sixteenth
+    code = f"import sys; from harness.streams import run; run(lambda: print('x' * {long}, file=sys.{name}) or 0, '')"
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    output, messages = (writer if name == each else None for each in ("stdout", "stderr"))
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=output, stderr=messages) as process:
+        os.close(writer)
+        time.sleep(0.5)
+        with open(reader, "rb") as pipe:
+            received = len(pipe.read())
+    assert received == long + 1
+    assert process.returncode == 0

@@ -139,9 +139,9 @@ def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_
 
     monkeypatch.setattr(engines, "work", work)
     shown: list[tuple[type[Step], int, Epoch]] = []
-    whole = dispatch.run_here(Plain, iter([2, 0]), CPU, folder=tmp_path, data=images())
+    whole = list(dispatch.run_here(Plain, iter([2, 0]), CPU, folder=tmp_path, data=images()))
     assert [(run.seed, len(run.epochs)) for run in whole] == [(2, 4), (0, 4)]
-    short = dispatch.run_here(
+    [short] = dispatch.run_here(
         Plain,
         [1],
         CPU,
@@ -152,5 +152,5 @@ def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_
         trainer="native",
     )
     assert made == ["eager", "eager", "native"]
-    assert [(run.seed, len(run.epochs)) for run in short] == [(1, 1)]
-    assert shown == [(Plain, 1, short[0].epochs[0])]
+    assert (short.seed, len(short.epochs)) == (1, 1)
+    assert shown == [(Plain, 1, short.epochs[0])]

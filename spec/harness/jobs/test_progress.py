@@ -102,6 +102,20 @@ def test_a_terminal_shows_batches_and_all_epochs(
     assert "1/8" in err
 
 
+def test_a_seed_that_is_done_leaves_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of forty seeds, one after the other, would fill a screen."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    epoch = Epoch(1, 98.0, 99.0, 0.1, 2.0)
+    with display(1, runs=40) as shown:
+        for seed in range(40):
+            shown.on_steps(small.Simple, (seed, seed + 100), 400, 938)
+            bars = [task.description for task in shown.progress.tasks]  # type: ignore[attr-defined]
+            assert bars == ["all epochs", f"small/simple seed {seed}, {seed + 100}: batches"]
+            shown.on_epoch(small.Simple, seed, epoch)
+            shown.on_epoch(small.Simple, seed + 100, epoch)
+
+
 def test_a_name_is_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Such as that of a folder: neither mark-up, nor a command to the terminal."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

@@ -106,6 +106,15 @@ ODD: dict[str, Callable[[Path], object]] = {
 """What may stand where a file should."""
 
 
+def test_what_is_resumed_comes_in_the_order_that_was_asked_for(
+    call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]
+) -> None:
+    first, second = expected
+    for _ in ("resumed", "finished"):
+        assert call("small/plain --seed 0 1 --resume")[1] == [first, second]
+    assert call("small/plain --seed 1 0 --resume")[1] == [second, first]
+
+
 @pytest.mark.thorough
 def test_no_run_file_stops_a_resume(call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]) -> None:
     Path("precious").write_text("of somebody else")

@@ -13,6 +13,7 @@ from harness.evidence import record
 from harness.jobs import engines, run_file
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes
+from harness.jobs.resume import trainer_left
 from harness.training import native
 from harness.training.choice import Choice
 from spec.harness.jobs import small
@@ -125,6 +126,15 @@ def test_auto_resumes_with_the_trainer_of_the_checkpoint(
     assert (status, len(run["epochs"])) == (0, 4)
     assert err.startswith(line)
     assert head()["trainer"] == trainer
+
+
+def test_on_a_gpu_auto_does_not_take_the_trainer_of_what_a_cpu_left(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    call("small/plain --trainer native --seed 0")
+    found = [trainer_left(Plain, [0, 1], Path("runs"), torch.device(kind)) for kind in ("cpu", "cuda")]
+    assert found == ["native", None]
 
 
 def test_auto_takes_what_is_finished_as_it_is(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from harness import report
 from harness.errors import HarnessError
 from harness.jobs import engines
+from harness.jobs.job import Job, Update
 from harness.provenance import provenance
 from harness.step import Step
 from harness.training import native
@@ -95,6 +97,22 @@ def test_runs_on_a_gpu_are_added_beside_those_of_the_processor(ladder: Ladder, m
     ladder.run(*arguments).assert_outcomes(passed=1)
     assert (records / "tiny.json").read_bytes() == before
     assert [run["seed"] for run in json.loads((records / "tiny.cuda.json").read_text())["runs"]] == [0, 1]
+
+
+def test_a_run_that_fails_keeps_no_other_from_the_record(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = scripted(99.0, 99.1, made=made_here)
+
+    def second_fails(job: Job, *rest: object) -> Iterator[Update]:
+        started, *epochs = script(job, *rest)
+        yield started
+        yield from epochs if job.seeds == (0,) else [Update(None, {1: HarnessError("the loss is nan")})]
+
+    monkeypatch.setattr(engines, "work", second_fails)
+    monkeypatch.setattr(report, "rewrite", list)
+    result = ladder.run("-m", "slow", "--device", "cpu", "--trainer", "eager", "--update-records", "--seeds", "2")
+    assert failure(result)[0] == "the loss is nan"
+    record = json.loads((ladder.pytester.path / "mine" / "records" / "tiny.json").read_text())
+    assert [run["seed"] for run in record["runs"]] == [0]
 
 
 def test_a_claim_that_cannot_be_read_fails_the_session(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:

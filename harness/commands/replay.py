@@ -2,15 +2,13 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_seed
 from harness.commands.console import Display, display, say
-from harness.device import cores
 from harness.errors import HarnessError
 from harness.ladder import find
-from harness.run import NATIVE, Epoch, Outcome, Run, epoch_line
+from harness.run import Epoch, Outcome, Run, epoch_line
 
 if TYPE_CHECKING:
     from harness.data import MNIST
@@ -36,49 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _replay(recorded: Run, data: "MNIST") -> int:
     """Train a run again and print how it compares; the exit status."""
-    with _threads(recorded), display(len(recorded.epochs)) as shown:
+    from harness.jobs.retraining import doubts, threads
+
+    with threads(recorded), display(len(recorded.epochs)) as shown:
         for line in doubts(recorded):
             say(line)
         return compare(recorded, _again(recorded, data, shown))
-
-
-@contextmanager
-def _threads(recorded: Run) -> Iterator[None]:
-    """As many threads as an eager run was made with, as far as there are cores; the order of its sums depends on it."""
-    import torch
-
-    from harness.provenance import is_native
-
-    before, wanted = torch.get_num_threads(), recorded.provenance.get("threads")
-    if not is_native(recorded.provenance) and isinstance(wanted, int) and 1 <= wanted <= cores():
-        torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def doubts(recorded: Run) -> list[str]:
-    """Why the numbers may differ from those of the record though nothing is wrong; none for a native run.
-
-    Raises HarnessError where they could not be the same: the network, the recipe or the arithmetic is another one.
-    """
-    import torch
-
-    from harness.evidence.record import path_of
-    from harness.provenance import differences, provenance, trainer_name
-    from harness.training import native
-    from harness.training.choice import made_by
-
-    step, made = recorded.step, recorded.provenance
-    trainer = trainer_name(made)
-    if trainer == NATIVE and (why := native.refusal(step)):
-        raise HarnessError(f"{step.id} was trained natively, which cannot be done here: {why}")
-    here = provenance(step, torch.device("cpu"), made_by(trainer))
-    other = differences(made, here)
-    if other and (trainer == NATIVE or made["fingerprint"] != here["fingerprint"]):
-        raise HarnessError(f"{path_of(step)} was made with {other}; replay it with the version that made it")
-    return [f"figures of eager torch depend on the machine, and this run was made with {other}"] if other else []
 
 
 def _again(recorded: Run, data: "MNIST", shown: Display) -> Iterator[Outcome]:

@@ -151,7 +151,7 @@ def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
 ) -> None:
     before = torch.get_num_threads()
     monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, epochs=1))  # two threads wait for each other, busily
-    monkeypatch.setattr("harness.commands.replay.cores", lambda: 2)
+    monkeypatch.setattr("harness.jobs.retraining.cores", lambda: 2)
     torch.set_num_threads(2)
     try:
         call("small/plain --seed 1 --record")

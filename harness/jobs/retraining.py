@@ -1,0 +1,42 @@
+"""What it takes to train a recorded run again so that it comes to the same numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from harness.device import cores
+from harness.errors import HarnessError
+from harness.evidence.record import path_of
+from harness.provenance import differences, is_native, provenance, trainer_name
+from harness.run import NATIVE, Run
+from harness.training import native
+from harness.training.choice import made_by
+
+
+@contextmanager
+def threads(recorded: Run) -> Iterator[None]:
+    """As many threads as an eager run was made with, as far as there are cores; the order of its sums depends on it."""
+    before, wanted = torch.get_num_threads(), recorded.provenance.get("threads")
+    if not is_native(recorded.provenance) and isinstance(wanted, int) and 1 <= wanted <= cores():
+        torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def doubts(recorded: Run) -> list[str]:
+    """Why the numbers may differ from those of the record though nothing is wrong; none for a native run.
+
+    Raises HarnessError where they could not be the same: the network, the recipe or the arithmetic is another one.
+    """
+    step, made = recorded.step, recorded.provenance
+    trainer = trainer_name(made)
+    if trainer == NATIVE and (why := native.refusal(step)):
+        raise HarnessError(f"{step.id} was trained natively, which cannot be done here: {why}")
+    here = provenance(step, torch.device("cpu"), made_by(trainer))
+    other = differences(made, here)
+    if other and (trainer == NATIVE or made["fingerprint"] != here["fingerprint"]):
+        raise HarnessError(f"{path_of(step)} was made with {other}; replay it with the version that made it")
+    return [f"figures of eager torch depend on the machine, and this run was made with {other}"] if other else []

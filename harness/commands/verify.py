@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.argument_types import parse_seed
 from harness.commands.arguments import add_data, add_device
-from harness.commands.console import Display, busy, display
+from harness.commands.console import Display, busy, display, say
 from harness.device import device_of
 from harness.errors import HarnessError
 from harness.ladder import find, steps
@@ -62,20 +62,23 @@ def run(arguments: argparse.Namespace) -> int:
 def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     """Train a seed that the record has, as it was trained: by the same trainer, on the CPU. Save its weights.
 
-    Raises HarnessError, and writes nothing, if the record has no such run or this one misses other test images.
+    Raises HarnessError, and writes nothing, if the record has no such run or this one misses other test images; before
+    it is trained if it cannot come to the same.
     """
     from harness.evidence import record
+    from harness.jobs.retraining import doubts, threads
     from harness.provenance import trainer_name
-    from harness.training.choice import choose
     from harness.training.train import train, training
     from harness.training.weights import keep, probe, trained
 
     recorded = _recorded(step, seed)
+    for line in doubts(recorded):
+        say(line)
     probe(step)
-    cpu = data.to("cpu")
-    choice = choose(trainer_name(recorded.provenance), step, cpu.train_images.device)
-    with training(step, [seed], cpu, choice.name) as trainer:
-        trainer.on_steps = lambda done: shown.on_steps(step, [seed], done, trainer.steps_per_epoch)
+    name = trainer_name(recorded.provenance)
+    with threads(recorded), training(step, [seed], data.to("cpu"), name) as trainer:
+        of = trainer.steps_per_epoch  # not asked of the trainer in there: a reference cycle would keep it alive
+        trainer.on_steps = lambda done: shown.on_steps(step, [seed], done, of)
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
             epoch = finite(outcomes[seed])
             shown.on_epoch(step, seed, epoch)

@@ -167,8 +167,8 @@ def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
 @pytest.mark.parametrize(
     ("numerics", "edit", "message"),
     [
-        (2, None, r".*plain\.json was made with numerics 1 \(here 2\); replay it with the version that made it"),
-        (1, {"fingerprint": "0123"}, r".*plain\.json was made with fingerprint 0123 \(here \w+\); replay it with .*"),
+        (2, None, r".*plain\.json was made with numerics 1 \(here 2\); use the version that made it"),
+        (1, {"fingerprint": "0123"}, r".*plain\.json was made with fingerprint 0123 \(here \w+\); use the version .*"),
     ],
 )
 def test_what_cannot_be_the_same_is_not_trained(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,19 @@ def test_the_weights_of_a_native_record_are_made_by_the_native_trainer(
     assert asked == [(Plain, 0)]
     monkeypatch.setattr(native, "refusal", lambda step: "there is no compiler")
     assert main(["verify", "small/plain", "--train", "--seed", "0", "--device", "cpu"]) == 2
-    assert "small/plain cannot be trained natively: there is no compiler" in capsys.readouterr().err
+    assert (
+        "small/plain was trained natively, which cannot be done here: there is no compiler" in capsys.readouterr().err
+    )
+
+
+def test_what_cannot_come_to_the_same_is_not_trained(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Plain, "recipe", replace(Plain.recipe, lr=0.06))
+    monkeypatch.setattr("harness.training.train.training", None)
+    assert main(["verify", "small/plain", "--train", "--seed", "1", "--device", "cpu"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.search(r"plain\.json was made with fingerprint \w+ \(here \w+\); use the version that made it", line)
 
 
 def test_weights_that_cannot_be_written_are_not_trained(

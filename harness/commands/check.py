@@ -65,7 +65,8 @@ def _percent(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Print the review, train if asked to; 1 if the network breaks a limit or a run misses the goal, else 0.
 
-    Raises HarnessError if a run failed, and KeyboardInterrupt if it is interrupted, after the others are printed.
+    Raises HarnessError if a run failed or the network cannot be trained, and KeyboardInterrupt if it is interrupted,
+    after the rest is printed.
     """
     from harness.review import load, review
 
@@ -80,20 +81,21 @@ def run(arguments: argparse.Namespace) -> int:
         found = review(build())
     within = arguments.parameters is None or found.parameters <= arguments.parameters
     step = _step(arguments.target, build, recipe, found)
-    returned = _returned(step)
+    returned, refused = _returned(step)
     if not arguments.json:
         _print(found, returned, arguments)
     runs: list[Run] = []
     interrupt: KeyboardInterrupt | None = None
-    with Failures() as failures:
+    with Failures([refused] if refused else []) as failures:
         try:
-            if arguments.train:
+            if arguments.train and not refused:
                 _train(step, arguments, runs, failures)
         except KeyboardInterrupt as error:
             interrupt = error
         held = [min(run.final) >= arguments.goal for run in runs]
         if arguments.json:
-            print(json.dumps({"returns": returned, **_as_json(found, arguments, runs, held)}, indent=2))
+            about = {"returns": returned, "validation": recipe.validation}
+            print(json.dumps(about | _as_json(found, arguments, runs, held), indent=2))
         elif runs:
             _print_runs(runs, held, arguments.goal)
         if interrupt:
@@ -128,8 +130,8 @@ def _step(target: str, build: Callable[[], nn.Module], recipe: Recipe, found: Re
     return step
 
 
-def _returned(step: type[Step]) -> str:
-    """What the network returns, in words: log-probabilities, logits, or why it cannot be trained."""
+def _returned(step: type[Step]) -> tuple[str, str]:
+    """What the network returns, in words: log-probabilities, logits, or nothing to train with; and why, or nothing."""
     import torch
 
     from harness.training.network import check_output
@@ -138,8 +140,8 @@ def _returned(step: type[Step]) -> str:
         with warnings.catch_warnings(action="ignore"):  # the remarks have them
             kind = check_output(step, step.network(), torch.device("cpu"))
     except HarnessError as error:
-        return f"nothing to train with: {error}"
-    return "logits, which are trained with cross-entropy" if kind == "logits" else kind
+        return f"nothing to train with: {error}", str(error)
+    return "logits, which are trained with cross-entropy" if kind == "logits" else kind, ""
 
 
 def _train(step: type[Step], arguments: argparse.Namespace, runs: list[Run], failures: Failures) -> None:
@@ -221,7 +223,8 @@ def _places(found: Review) -> list[str]:
     lines = []
     for kind, places in kinds.items():
         after = dict.fromkeys(sum(one < place for one in found.convolutions) for place in places)
-        where = f"after convolution {', '.join(map(str, after))}" if any(after) else "at the start"
+        start = "at the start" if found.convolutions else "without a convolution"
+        where = f"after convolution {', '.join(map(str, after))}" if any(after) else start
         lines.append(f"{kind}: {where if after else 'none'}")
     return [f"convolutions: {len(found.convolutions)}", *lines]
 
@@ -235,11 +238,11 @@ def _print_runs(runs: list[Run], held: list[bool], goal: float) -> None:
     for run, did in zip(runs, held, strict=True):
         result.add_row(str(run.seed), *(f"{accuracy:.2f}" for accuracy in run.final), "yes" if did else "no")
     console().print(result)
-    share = binomial_interval(sum(held), len(held))
-    print(
-        f"{goal:.2f} % held in each of the last {len(runs[0].final)} epochs by {sum(held)} of {len(held)} "
-        f"({chance(share)})"
-    )
+    share, n = binomial_interval(sum(held), len(held)), len(runs[0].final)
+    images = " of the images held out" if runs[0].step.recipe.validation > 0 else ""
+    epochs = f"each of the last {n} epochs" if n > 1 else "the last epoch"
+    seeds = f"seed{'s' if len(held) > 1 else ''}"
+    print(f"{goal:.2f} %{images} held in {epochs} by {sum(held)} of {len(held)} {seeds} ({chance(share)})")
 
 
 def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held: list[bool]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_students_see_what_will_be_judged(folder: Path, capsys: pytest.CaptureFi
     assert f"{PARAMETERS:,} parameters, within the limit of 9,999; " in out
     assert not re.search(r"^- ", out, re.MULTILINE), "the example is remarked on"
     assert main(words(tried)) == 1
-    assert "99.40 % held in each of the last 1 epochs by 0 of 1" in capsys.readouterr().out
+    assert "99.40 % held in the last epoch by 0 of 1 seed (" in capsys.readouterr().out
     assert main(words(judged.replace("--seeds 3", "--seeds 1"))) == 0
     assert "99.40 % held in each of the last 3 epochs by 1 of 1" in capsys.readouterr().out
 
@@ -72,7 +72,12 @@ SUBMISSIONS: dict[str, tuple[Callable[[str], str], str]] = {
     "anna": (lambda text: text, PASSES),
     "bela": (lambda text: text.replace("16, 16", "16, 24", 1).replace("block(16, 16)", "block(24, 16)"), "fails, 1"),
     "carl": (lambda text: text.replace("class Net", "class Netz"), "not judged: python -m harness check: error: "),
+    "dora": (lambda text: text.replace("epochs=15", "epochs=15, validation=0.2"), "not judged: its recipe holds out"),
     "emil": (lambda text: text.replace("lr=0.05", "lr=1e-9"), f"fails, {PARAMETERS:,} parameters, 0 of 1 runs hold"),
+    "fred": (
+        lambda text: text.replace("\n\n\nRECIPE", "\n        self[0].requires_grad_(False)\n\n\nRECIPE"),
+        f"passes, {PARAMETERS - 88:,} parameters and 88 frozen ones, 1 of 1 runs hold the goal",
+    ),
     "gina": (lambda text: text + "\nprint('training')\nraise SystemExit(1)\n", PASSES),
 }
 
@@ -84,6 +89,9 @@ def test_submissions_are_judged_one_by_one_whatever_they_are(
     (folder / "submissions").mkdir()
     for name, (change, _) in SUBMISSIONS.items():
         (folder / "submissions" / f"{name}.py").write_text(change(block("homework.py")))
+    notebook = {"nbformat": 4, "cells": [{"cell_type": "code", "source": block("homework.py")}]}
+    (folder / "submissions" / "hugo.ipynb").write_text(json.dumps(notebook))
+    (folder / "submissions" / "notes.txt").touch()
     (folder / "judge.py").write_text(block("judge.py").replace('"--seeds", "3"', '"--seeds", "1"'))
 
     def judged(command: list[str], **_: Any) -> SimpleNamespace:
@@ -99,8 +107,8 @@ def test_submissions_are_judged_one_by_one_whatever_they_are(
     monkeypatch.setattr(sys, "argv", command.split()[1:])
     runpy.run_path("judge.py")
     lines = "".join([*printed, capsys.readouterr().out]).splitlines()
-    assert len(lines) == len(SUBMISSIONS)
-    for line, (name, (_, start)) in zip(lines, SUBMISSIONS.items(), strict=True):
+    expected = {name: start for name, (_, start) in SUBMISSIONS.items()} | {"hugo": PASSES}
+    for line, (name, start) in zip(lines, expected.items(), strict=True):
         assert line.startswith(f"{name}: {start}")
     saved = json.loads((folder / "submissions" / "anna.json").read_text())
     assert {"parameters", "limit", "layers", "receptive_field", "remarks", "runs"} <= saved.keys()

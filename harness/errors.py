@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -10,6 +11,7 @@ from typing import Self
 from harness.escape import printable
 
 LONGEST = 300  # characters of a foreign message; some libraries print whole tensors
+_LIBRARIES = tuple(sysconfig.get_paths()[kind] + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 class HarnessError(Exception):
@@ -103,10 +105,10 @@ def described(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line that is neither torch's nor Python's: of a user's code if there is any, else of ours."""
-    places = {}
+    """The innermost line of a user's own code; nothing where none is, since a line of a library or of ours misleads."""
+    place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         package, file = str(frame.f_globals.get("__name__")).partition(".")[0], frame.f_code.co_filename
-        if package not in ("contextlib", "importlib", "torch") and not file.startswith("<"):
-            places[package == "harness"] = f" ({os.path.basename(file)}, line {line})"
-    return "" if isinstance(error, SyntaxError) else places.get(False) or places.get(True, "")
+        if package != "harness" and not file.startswith(("<", *_LIBRARIES)):
+            place = f" ({os.path.basename(file)}, line {line})"
+    return "" if isinstance(error, SyntaxError) else place

@@ -1,5 +1,6 @@
 """A new project, a new ladder in it, and the next step of a ladder: each is written whole, or not at all."""
 
+import ast
 import keyword
 import re
 import sys
@@ -204,8 +205,28 @@ def _network(ladder: str, target: str | None) -> tuple[str, str, str]:
     if not is_file(path):
         return "", path, name
     name, statements = definition(Path(path), name)
+    for statement in statements:
+        _check_import(statement.node, Path(path))
     body = "\n\n".join(one.text for one in statements)
     return f'"""The networks of {ladder}, from {Path(path).name}."""\n\n{body}\n', f"models.{ladder}", name
+
+
+def _check_import(statement: ast.stmt, path: Path) -> None:
+    """Raise HarnessError for an import of what lies beside a script, as the project will not have it."""
+    match statement:
+        case ast.ImportFrom(module=module, level=level):
+            names = ["." * level + (module or "")]
+        case ast.Import(names=aliases):
+            names = [alias.name for alias in aliases]
+        case _:
+            return
+    for name in names:
+        top = name.partition(".")[0]
+        beside = [path.parent / top, path.parent / f"{top}.py"]
+        if not top or (top != "harness" and any(map(lexists, beside))):
+            raise HarnessError(
+                f"{path} imports {name}, which is beside it; put all that the network needs into one file"
+            )
 
 
 def _check_found(target: str) -> None:

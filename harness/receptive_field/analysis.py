@@ -107,7 +107,7 @@ def _target(graph: Graph, at: str | None) -> Ref:
         raise HarnessError("the model returns no tensor that depends on its input")
     if len(parts) > 1 and at not in graph.names:
         names, whose = " or ".join(map(repr, parts)), "the model" if at is None else at
-        raise HarnessError(f"{whose} returns {len(parts)} tensors: say which with at={names}")
+        raise HarnessError(f"{whose} returns {len(parts)} tensors; say at which of them: {names}")
     if at is None or (parts and at not in graph.names):
         return next(iter(parts.values()))
     underscored = {name.replace(".", "_"): ref for name, ref in graph.names.items()}

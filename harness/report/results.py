@@ -51,7 +51,7 @@ def _overview(ladders: Mapping[str, Sequence[type[Step]]], verdicts: Verdicts) -
         planned = sum(step.planned_runs() for step in steps)
         made = sum(min(len(record.runs(step)), step.planned_runs()) for step in steps)
         rows.append((name, f"{made} of {planned}", total, *(found[word] for word in DECIDED), share))
-    return table(("ladder", "runs", "sentences that runs decide", *DECIDED, "decided"), rows) + "\n"
+    return table(("ladder", "planned runs made", "sentences that runs decide", *DECIDED, "decided"), rows) + "\n"
 
 
 def _variants(variants: Sequence[type[Step]]) -> str:

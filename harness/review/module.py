@@ -42,7 +42,12 @@ def _run(body: list[Statement], module: ModuleType) -> None:
             if not isinstance(one.node, ast.Import | ast.ImportFrom) or one.node.names[0].name == "*":
                 raise
             names = (alias.asname or alias.name.partition(".")[0] for alias in one.node.names)
-            module.__dict__.update({name: _Absent(str(error.name)) for name in names})
+            parts = [part for part in str(error.name).split(".") if not part.startswith(_FOLDER)]
+            module.__dict__.update({name: _Absent(".".join(parts)) for name in names})
+
+
+_FOLDER = "folder_of_"
+"""How the name of a package begins that stands for a folder."""
 
 
 class _Absent:
@@ -65,7 +70,7 @@ class _Absent:
 def _package(folder: Path) -> str:
     """The name of a package of a folder, and of those it lies in, for relative imports; no `__init__.py` is run."""
     outer = f"{_package(folder.parent)}." if (folder / "__init__.py").is_file() and folder != folder.parent else ""
-    name = outer + re.sub(r"\W", "_", f"folder of {folder}")
+    name = outer + re.sub(r"\W", "_", f"{_FOLDER}{folder}")
     package = sys.modules.setdefault(name, ModuleType(name))
     package.__path__ = [str(folder)]
     return name

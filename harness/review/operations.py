@@ -41,9 +41,20 @@ class Operation:
 def operations(network: nn.Module, images: Tensor) -> list[Operation]:
     """The operations behind the result for some images, without gradients. The network stays in its mode."""
     recorder = _Recorder(network, images)
-    with _paths(network, recorder.path), torch.no_grad(), recorder:
+    with _paths(network, recorder.path), torch.no_grad(), _all_counted(), recorder:
         network(images)
     return recorder.operations
+
+
+@contextmanager
+def _all_counted() -> Iterator[None]:
+    """Without oneDNN, whose LSTM is one operation that `FlopCounterMode` does not know, on processors that have it."""
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
 
 
 @contextmanager

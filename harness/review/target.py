@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -81,6 +82,8 @@ def definition(path: Path, name: str) -> tuple[str, list[source.Statement]]:
 
 def imported(path: str, name: str) -> Any:
     """The attribute of a module, which may be in the current folder."""
+    if os.path.isfile(path):
+        raise HarnessError(f"{path} is neither a script, .py, nor a notebook, .ipynb")
     if "" not in sys.path:
         sys.path.insert(0, "")
     with foreign_call("its import", path):

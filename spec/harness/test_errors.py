@@ -1,5 +1,6 @@
 """Whatever a user's own code raises is one printable line that says whose it is, what raised it, and where."""
 
+import json
 import pickle
 
 import pytest
@@ -87,6 +88,15 @@ def test_the_place_is_in_the_code_of_the_user_and_not_in_torch() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.nn.Linear(2, 3)(torch.zeros(1, 4))
     assert described(caught.value).rpartition(" (")[2].startswith("test_errors.py, line ")
+
+
+def test_no_place_is_named_where_no_line_of_the_user_is_known() -> None:
+    """A line of json, of a package or of ours would be taken for one of the user's."""
+    with pytest.raises(ValueError, match="Expecting value") as caught:
+        json.loads("x")
+    assert described(caught.value).rpartition(" (")[2].startswith("test_errors.py, line ")
+    error = caught.value.with_traceback(caught.tb.tb_next)
+    assert described(error) == "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"
 
 
 def test_a_syntax_error_names_its_own_place_alone() -> None:

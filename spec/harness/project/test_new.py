@@ -172,6 +172,35 @@ def test_a_ladder_may_begin_with_a_step_that_follows_one_of_another(
 
 
 @pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from mine import Block", "mine"),
+        ("import mine.blocks as blocks\nBlock = blocks.Block", "mine.blocks"),
+        ("from .mine import Block", ".mine"),
+        ("from . import mine\nBlock = mine.Block", "."),
+        ("from harness import Recipe\nBlock = Recipe and __import__('torch').nn.Identity", None),
+    ],
+)
+def test_a_network_of_several_files_begins_no_project(
+    homework: Path, capsys: pytest.CaptureFixture[str], line: str, name: str | None
+) -> None:
+    """In the folder of these files it could be built, and nowhere else."""
+    (homework / "harness").mkdir()  # as in a checkout of ours
+    (homework / "mine").mkdir()
+    for file in (homework / "mine.py", homework / "mine" / "blocks.py"):
+        file.write_text("from torch import nn\nclass Block(nn.Identity): pass\n")
+    network = NOTEBOOK.replace("nn.BatchNorm2d(N)", "Block()").replace("import torch\n", f"import torch\n{line}\n", 1)
+    (homework / "several.py").write_text(network)
+    status = new("made", "--from", "several.py:Net")
+    if name is None:
+        assert status == 0
+    else:
+        assert (status, (homework / "made").exists()) == (2, False)
+        message = f"several.py imports {name}, which is beside it; put all that the network needs into one file"
+        assert capsys.readouterr().err == f"python -m harness new: error: {message}\n"
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["full"], "full exists and is not empty"),

@@ -604,7 +604,7 @@ class TestNames:
     def test_a_module_of_several_tensors_is_addressed_by_their_names(self) -> None:
         both = Net(lambda m, x: (m.a(x), {"b": x}), a=conv(5))
         net = Net(lambda m, x: m.both(m.both(x)[0])[0], both=both)
-        message = re.escape("both returns 2 tensors: say which with at='both.0' or 'both.1.b'")
+        message = re.escape("both returns 2 tensors; say at which of them: 'both.0' or 'both.1.b'")
         with pytest.raises(HarnessError, match=f"^{message}$"):
             receptive_field(net, at="both")
         sizes = [receptive_field(net, at=at).size for at in ("both.0", "both.1.b", "both_1.0", "both_1.1.b")]

@@ -1,5 +1,7 @@
 """Layers, sizes and remarks, against counts by hand and against networks that were built to be remarked on."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -40,6 +42,25 @@ def test_operations_have_their_shapes_weights_and_cost() -> None:
     assert rows["linear"].multiplications == 8 * 11 * 11 * 10
     assert found.activations == 2 * 4 * 24 * 24 + 4 * 12 * 12 + 8 * 10 * 10 + 8 * 11 * 11 + 2 * 10
     assert found.parameters == 104 + 8 * 18 + 8 + 9_690
+
+
+@pytest.mark.parametrize(("layer", "gates"), [(nn.RNN, 1), (nn.GRU, 3), (nn.LSTM, 4)])
+def test_a_recurrent_layer_multiplies_in_each_row_whatever_the_processor_computes_it_with(
+    layer: Callable[..., nn.Module], gates: int
+) -> None:
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer(28, 32, batch_first=True)
+
+        def forward(self, images: Tensor) -> Tensor:
+            rows: Tensor = self.layer(images[:, 0])[0]
+            return rows
+
+    found = review(Rows())
+    assert found.multiplications == 28 * gates * 32 * (28 + 32)
+    assert found.warnings == ()
+    assert torch.backends.mkldnn.enabled
 
 
 def test_an_operation_reads_what_came_before_it_whatever_its_shape() -> None:

@@ -191,6 +191,21 @@ def test_packages_that_no_layer_needs_need_not_be_installed(tmp_path: Path) -> N
             load(f"{path}:{name}")()
 
 
+def test_a_file_that_is_missing_beside_a_script_has_the_name_that_the_script_gives_it(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text("from .blocks import Block\nfrom torch import nn\nclass Net(nn.Module):\n"
+                    "    def __init__(self):\n        Block()\n")  # fmt: skip
+    with pytest.raises(HarnessError, match="the network needs blocks, which is neither installed nor beside its file"):
+        load(f"{path}:Net")()
+
+
+def test_a_file_of_another_kind_is_no_module(tmp_path: Path) -> None:
+    path = tmp_path / "network.txt"
+    path.touch()
+    with pytest.raises(HarnessError, match=r"network\.txt is neither a script, \.py, nor a notebook, \.ipynb"):
+        load(f"{path}:Net")
+
+
 def test_what_is_imported_by_a_star_is_imported_if_it_may_be_needed(tmp_path: Path) -> None:
     path = tmp_path / "script.py"
     path.write_text("from nowhere_at_all import *\nimport torch.nn as nn\nclass Net(nn.Linear):\n"

@@ -33,7 +33,7 @@ def operations_of(network: nn.Module) -> Iterator[tuple[Any, tuple[int, ...] | N
     graph = _traced(network)
     layers, before = dict(network.named_modules()), None
     for node in graph.nodes:
-        if node.op == "get_attr":
+        if node.op == "get_attr" or _counts_images(node):
             continue
         if node.op == "output":
             if node.args != (before,):
@@ -115,13 +115,27 @@ class Factor:
     weight: Tensor
 
 
+def _counts_images(node: fx.Node) -> bool:
+    """Whether a node reads the number of images, as in `x.view(x.size(0), -1)`, or a shape for no more than that."""
+    match node.target, node.args, node.kwargs:
+        case ("size", (_, 0), _) | ("size", (_,), {"dim": 0}):
+            return True
+        case operator.getitem, (fx.Node() as shape, 0), _:
+            return _is_shape(shape)
+    return _is_shape(node) and all(map(_counts_images, node.users))
+
+
+def _is_shape(node: fx.Node) -> bool:
+    return (node.target, node.args[1:], node.kwargs) in (("size", (), {}), (getattr, ("shape",), {}))
+
+
 def _function(network: nn.Module, node: fx.Node) -> Any:
     arguments: Any = node.args[1:]
     options: Any = dict(node.kwargs)
     match node.target:
         case operator.mul | torch.mul | "mul" if arguments and getattr(arguments[0], "op", None) == "get_attr":
             return Factor(operator.attrgetter(str(arguments[0].target))(network))
-        case _ if len(node.all_input_nodes) > 1:
+        case _ if sum(not _counts_images(one) for one in node.all_input_nodes) > 1:
             raise NotCoveredError("it is not one operation after the other")
         case torch.mean | "mean" if _axes(*arguments[:1], **options) == [2, 3]:
             return nn.AdaptiveAvgPool2d(1)

@@ -112,6 +112,10 @@ FUNCTIONS: dict[str, Forward] = {
     "torch.flatten": lambda net, x: torch.log_softmax(torch.flatten(net.head(net.conv(x)), 1), dim=1),
     "flatten and log_softmax": lambda net, x: net.head(net.conv(x)).flatten(1).log_softmax(1),
     "linear": lambda net, x: F.log_softmax(net.linear(net.conv(x).view(-1, 256)), 1),
+    "number of images": lambda net, x: F.log_softmax(net.linear((y := net.conv(x)).view(y.size(0), -1)), 1),
+    "number of images by name": lambda net, x: F.log_softmax(net.linear(net.conv(x).view(x.size(dim=0), 256)), 1),
+    "first of the shape": lambda net, x: F.log_softmax(net.head(net.conv(x)).reshape((x.shape[0], -1)), 1),
+    "first of the size": lambda net, x: F.log_softmax(net.head(net.conv(x)).view(x.size()[0], 10), 1),
     "mean of axes": lambda net, x: F.log_softmax(net.one(net.conv(x)).mean((2, 3)), 1),
     "mean by name": lambda net, x: F.log_softmax(net.one(net.conv(x)).mean(dim=(-1, -2)), 1),
     "torch.mean": lambda net, x: F.log_softmax(torch.mean(net.one(net.conv(x)), [2, 3]), 1),
@@ -400,6 +404,18 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "view that mixes channels": (
         lambda: Net(lambda net, x: logarithms(net.head(net.more(net.conv(x).view(-1, 4, 4, 16)).view(-1, 4, 8, 8)))),
         "another shape",
+    ),
+    "number of channels": (
+        lambda: Net(lambda net, x: F.log_softmax(net.head(net.conv(x)).view(-1, x.size(1) * 10), 1)),
+        "it is not one operation after the other",
+    ),
+    "arithmetic on the number of images": (
+        lambda: Net(lambda net, x: logarithms(net.head(net.conv(x)) / x.size(0))),
+        "it has truediv",
+    ),
+    "rows that are numbered": (
+        lambda: Net(lambda net, x: logarithms(net.head(net.conv(x)).view(x.shape[0], x.shape[1], 10))),
+        "it",
     ),
     "linear map of rows": (
         lambda: nn.Sequential(nn.Linear(28, 28), nn.Conv2d(1, 10, 28), LogProbabilities()),

@@ -107,6 +107,9 @@ def _run(words: Sequence[str], verb: str | None) -> int:
         os.getcwd()
     except OSError as error:  # at which libraries that compute end the process
         raise HarnessError("the current folder is gone; cd to one that exists") from error
+    for name in ("numpy", "scipy", "torch", "torchvision"):  # of some the process would end without a word
+        if os.path.isfile(os.path.join(sys.path[0], f"{name}.py")):
+            raise HarnessError(f"{name}.py, here, is taken for the package {name}; rename it")
     if sys.flags.optimize > 1:
         raise HarnessError("specs are docstrings, which python -OO leaves out; run it without -OO or PYTHONOPTIMIZE")
     wait("loading torch ...")

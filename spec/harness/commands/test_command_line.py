@@ -166,6 +166,22 @@ def test_a_command_under_nohup_outlives_its_terminal(call: Call, monkeypatch: py
             signal.signal(number, handler)
 
 
+@pytest.mark.parametrize("package", ["numpy", "torch"])
+def test_a_file_that_is_named_as_a_package_that_we_load_is_one_line(tmp_path: Path, package: str) -> None:
+    (tmp_path / f"{package}.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "rf", "five_steps/step5"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    message = f"{package}.py, here, is taken for the package {package}; rename it"
+    assert done.stderr == f"python -m harness rf: error: {message}\n"
+
+
 def test_a_file_that_is_named_as_a_module_of_python_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "random.py").touch()
     done = subprocess.run(

@@ -28,10 +28,10 @@ class Summary:
     held: int
     share: Interval
     """The share of the runs that hold the goal, with its exact interval."""
-    best_test: float
     mean_best: float
-    """The best test accuracy of each run, on average."""
-    best_train: float
+    """The best test accuracy of each run, on average: that of one run may be compared with it."""
+    mean_best_train: float
+    """Likewise in training."""
     seconds: float
     epochs: int
     """Of the shortest run."""
@@ -50,9 +50,8 @@ class Summary:
             worst=min(min(run.final) for run in runs),
             held=held,
             share=statistics.binomial_interval(held, len(runs)),
-            best_test=max(max(run.accuracies()) for run in runs),
             mean_best=fmean(max(run.accuracies()) for run in runs),
-            best_train=max(max(run.accuracies("train")) for run in runs),
+            mean_best_train=fmean(max(run.accuracies("train")) for run in runs),
             seconds=median(epoch.seconds for run in runs for epoch in run.epochs),
             epochs=min(len(run.epochs) for run in runs),
             complete=all(run.complete for run in runs),
@@ -86,7 +85,7 @@ def measured(step: type[Step]) -> str | None:
         f"{summary.accuracy:.2f} over the final {step.final_epochs} epochs of {summary.runs} "
         f"seed{'s' if summary.runs > 1 else ''}, worst {summary.worst:.2f}; "
         f"held by {summary.verdict_with_interval}; "
-        f"best train {summary.best_train:.2f}, best test {summary.best_test:.2f} "
+        f"mean best train {summary.mean_best_train:.2f}, mean best test {summary.mean_best:.2f} "
         f"({_maker(record.provenance)})"
     )
 

@@ -14,7 +14,8 @@ class TestSkeleton(StepSpec):
         Parameters: 9,902 · receptive field: 32
         Published: best train 99.14, best test 99.00 (one run, best of 14 epochs on the test set)
         Measured: 98.87 [98.79, 98.95] over the final 3 epochs of 10 seeds, worst 98.48; held by 0 of 10 [0.00,
-            0.31]; best train 99.15, best test 99.15 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.09, mean best test 98.98 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - 99.00 is not even close to the goal. [said: 1] [claim: in most runs stays far below 99.4; gives a best test of

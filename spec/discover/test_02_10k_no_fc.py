@@ -14,7 +14,8 @@ class TestNoFullyConnected(StepSpec):
         Parameters: 9,060 · receptive field: 32
         Published: best train 99.45, best test 99.33 (one run, best of 14 epochs on the test set)
         Measured: 99.12 [99.05, 99.19] over the final 3 epochs of 10 seeds, worst 98.69; held by 0 of 10 [0.00,
-            0.31]; best train 99.49, best test 99.38 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.44, mean best test 99.25 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - The fully connected layers of the skeleton are taken out. [said: 1] [claim: has no linear; discover/skeleton

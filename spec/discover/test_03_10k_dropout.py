@@ -14,7 +14,8 @@ class TestDropout(StepSpec):
         Parameters: 9,060 · receptive field: 32
         Published: best train 99.06, best test 99.29 (one run, best of 14 epochs on the test set)
         Measured: 99.05 [98.99, 99.12] over the final 3 epochs of 10 seeds, worst 98.68; held by 0 of 10 [0.00,
-            0.31]; best train 99.14, best test 99.28 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.04, mean best test 99.17 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - Dropout helps the test accuracy. [said: 1] [claim: improves on discover/10k_no_fc]

@@ -15,7 +15,8 @@ class TestRotation(StepSpec):
         Parameters: 9,060 · receptive field: 32
         Published: best train 98.88, best test 99.39 (one run, best of 14 epochs on the test set)
         Measured: 99.22 [99.16, 99.29] over the final 3 epochs of 10 seeds, worst 98.96; held by 0 of 10 [0.00,
-            0.31]; best train 98.99, best test 99.46 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 98.95, mean best test 99.31 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - Rotation brings 99.4 nearer. [said: 1] [claim: improves on discover/10k_dropout]

@@ -14,7 +14,8 @@ class TestDropout(StepSpec):
         Parameters: 7,826 · receptive field: 28
         Published: best train 99.25, best test 99.29 (one run, best of 14 epochs on the test set)
         Measured: 99.23 [99.21, 99.25] over the final 3 epochs of 20 seeds, worst 98.92; held by 0 of 20 [0.00,
-            0.17]; best train 99.26, best test 99.42 (native trainer, numerics 1, the same on every machine)
+            0.17]; mean best train 99.21, mean best test 99.31 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - Of 100 weights 5 are dropped, after each layer. [said: 1] [claim: drops 5 % in 6 places]

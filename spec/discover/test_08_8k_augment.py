@@ -15,7 +15,8 @@ class TestRotation(StepSpec):
         Parameters: 7,826 · receptive field: 28
         Published: best train 98.73, best test 99.36 (one run, best of 14 epochs on the test set)
         Measured: 99.29 [99.25, 99.32] over the final 3 epochs of 10 seeds, worst 99.19; held by 0 of 10 [0.00,
-            0.31]; best train 98.81, best test 99.44 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 98.76, mean best test 99.35 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - The dropout of 5 % after each layer stays, and augmentation is added. [said: 1] [claim: drops 5 % in 6 places;

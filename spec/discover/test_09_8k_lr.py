@@ -15,7 +15,8 @@ class TestLearningRateSteps(StepSpec):
         Parameters: 7,826 · receptive field: 28
         Published: best train 99.17, best test 99.48 (one run, best of 14 epochs on the test set)
         Measured: 99.37 [99.34, 99.40] over the final 3 epochs of 20 seeds, worst 99.24; held by 6 of 20 [0.12,
-            0.54]; best train 99.22, best test 99.49 (native trainer, numerics 1, the same on every machine)
+            0.54]; mean best train 99.14, mean best test 99.40 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - The learning rate that falls to a tenth after every sixth epoch steadies the learning. [said: 1] [claim:

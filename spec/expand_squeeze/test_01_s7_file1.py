@@ -15,7 +15,8 @@ class TestSkeleton(StepSpec):
         Parameters: 8,000 · receptive field: 28
         Published: best train 99.59, best test 99.27 (one run, best of 15 epochs on the test set)
         Measured: 99.08 [99.03, 99.13] over the final 3 epochs of 10 seeds, worst 98.74; held by 0 of 10 [0.00,
-            0.31]; best train 99.67, best test 99.25 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.56, mean best test 99.18 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - A good network to start from, but it over-fits much. [said: 1] [claim: in most runs reaches 99; on average

@@ -16,7 +16,7 @@ class TestSkeleton(StepSpec):
         Parameters: 992,800 · receptive field: 28
         Published: best train 99.88, best test 99.14 (one run, best of 15 epochs on the test set)
         Measured: 98.82 [98.67, 98.98] over the final 3 epochs of 3 seeds, worst 98.67; held by 0 of 3 [0.00, 0.71];
-            best train 99.83, best test 99.03 (AMD EPYC, torch 2.15.0)
+            mean best train 99.81, mean best test 99.01 (AMD EPYC, torch 2.15.0)
 
     Analysis:
         - A very heavy network for such an easy problem, with far too many parameters. [said: 1, 2] [claim: has 992,800

@@ -16,7 +16,8 @@ class TestBatchNormAndDropout(StepSpec):
         Parameters: 9,904 · receptive field: 30
         Published: best train 98.75, best test 99.24 (one run, best of 15 epochs on the test set)
         Measured: 99.09 [99.01, 99.17] over the final 3 epochs of 10 seeds, worst 98.85; held by 0 of 10 [0.00,
-            0.31]; best train 98.79, best test 99.30 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 98.75, mean best test 99.18 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - A good network, but 99.4 is not reached. [said: 1] [claim: improves on four_steps/step2; in most runs stays

@@ -16,7 +16,8 @@ class TestRotationScheduleBatch(StepSpec):
         Parameters: 9,904 · receptive field: 30
         Published: best train 99.08, best test 99.44 (one run, best of 15 epochs on the test set)
         Measured: 99.40 [99.38, 99.42] over the final 3 epochs of 20 seeds, worst 99.29; held by 6 of 20 [0.12,
-            0.54]; best train 99.10, best test 99.52 (native trainer, numerics 1, the same on every machine)
+            0.54]; mean best train 99.05, mean best test 99.43 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - A very good network. [said: 1] [judgement: praise]

@@ -15,7 +15,8 @@ class TestSeparable(StepSpec):
     Result:
         Parameters: 2,994 · receptive field: 34
         Measured: 99.33 [99.29, 99.36] over the final 3 epochs of 10 seeds, worst 99.25; held by 1 of 10 [0.00,
-            0.45]; best train 99.35, best test 99.41 (native trainer, numerics 1, the same on every machine)
+            0.45]; mean best train 99.30, mean best test 99.36 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - It has 2,994 parameters, of which the 1x1 convolutions take two thirds. [claim: has 2,994 parameters; has

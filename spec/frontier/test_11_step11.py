@@ -16,7 +16,8 @@ class TestTaught(StepSpec):
     Result:
         Parameters: 2,986 · receptive field: 34
         Measured: 99.48 [99.45, 99.52] over the final 3 epochs of 10 seeds, worst 99.37; held by 8 of 10 [0.44,
-            0.97]; best train 99.51, best test 99.58 (native trainer, numerics 1, the same on every machine)
+            0.97]; mean best train 99.47, mean best test 99.51 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - Only the loss changes: nine tenths of it are the distance to the predictions of step 10, softened to a

@@ -14,7 +14,8 @@ class TestLighter(StepSpec):
         Parameters: 10,790 · receptive field: 28
         Published: best train 99.00, best test 98.98 (one run, best of 20 epochs on the test set)
         Measured: 98.58 [98.53, 98.63] over the final 3 epochs of 10 seeds, worst 98.37; held by 0 of 10 [0.00,
-            0.31]; best train 99.36, best test 98.78 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.12, mean best test 98.70 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - A good network. [said: 1] [judgement: praise]

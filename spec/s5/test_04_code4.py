@@ -14,7 +14,8 @@ class TestBatchNorm(StepSpec):
         Parameters: 10,970 · receptive field: 28
         Published: best train 99.90, best test 99.30 (one run, best of 20 epochs on the test set)
         Measured: 99.20 [99.15, 99.26] over the final 3 epochs of 10 seeds, worst 99.01; held by 0 of 10 [0.00,
-            0.31]; best train 99.94, best test 99.39 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.91, mean best test 99.30 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - Over-fitting begins. [said: 1] [claim: on average over-fits; s5/code3 on average does not over-fit]

@@ -14,7 +14,8 @@ class TestDropout(StepSpec):
         Parameters: 10,970 · receptive field: 28
         Published: best train 99.47, best test 99.30 (one run, best of 25 epochs on the test set)
         Measured: 99.00 [98.84, 99.17] over the final 3 epochs of 10 seeds, worst 98.51; held by 0 of 10 [0.00,
-            0.31]; best train 99.53, best test 99.33 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.47, mean best test 99.14 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - Regularization works. [said: 1] [claim: over-fits less than s5/code4]

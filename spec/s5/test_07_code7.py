@@ -14,7 +14,8 @@ class TestCapacity(StepSpec):
         Parameters: 11,994 · receptive field: 28
         Published: best train 99.33, best test 99.04 (one run, best of 20 epochs on the test set)
         Measured: 98.95 [98.83, 99.06] over the final 3 epochs of 10 seeds, worst 98.50; held by 0 of 10 [0.00,
-            0.31]; best train 99.35, best test 99.30 (native trainer, numerics 1, the same on every machine)
+            0.31]; mean best train 99.30, mean best test 99.12 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - It still over-fits, so that dropout may not work as expected. [said: 1] [claim: on average over-fits]

@@ -15,7 +15,8 @@ class TestRotation(StepSpec):
         Parameters: 13,808 · receptive field: 32
         Published: best train 99.15, best test 99.50 (one run, best of 20 epochs on the test set)
         Measured: 99.38 [99.34, 99.42] over the final 3 epochs of 10 seeds, worst 99.22; held by 1 of 10 [0.00,
-            0.45]; best train 99.18, best test 99.53 (native trainer, numerics 1, the same on every machine)
+            0.45]; mean best train 99.15, mean best test 99.46 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - It under-fits now. [said: 1] [claim: on average trains below its test accuracy]

@@ -15,7 +15,8 @@ class TestScheduler(StepSpec):
         Parameters: 13,808 · receptive field: 32
         Published: best train 99.21, best test 99.48 (one run, best of 20 epochs on the test set)
         Measured: 99.38 [99.34, 99.42] over the final 3 epochs of 10 seeds, worst 99.22; held by 1 of 10 [0.00,
-            0.45]; best train 99.18, best test 99.53 (native trainer, numerics 1, the same on every machine)
+            0.45]; mean best train 99.15, mean best test 99.46 (native trainer, numerics 1, the same on every
+            machine)
 
     Analysis:
         - A good schedule of the learning rate is hard to find. [said: 1] [judgement: a matter of opinion]

@@ -333,12 +333,12 @@ def test_the_measured_line_says_n_interval_hardware_and_versions(step: type[Step
     assert summary.measured(step) is None
     add(step, MADE, run(0, 99.9, 99.40, 99.42, 99.44))
     assert summary.measured(step) == (
-        "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1 [0.03, 1.00]; best train 99.00, "
-        "best test 99.90 (a processor, torch 2.15.0)"
+        "99.42 over the final 3 epochs of 1 seed, worst 99.40; held by 1 of 1 [0.03, 1.00]; mean best train "
+        "99.00, mean best test 99.90 (a processor, torch 2.15.0)"
     )
     add(step, MADE, run(1, 99.0, 99.36, 99.38, 99.40))
     # two means, 99.42 and 99.38: 99.40 +- 12.706 x 0.02 (Student, one degree of freedom)
     assert summary.measured(step) == (
         "99.40 [99.15, 99.65] over the final 3 epochs of 2 seeds, worst 99.36; held by 1 of 2 [0.01, 0.99]; "
-        "best train 99.00, best test 99.90 (a processor, torch 2.15.0)"
+        "mean best train 99.00, mean best test 99.65 (a processor, torch 2.15.0)"  # of 99.90 and 99.40
     )

@@ -74,7 +74,7 @@ End.
 MEASURED = """
         Parameters: 100 · receptive field: 28
         Measured: 99.30 [99.30, 99.30] over the final 3 epochs of 6 seeds, worst 99.30; held by 0 of 6 [0.00, 0.46];
-            best train 99.80, best test 99.30 (a processor, torch 2.15.0)
+            mean best train 99.80, mean best test 99.30 (a processor, torch 2.15.0)
 
     Analysis:
 """

@@ -36,4 +36,5 @@ def test_show_alone_lists_the_steps(call: Call) -> None:
         ["mine/tiny", "100"],
         ["mine/claim", "100"],
         ["mine/wide", "50"],
+        ["mine/held", "100"],
     ]

@@ -101,7 +101,7 @@ class TestUse:
 
     def test_several_outputs_have_to_be_chosen_from(self) -> None:
         net = Net(lambda m, x: {"out": m.a(x), "aux": x}, a=conv(3))
-        with pytest.raises(HarnessError, match=r"^the model returns 2 tensors: .* at='output.out' or 'output.aux'$"):
+        with pytest.raises(HarnessError, match=r"^the model returns 2 tensors; .*: 'output.out' or 'output.aux'$"):
             receptive_field(net)
         assert receptive_field(net, at="output.out").size == (3, 3)
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError
+from harness.escape import printable
 
 LARGEST = 1 << 26  # bytes; the record of a hundred seeds has a twentieth of it
 LOCK, PARTIAL = ".lock", ".partial"
@@ -131,7 +132,7 @@ def acquire(path: Path, wait: float | None = None, advice: str = _UNCHANGED) -> 
             lock.acquire(timeout=min(longest, SILENT))
         except Timeout:
             if longest > SILENT:
-                print(f"waiting for another process that writes {path}", file=sys.stderr)
+                print(printable(f"waiting for another process that writes {path}"), file=sys.stderr)
             lock.acquire(timeout=max(longest - SILENT, 0))
     except Timeout as error:
         raise HarnessError(f"{path} is still being written by another process; wait for it") from error

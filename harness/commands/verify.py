@@ -11,6 +11,7 @@ from harness.commands.arguments import add_data, add_device
 from harness.commands.console import Display, busy, display, say
 from harness.device import device_of
 from harness.errors import HarnessError
+from harness.escape import printable
 from harness.ladder import find, steps
 from harness.run import Errors, Progress, Run, finite
 from harness.step import Step
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.train:
         [step] = chosen
         with display(step.recipe.epochs) as shown:
-            print(f"wrote {_make(step, arguments.seed, data, shown)}")
+            print(printable(f"wrote {_make(step, arguments.seed, data, shown)}"))
     networks = [weights.read(step) for step in chosen]
     with busy() as on_part:
         on_part(f"{len(data.test_labels):,} test images: {', '.join(step.id for step in chosen)}")

@@ -11,7 +11,10 @@ from typing import Self
 from harness.escape import printable
 
 LONGEST = 300  # characters of a foreign message; some libraries print whole tensors
-_LIBRARIES = tuple(sysconfig.get_paths()[kind] + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+_LIBRARIES = tuple(
+    path + os.sep
+    for path in (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+)
 
 
 class HarnessError(Exception):
@@ -108,7 +111,7 @@ def _place(error: BaseException) -> str:
     """The innermost line of a user's own code; nothing where none is, since a line of a library or of ours misleads."""
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        package, file = str(frame.f_globals.get("__name__")).partition(".")[0], frame.f_code.co_filename
-        if package != "harness" and not file.startswith(("<", *_LIBRARIES)):
+        file = frame.f_code.co_filename
+        if not file.startswith(("<", *_LIBRARIES)):
             place = f" ({os.path.basename(file)}, line {line})"
     return "" if isinstance(error, SyntaxError) else place

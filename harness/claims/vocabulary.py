@@ -12,7 +12,7 @@ may have more, and looking at it while it grows costs nothing, since the word th
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
@@ -37,7 +37,7 @@ _PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "X": (_NUMBER, float),
     "D": (_NUMBER, float),
     "L": (_NUMBER, float),
-    "N": (r"[\d,]+", lambda text: int(text.replace(",", ""))),
+    "N": (r"\d[\d,]*", lambda text: int(text.replace(",", ""))),
     "M": (r"\d+", int),
     "A": (r"\d", int),
     "B": (r"\d", int),
@@ -90,9 +90,18 @@ class Vocabulary:
         named = _SUBJECT.match(claim)
         subject, words = (find(named[1]), claim[named.end() :]) if named else (step, claim)
         if understood := self.understood(words):
+            epochs = epochs_in(*understood)
+            if epochs != sorted(epochs) or 0 in epochs:
+                raise HarnessError(f"{step.id}: [{self.tag}: {claim}] names epochs that are none; they count from 1 up")
             return subject, *understood
         near = "; ".join(difflib.get_close_matches(words, self.claims, cutoff=0.3)) or "none"
         raise HarnessError(f"{step.id}: [{self.tag}: {claim}] is not in the vocabulary; nearest: {near}")
+
+
+def epochs_in(entry: str, values: Sequence[Any]) -> list[int]:
+    """The epochs, or how many of them, that the values of an entry name."""
+    kinds = _KIND.findall(entry) if "epoch" in entry else []
+    return [value for kind, value in zip(kinds, values, strict=False) if kind in ("N", "M")]
 
 
 _VOCABULARY = Vocabulary("claim", RUN_CLAIMS | NETWORK_CLAIMS)
@@ -123,6 +132,8 @@ def quoted(step: type[Step], quote: str) -> Verdict:
     figures = published.read(subject)
     if figures is None:
         return fact(is_so=False, found=f"no log of {subject.id}")
+    if max(epochs_in(entry, details), default=0) > (n := len(figures.log.epochs)):
+        raise HarnessError(f"{step.id}: [log: {quote}] names an epoch that the log does not have, as it has {n}")
     return LOG_CLAIMS[entry](figures, *details)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from harness.commands.arguments import add_data, add_device, add_engine
+from harness.commands.arguments import add_data, add_device, add_engine, output_file
 from harness.commands.console import bare_table, console, display
 from harness.errors import ForeignError, HarnessError, foreign_call
 from harness.ladder import steps
@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     with display() as shown:
         engine.on_steps = shown.on_steps
         held_out = hold_out(load(arguments.data))
-        ranked = search(space.CANDIDATES, space.RUNGS, space.LOG, engine, held_out, shown.on_epoch)
+        log = output_file(space.LOG)
+        ranked = search(space.CANDIDATES, space.RUNGS, log, engine, held_out, shown.on_epoch)
     console().print(_table(ranked))
     return 0
 
@@ -63,6 +64,8 @@ def _table(ranked: "dict[type[Step], list[Trial]]") -> Table:
     for name in ("parameters", "seeds", "validation", "worst", "train"):
         result.add_column(name, justify="right", no_wrap=True)
     for candidate, trials in ranked.items():
+        if not trials:  # of those that a first rung leaves out
+            continue
         result.add_row(
             candidate.title,
             f"{candidate.parameters:,}",

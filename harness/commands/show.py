@@ -36,13 +36,16 @@ def _show(step: type[Step], out: Console) -> None:
     """Print title, prose, claims with their verdicts, goal, recipe, changes since the step before, and layers."""
     from harness.claims import verdicts
     from harness.evidence.facts import difference, settings
+    from harness.evidence.summary import measured
     from harness.receptive_field import receptive_field
 
     out.print(Text.assemble((step.id, "bold"), f": {printable(step.title)}\n"))
-    for name, text in asdict(step.document()).items():
+    is_variant = "@" in step.id  # whose prose, and the figures and claims in it, are of the step that it varies
+    prose = {"measured": measured(step)} if is_variant else asdict(step.document())
+    for name, text in prose.items():
         if text:
             _section(out, name.title(), text)
-    if found := verdicts(step):
+    if not is_variant and (found := verdicts(step)):
         _section(out, "Claims", *(f"{verdict.word}: {claim} ({verdict.evidence})" for claim, verdict in found.items()))
     _section(out, "Goal", _goal(step))
     _section(out, "Recipe", *settings(step), _loss(step))

@@ -131,6 +131,8 @@ def setting(step: type[Step], name: str) -> Any:
 
 def _part(whole: Any, name: str) -> Any:
     parts = {type(part).__name__: part for part in reversed(whole)} if _is_sequence(whole) else {}
+    if name not in parts and name not in getattr(whole, "__dataclass_fields__", ()):  # a method is no setting
+        raise AttributeError(name)
     return parts[name] if name in parts else getattr(whole, name)
 
 

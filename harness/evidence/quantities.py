@@ -169,5 +169,7 @@ def missed_more(run: Run, digit: int) -> float:
 def enough(run: Run, epochs: int, kind: Kind = "test") -> tuple[float, ...]:
     """The accuracy of each epoch of a run that has at least n of them."""
     if len(run.epochs) < epochs:
-        raise HarnessError(f"a claim looks at {epochs} epochs, but the recipe has {len(run.epochs)}; reword the claim")
+        raise HarnessError(
+            f"{run.step.id}: a claim looks at {epochs} epochs, but the recipe has {len(run.epochs)}; reword the claim"
+        )
     return run.accuracies(kind)

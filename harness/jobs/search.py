@@ -124,7 +124,7 @@ def _trials(
             candidate = jobs[index].step
             for seed, outcome in update.outcomes.items():
                 if isinstance(outcome, HarnessError):
-                    failures.add(outcome)
+                    failures.add(f"{candidate.title}: {outcome}")
                     continue
                 run = runs[candidate, seed]
                 run.append(outcome)

@@ -180,6 +180,7 @@ def _ladder(ladder: str, step: str, target: str | None) -> Texts:
         "parameters": found.parameters,
         "field": down,
         "recipe": recipe,
+        "final_epochs": None,
     }
     return {
         **({f"models/{ladder}.py": text} if text else {}),
@@ -255,10 +256,11 @@ def _next(before: type[Step], ladder: str, step: str, number: int) -> Texts:
         "title": _title(step),
         "imports": ["from harness import StepSpec", f"from {folder} import {module} as before"],
         "follows": before.id,
-        "model": f"before.{before.__name__}.model",
+        "model": f"before.{before.__qualname__}.model",
         "parameters": before.parameters,
         "field": before.receptive_field,
-        "recipe": f"before.{before.__name__}.recipe",
+        "recipe": f"before.{before.__qualname__}.recipe",
+        "final_epochs": None if before.final_epochs == Step.final_epochs else before.final_epochs,
     }
     return {f"spec/{ladder}/test_{number:02}_{step}.py": _ENVIRONMENT.get_template("step.py.j2").render(about)}
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from itertools import combinations, groupby
+from itertools import combinations
 from os.path import lexists
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def overview(results: list[dict[str, Any]]) -> str:
         best: dict[str, int] = {}
         for row in one["cores"]:
             best[row["way"]] = max(row["images_per_s"], best.get(row["way"], 0))
-        *_, fastest = one["ways"].values()
+        fastest = min(one["ways"].values(), key=lambda way: way["epoch_s"])
         rows.append(
             (
                 markdown_code(one["step"]),
@@ -105,7 +105,10 @@ def overview(results: list[dict[str, Any]]) -> str:
 
 def sections(results: list[dict[str, Any]]) -> str:
     """A section for each environment: what it was, and its tables with a column for each step."""
-    return "\n".join(_section(made, list(group)) for made, group in groupby(results, lambda one: one["made"]))
+    environments: dict[str, list[dict[str, Any]]] = {}
+    for one in results:
+        environments.setdefault(json.dumps(one["made"], sort_keys=True), []).append(one)
+    return "\n".join(_section(group[0]["made"], group) for group in environments.values())
 
 
 def _section(made: dict[str, Any], results: list[dict[str, Any]]) -> str:

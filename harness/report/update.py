@@ -24,7 +24,7 @@ from harness.step import Step
 SUMS = "SHA256SUMS"
 """The name of the file beside the records with their checksums, as sha256sum reads it."""
 
-CITED = re.compile(r"(<!-- (\w+/\w+): (.+?) -->).*$", flags=re.MULTILINE)
+CITED = re.compile(r"(<!-- (\w+/\w+(?:@\w+)?): (.+?) -->).*$", flags=re.MULTILINE)
 
 
 def rewrite() -> list[Path]:

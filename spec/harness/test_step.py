@@ -49,6 +49,17 @@ class TestTiny(StepSpec):
 '''
 
 
+def test_a_variant_is_shown_with_its_own_figures_and_without_the_prose_of_its_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["show", "expand_squeeze/s7_file3@batch64"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    n = len(record.runs(find("expand_squeeze/s7_file3@batch64")))
+    assert re.match(rf"99\.\d\d \[.*\] over the final 3 epochs of {n} seeds, ", lines[lines.index("Measured") + 1])
+    assert not {"Target", "Result", "Analysis", "Notes", "Claims"} & set(lines)
+    assert "Changed since expand_squeeze/s7_file3" in lines
+
+
 def test_steps_have_the_published_ids_in_order() -> None:
     assert [step_id for step_id in steps() if step_id.startswith("five_steps/")] == FIVE_STEPS
 

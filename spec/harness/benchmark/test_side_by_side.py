@@ -24,8 +24,8 @@ from harness.errors import HarnessError
 from harness.provenance import environment
 from harness.recipe import RandomAffine
 from harness.report import benchmark
+from harness.report.benchmark import overview, sections
 from harness.report.benchmark import page as document
-from harness.report.benchmark import sections
 from harness.step import Step
 from harness.training import native
 from harness.training.choice import made_by
@@ -366,8 +366,16 @@ def test_a_result_takes_the_place_of_the_last_one_of_its_step(tmp_path: Path, mo
 
 def test_results_of_other_machines_stand_apart() -> None:
     first, second = json.loads((DOCS / "benchmark.json").read_text())[:2]
-    text = sections([first, second, {**first, "made": {**first["made"], "hardware": "Another"}}])
+    another = {**first, "made": {**first["made"], "hardware": "Another"}}
+    text = sections([first, another, second])
     assert re.findall("^## (.*?),", text, re.MULTILINE) == [first["made"]["hardware"], "Another"]
+
+
+def test_the_floor_is_compared_with_the_fastest_way_whichever_it_is() -> None:
+    result = json.loads((DOCS / "benchmark.json").read_text())[0]
+    ways = {name: {**way, "epoch_s": way["epoch_s"] + 100 * (name == "native")} for name, way in result["ways"].items()}
+    row = overview([{**result, "ways": ways}]).splitlines()[2].split(" | ")
+    assert row[7] == f"{ways['eager']['over_floor']:.2f}"
 
 
 def test_an_unknown_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,6 +131,23 @@ def test_every_word_of_the_vocabulary_is_quoted_above() -> None:
         assert any(map(_LOGS.patterns[words].fullmatch, QUOTES)), words
 
 
+@pytest.mark.parametrize(
+    ("quote", "message"),
+    [
+        ("gap of 0.1 in epoch 0", "names epochs that are none"),
+        (
+            "gap of 0.1 in epoch 99",
+            r"mine/a: \[log: gap of 0.1 in epoch 99\] names an epoch that the log does not have",
+        ),
+        ("test between 98.99 and 99.21 in epochs 50 to 60", "names an epoch that the log does not have"),
+        ("mean test 99.01 over the last 0 epochs", "names epochs that are none"),
+    ],
+)
+def test_an_epoch_that_a_log_does_not_have_is_named(published_step: Make, quote: str, message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
+        quoted(published_step(BOTH), quote)
+
+
 def test_a_quote_that_says_nothing_is_refused(published_step: Make) -> None:
     with pytest.raises(
         HarnessError, match=r"mine/a: \[log: best of 99 .* is not in the vocabulary; nearest: .*WHICH X in"

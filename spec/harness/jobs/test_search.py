@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 import spec
 from harness import data
 from harness.__main__ import main
+from harness.commands import search as command
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
 from harness.jobs.dispatch import ignore
@@ -194,9 +196,29 @@ def test_the_command_prints_the_best_first(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_a_run_that_is_lost_is_reported_after_the_others_are_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    with pytest.raises(HarnessError, match="^the loss of Poor is nan; the worker of Fair died$"):
+    with pytest.raises(HarnessError, match=f"^{Poor.title}: the loss of Poor is nan; the worker of Fair died$"):
         search(EVERYTHING, RUNGS, log, Unlucky(), small.images(), ignore)
     assert [trial.candidate for trial in read(log)] == [Good.title]
+
+
+def test_of_candidates_that_no_rung_takes_nothing_is_printed(tmp_path: Path) -> None:
+    ranked = search(EVERYTHING, [Rung(1, 1)], tmp_path / "log.jsonl", Scripted(), small.images(), ignore)
+    assert [len(trials) for trials in ranked.values()] == [1, 0, 0]
+    assert command._table(ranked).row_count == 1
+
+
+def test_a_log_behind_a_link_stays_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "elsewhere" / "log.jsonl", tmp_path / "log.jsonl"
+    real.touch()
+    link.symlink_to(real)
+    space = SimpleNamespace(CANDIDATES=[Good], RUNGS=[Rung(1, 1)], LOG=link)
+    monkeypatch.setattr(command, "_candidates", lambda ladder: space)
+    monkeypatch.setattr("harness.jobs.engine_of", lambda *_: Scripted())
+    monkeypatch.setattr(data, "load", lambda path=None: small.images(10_100))
+    assert main(["search", "small"]) == 0
+    assert link.is_symlink()
+    assert [trial.candidate for trial in read(real)] == [Good.title]
 
 
 def test_a_ladder_without_candidates_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from platform import python_version
 from threading import BrokenBarrierError
+from typing import ClassVar
 
 import pytest
 
@@ -15,7 +16,8 @@ from harness.__main__ import main
 from harness.ladder import steps
 from harness.project import create
 from harness.project.literal import classes, literal
-from harness.recipe import named
+from harness.recipe import Recipe, named
+from harness.step import Step
 from spec.harness.support.installed import Installed
 from spec.harness.support.paths import ROOT
 from spec.harness.support.processes import finish, start
@@ -147,6 +149,26 @@ def test_a_step_is_numbered_behind_the_last_whatever_was_deleted(
     (homework / "mine/spec/mine/test_03_kept.py").touch()
     assert new("mine/mine", "fourth", "--follows", "first") == 0
     assert (homework / "mine/spec/mine/test_04_fourth.py").exists()
+
+
+def test_the_next_step_is_a_copy_of_one_with_its_final_epochs_and_also_of_a_variant(
+    homework: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Short(Step):
+        """A step of two epochs."""
+
+        recipe = Recipe(lr=0.1, batch_size=64, epochs=2)
+        parameters, receptive_field, final_epochs = 1, 28, 1
+        variants: ClassVar = {"slow": {"lr": 0.01}}
+
+    assert new("mine") == 0
+    for name, step in (("plain", Short), ("varied", Short.slow)):  # type: ignore[attr-defined]
+        monkeypatch.setattr(create, "find", lambda _, step=step: step)
+        assert new("mine/mine", name, "--follows", "first") == 0
+        [path] = (homework / "mine/spec/mine").glob(f"test_*_{name}.py")
+        text = path.read_text()
+        assert f"    recipe = before.{step.__qualname__}.recipe\n    final_epochs = 1\n" in text
+        assert f"    model = before.{step.__qualname__}.model\n" in text
 
 
 def test_steps_are_numbered_in_their_order(homework: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,6 +49,7 @@ class TestTiny(StepSpec):
     parameters = 100
     receptive_field = 28
     recipe = Recipe(lr=0.1, batch_size=64, epochs=6)
+    variants = {"fast": {"lr": 0.2}}
 '''
 README = """# Mine
 
@@ -61,12 +62,14 @@ old
 <!-- /findings -->
 
 - over <!-- mine/tiny: on average over-fits --> old words
+- fast <!-- mine/tiny@fast: has no relu --> old words
 - bare <!-- mine/tiny: has no relu -->
 
 End.
 """
 CITED = """
 - over <!-- mine/tiny: on average over-fits --> supported: 6 of 6 runs (95 % interval 54 to 100 %), 10 planned
+- fast <!-- mine/tiny@fast: has no relu --> supported: relu: 0 times
 - bare <!-- mine/tiny: has no relu --> supported: relu: 0 times
 
 End.

@@ -165,6 +165,11 @@ def steps() -> dict[str, type[Step]]:
     return found
 
 
+def none_yet() -> HarnessError:
+    """The error of a verb that needs a step, where there is none."""
+    return HarnessError(f"{root() / 'spec'} has no step yet; make one: python -m harness new ./LADDER STEP")
+
+
 @lru_cache(maxsize=1)  # the same classes are not checked again: whoever finds one step lists them all
 def _check(known: tuple[type[Step], ...]) -> None:
     """Raise HarnessError if a step is not whole, or if steps follow or teach each other in a circle, without an end."""

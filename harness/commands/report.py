@@ -7,7 +7,7 @@ from harness import escape, files
 from harness.argument_types import parse_path
 from harness.commands.arguments import output_file
 from harness.commands.console import busy, say_stale
-from harness.ladder import steps
+from harness.ladder import none_yet, steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     path = Path(arguments.plot or arguments.out)
     place = output_file(path)
-    specs = steps().values()
+    if not (specs := steps().values()):
+        raise none_yet()
     with busy() as on_part:
         on_part(f"{escape.printable(str(path))}: {len(specs)} step{'s' if len(specs) > 1 else ''}")
         text = page.plot(specs) if arguments.plot else report.html(specs, page.mnist_images())

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from harness.commands import fields
 from harness.commands.console import console, say_stale
-from harness.errors import HarnessError, foreign_call
+from harness.errors import foreign_call
 from harness.escape import printable
-from harness.ladder import find, root, steps
+from harness.ladder import find, none_yet, steps
 from harness.step import GOAL, Step
 
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print one specification, or one line per step."""
     if arguments.id is None:
         if not (found := steps()):
-            raise HarnessError(f"{root() / 'spec'} has no step yet; make one: python -m harness new ./LADDER STEP")
+            raise none_yet()
         for step in found.values():
             print(printable(f"{step.id:<28}{step.parameters:>10,}  {step.title}"))
     else:

@@ -179,8 +179,9 @@ def test_a_teacher_that_follows_its_pupil_is_refused(elsewhere: Path) -> None:
         (["mine/__init__.py", "mine", "__init__.py", ""], ["../spec.py"], "spec.py stands in for the folder spec/"),
     ],
 )
-def test_show_says_what_is_missing_where_it_finds_no_step(
-    elsewhere: Path, capsys: pytest.CaptureFixture[str], gone: list[str], more: list[str], message: str
+@pytest.mark.parametrize("verb", ["show", "report"])
+def test_a_verb_says_what_is_missing_where_it_finds_no_step(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], gone: list[str], more: list[str], message: str, verb: str
 ) -> None:
     folder = elsewhere.parent
     for name in gone:
@@ -189,7 +190,7 @@ def test_show_says_what_is_missing_where_it_finds_no_step(
     for name in more:
         Path(os.path.normpath(folder / name)).touch()
     try:
-        assert main(["show"]) == 2
+        assert main([verb]) == 2
     finally:
         forget_spec()
     out, err = capsys.readouterr()

@@ -154,9 +154,10 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
     if arguments.record:
         refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
-        if refused and not (arguments.resume or arguments.replace):
-            raise HarnessError(next(iter(refused.values())))
-        existing.refuse({} if arguments.replace else refused)
+        if refused and not arguments.replace:
+            if not arguments.resume:
+                raise HarnessError(next(iter(refused.values())))
+            existing.refuse(refused)
     for line in existing.trained_anew():
         say(line)
     data = load(arguments.data)

@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
             interrupt = error
         held = [min(run.final) >= arguments.goal for run in runs]
         if arguments.json:
-            about = {"returns": returned, "validation": recipe.validation}
-            print(json.dumps(about | _as_json(found, arguments, runs, held), indent=2))
+            about = {"returns": returned, "validation": recipe.validation, **_as_json(found, arguments, runs, held)}
+            print(json.dumps(about, indent=2))
         elif runs:
             _print_runs(runs, held, arguments.goal)
         if interrupt:

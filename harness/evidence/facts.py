@@ -131,9 +131,11 @@ def setting(step: type[Step], name: str) -> Any:
 
 def _part(whole: Any, name: str) -> Any:
     parts = {type(part).__name__: part for part in reversed(whole)} if _is_sequence(whole) else {}
-    if name not in parts and name not in getattr(whole, "__dataclass_fields__", ()):  # a method is no setting
+    if name in parts:
+        return parts[name]
+    if name not in getattr(whole, "__dataclass_fields__", ()):  # a method is no setting
         raise AttributeError(name)
-    return parts[name] if name in parts else getattr(whole, name)
+    return getattr(whole, name)
 
 
 def changed(step: type[Step], other: type[Step]) -> list[str]:

@@ -220,7 +220,6 @@ def test_a_real_interpreter_ends_without_a_second_error(checkout: Path) -> None:
 
 WAITS = """
 import sys
-import time
 from harness import streams
 
 def verb():

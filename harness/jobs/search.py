@@ -5,11 +5,13 @@ candidate is trained with a few seeds and only the better ones with more, since 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from harness import files, strict_json
 from harness.data import MNIST
@@ -68,6 +70,9 @@ def search(
     the log are not repeated, so that an interrupted search resumes. Candidates are compared by the mean over their
     seeds; those that reached a higher rung come first.
 
+    The runs compared are by one trainer, since trainers differ by as much as candidates do: the native one, unless it
+    refuses a candidate or the log has runs of them by eager torch.
+
     Raises HarnessError if a candidate cannot be trained, if it has a teacher, since that has seen the images held out,
     if it holds out images of its own, or if the log cannot be read or written.
     """
@@ -75,21 +80,23 @@ def search(
         raise HarnessError(f"{', '.join(taught)}: a teacher of the repository has seen the images held out")
     if judged := [candidate.title for candidate in candidates if candidate.recipe.validation > 0]:
         raise HarnessError(f"{', '.join(judged)}: a search holds out the images itself; leave out validation")
+    prints = {candidate: fingerprint(candidate) for candidate in candidates}
+    trainer = _trainer_of_all(prints, read(log), engine.device)
     ranked = {candidate: list[Trial]() for candidate in candidates}
     for rung in rungs:
         chosen = list(ranked)[: rung.candidates]
-        known = {(trial.fingerprint, trial.seed): trial for trial in read(log)}
-        prints = {candidate: fingerprint(candidate) for candidate in chosen}
+        known = {(trial.fingerprint, trial.seed): trial for trial in read(log) if trial.trainer == trainer}
         wanted = [(candidate, seed) for seed in range(rung.seeds) for candidate in chosen]
         missing = [(candidate, seed) for candidate, seed in wanted if (prints[candidate], seed) not in known]
         if missing:
             with files.locked(log):
                 files.probe(log)
-        for trial in _trials(missing, engine, held_out, on_epoch):
+        for trial in _trials(missing, trainer, engine, held_out, on_epoch):
             append(log, trial)
             known[trial.fingerprint, trial.seed] = trial
         for candidate in chosen:
-            ranked[candidate] = [known[prints[candidate], seed] for seed in range(rung.seeds)]
+            seeds = range(max(rung.seeds, len(ranked[candidate])))
+            ranked[candidate] = [known[prints[candidate], seed] for seed in seeds]
         ranked = dict(sorted(ranked.items(), key=lambda row: (-len(row[1]), -mean(row[1]))))
     return ranked
 
@@ -99,8 +106,14 @@ def mean(trials: Sequence[Trial]) -> float:
     return sum(trial.final for trial in trials) / len(trials) if trials else float("-inf")
 
 
+def _trainer_of_all(prints: Mapping[type[Step], str], log: Iterable[Trial], device: torch.device) -> str:
+    """The trainer of candidates with those fingerprints."""
+    used = any(trial.trainer == EAGER and trial.fingerprint in prints.values() for trial in log)
+    return EAGER if used or any(choose("auto", one, device).name == EAGER for one in prints) else NATIVE
+
+
 def _trials(
-    wanted: Sequence[tuple[type[Step], int]], engine: Engine, held_out: MNIST, on_epoch: OnEpoch
+    wanted: Sequence[tuple[type[Step], int]], trainer: str, engine: Engine, held_out: MNIST, on_epoch: OnEpoch
 ) -> Iterator[Trial]:
     """Train candidates with seeds and yield each run when it is finished; HarnessError after the last if any failed.
 
@@ -109,9 +122,8 @@ def _trials(
     seeds: dict[type[Step], list[int]] = {}
     for candidate, seed in wanted:
         seeds.setdefault(candidate, []).append(seed)
-    trainers = {candidate: choose("auto", candidate, engine.device).name for candidate in seeds}
     jobs = [
-        Job(candidate, tuple(group), candidate.recipe.epochs, trainer=trainers[candidate])
+        Job(candidate, tuple(group), candidate.recipe.epochs, trainer=trainer)
         for candidate, own in seeds.items()
         for group in groups(candidate, own, engine.device)
     ]
@@ -130,7 +142,7 @@ def _trials(
                 run.append(outcome)
                 on_epoch(candidate, seed, outcome)
                 if len(run) == candidate.recipe.epochs:
-                    yield _trial(candidate, seed, run, trainers[candidate])
+                    yield _trial(candidate, seed, run, trainer)
 
 
 def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch], trainer: str) -> Trial:

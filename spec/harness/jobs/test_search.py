@@ -162,7 +162,7 @@ def test_a_native_trial_says_so_and_lines_of_older_versions_stay_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "log.jsonl"
-    line = {"candidate": Good.title, "parameters": 1, "fingerprint": fingerprint(Good), "seed": 9, "validation": [1.0]}
+    line = {"candidate": Good.title, "parameters": 1, "fingerprint": fingerprint(Poor), "seed": 9, "validation": [1.0]}
     old = json.dumps({**line, "train": 2.0, "seconds": 3.0}) + "\n"
     log.write_text(old)
     stand_in(monkeypatch)
@@ -173,6 +173,30 @@ def test_a_native_trial_says_so_and_lines_of_older_versions_stay_as_they_are(
     log.write_text(text.replace('"native"', '"mine"'))
     with pytest.raises(HarnessError, match="is not the log of a search: line 2: 'trainer' is neither eager nor native"):
         read(log)
+
+
+def by_candidate(log: Path) -> list[tuple[str, int, str]]:
+    return [(trial.candidate, trial.seed, trial.trainer) for trial in read(log)]
+
+
+def test_candidates_are_compared_by_runs_of_one_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    search([Good], [Rung(1, 1)], first, Scripted(), small.images(), ignore)
+    stand_in(monkeypatch)
+    search([Good, Fair], [Rung(2, 1)], first, Scripted(), small.images(), ignore)
+    assert by_candidate(first) == [(Good.title, 0, "eager"), (Fair.title, 0, "eager")]
+
+    search([Good], [Rung(1, 1)], second, Scripted(), small.images(), ignore)
+    monkeypatch.setattr(native, "refusal", lambda step: "it is Fair" if step is Fair else None)
+    ranked = search([Good, Fair], [Rung(2, 1)], second, Scripted(), small.images(), ignore)
+    assert by_candidate(second) == [(Good.title, 0, "native"), (Good.title, 0, "eager"), (Fair.title, 0, "eager")]
+    assert {trial.trainer for trials in ranked.values() for trial in trials} == {"eager"}
+
+
+def test_no_rung_takes_seeds_away(tmp_path: Path) -> None:
+    ranked = search(EVERYTHING, [Rung(3, 3), Rung(1, 1)], tmp_path / "log.jsonl", Scripted(), small.images(), ignore)
+    assert list(ranked) == [Good, Fair, Poor]
+    assert [len(trials) for trials in ranked.values()] == [3, 3, 3]
 
 
 @pytest.mark.thorough

@@ -213,19 +213,21 @@ def _places(found: Review) -> list[str]:
     """Where normalization, dropout, pools and global averages stand, by the convolutions before them."""
     from harness.review.remarks import DROPOUTS, NORMALIZATIONS
 
+    pools = found.places("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
     kinds = {
         "normalization": found.places(*NORMALIZATIONS),
         "dropout": found.places(*DROPOUTS),
-        "max-pool": found.places("max_pool"),
+        "pool": [place for place in pools if place not in found.global_averages],
         "global average": found.global_averages,
         "fully connected": found.places("linear"),
     }
     lines = []
     for kind, places in kinds.items():
-        after = dict.fromkeys(sum(one < place for one in found.convolutions) for place in places)
-        start = "at the start" if found.convolutions else "without a convolution"
-        where = f"after convolution {', '.join(map(str, after))}" if any(after) else start
-        lines.append(f"{kind}: {where if after else 'none'}")
+        before = dict.fromkeys(sum(one < place for one in found.convolutions) for place in places)
+        where = ["at the start" if found.convolutions else "without a convolution"] if 0 in before else []
+        if any(before):
+            where.append(f"after convolution {', '.join(str(n) for n in before if n)}")
+        lines.append(f"{kind}: {' and '.join(where) or 'none'}")
     return [f"convolutions: {len(found.convolutions)}", *lines]
 
 

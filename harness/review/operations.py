@@ -1,5 +1,6 @@
 """The operations of a network in the order in which they run, with the shapes, the weights and the cost of each."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+
+aten = torch.ops.aten
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class Operation:
     shape: tuple[int, ...]
     """Of the result, without the batch."""
     weights: Mapping[str, tuple[int, ...]]
-    """The parameters that it takes, or what is made of them, and none before it did, each with its shape."""
+    """The parameters that it takes, or what is made of them, each with its shape."""
     parameters: int
-    """The numbers in those that are trained."""
+    """The numbers in those that are trained and that no operation before it takes."""
     multiplications: int
     activations: int
     """The numbers that it writes; 0 where it only looks at a tensor in another shape."""
@@ -79,19 +82,20 @@ class _Recorder(TorchFunctionMode):
         self.images = len(images)
         self.path = [""]
         self.operations: list[Operation] = []
-        self.unread = dict(network.named_parameters())
+        self.parameters = dict(network.named_parameters())
+        self.unread = {name for name, weight in self.parameters.items() if weight.requires_grad}
         # By the identity of a tensor, which no other takes while it lives: the place of the operation behind it, or the
         # names of the parameters behind it.
         self.results: dict[int, tuple[int, Tensor]] = {id(images): (-1, images)}
         self.weights: dict[int, tuple[set[str], Tensor]] = {
-            id(weight): ({name}, weight) for name, weight in self.unread.items()
+            id(weight): ({name}, weight) for name, weight in self.parameters.items()
         }
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         taken = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         reads = dict.fromkeys(self.results[id(one)][0] for one in taken if id(one) in self.results)
         storages = {one.untyped_storage().data_ptr() for one in taken}
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=_WITH_VECTORS) as counter:
             result = func(*args, **kwargs or {})
         made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         behind = set[str]().union(*(self.weights[id(one)][0] for one in taken if id(one) in self.weights))
@@ -100,17 +104,26 @@ class _Recorder(TorchFunctionMode):
         elif made:
             written = sum(one.numel() for one in made if one.untyped_storage().data_ptr() not in storages)
             self.results |= {id(one): (len(self.operations), one) for one in made}
-            weights = {name: self.unread.pop(name) for name in [*self.unread] if name in behind}
             self.operations.append(
                 Operation(
                     module=self.path[-1],
                     function=getattr(func, "__name__", str(func)).strip("_"),
                     reads=tuple(reads),
                     shape=tuple(made[0].shape[1:]),
-                    weights={name: tuple(weight.shape) for name, weight in weights.items()},
-                    parameters=sum(weight.numel() for weight in weights.values() if weight.requires_grad),
+                    weights={name: tuple(weight.shape) for name, weight in self.parameters.items() if name in behind},
+                    parameters=sum(self.parameters[name].numel() for name in self.unread & behind),
                     multiplications=counter.get_total_flops() // 2 // self.images,
                     activations=written // self.images,
                 )
             )
+            self.unread -= behind
         return result
+
+
+def _flops_with_vector(*shapes: tuple[int, ...], **_: Any) -> int:
+    """A product with a vector multiplies each number of its larger operand once, and adds it."""
+    return 2 * max(map(math.prod, shapes))
+
+
+_WITH_VECTORS = dict.fromkeys([aten.mv, aten.addmv, aten.dot], _flops_with_vector)
+"""What `FlopCounterMode` does not know."""

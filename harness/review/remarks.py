@@ -1,5 +1,6 @@
 """What an experienced reviewer would remark on a network, each with the reason."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -25,15 +26,14 @@ def remarks(review: Review) -> list[Remark]:
 
 
 def _bias_before_normalization(review: Review) -> Iterator[Remark]:
-    spare = []
+    spare = dict[str, int]()
     for place in review.places("batch_norm"):
         before = review.operations[review.source(place)] if review.source(place) >= 0 else None
         if before and before.function.startswith(("conv", "linear")):
-            spare += [(name, shape[0]) for name, shape in before.weights.items() if len(shape) == 1]
+            spare |= {name: shape[0] for name, shape in before.weights.items() if len(shape) == 1}
     if spare:
-        names = _listed([name for name, _ in spare])
         yield Remark(
-            f"{names} before a batch normalization: {sum(n for _, n in spare)} parameters",
+            f"{_listed(list(spare))} before a batch normalization: {sum(spare.values())} parameters",
             "the normalization subtracts the mean, and whatever was added to all of a channel with it",
         )
 
@@ -53,7 +53,11 @@ def _on_the_logits(review: Review) -> Iterator[Remark]:
 
 
 def _late_pool(review: Review) -> Iterator[Remark]:
-    pools = review.places("max_pool")
+    pools = [
+        place
+        for place in review.places("max_pool")
+        if 1 < _positions(review, place) < _positions(review, review.source(place))
+    ]
     if pools and not review.reads_places_apart:
         after = [place for place in review.convolutions if place > pools[-1] and _kernel(review, place) > 1]
         if len(after) < 2:
@@ -61,6 +65,10 @@ def _late_pool(review: Review) -> Iterator[Remark]:
                 f"{review.operations[pools[-1]].name} is followed by {len(after) or 'no'} convolution wider than 1 x 1",
                 "it throws away three of four positions, and too few layers are left to use what remains",
             )
+
+
+def _positions(review: Review, place: int) -> int:
+    return math.prod(review.shape(place)[1:])
 
 
 def _kernel(review: Review, place: int) -> int:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 from harness import data
 from harness.__main__ import main
+from harness.commands.check import _places
 from harness.data.synthetic import synthetic
 from harness.ladder import find
 from harness.recipe.named import NAMED
+from harness.review import review
 
 NETWORK = """
 import torch
@@ -89,6 +92,21 @@ def test_a_network_is_described(check: Check) -> None:
     assert any(line.startswith(f"{PARAMETERS:,} parameters; ") for line in lines)
     assert "fully connected: after convolution 1" in lines
     assert any(line.startswith("- fc (linear) has 2,890 of 3,290 parameters: ") for line in lines)
+
+
+def test_normalization_and_pools_are_named_by_the_convolutions_before_them() -> None:
+    parts = (nn.BatchNorm2d(1), nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.AvgPool2d(2), nn.Conv2d(4, 4, 3))
+    head = (nn.AdaptiveMaxPool2d(4), nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert _places(review(nn.Sequential(*parts, *head))) == [
+        "convolutions: 3",
+        "normalization: at the start and after convolution 1",
+        "dropout: none",
+        "pool: after convolution 1, 2",
+        "global average: after convolution 3",
+        "fully connected: none",
+    ]
+    linear = review(nn.Sequential(nn.BatchNorm2d(1), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(49, 10)))
+    assert {line.partition(": ")[2] for line in _places(linear)} == {"0", "without a convolution", "none"}
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,58 @@ def test_a_recurrent_layer_multiplies_in_each_row_whatever_the_processor_compute
     assert torch.backends.mkldnn.enabled
 
 
+@pytest.mark.parametrize(
+    ("product", "multiplications"),
+    [
+        (lambda x, w: x @ w[0], 784),
+        (lambda x, w: torch.addmv(w[0, :2], x, w[1]), 784),
+        (lambda x, w: torch.stack([image.dot(w[0]) for image in x]), 784),
+        (lambda x, w: x @ w.T, 784 * 3),
+    ],
+    ids=["mv", "addmv", "dot", "mm"],
+)
+def test_products_with_a_vector_count(product: Callable[[Tensor, Tensor], Tensor], multiplications: int) -> None:
+    class Query(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3, 784))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return product(x.flatten(1), self.weight)
+
+    assert review(Query()).multiplications == multiplications
+
+
+class Repeated(nn.Module):
+    """Two convolutions, each used again, with ReLU, pool and dropout between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again = nn.Conv2d(1, 10, 3), nn.Conv2d(10, 10, 3, padding=1)
+        self.norm = nn.BatchNorm2d(10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.norm(self.first(x))), 2)
+        for _ in range(2):
+            x = F.dropout(F.relu(self.norm(self.again(x))), 0.1, self.training)
+        x = self.again(x)
+        return x.mean((2, 3))
+
+
+def test_a_layer_that_is_used_again_has_weights_each_time_and_parameters_once() -> None:
+    found = review(Repeated())
+    convolutions = [found.operations[place] for place in found.convolutions]
+    assert [set(one.weights) for one in convolutions] == [{"first.weight", "first.bias"}] + [
+        {"again.weight", "again.bias"}
+    ] * 3
+    assert [one.parameters for one in convolutions] == [100, 910, 0, 0]
+    # 3 pixels, 4 behind the pool, and then 4 more each time
+    assert [one.what for one in remarks(found)] == [
+        "first.bias, again.bias before a batch normalization: 20 parameters",
+        "the last convolution sees 16 pixels",
+    ]
+
+
 def test_an_operation_reads_what_came_before_it_whatever_its_shape() -> None:
     found = review(Functional())
     [linear] = found.places("linear")
@@ -149,6 +201,11 @@ class LeNet(nn.Module):
 class Permuted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.permute(0, 2, 3, 1).flatten(1)
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(4), nn.MaxPool2d(3, 1, 1)], ids=["global", "of stride 1"])
+def test_a_pool_that_leaves_one_position_or_all_does_not_come_late(pool: nn.Module) -> None:
+    assert remarks(review(network(pool))) == []
 
 
 @pytest.mark.parametrize("flat", [nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Dropout(0.5)), Permuted()])

@@ -138,7 +138,7 @@ def _returned(step: type[Step]) -> tuple[str, str]:
 
     try:
         with warnings.catch_warnings(action="ignore"):  # the remarks have them
-            kind = check_output(step, step.network(), torch.device("cpu"))
+            kind = check_output(step.id, step.network(), torch.device("cpu"))
     except HarnessError as error:
         return f"nothing to train with: {error}", str(error)
     return "logits, which are trained with cross-entropy" if kind == "logits" else kind, ""

@@ -73,7 +73,7 @@ def _loss(step: type[Step]) -> str:
 
     from harness.training.network import check_output
 
-    output = check_output(step, step.network(), torch.device("cpu"))
+    output = check_output(step.id, step.network(), torch.device("cpu"))
     return f"loss: {'cross-entropy' if output == 'logits' else 'negative log-likelihood'}, of the {output} it returns"
 
 

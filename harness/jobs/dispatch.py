@@ -40,7 +40,7 @@ def run_jobs(
     and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs up to its
     last checkpoint are saved there.
     """
-    check_output(step, step.network(), torch.device("cpu"))
+    check_output(step.id, step.network(), torch.device("cpu"))
     for run in resumable.finished:
         for epoch in run.epochs:
             on_epoch(step, run.seed, epoch)

@@ -12,6 +12,7 @@ from os.path import lexists
 from pathlib import Path
 
 import jinja2
+import torch
 from torch import nn
 
 from harness import files
@@ -22,6 +23,7 @@ from harness.recipe.named import NAMED
 from harness.review import load, review
 from harness.review.target import builder, definition, is_file, parted, value_in
 from harness.step import Step
+from harness.training.network import check_output
 
 FIRST = "first"
 """The first step of a new project."""
@@ -158,12 +160,14 @@ def _ladder(ladder: str, step: str, target: str | None) -> Texts:
     text, imported, name = _network(ladder, target)
     whose = target or name
     with foreign_call("it", whose):
-        found = review(_built(text, name, whose) if text else load(whose)())
+        network = _built(text, name, whose) if text else load(whose)()
+        found = review(network)
     if found.field is None or found.no_field:
         raise HarnessError(f"the receptive field of the network is not known: {found.no_field}")
     down, across = found.field.size
     if down != across:
         raise HarnessError(f"the network sees {down} x {across} pixels; a step has a field as wide as high")
+    check_output(whose, network, torch.device("cpu"))
     recipe = literal(NAMED["one-cycle"], indent=4)
     about = {
         "ladder": ladder,

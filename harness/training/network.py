@@ -31,7 +31,7 @@ def prepared(step: type[Step], model: nn.Module, device: torch.device) -> nn.Mod
 
 def classifier(step: type[Step], model: nn.Module, device: torch.device) -> nn.Module:
     """The network, which from now on returns log-probabilities; HarnessError as `check_output`."""
-    if check_output(step, model, device) == "logits":
+    if check_output(step.id, model, device) == "logits":
         model.register_forward_hook(_log_softmax)
     return model
 
@@ -69,28 +69,28 @@ def _works(model: nn.Module, batch_size: int, order: torch.memory_format) -> boo
     return True
 
 
-def check_output(step: type[Step], model: nn.Module, device: torch.device) -> Output:
+def check_output(name: str, model: nn.Module, device: torch.device) -> Output:
     """What the model makes of N x 1 x 28 x 28 images: N x 10 log-probabilities or logits.
 
-    Puts it into evaluation mode. Raises HarnessError if it returns anything else: another shape, probabilities, or what
-    is normalized over anything but the classes; and if there is nothing to train.
+    Puts it into evaluation mode. Raises HarnessError, whose message begins with the name, if it returns anything else:
+    another shape, probabilities, or what is normalized over anything but the classes; and if there is nothing to train.
     """
     model.eval()
     with forked(device), torch.no_grad():
-        with foreign_call("its forward pass", step.id):
+        with foreign_call("its forward pass", name):
             output = model(torch.zeros(2, 1, 28, 28, device=device))
         shape = " x ".join(map(str, output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
         if shape != "2 x 10":
-            raise HarnessError(f"{step.id}: the model turns 2 x 1 x 28 x 28 into {shape}, not 2 x 10")
+            raise HarnessError(f"{name}: the model turns 2 x 1 x 28 x 28 into {shape}, not 2 x 10")
         if not output.is_floating_point():
-            raise HarnessError(f"{step.id}: the model returns {output.dtype}, not floating-point numbers")
+            raise HarnessError(f"{name}: the model returns {output.dtype}, not floating-point numbers")
         if not any(weight.requires_grad for weight in model.parameters()):
-            raise HarnessError(f"{step.id}: the model has no parameters to train")
-        with foreign_call("its forward pass", step.id):
+            raise HarnessError(f"{name}: the model has no parameters to train")
+        with foreign_call("its forward pass", name):
             outputs = _generic_outputs(model, device)
     wrong = _fault(outputs)
     if wrong:
-        raise HarnessError(f"{step.id}: the model returns {wrong}; return logits, or log_softmax of them with dim=1")
+        raise HarnessError(f"{name}: the model returns {wrong}; return logits, or log_softmax of them with dim=1")
     return "log-probabilities" if _normalized(outputs, 1) else "logits"
 
 

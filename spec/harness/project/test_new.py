@@ -281,6 +281,12 @@ class Wide(nn.Sequential):
 class Sorts(nn.Module):
     def forward(self, images):
         return images.sort(3).values
+class Seven(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 7, 28), nn.Flatten())
+class Fixed(nn.Module):
+    def forward(self, images):
+        return images.flatten(1)[:, :10]
 """
 
 
@@ -289,9 +295,11 @@ class Sorts(nn.Module):
     [
         ("Wide", "the network sees 3 x 5 pixels; a step has a field as wide as high"),
         ("Sorts", "the receptive field of the network is not known: sort"),
+        ("Seven", "odd.py:Seven: the model turns 2 x 1 x 28 x 28 into 2 x 7, not 2 x 10"),
+        ("Fixed", "odd.py:Fixed: the model has no parameters to train"),
     ],
 )
-def test_a_network_whose_field_no_spec_can_say_begins_no_project(
+def test_a_network_whose_field_no_spec_can_say_or_that_no_step_can_train_begins_no_project(
     homework: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
 ) -> None:
     (homework / "odd.py").write_text(ODD)

@@ -86,7 +86,7 @@ def test_what_a_network_returns_is_seen_in_its_output(end: Any, output: str, zer
     torch.manual_seed(3)
     model = Ends(end, zeros)
     before = deepcopy(model.state_dict())
-    assert check_output(step_of(lambda: model), model, CPU) == output
+    assert check_output("it", model, CPU) == output
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
@@ -145,7 +145,7 @@ def test_a_dead_relu_is_no_softmax() -> None:
             super().__init__(lambda maps: maps.flatten(1).relu(), zeros=True)
             nn.init.constant_(self[2].bias, -5.0)  # type: ignore[arg-type]
 
-    assert check_output(step_of(Dead), Dead(), CPU) == "logits"
+    assert check_output("it", Dead(), CPU) == "logits"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_dead_relu_is_no_softmax() -> None:
 )
 def test_what_cannot_be_trained_is_one_line(model: Callable[[], nn.Module], words: str) -> None:
     with pytest.raises(HarnessError, match=words) as caught:
-        check_output(step_of(model), model(), CPU)
+        check_output("it", model(), CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -196,7 +196,7 @@ def test_the_average_and_the_weights_of_logits_predict_log_probabilities(data: M
 def test_a_log_softmax_without_a_dimension_is_a_warning_once_and_trains(data: MNIST) -> None:
     step = step_of(lambda: Ends(lambda maps: F.log_softmax(maps.flatten(1))))
     with pytest.warns(UserWarning, match="Implicit dimension choice for log_softmax") as caught:
-        assert check_output(step, step.model(), CPU) == "log-probabilities"
+        assert check_output("it", step.model(), CPU) == "log-probabilities"
     assert {Path(warning.filename).name for warning in caught} == {"test_network.py"}
     expected = single_trainer(step_of(lambda: Ends(log_probabilities)), 0, data).train_epoch()
     with warnings.catch_warnings():

@@ -34,6 +34,7 @@ from harness.receptive_field.boxes import Field, centred, counted, extents, hull
 from harness.receptive_field.combine import alone
 from harness.receptive_field.field_map import FieldMap, JumpMismatchError, NoRuleError, finished, image, is_map
 from harness.receptive_field.graph import Graph, Node, Ref
+from harness.receptive_field.lattice import strided
 from harness.receptive_field.reach import NOTHING, Reach, union
 from harness.receptive_field.result import Layer, PerAxis, ReceptiveField, integers
 from harness.receptive_field.rules.registry import Call, applied, rule_of
@@ -92,7 +93,8 @@ def _field(graph: Graph, size: tuple[int, ...], at: str | None, strict: bool) ->
             known[Ref(index, output)] = value
             if strict and (is_map(value) or Ref(index, output) == target):
                 _check_jumps(value, node)
-        layers += _rows(node, values, known)
+        if values[0].windows is not None and any(values[0].fields):
+            layers.append(_row(node, values[0], known[node.reads[0]]))
     if target not in known:
         what = "the model returns" if at is None else f"at={at!r} names"
         function = graph.nodes[target.node].function
@@ -154,35 +156,30 @@ def _check_jumps(value: FieldMap, node: Node) -> None:
             )
 
 
-def _rows(node: Node, values: tuple[FieldMap, ...], known: dict[Ref, FieldMap]) -> list[Layer]:
-    """The row of a node in the table of layers, if it moves the field."""
-    value = values[0]
-    if value.windows is None or not any(value.fields):
-        return []
-    source = known[node.reads[0]]
-    windows = [value.windows.get(axis) for axis in value.axes]
+def _row(node: Node, value: FieldMap, source: FieldMap) -> Layer:
+    """The row in the table of layers of a node that moves the field."""
+    windows = [(value.windows or {}).get(axis, strided(0, 1)) for axis in value.axes]
 
     def each(function: Any) -> PerAxis:
-        return tuple(_plain(function(axis)) for axis in value.axes)
+        return tuple(_integral(function(axis)) for axis in value.axes)
 
-    return [
-        Layer(
-            name=node.name,
-            operation=node.function,
-            n_in=each(source.units),
-            kernel=tuple(1 if window is None else window.kernel for window in windows),
-            padding=tuple(0 if window is None else window.padding for window in windows),
-            stride=tuple(1 if window is None else _plain(window.stride) for window in windows),
-            n_out=each(value.units),
-            jump_in=each(source.jump),
-            jump_out=each(value.jump),
-            rf_in=each(source.size),
-            rf_out=each(value.size),
-        )
-    ]
+    return Layer(
+        name=node.name,
+        operation=node.function,
+        n_in=each(source.units),
+        kernel=tuple(window.kernel for window in windows),
+        padding=tuple(window.padding for window in windows),
+        stride=tuple(_integral(window.stride) for window in windows),
+        n_out=each(value.units),
+        jump_in=each(source.jump),
+        jump_out=each(value.jump),
+        rf_in=each(source.size),
+        rf_out=each(value.size),
+    )
 
 
-def _plain(number: Any) -> Any:
+def _integral(number: Any) -> Any:
+    """An integer for a fraction that is one."""
     return number.numerator if isinstance(number, Fraction) and number.denominator == 1 else number
 
 
@@ -193,7 +190,7 @@ def _summary(value: FieldMap, layers: tuple[Layer, ...]) -> ReceptiveField:
     first = [box for box in known if all(lattice.reach(0) != NOTHING for lattice in box)] or known
     return ReceptiveField(
         size=tuple(max(map(hull, axis)) for axis in reads),
-        stride=tuple(_plain(value.jump(axis)) for axis in value.axes),
+        stride=tuple(_integral(value.jump(axis)) for axis in value.axes),
         padding=tuple(-reduce(union, (box[axis].reach(0) for box in first), NOTHING)[0] for axis in value.axes),
         used=tuple(max(reach[1].bit_count() for reach in axis) for axis in reads),
         holes=_holes(known, reads),

@@ -223,28 +223,36 @@ def group_norm(call: Call) -> FieldMap:
     return _adapted(call, rearranged(normalized, lambda labels: labels.reshape(shape)), _per_channel(source))
 
 
-@register(aten.mm, aten.bmm, aten.addmm, aten.baddbmm, aten.mv, aten.addmv, aten.addbmm, aten.dot)
+_FACTORS = {
+    aten.mm: ("self", "mat2"),
+    aten.bmm: ("self", "mat2"),
+    aten.mv: ("self", "vec"),
+    aten.dot: ("self", "tensor"),
+    aten.addmm: ("mat1", "mat2"),
+    aten.addmv: ("mat", "vec"),
+    aten.baddbmm: ("batch1", "batch2"),
+    aten.addbmm: ("batch1", "batch2"),
+}
+"""The names of the factors of each product; what is called "self" and is none of them is added to it."""
+
+
+@register(*_FACTORS)
 def matrix_product(call: Call) -> FieldMap:
     """A sum over the last dimension, as in a linear layer; attention if both factors depend on the input."""
-    names = {
-        "mm": ("self", "mat2"),
-        "bmm": ("self", "mat2"),
-        "addmm": ("mat1", "mat2"),
-        "baddbmm": ("batch1", "batch2"),
-    }
-    names |= {"mv": ("self", "vec"), "addmv": ("mat", "vec"), "addbmm": ("batch1", "batch2"), "dot": ("self", "tensor")}
-    left, right = (call[name] for name in names[call.op.overloadpacket.__name__])
+    product = call.op.overloadpacket
+    left, right = (call[name] for name in _FACTORS[product])
+    with_vector = len(right.shape) == 1
     terms: list[FieldMap] = []
     windows: Mapping[int, Window] | None = None
-    for factor, dim in ((left, -1), (right, 0 if len(right.shape) == 1 else -2)):
+    for factor, dim in ((left, -1), (right, 0 if with_vector else -2)):
         if isinstance(factor, FieldMap):
             summed = mixed(factor, [dim % len(factor.shape)])
             windows = windows or summed.windows
             terms.append(summed)
-    if call.op.overloadpacket in (aten.mv, aten.addmv, aten.dot):
+    if with_vector:
         terms = [rearranged(term, lambda labels: labels.squeeze(-1)) for term in terms]
-    elif call.op.overloadpacket is aten.addbmm:
+    elif product is aten.addbmm:
         terms = [rearranged(mixed(term, [0]), lambda labels: labels.squeeze(0)) for term in terms]
-    bias = call.arguments.get("self") if call.op.overloadpacket not in (aten.mm, aten.bmm, aten.mv, aten.dot) else None
-    terms += [bias] if isinstance(bias, FieldMap) else []
+    if "self" not in _FACTORS[product] and isinstance(call["self"], FieldMap):
+        terms.append(call["self"])
     return replace(merged(terms, call.shapes[0]), windows=windows)

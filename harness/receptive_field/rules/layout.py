@@ -124,7 +124,7 @@ def write_memory(call: Call) -> FieldMap:
         memory.as_strided(*_part_of(call)).copy_(labels[1])
         return memory.as_strided(call["whole_size"], call["whole_stride"], call["whole_offset"]).clone()
 
-    return assembled([_part(call[name], call.axes) for name in ("memory", "source")], move)
+    return assembled([call.value("memory"), call.value("source")], move)
 
 
 def _memory(labels: Tensor, call: Call) -> Tensor:
@@ -170,7 +170,11 @@ def drawn(call: Call) -> FieldMap:
 @register(aten.cat, aten.stack)
 def concatenate(call: Call) -> FieldMap:
     """Parts side by side: along channels each keeps its own field, along space its own units."""
-    parts = [_part(part, call.axes) for part in call["tensors"] if 0 not in part.shape]
+    parts = [
+        part if isinstance(part, FieldMap) else nothing(part.shape, call.axes)
+        for part in call["tensors"]
+        if 0 not in part.shape
+    ]
     dim = call["dim"] % len(call.shapes[0])
     if call.op.overloadpacket is aten.stack:
         parts = [rearranged(part, lambda labels: labels.unsqueeze(dim)) for part in parts]
@@ -181,21 +185,17 @@ def _side_by_side(dim: int) -> Callable[[Sequence[Tensor]], Tensor]:
     return lambda parts: torch.cat(list(parts), dim)
 
 
-def _part(part: FieldMap | Tensor, axes: int) -> FieldMap:
-    return part if isinstance(part, FieldMap) else nothing(part.shape, axes)
-
-
 @register(aten.slice_scatter, aten.select_scatter)
 def scatter(call: Call) -> FieldMap:
     """A slice of one tensor is replaced by another."""
-    parts = [_part(call[name], call.axes) for name in ("self", "src")]
+    parts = [call.value("self"), call.value("src")]
     return assembled(parts, lambda labels: call.repeated({"self": labels[0], "src": labels[1]}))
 
 
 @register(aten.index_put)
 def index_put(call: Call) -> FieldMap:
     """Chosen elements of one tensor are replaced by those of another."""
-    parts = [_part(call[name], call.axes) for name in ("self", "values")]
+    parts = [call.value("self"), call.value("values")]
     if call["accumulate"] or any(isinstance(index, FieldMap) for index in call["indices"]):
         raise NoRuleError(f"{call.function} that adds, or with indices computed from the input")
     return assembled(parts, lambda labels: call.repeated({"self": labels[0], "values": labels[1]}))
@@ -204,7 +204,7 @@ def index_put(call: Call) -> FieldMap:
 @register(aten.copy)
 def copy(call: Call) -> FieldMap:
     """All elements of a tensor are replaced by those of another."""
-    return merged([_part(call["src"], call.axes)], call.shapes[0])
+    return merged([call.value("src")], call.shapes[0])
 
 
 @register(aten.constant_pad_nd)

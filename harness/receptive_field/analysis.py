@@ -12,6 +12,8 @@ The analysis works on a copy of the model in eval mode. An axis that is pooled o
 the size of its map. Factors that scale a map by its own statistics (squeeze-and-excitation gates, group and instance
 normalization) would make every field the whole image: the size leaves them out, and so do all numbers but `region` and
 `is_global`, which are about all that a unit depends on.
+
+Weights and constant factors count as if none were zero: a causal mask, a masked kernel or `masked_fill` hides nothing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from harness.receptive_field.assembly import assembled
-from harness.receptive_field.combine import merged
+from harness.receptive_field.combine import merged, unweighed
 from harness.receptive_field.field_map import FieldMap, nothing
 from harness.receptive_field.operations import recur
 from harness.receptive_field.rules.registry import Call, register
@@ -27,5 +27,7 @@ def recurrence(call: Call) -> FieldMap | tuple[FieldMap, ...]:
     before = torch.Size(n - 1 if d == dim else n for d, n in enumerate(source.shape))
     parts = [nothing(before, call.axes), mixed(source, [dim])]
     last = assembled(parts, lambda labels: torch.cat(list(labels), dim), along=dim)
-    whole = replace(merged([result, last], source.shape), windows=result.windows, aligned=source.aligned)
+    # `result` has the field of each step; `last` only says of the last one that it reads all steps.
+    whole = merged([result, unweighed(last, source.shape)], source.shape)
+    whole = replace(whole, windows=result.windows, aligned=source.aligned)
     return (whole,) * len(call.shapes)

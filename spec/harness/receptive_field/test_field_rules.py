@@ -156,6 +156,23 @@ def test_statistics_and_sums_so_far_read_what_would_change_them(name: str) -> No
         assert field.region(unit) == lines(changed[0, 0, *unit]), unit
 
 
+@pytest.mark.parametrize(
+    ("sums", "size"),
+    [
+        (lambda x: x.cumsum(2), (8, 1)),
+        (lambda x: x.cumprod(3), (1, 6)),
+        (lambda x: x.cummax(2).values, (8, 1)),
+        (lambda x: x.cumsum(2).cumsum(3), (8, 6)),
+    ],
+    ids=["cumsum", "cumprod", "cummax", "integral image"],
+)
+def test_the_last_of_sums_so_far_is_the_largest_and_has_no_holes(
+    sums: Callable[[Tensor], Tensor], size: tuple[int, int]
+) -> None:
+    field = receptive_field(Net(lambda _, x: sums(x)), (1, 8, 6))
+    assert (field.size, field.used, field.holes) == (size, size, 0)
+
+
 def drawn(draw: Callable[[Tensor, Tensor], Tensor]) -> nn.Module:
     """A model that draws the same random numbers each time; it gets a blank map and probabilities."""
 

@@ -60,9 +60,9 @@ def _model(name: str, image: Sequence[int]) -> nn.Module:
     from torch import nn
 
     from harness.review import load
-    from harness.review.target import builder, imported
+    from harness.review.target import builder, imported, is_file
 
-    if ":" in name or "/" in name or name.endswith((".py", ".ipynb")):
+    if ":" in name or "/" in name or is_file(name):
         return load(name, image)()
     # The ladders are not imported for a dotted name: one broken spec would be in its way.
     path, _, attribute = name.rpartition(".")
@@ -71,4 +71,4 @@ def _model(name: str, image: Sequence[int]) -> nn.Module:
     if not all(part.isidentifier() for part in name.split(".")):
         raise HarnessError(f"{name!r} is neither a step nor a dotted name such as torchvision.models.resnet18")
     found = imported(path, attribute)
-    return found if isinstance(found, nn.Module) else builder(found, f"{path}:{attribute}", image=image)()
+    return found if isinstance(found, nn.Module) else builder(found, name, image=image)()

@@ -23,6 +23,8 @@ class RandomApply(Transform):
 
     def __post_init__(self) -> None:
         _check_known(self.transforms)
+        if not self.transforms:
+            raise ValueError("RandomApply.transforms must have at least one transform, not ()")
         if len({transform.on for transform in self.transforms}) != 1:
             raise ValueError("RandomApply.transforms must be all of 8-bit images or all of normalized tensors")
 

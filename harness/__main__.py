@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     if arguments is None:
-        _heed_kill()
+        _install_signal_handlers()
     verb = next((word for word in words if word in VERBS), None)
     if not words:
         _parser(None).print_help(sys.stderr)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _heed_kill() -> None:
+def _install_signal_handlers() -> None:
     """Let `kill` and a terminal that is closed end the command as Ctrl-C does, so that nothing half-made stays."""
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows lacks the second
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it

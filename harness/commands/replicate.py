@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         data, began = load(arguments.data), time.monotonic()
         done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
         for one in wanted:
-            _tell(one, total - done, done, time.monotonic() - began)
+            _say_next(one, total - done, done, time.monotonic() - began)
             with display(one.step.recipe.epochs, len(one.seeds)) as shown:
                 engine.on_steps = shown.on_steps
                 with failures.go_on():
@@ -116,7 +116,7 @@ def missing(step: type[Step], engine: "Engine") -> Missing:
     return Missing(step, trainer, seeds, same or existing is None, cost)
 
 
-def _tell(one: Missing, left: float, done: float, seconds: float) -> None:
+def _say_next(one: Missing, left: float, done: float, seconds: float) -> None:
     """Say which step is next, what is left, and how long that takes at the speed so far."""
     by = "natively" if one.trainer == NATIVE else "by eager torch"
     runs = f"{len(one.seeds)} run{'s' if len(one.seeds) > 1 else ''}"

@@ -45,16 +45,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--benchmark-compare-fail needs --benchmark-compare, which says with what")
     try:
         if (written := config.getoption("benchmark_json", None)) is not None:
-            _try(written, "name another file")
+            _check_writable(written, "name another file")
         if compare or save:
             _choose_storage(config, compare)
         if save and "://" not in (folder := config.option.benchmark_storage.removeprefix("file://")):
-            _try(Path(folder) / f"{save}.json", "name another folder with --benchmark-storage")
+            _check_writable(Path(folder) / f"{save}.json", "name another folder with --benchmark-storage")
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
 
 
-def _try(path: Path, advice: str) -> None:
+def _check_writable(path: Path, advice: str) -> None:
     """Make the folder of a file, and find out whether it can be written: pytest-benchmark does so in the end only."""
     with files.writable(path, advice):
         if not path.parent.exists():  # a file in its place is no folder, as is said below

@@ -91,8 +91,8 @@ def new_step(folder: Path, name: str, follows: str | None, target: str | None) -
     project, ladder = folder.parent, _identifier(folder.name, "ladder")
     _identifier(name, "step")
     with files.readable(project):
-        there = (project / "spec" / "__init__.py").is_file()
-    if not there:
+        exists = (project / "spec" / "__init__.py").is_file()
+    if not exists:
         raise HarnessError(f"{project} is no project, as it has no spec/; make one with: python -m harness new DIR")
     # Under a lock, or two steps that are made at once would have one number.
     with files.writable(folder), files.locked(project / "spec" / ladder):

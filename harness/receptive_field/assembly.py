@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from harness.receptive_field.boxes import Field, centred, same
+from harness.receptive_field.boxes import Field, centred, equal
 from harness.receptive_field.field_map import FieldMap, compressed, finished, home_of, pruned, settled, varying
 
 
@@ -41,9 +41,9 @@ def assembled(
     renamed = []
     for value in values:
         for boxes in value.fields:
-            if not any(same(boxes, known) for known in kinds):
+            if not any(equal(boxes, known) for known in kinds):
                 kinds.append(boxes)
-        names = [next(i for i, known in enumerate(kinds) if same(boxes, known)) for boxes in value.fields]
+        names = [next(i for i, known in enumerate(kinds) if equal(boxes, known)) for boxes in value.fields]
         renamed.append(torch.tensor(names)[value.kinds])
     owners = put(renamed)
     blank = torch.tensor([not boxes for boxes in kinds])[owners]
@@ -61,7 +61,7 @@ def assembled(
 def _pieces(values: Sequence[FieldMap], along: int | None) -> bool:
     """Whether all parts are pieces of one map, cut along one dimension, that fit together again."""
     first = values[0]
-    alike = all(same(first.fields[0], boxes) for value in values for boxes in value.fields)
+    alike = all(equal(first.fields[0], boxes) for value in values for boxes in value.fields)
     return alike and all(
         torch.equal(first.places[axis], value.places[axis]) or along in {*first.dims(axis), *value.dims(axis)}
         for value in values

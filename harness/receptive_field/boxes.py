@@ -151,7 +151,7 @@ def centred(fields: Sequence[Field]) -> bool:
     return True
 
 
-def same(one: Field, other: Field) -> bool:
+def equal(one: Field, other: Field) -> bool:
     """Whether two fields have the same boxes, in order."""
     return one is other or (
         len(one) == len(other)

@@ -76,7 +76,7 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
         labels, sources = _joint(one.places[axis], other.places[axis], alike=len(lengths) == 1)
         places.append(labels)
         if sources is not None:
-            left, right = _renumbered((left, right), axis, sources, is_map(one) and is_map(other))
+            left, right = _pairs_renumbered((left, right), axis, sources, is_map(one) and is_map(other))
     kinds, pairs = _joint(one.kinds, other.kinds)
     owners = ([(k,) for k in range(min(len(left), len(right)))],) * 2 if pairs is None else pairs
     together = [(left[a[0]], right[b[0]]) for a, b in zip(*owners, strict=True)]
@@ -89,7 +89,9 @@ def _pair(one: FieldMap, other: FieldMap) -> FieldMap:
     )
 
 
-def _renumbered(sides: Sequence[list[Field]], axis: int, sources: Sequence[Sources], maps: bool) -> list[list[Field]]:
+def _pairs_renumbered(
+    sides: Sequence[list[Field]], axis: int, sources: Sequence[Sources], maps: bool
+) -> list[list[Field]]:
     """The fields of two maps whose units are pairs of units now.
 
     Pairs have the order of a side that has each unit once; the other side is listed if it has another jump then. In

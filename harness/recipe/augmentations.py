@@ -7,7 +7,7 @@ image has draws of its own. Those here move pixels by a map; `crops`, `grey_leve
 from dataclasses import dataclass, field, fields
 
 from harness.recipe.checks import NotNegative, Positive, Share, checked
-from harness.recipe.transform import Fill, Interpolation, On, Pair, Transform, interval
+from harness.recipe.transform import Fill, Interpolation, On, Pair, Transform, interval, pair
 
 
 @checked
@@ -85,7 +85,7 @@ class RandomAffine(Transform):
     @property
     def reach(self) -> Pair:
         """The largest shifts across and down, as fractions of the sides."""
-        return self.translate if isinstance(self.translate, tuple) else (self.translate, self.translate)
+        return pair(self.translate)
 
     @property
     def shears(self) -> tuple[Pair, Pair]:

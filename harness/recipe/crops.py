@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from harness.recipe.checks import NotNegative, Positive, checked
-from harness.recipe.transform import Fill, Interpolation, On, Sides, Size, Transform, Whole, shown, sides
+from harness.recipe.transform import Fill, Interpolation, On, Sides, Size, Transform, Whole, pair, shown
 
 
 @checked
@@ -34,7 +34,7 @@ class RandomCrop(Transform):
         """The size of the part."""
         left, above, right, below = self.borders
         padded = size[0] + above + below, size[1] + left + right
-        wanted = sides(self.size)
+        wanted = pair(self.size)
         if wanted[0] > padded[0] or wanted[1] > padded[1]:
             raise ValueError(f"RandomCrop.size must be at most {shown(padded)}, that of the images, not {self.size}")
         return wanted
@@ -49,7 +49,7 @@ class CenterCrop(Transform):
 
     def size_after(self, size: Size) -> Size:
         """The size of the middle."""
-        return sides(self.size)
+        return pair(self.size)
 
 
 @checked
@@ -105,4 +105,4 @@ class RandomResizedCrop(Transform):
         """The size that the part gets."""
         if 0 in self.largest(size):
             raise ValueError(f"RandomResizedCrop.ratio must leave a pixel of images of {shown(size)}, not {self.ratio}")
-        return sides(self.size)
+        return pair(self.size)

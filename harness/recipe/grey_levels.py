@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.recipe.checks import NotNegative, Positive, Share, checked
-from harness.recipe.transform import Fill, On, Pair, Sides, Size, Transform, shown, sides
+from harness.recipe.transform import Fill, On, Pair, Sides, Size, Transform, pair, shown
 
 
 @checked
@@ -67,18 +67,18 @@ class GaussianBlur(Transform):
     on: On = "image"
 
     def __post_init__(self) -> None:
-        if not all(side % 2 for side in sides(self.kernel_size)):
+        if not all(side % 2 for side in pair(self.kernel_size)):
             raise ValueError(f"GaussianBlur.kernel_size must be odd, not {self.kernel_size}")
         self._check_ascending("sigma")
 
     @property
     def deviations(self) -> Pair:
         """The range of the standard deviation."""
-        return self.sigma if isinstance(self.sigma, tuple) else (self.sigma, self.sigma)
+        return pair(self.sigma)
 
     def size_after(self, size: Size) -> Size:
         """The same, of at least as many pixels as lie on one side of the middle of the kernel, and one more."""
-        across, down = sides(self.kernel_size)
+        across, down = pair(self.kernel_size)
         if down // 2 >= size[0] or across // 2 >= size[1]:
             raise ValueError(
                 f"GaussianBlur.kernel_size must be at most {2 * size[1] - 1} across and {2 * size[0] - 1} down, for "

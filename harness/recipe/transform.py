@@ -1,7 +1,7 @@
 """What all transforms of a recipe have in common, and the forms that their arguments may have."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from harness.recipe.checks import Count, Range
 
@@ -15,6 +15,7 @@ Fill = float | tuple[float]
 """A tuple has a number for each channel, and there is one."""
 Interpolation = Literal["nearest", "bilinear"]
 On = Literal["image", "tensor"]
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def level(fill: Fill) -> float:
     return fill[0] if isinstance(fill, tuple) else fill
 
 
-def sides(size: Sides) -> Size:
-    """Rows and columns."""
-    return size if isinstance(size, tuple) else (size, size)
+def pair(value: Number | tuple[Number, Number]) -> tuple[Number, Number]:
+    """Two numbers, of which one may be given for both."""
+    return value if isinstance(value, tuple) else (value, value)
 
 
 def shown(size: Size) -> str:

@@ -81,7 +81,7 @@ class Page:
         return Counter(judged.outcome for point in self.analysis for judged in point)
 
 
-def page(step: type[Step], record: Record | None, images: Tensor | None, gpu: Record | None = None) -> Page:
+def page(step: type[Step], record: Record | None, images: Tensor | None, gpu: Record | None) -> Page:
     """The section of a step, with the runs of a record, and beside them those of a GPU's."""
     document, verdicts = step.document(), claims.verdicts(step)
     runs = record.runs if record else ()

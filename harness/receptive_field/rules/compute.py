@@ -62,7 +62,7 @@ def convolution(call: Call) -> FieldMap:
     if any(part.units(axis) > 1 for part in made for axis in part.axes):
         raise NoRuleError(f"{call.function} with weights computed from the input")
     dims = range(2, len(source.shape))
-    steps = [_spread(call[name], len(dims)) for name in ("stride", "padding", "dilation")]
+    steps = [_per_dim(call[name], len(dims)) for name in ("stride", "padding", "dilation")]
     make = lattice.transposed if call["transposed"] else lattice.sliding
     windows = {dim: make(weight.shape[dim], *(s[dim - 2] for s in steps)) for dim in dims}
     result = windowed(source, windows, call.shapes[0], mixing=(groups, call.shapes[0][1]))
@@ -75,7 +75,7 @@ def _scalar(value: FieldMap) -> FieldMap:
     return rearranged(summed, lambda labels: labels.reshape(()))
 
 
-def _spread(numbers: int | Sequence[int], count: int) -> list[int]:
+def _per_dim(numbers: int | Sequence[int], count: int) -> list[int]:
     listed = [numbers] if isinstance(numbers, int) else list(numbers)
     return listed * count if len(listed) == 1 else listed
 
@@ -92,9 +92,9 @@ def pool(call: Call) -> FieldMap:
     source = call.value("self")
     kernel = call["kernel_size"]
     count = len(kernel) if len(kernel) > 1 else 3 if "3d" in str(call.op) else 2 if "2d" in str(call.op) else 1
-    kernels, padding = _spread(kernel, count), _spread(call["padding"], count)
-    strides = _spread(call["stride"] or kernel, count)
-    dilation = _spread(call.arguments.get("dilation", 1), count)
+    kernels, padding = _per_dim(kernel, count), _per_dim(call["padding"], count)
+    strides = _per_dim(call["stride"] or kernel, count)
+    dilation = _per_dim(call.arguments.get("dilation", 1), count)
     first = len(source.shape) - count
     windows = {first + i: lattice.sliding(kernels[i], strides[i], padding[i], dilation[i]) for i in range(count)}
     return _pooled(source, windows, call.shapes[0])

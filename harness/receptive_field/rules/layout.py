@@ -144,7 +144,7 @@ def _part_of(call: Call) -> tuple[Sequence[int], Sequence[int], int]:
     aten._to_copy, aten.lift_fresh_copy, aten.lift, aten.native_dropout, aten.clone, aten.alias,
     aten.detach, aten.contiguous,
 )  # fmt: skip
-def same(call: Call) -> FieldMap:
+def unmoved(call: Call) -> FieldMap:
     """Each element stays where it is."""
     return replace(call.values[0], windows=None)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.recipe import GaussianBlur
-from harness.recipe.transform import Size, sides
+from harness.recipe.transform import Size, pair
 from harness.training.augmentation.draws import Draws
 
 
@@ -29,7 +29,7 @@ class Blur:
         torchvision adds up in float32 also where it blurs 8-bit images: bit for bit as here, unless the last place of a
         float32 decides between two grey levels.
         """
-        wide, high = sides(self.transform.kernel_size)
+        wide, high = pair(self.transform.kernel_size)
         across, down = _weights(images.shape[-1], wide, self.sigma), _weights(images.shape[-2], high, self.sigma)
         blurred = (down.mT @ (images.flatten(0, -3).double() @ across)).view_as(images)
         return blurred.round().to(torch.uint8) if self.transform.on == "image" else blurred.float()

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.recipe import CenterCrop, RandomCrop
-from harness.recipe.transform import Size, level, sides
+from harness.recipe.transform import Size, level, pair
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.sampling import nearest
 
@@ -32,7 +32,7 @@ class Crop:
     def apply(self, images: Tensor) -> Tensor:
         """Uint8 images (N, H, W)."""
         left, above, _, _ = self.transform.borders
-        height, width = sides(self.transform.size)
+        height, width = pair(self.transform.size)
         rows = torch.arange(height, device=images.device)[None, :, None] + self.top[:, None, None] - above
         columns = torch.arange(width, device=images.device)[None, None, :] + self.left[:, None, None] - left
         return nearest(images, columns, rows, int(level(self.transform.fill)))
@@ -51,8 +51,8 @@ class Center:
 
     def apply(self, images: Tensor) -> Tensor:
         """Uint8 images (N, H, W)."""
-        above, below = _borders(images.shape[-2], sides(self.transform.size)[0])
-        left, right = _borders(images.shape[-1], sides(self.transform.size)[1])
+        above, below = _borders(images.shape[-2], pair(self.transform.size)[0])
+        left, right = _borders(images.shape[-1], pair(self.transform.size)[1])
         return F.pad(images, (left, right, above, below))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.recipe import RandomResizedCrop
-from harness.recipe.transform import Size, sides
+from harness.recipe.transform import Size, pair
 from harness.training.augmentation import rectangles, sampling
 from harness.training.augmentation.draws import Draws
 from harness.training.augmentation.resampling import rows, triangles
@@ -49,7 +49,7 @@ class ResizedCrop:
         return resized.view(*images.shape[:-2], *resized.shape[-2:])
 
     def _bilinear(self, images: Tensor) -> Tensor:
-        height, width = sides(self.transform.size)
+        height, width = pair(self.transform.size)
         across = _weights(images.shape[-1], self.left, self.width, width)
         down = _weights(images.shape[-2], self.top, self.height, height)
         if self.transform.on == "image":
@@ -58,7 +58,7 @@ class ResizedCrop:
 
     def _nearest(self, images: Tensor) -> Tensor:
         source = _of_image if self.transform.on == "image" else _of_tensor
-        height, width = sides(self.transform.size)
+        height, width = pair(self.transform.size)
         x = self.left[:, None] + source(self.width, width)
         y = self.top[:, None] + source(self.height, height)
         return sampling.nearest(images, x[:, None, :], y[:, :, None], 0)

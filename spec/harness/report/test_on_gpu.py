@@ -79,4 +79,4 @@ def test_without_a_gpu_nothing_is_said_of_one(step: type[Step]) -> None:
     fresh = record.read(step)
     assert fresh is not None
     assert "GPU" not in text_of(report.html([step], None, {step.id: fresh}))  # a session shows its own runs alone
-    assert page(step, None, None).on_gpu is None
+    assert page(step, None, None, None).on_gpu is None

@@ -10,7 +10,7 @@ from decimal import Decimal
 from harness.claims.sentences import sentences
 from harness.claims.vocabulary import quoted
 from harness.evidence import published
-from harness.ladder import find
+from harness.ladder import ancestors, find
 from harness.step import GOAL, Step
 
 _OF_A_LOG = re.compile(r"\b(logs?|published (epochs?|runs?))\b", re.IGNORECASE)
@@ -46,16 +46,7 @@ def said_faults(step: type[Step]) -> list[str]:
 def next_faults(step: type[Step]) -> list[str]:
     """Each step that is announced comes after this one."""
     announced = [name for one in sentences(step) for name in one.next]
-    return [f"[next: {name}] does not come after it" for name in announced if step.id not in _before(find(name))]
-
-
-def _before(step: type[Step]) -> set[str]:
-    """The steps that a step follows, as far back as they go."""
-    before: set[str] = set()
-    while step.follows:
-        before.add(step.follows)
-        step = find(step.follows)
-    return before
+    return [f"[next: {name}] does not come after it" for name in announced if step.id not in ancestors(find(name))]
 
 
 def log_faults(step: type[Step]) -> list[str]:

@@ -56,9 +56,16 @@ class Docstring:
 
     @property
     def published(self) -> dict[str, float]:
-        """The published accuracies under Result in percent, by name: "best train", "best test"."""
+        """The published accuracies under Result in percent, by name: "best train", "best test".
+
+        Raises HarnessError for one that has no number behind it.
+        """
         line = entry(self.result, "Published") or ""
-        return {name: float(value) for name, value in re.findall(r"(best train|best test) ([0-9]+\.[0-9]+)", line)}
+        found = dict(re.findall(r"(best train|best test)\b(?: ([0-9]{1,3}(?:\.[0-9]{1,9})?)(?![.,]?[0-9]))?", line))
+        for name, value in found.items():
+            if not value:
+                raise HarnessError(f"under Result, Published has {name} with no number behind it; write {name} 99.41")
+        return {name: float(value) for name, value in found.items()}
 
     @property
     def measured(self) -> str | None:

@@ -31,7 +31,8 @@ from harness.run import Run
 from harness.step import Step
 
 _LAYER = r"(?:conv\d+x\d+|relu|bn|dropout|max-pool|global-average|linear|flatten)"
-_NUMBER = r"\d+(?:\.\d+)?"
+# No longer than anybody means, or a Decimal could not be rounded to its digits.
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _PLACEHOLDERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "STEP": (r"\w+/\w+(?:@\w+)?", find),
     "X": (_NUMBER, float),

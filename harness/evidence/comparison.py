@@ -37,8 +37,8 @@ class Comparison:
     better: Interval
     """P(A > B), the share of pairs in which A is above B, ties counted half, with its percentile bootstrap interval.
 
-    That one decides of an improvement, beside Student's. It is too narrow to be told: of three to ten pairs that agree
-    it has no width, and may miss P more often than not. `wins` are told with their exact interval.
+    That one decides of an improvement, beside Student's. It is too narrow to be reported: of three to ten pairs that
+    agree it has no width, and may miss P more often than not. `wins` are reported with their exact interval.
     """
 
     @property
@@ -68,7 +68,8 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
     if not seeds:
         have = " and ".join(", ".join(map(str, sorted(values))) or "none" for values in (a, b))
         raise HarnessError(f"no seed in common: the two have {have}; train both with the same seeds (--seed)")
-    first, second = (np.array([values[seed] for seed in seeds]) for values in (a, b))
+    # Means of the same accuracies in another order differ in the last bit, and would be no tie.
+    first, second = (np.array([round(values[seed], 9) for seed in seeds]) for values in (a, b))
     difference = mean_interval(list(first - second))
     better = bootstrap_interval(np.where(first == second, 0.5, first > second))
     return Comparison(seeds, tuple(map(float, first)), tuple(map(float, second)), difference, better)

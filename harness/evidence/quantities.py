@@ -51,9 +51,10 @@ def gap(run: Run) -> float:
     Where older versions did not record the first, the running training accuracy stands in for it, unless the recipe
     augments or the network drops: that accuracy is then of another task, and the gap is not known.
     """
-    clean = run.final_mean("clean")
-    plain = run.step.recipe.augmentation is None and not drops(run.step)
-    return (run.final_mean("train") if math.isnan(clean) and plain else clean) - run.final_mean()
+    train = run.final_mean("clean")
+    if math.isnan(train) and run.step.recipe.augmentation is None and not drops(run.step):
+        train = run.final_mean("train")
+    return train - run.final_mean()
 
 
 def running_gap(run: Run) -> float:
@@ -68,7 +69,7 @@ def lowest_from(run: Run, epoch: int) -> float:
 
 def best(run: Run, kind: Kind = "test", until: int | None = None) -> float:
     """The highest accuracy of all epochs, or of those up to one."""
-    return max(run.accuracies(kind)[:until])
+    return max(enough(run, until or 1, kind)[:until])
 
 
 def last(run: Run, kind: Kind = "test") -> float:
@@ -108,6 +109,7 @@ def spread(run: Run) -> float:
 
 def loss_spread(run: Run) -> float:
     """How much the test loss moves from epoch to epoch over the last five, as `spread` has it."""
+    enough(run, LAST)
     return _moves(run.test_losses[-LAST:], 1e-6)
 
 

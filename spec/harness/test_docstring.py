@@ -53,6 +53,17 @@ def test_what_is_no_number_in_digits_is_shown_from_its_beginning(word: str) -> N
             getattr(document, label.lower().replace(" ", "_"))
 
 
+@pytest.mark.parametrize("words", ["best test: 99.40", "best test 99,40", "best test 99.40.1", "best test of 99.4"])
+def test_an_accuracy_that_is_published_in_other_words_is_not_left_out(words: str) -> None:
+    document = parse(WHOLE.replace("best test 99.35", words), "mine/tiny")
+    with pytest.raises(HarnessError, match="under Result, Published has best test with no number behind it"):
+        _ = document.published
+
+
+def test_an_accuracy_that_is_published_may_be_whole() -> None:
+    assert parse(WHOLE.replace("best test 99.35", "best test 99"), "mine/tiny").published["best test"] == 99.0
+
+
 def test_what_follows_the_digits_of_a_number_is_left_out() -> None:
     document = parse(WHOLE.replace("9,142", "9,142,").replace(": 28", ": 28x28"), "mine/tiny")
     assert (document.parameters, document.receptive_field) == (9142, 28)

@@ -141,6 +141,7 @@ def test_every_word_of_the_vocabulary_is_quoted_above() -> None:
         ),
         ("test between 98.99 and 99.21 in epochs 50 to 60", "names an epoch that the log does not have"),
         ("mean test 99.01 over the last 0 epochs", "names epochs that are none"),
+        (f"test 99.{'0' * 30} in epoch 1", "is not in the vocabulary"),
     ],
 )
 def test_an_epoch_that_a_log_does_not_have_is_named(published_step: Make, quote: str, message: str) -> None:

@@ -225,6 +225,14 @@ def test_ties_count_half() -> None:
     assert comparison.difference.estimate == 0.0
 
 
+def test_the_same_accuracies_in_another_order_are_a_tie() -> None:
+    one, other = (99.42 + 99.6 + 99.71) / 3, (99.71 + 99.6 + 99.42) / 3
+    assert one < other  # in the last bit
+    comparison = paired({0: one, 1: 99.0, 2: 99.5}, {0: other, 1: 98.9, 2: 99.4})
+    assert comparison.wins == (2, 2)
+    assert comparison.better.estimate == (0.5 + 1 + 1) / 3
+
+
 @pytest.mark.parametrize(
     ("wins", "pairs", "improvement"),
     # 29 pairs are what Bouthillier et al. recommend. By the normal approximation the interval of P is 0.76 +- 0.16 for

@@ -35,10 +35,10 @@ Device = Literal["cpu", "cuda"]
 def fingerprint(step: type[Step]) -> str:
     """Sixteen hexadecimal digits that change with the network or the recipe, and not with comments.
 
-    The hash covers the operations in order with their arguments, the settings of the layers, the names and shapes of
-    the weights, whatever `hidden_settings` finds in addition, and the recipe. Where the operations cannot be traced,
-    as of a forward that unpacks a shape, the code of the network stands for them. Leaves torch's global
-    generator alone.
+    The hash covers the operations in order with their arguments, those of evaluation too where they are others, the
+    settings of the layers, the names and shapes of the weights, whatever `hidden_settings` finds in addition, and the
+    recipe. Where the operations cannot be traced, as of a forward that unpacks a shape, the code of the network stands
+    for them. Leaves torch's global generator alone.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)  # not that of a GPU, where something may be in training
@@ -56,14 +56,19 @@ def _network(step: type[Step]) -> tuple[list[str], list[str]]:
     shapes = [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()]
     try:
         with foreign_call("its forward pass"):
-            graph = fx.Tracer().trace(model)  # without the module that would compute it
+            lines = _operations(model)
+            # Of another network: what a forward makes is left in the one that was traced.
+            in_evaluation = _operations(step.network().eval())
     except ForeignError:
         return [_settings(model), *shapes], [*hidden_settings(model), *untraced(model)]
-    return [*_operations(model, graph), *shapes], hidden_settings(model)
+    if not _are_equal_but_for_training(lines, in_evaluation):
+        lines += ["in evaluation", *in_evaluation]
+    return [*lines, *shapes], hidden_settings(model)
 
 
-def _operations(model: nn.Module, graph: fx.Graph) -> list[str]:
-    """A traced graph, one line per node."""
+def _operations(model: nn.Module) -> list[str]:
+    """The operations of a network as it is now, in training or in evaluation, one per line."""
+    graph = fx.Tracer().trace(model)  # without the module that would compute it
     layers = dict(model.named_modules())
     index = {node: f"%{number}" for number, node in enumerate(graph.nodes)}
     lines = []
@@ -72,6 +77,12 @@ def _operations(model: nn.Module, graph: fx.Graph) -> list[str]:
         arguments, options = fx.node.map_arg((node.args, node.kwargs), index.__getitem__)
         lines.append(f"{node.op} {operation} {arguments} {options}")
     return lines
+
+
+def _are_equal_but_for_training(lines: list[str], in_evaluation: list[str]) -> bool:
+    """Whether no more than a switch differs, such as that which `F.dropout` is given."""
+    one, other = ([line.replace("True", "False") for line in traced] for traced in (lines, in_evaluation))
+    return one == other
 
 
 def _settings(module: nn.Module) -> str:

@@ -33,6 +33,29 @@ def test_a_fingerprint_follows_network_and_recipe_and_not_the_name() -> None:
     assert fingerprint(renamed) == fingerprint(fourth)
 
 
+class Twice(nn.Module):
+    """A network that predicts in some way, and drops out and trains in one."""
+
+    def __init__(self, predict: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.predict = nn.Conv2d(1, 10, 28), predict
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = F.dropout(images, 0.1, self.training)
+        if not self.training:
+            return self.predict(self.layer, images)
+        found: Tensor = self.layer(images).flatten(1)
+        return found
+
+
+def test_a_fingerprint_follows_what_is_done_in_evaluation_alone() -> None:
+    plain = of(lambda: Twice(lambda layer, x: layer(x).flatten(1)))
+    flipped = of(lambda: Twice(lambda layer, x: (layer(x) + layer(x.flip(3))).flatten(1)))
+    other = of(lambda: Twice(lambda layer, x: (layer(x) + layer(x.flip(2))).flatten(1)))
+    assert len({plain, flipped, other}) == 3
+    assert plain == of(lambda: Twice(lambda layer, x: layer(x).flatten(1)))
+
+
 class Branch(nn.Module):
     """A layer and something done with what comes out of it."""
 

@@ -1,4 +1,4 @@
-"""The generators that the constructor of a network may draw from: torch's, numpy's and Python's global ones."""
+"""The generators that a network may draw from: torch's, and in its constructor numpy's and Python's global ones too."""
 
 import random
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+from harness.errors import HarnessError
 
 
 @contextmanager
@@ -20,6 +22,21 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(of_python)
         np.random.set_state(of_numpy)
+
+
+@contextmanager
+def drawing_from_torch() -> Iterator[None]:
+    """HarnessError for a forward that draws from numpy's or Python's, which nothing seeds while a network trains."""
+    before = _of_others()
+    yield
+    for name, state in _of_others().items():
+        if state != before[name]:
+            raise HarnessError(f"its forward draws from {name}, which no seed of a run reaches; draw with torch")
+
+
+def _of_others() -> dict[str, str]:
+    """The state of each generator that is none of torch's."""
+    return {"random": str(random.getstate()), "numpy.random": str(np.random.get_state(legacy=False))}
 
 
 def _seed_torch(seed: int) -> None:

@@ -5,19 +5,17 @@ Right are therefore networks that differ in weights and buffers only, and a forw
 buffers, in place.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
 from harness.device import out_of_memory
-from harness.errors import ForeignError, described
+from harness.errors import ForeignError, HarnessError, described
 from harness.recipe import Recipe
 from harness.step import Step
 from harness.training.augmentation import normalized
@@ -95,7 +93,9 @@ def _disagreement(step: type[Step], models: Sequence[nn.Module], device: torch.d
     except Exception as error:  # whatever torch says to being stacked
         if out_of_memory(error):
             raise
-        return error.what if isinstance(error, ForeignError) else described(error)
+        if isinstance(error, HarnessError):
+            return error.what if isinstance(error, ForeignError) else str(error)
+        return described(error)
 
 
 def _side_effect(trainer: SingleTrainer, shapes: Shapes) -> str | None:
@@ -113,21 +113,14 @@ def _side_effect(trainer: SingleTrainer, shapes: Shapes) -> str | None:
         own = {name: value for name, value in tensors.items() if value.shape == shapes.get(name)}
         states.append(own | _attributes(model, int, float, str))
 
-    trainer.on_steps, drawn = note, _generators()
+    trainer.on_steps = note
     trainer.train_epoch()
     for name, buffer in model.named_buffers():
         if buffers.get(name) is not buffer:
             return f"its forward assigns the buffer {name} instead of changing it in place, as copy_ does"
     for name in _changed(states[0], states[-1]):
         return f"its forward changes {name}, which is no buffer"
-    for name in _changed(drawn, _generators()):
-        return f"its forward draws from {name}"
     return None
-
-
-def _generators() -> dict[str, str]:
-    """The state of the generators that forward may draw from and that are none of torch's."""
-    return {"random": str(random.getstate()), "numpy.random": str(np.random.get_state(legacy=False))}
 
 
 def _attributes(model: nn.Module, *kinds: type) -> dict[str, Any]:

@@ -8,6 +8,7 @@ one does not change the draws of the others.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from harness.training.losses import check_teacher, loss_of
 from harness.training.network import prepared
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip, l1
-from harness.training.seeding import seeded
+from harness.training.seeding import drawing_from_torch, seeded
 from harness.training.snapshot import Generators, State, capture, global_generators, restore
 
 
@@ -196,7 +197,7 @@ class SingleTrainer(Trainer):
         """One step of gradient descent; the loss and the correct predictions of the batch, left on the device."""
         self.masks.begin()
         self.optimizer.zero_grad(set_to_none=True)
-        with foreign_call("its forward pass"):
+        with nullcontext() if self.steps else drawing_from_torch(), foreign_call("its forward pass"):
             log_probabilities = self.model(images)
         loss = self.objective(images, log_probabilities, labels)
         with foreign("its backward pass"):

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
+from harness.errors import HarnessError
 from harness.step import Step
 from harness.training.ensemble import ensemble_trainer
 from harness.training.native.initial import initialized
 from harness.training.overfit import overfit_one_batch
 from harness.training.seeding import seeded
+from harness.training.train import train_one
 from harness.training.trainer import single_trainer
 from spec.harness.jobs.small import Plain
 
@@ -59,6 +61,20 @@ def test_the_generators_of_numpy_and_python_are_as_before(name: str) -> None:
         BUILT[name](7) if name in BUILT else overfit_one_batch(STEP)
     assert np.random.rand() == np.random.RandomState(3).rand()
     assert random.random() == random.Random(3).random()
+
+
+@pytest.mark.parametrize(
+    ("name", "draw"), [("random", random.random), ("numpy.random", np.random.rand)], ids=["python", "numpy"]
+)
+def test_a_forward_that_draws_from_what_no_seed_reaches_is_refused(name: str, draw: Callable[[], float]) -> None:
+    class Noisy(Foreign):
+        def forward(self, images: Tensor) -> Tensor:
+            found: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+            return found * (1 + 0.1 * draw()) if self.training else found
+
+    step: type[Step] = type("Noisy", (Plain,), {"model": Noisy, "__module__": __name__})
+    with pytest.raises(HarnessError, match=f"its forward draws from {name}, which no seed of a run reaches; draw with"):
+        list(train_one(step, 0, DATA))
 
 
 def test_they_are_as_before_after_a_constructor_that_fails() -> None:

@@ -135,5 +135,6 @@ def _run(function: Callable[..., None], *arguments: Any) -> None:
 def exit_reason(status: int | None) -> str:
     """How a process ended: the name of a signal, or its exit status."""
     if status is not None and status < 0:
-        return signal.Signals(-status).name
+        names = {one.value: one.name for one in signal.Signals}  # most signals for real time have none
+        return names.get(-status, f"signal {-status}")
     return f"exit status {status}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def known(word: str) -> str:
     """The word itself if it names a device, present or not; HarnessError otherwise."""
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", word):
+    if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?", word):
         raise HarnessError(f"unknown device {word!r}; use auto, cpu, cuda or cuda:N")
     return word
 

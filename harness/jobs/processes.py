@@ -50,9 +50,11 @@ class Processes:
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs. A worker that dies or stands still loses its own job and no other; a new one replaces it."""
         arrays, waiting, arrivals = pickled(data.arrays()), deque(enumerate(jobs)), SimpleQueue[Child]()
-        workers = [_Worker(device, self.period, arrays, arrivals) for device in self.devices[: len(jobs)]]
-        called = time.monotonic()
+        workers: list[_Worker] = []
         try:
+            for device in self.devices[: len(jobs)]:
+                workers.append(_Worker(device, self.period, arrays, arrivals))
+            called = time.monotonic()
             while True:
                 for place, worker in enumerate(workers):
                     while waiting and worker.task is None:

@@ -31,7 +31,7 @@ class JobFiles:
     """The files of one job, written by the process that asked for it.
 
     A job that resumes has the `stamp` that its files have in their names, and a `lock` that is held. Raises
-    HarnessError if the folder cannot be written, or if a folder has the name of a run file.
+    HarnessError if the folder cannot be written, or if a folder has the name of a run file that is to be continued.
     """
 
     def __init__(self, folder: Path, job: Job, stamp: str | None = None, lock: FileLock | None = None) -> None:
@@ -45,7 +45,7 @@ class JobFiles:
         except OSError as error:
             advice = MAKE_ROOM if error.errno == ENOSPC else "name another folder with --out"
             raise HarnessError(f"cannot write run files to {folder}: {error.strerror or error}; {advice}") from error
-        for path in (self._path(RUN, seed) for seed in job.seeds):
+        for path in (self._path(RUN, seed) for seed in job.seeds if stamp is not None):
             if path.is_dir() and not path.is_symlink():
                 raise HarnessError(f"{path} is a folder; move it away")
 

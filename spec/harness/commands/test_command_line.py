@@ -37,6 +37,7 @@ REAL_LOAD = data.load
         ("train mine/tinny", "python -m harness train: error: unknown step 'mine/tinny'; nearest: mine/tiny.*"),
         ("show mine/tinny", "python -m harness show: error: unknown step 'mine/tinny'; nearest: mine/tiny.*"),
         ("train mine/tiny --device banana", rf".* --device: unknown device 'banana'; use auto, .* or cuda:N{USAGE}"),
+        ("train mine/tiny --device cuda:01", rf".* --device: unknown device 'cuda:01'; use auto, .* or cuda:N{USAGE}"),
         ("train mine/tiny --device cpu:1", rf".* --device: unknown device 'cpu:1'; use auto, .* or cuda:N{USAGE}"),
         ("train mine/tiny --device cuda", ".* cuda was asked for, but torch .* sees no CUDA device; use --device cpu"),
         (

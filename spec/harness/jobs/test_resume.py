@@ -236,6 +236,11 @@ def test_a_sound_checkpoint_of_another_seed_or_step_costs_its_own_seed_alone(
         restore(contents)
 
 
+def test_a_folder_with_a_name_that_no_run_file_will_have_is_in_nobody_s_way(call: Call) -> None:
+    (FOLDER / "seed0-None.jsonl").mkdir(parents=True)
+    assert call("small/plain --seed 0")[0] == 0
+
+
 def test_a_folder_in_the_place_of_a_run_file_costs_its_own_seed_alone(
     call: Call, interrupted: tuple[Path, Path], expected: list[dict[str, Any]]
 ) -> None:

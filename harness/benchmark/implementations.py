@@ -18,12 +18,10 @@ from harness.recipe.transform import Transform
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 from harness.training.choice import choose
-from harness.training.ensemble import EnsembleTrainer
 from harness.training.evaluation import percent
-from harness.training.native import NativeTrainer
 from harness.training.network import classifier
 from harness.training.train import trainer_of
-from harness.training.trainer import SingleTrainer, Trainer, judged_apart
+from harness.training.trainer import Trainer, judged_apart
 
 WARM_UP = 10
 """Training steps before the first that is timed."""
@@ -154,23 +152,9 @@ class Trained:
 
     def steps(self) -> Iterator[None]:
         """Train without end, one step per `next`."""
-        trainer = self.trainer
         while True:
-            if isinstance(trainer, SingleTrainer):
-                trainer.model.train()
-                for step, batch in enumerate(trainer.batches()):
-                    trainer.set_rate(step)
-                    trainer.train_step(*batch)
-                    yield
-            elif isinstance(trainer, EnsembleTrainer):
-                for _ in trainer.launches(1):
-                    yield
-            elif isinstance(trainer, NativeTrainer):
-                order = torch.randperm(len(trainer.data.train_labels), generator=trainer.order)
-                order = order[: trainer.images_per_epoch]
-                for step, part in enumerate(order.split(trainer.recipe.batch_size)):
-                    trainer.train_steps(part, step)
-                    yield
+            for _ in self.trainer.launches(1):
+                yield
 
     def test(self) -> float:
         """Accuracy in percent on the test images."""

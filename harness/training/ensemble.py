@@ -55,6 +55,7 @@ class EnsembleTrainer(Trainer):
         self.optimizer = optimizer_of(self.weights.values(), recipe, torch.tensor(float(recipe.lr), device=device))
         self.loss = loss_of(recipe, device)
         self.steps = self.began = 0  # of all epochs, and before this one
+        self.at_once = AT_ONCE[device.type]
         self.graphs = self._graphs()
         self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
         self.averaged: dict[str, Tensor] = {}
@@ -149,12 +150,6 @@ class EnsembleTrainer(Trainer):
     def _update_average(self) -> None:
         if self.recipe.average is not None:
             follow(self.averaged, self.weights | self.buffers, 1 - self.recipe.decay(self.steps))
-
-    def launch_epoch(self) -> None:
-        """Launch the steps of an epoch, without waiting for the device."""
-        for launched in self.launches(AT_ONCE[self.taken.device.type]):
-            self.on_steps(launched)
-        self.epoch += 1
 
     def launches(self, at_once: int) -> Iterator[int]:
         """Launch the steps of an epoch, `at_once` at a time; after each launch, how many there were so far.

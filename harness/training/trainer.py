@@ -33,6 +33,8 @@ from harness.training.snapshot import Generators, State, capture, global_generat
 class Trainer(ABC):
     """S networks of one step in training: S = 1 for `SingleTrainer`, one per seed for `EnsembleTrainer`."""
 
+    at_once = 1
+    """Training steps per launch."""
     recipe: Recipe
     data: MNIST
     steps_per_epoch: int
@@ -60,9 +62,15 @@ class Trainer(ABC):
         """How many images are trained on in an epoch: all of them, or those of whole batches."""
         return min(self.steps_per_epoch * self.recipe.batch_size, len(self.data.train_labels))
 
-    @abstractmethod
     def launch_epoch(self) -> None:
         """Launch the steps of an epoch, without waiting for the device."""
+        for launched in self.launches(self.at_once):
+            self.on_steps(launched)
+        self.epoch += 1
+
+    @abstractmethod
+    def launches(self, at_once: int) -> Iterator[int]:
+        """Launch the steps of an epoch, `at_once` at a time; after each launch, how many there were so far."""
 
     @abstractmethod
     def train_epoch(self) -> list[tuple[float, int]]:
@@ -209,8 +217,8 @@ class SingleTrainer(Trainer):
         self.taken += 1
         return loss.detach(), (log_probabilities.detach().argmax(1) == labels).sum()
 
-    def launch_epoch(self) -> None:
-        """Launch the steps of an epoch, without waiting for the device."""
+    def launches(self, at_once: int) -> Iterator[int]:
+        """Launch the steps of an epoch, each alone; after each, how many there were so far."""
         self.model.train()
         # Sums stay on the device: reading one per batch would make a GPU wait.
         self.loss_sum.zero_()
@@ -222,8 +230,7 @@ class SingleTrainer(Trainer):
             self.loss_sum += loss
             self.correct += hits
             self.finite += self.loss_sum.isfinite()  # a sum that is not finite stays so
-            self.on_steps(step + 1)
-        self.epoch += 1
+            yield step + 1
 
     def train_epoch(self) -> list[tuple[float, int]]:
         """Train an epoch: mean loss over batches and correct predictions, in a list of one."""

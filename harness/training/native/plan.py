@@ -46,11 +46,6 @@ class Plan:
     buffers: list[Tensor] = field(default_factory=list)
     """Running means and variances, unit by unit."""
 
-    @property
-    def tensors(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Parameters and buffers."""
-        return self.parameters, self.buffers
-
 
 def plan_of(network: nn.Module) -> Plan:
     """The plan of a network from N x 1 x 28 x 28 images to N x 10 log-probabilities; NotCoveredError if none."""

@@ -4,6 +4,7 @@ import copy
 import ctypes
 import math
 import weakref
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,6 @@ SETTINGS = {
     *("average", "teacher", "drop_last", "validation"),
 }
 """What of a recipe the kernels, or the trainer around them, know."""
-STEPS = 50  # in one call, so that Ctrl-C is heard within a second
 
 
 class Network:
@@ -39,7 +39,7 @@ class Network:
         self.trained = network
         self.averaged = copy.deepcopy(network) if average else None
         # The arrays must live as long as the library has their addresses.
-        self.parameters, self.buffers = map(_flat, self.plan.tensors)
+        self.parameters, self.buffers = map(_flat, (self.plan.parameters, self.plan.buffers))
         self.momentum = torch.zeros_like(self.parameters)
         self.average: Tensor | None = None
         self.average_buffers: Tensor | None = None
@@ -83,6 +83,9 @@ def refusal_of(recipe: Recipe) -> str | None:
 class NativeTrainer(Trainer):
     """Trains one network on a CPU."""
 
+    at_once = 50
+    """Training steps per call of the library, so that Ctrl-C is heard within a second."""
+
     def __init__(self, model: nn.Module, recipe: Recipe, data: MNIST, seed: int) -> None:
         if refused := refusal_of(recipe):
             raise NotCoveredError(refused)
@@ -98,20 +101,21 @@ class NativeTrainer(Trainer):
         if normalizes_numbers and 1 in (batch, self.images_per_epoch % recipe.batch_size):
             raise NotCoveredError("it normalizes maps of one number in a batch of one image, whose variance is none")
 
-    def launch_epoch(self) -> None:
-        """Train the steps of an epoch."""
+    def launches(self, at_once: int) -> Iterator[int]:
+        """Train the steps of an epoch, `at_once` at a time; after each call, how many had a finite loss so far.
+
+        The first step whose loss is not finite is the last.
+        """
         self.loss_sum.value, self.correct.value = 0.0, 0
+        self.finite.zero_()
         order = torch.randperm(len(self.data.train_labels), generator=self.order)[: self.images_per_epoch]
-        trained = 0
-        for start in range(0, self.steps_per_epoch, STEPS):
-            part = order[start * self.recipe.batch_size :][: STEPS * self.recipe.batch_size]
-            steps = self.train_steps(part, start)
-            trained += steps
-            self.on_steps(trained)
-            if steps < math.ceil(len(part) / self.recipe.batch_size):
-                break  # the loss is not finite
-        self.finite.fill_(trained)
-        self.epoch += 1
+        called = 0
+        for part in order.split(at_once * self.recipe.batch_size):
+            self.finite += self.train_steps(part, called)
+            called += math.ceil(len(part) / self.recipe.batch_size)
+            yield int(self.finite)
+            if self.finite < called:
+                return
 
     def train_steps(self, order: Tensor, start: int) -> int:
         """Train on the images of this order, from a step of the epoch on; returns the steps with a finite loss."""

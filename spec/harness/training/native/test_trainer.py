@@ -18,7 +18,6 @@ from harness import steps
 from harness.recipe import Constant, RandomDistortion, Recipe
 from harness.recipe.schedules import Moment
 from harness.training.native import library
-from harness.training.native import trainer as module
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.trainer import NativeTrainer
 from harness.training.snapshot import State
@@ -108,7 +107,7 @@ def same(one: State, other: State) -> bool:
 
 
 def trained(steps: int, monkeypatch: pytest.MonkeyPatch) -> tuple[State, Any]:
-    monkeypatch.setattr(module, "STEPS", steps)
+    monkeypatch.setattr(NativeTrainer, "at_once", steps)
     trainer = NativeTrainer(features.everything(), features.ALL.recipe, noise(37 * 16 - 5), 0)
     loss = [trainer.train_epoch() for _ in range(2)]
     return trainer.state(), (loss, trainer.test())

@@ -137,36 +137,33 @@ def check(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int])
     which all records are.
     """
     check_images(step)
-    device = device_type(provenance)
-    path, record = path_of(step, device), read(step, device)
-    if record is None:
-        return
-    wanted = list(seeds)
-    twice = {run.seed for run in record.runs} & set(wanted)
-    if twice:
-        raise HarnessError(
-            f"{path} has seed {min(twice)} already; replace it with: "
-            f"python -m harness train {step.id} --seed {min(twice)} --record --replace"
-        )
-    if other := differences(record.provenance, provenance):
-        trainer = record.provenance.get("trainer")
-        another = trainer is not None and trainer != provenance.get("trainer", trainer)
-        raise HarnessError(
-            f"{path} was made with {other}; "
-            f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
-            f"python -m harness train {step.id} --seed {' '.join(map(str, wanted))} --record --replace"
-        )
+    for reason in refusals(step, provenance, seeds).values():
+        raise HarnessError(reason)
 
 
 def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> dict[int, str]:
     """Why runs of some of the seeds could not be added to the record of a step, by seed; HarnessError as `read`."""
-    wanted, there = list(seeds), {run.seed for run in runs(step, device_type(provenance))}
-    refused: dict[int, str] = {}
-    for group in (*([seed] for seed in wanted if seed in there), [seed for seed in wanted if seed not in there]):
-        try:
-            check(step, provenance, group)
-        except HarnessError as error:
-            refused |= dict.fromkeys(group, str(error))
+    device = device_type(provenance)
+    path, record = path_of(step, device), read(step, device)
+    if record is None:
+        return {}
+    wanted, recorded = sorted(seeds), {run.seed for run in record.runs}
+    again = f"python -m harness train {step.id} --seed"
+    refused = {
+        seed: f"{path} has seed {seed} already; replace it with: {again} {seed} --record --replace"
+        for seed in wanted
+        if seed in recorded
+    }
+    new = [seed for seed in wanted if seed not in recorded]
+    if other := differences(record.provenance, provenance):
+        trainer = record.provenance.get("trainer")
+        another = trainer is not None and trainer != provenance.get("trainer", trainer)
+        reason = (
+            f"{path} was made with {other}; "
+            f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
+            f"{again} {' '.join(map(str, new))} --record --replace"
+        )
+        refused |= dict.fromkeys(new, reason)
     return refused
 
 
@@ -227,8 +224,8 @@ def add(*runs: Run, replace: bool = False) -> None:
         record = read(step, device)
         if record is None or (replace and differences(record.provenance, made)):
             record = Record(step, binding(made), ())
-        there = [saved.as_json() for saved in record.runs]
-        new = {run.seed: run for run in runs if run.as_json() not in there}
+        recorded = [saved.as_json() for saved in record.runs]
+        new = {run.seed: run for run in runs if run.as_json() not in recorded}
         if not new:
             return
         if not replace:

@@ -70,7 +70,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     from harness.jobs.retraining import doubts, threads
     from harness.provenance import trainer_name
     from harness.training.train import train, training
-    from harness.training.weights import keep, probe, trained
+    from harness.training.weights import probe, save, trained
 
     recorded = _recorded(step, seed)
     for line in doubts(recorded):
@@ -89,17 +89,17 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
             f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
             "train on the hardware and with the versions that the record names"
         )
-    return keep(made)
+    return save(made)
 
 
 def _verified(trained: Trained, data: MNIST) -> bool:
     """Print what the network reaches, and return whether that is what its record says, but for ties."""
-    from harness.training.evaluation import errors
+    from harness.training.evaluation import evaluation
     from harness.training.network import arranged
 
     step, device, n = trained.step, data.test_images.device, len(data.test_labels)
     network = arranged(trained.network, device)
-    missed = errors(network, data.test_images, data.test_labels, step.recipe.normalize)
+    missed = evaluation(network, data.test_images, data.test_labels, step.recipe.normalize).errors
     differences = _differences(missed, _recorded(step, trained.seed).errors or ())
     if not differences:
         comparison = f"and the {len(missed)} that the record says are wrong"

@@ -21,17 +21,17 @@ from harness.training import batch_norm, dropout
 from harness.training.augmentation import in_order, normalized
 from harness.training.average import averageable, follow
 from harness.training.cuda_graph import StepGraphs
-from harness.training.evaluation import Evaluation, evaluations
+from harness.training.evaluation import BATCH, Evaluation, evaluations
 from harness.training.losses import loss_of
 from harness.training.network import classifier
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip_each, l1_of_each, per_network
 from harness.training.seeding import seeded
 from harness.training.snapshot import Generators, State, capture, restore
-from harness.training.trainer import Trainer, judged_apart
+from harness.training.trainer import Trainer, with_validation_split
 
-AT_ONCE = {"cpu": 1, "cuda": 8}
-"""Training steps per launch: on a GPU, more of them wait less often for the host and take longer to record."""
+AT_ONCE = {"cuda": 8}
+"""Training steps per launch, where there are several: they wait less often for the host and take longer to record."""
 
 
 class EnsembleTrainer(Trainer):
@@ -55,7 +55,7 @@ class EnsembleTrainer(Trainer):
         self.optimizer = optimizer_of(self.weights.values(), recipe, torch.tensor(float(recipe.lr), device=device))
         self.loss = loss_of(recipe, device)
         self.steps = self.began = 0  # of all epochs, and before this one
-        self.at_once = AT_ONCE[device.type]
+        self.at_once = AT_ONCE.get(device.type, 1)
         self.graphs = self._graphs()
         self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
         self.averaged: dict[str, Tensor] = {}
@@ -181,11 +181,11 @@ class EnsembleTrainer(Trainer):
         return list(zip(losses, self.correct.tolist(), strict=True))
 
     @torch.inference_mode()
-    def evaluate(self, images: Tensor, labels: Tensor, batch_size: int = 500) -> list[Evaluation]:
+    def evaluate(self, images: Tensor, labels: Tensor) -> list[Evaluation]:
         """For each network in evaluation mode the images that it misses, and its mean loss over all of them."""
         self.network.eval()
         predict = self._predict if self.test_graphs is None else partial(self.test_graphs.launch, self._predict)
-        return evaluations(torch.cat([predict(batch) for batch in images.split(batch_size)], dim=1), labels)
+        return evaluations(torch.cat([predict(batch) for batch in images.split(BATCH)], dim=1), labels)
 
     def _predict(self, images: Tensor) -> Tensor:
         """Log-probabilities (S, B, 10) of images (B, 28, 28) uint8."""
@@ -222,4 +222,4 @@ def ensemble_trainer(step: type[Step], seeds: Sequence[int], data: MNIST) -> Ens
         with seeded(seed):
             network = step.network()
         models.append(classifier(step, network.to(device), device))
-    return EnsembleTrainer(models, step.recipe, judged_apart(step.recipe, data), seeds)
+    return EnsembleTrainer(models, step.recipe, with_validation_split(step.recipe, data), seeds)

@@ -10,6 +10,9 @@ from harness.recipe import Normalize
 from harness.run import Errors
 from harness.training.augmentation import normalized
 
+BATCH = 500
+"""Images that are looked at together: the sums of eager torch, and so its last digits, may depend on it."""
+
 
 class Evaluation(NamedTuple):
     """The images that a network misses, and the mean negative log-likelihood over all of them."""
@@ -18,17 +21,12 @@ class Evaluation(NamedTuple):
     loss: float
 
 
-def errors(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> Errors:
-    """The images (N, H, W) uint8 that the model misses in evaluation mode."""
-    return evaluation(model, images, labels, normalize).errors
-
-
 @torch.inference_mode()
 def evaluation(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize) -> Evaluation:
     """The evaluation of the model, in evaluation mode, on the images (N, H, W) uint8."""
     model.eval()
     with foreign_call("its forward pass"):
-        log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(500)])
+        log_probabilities = torch.cat([model(normalized(batch, normalize)) for batch in images.split(BATCH)])
     [result] = evaluations(log_probabilities[None], labels)
     return result
 

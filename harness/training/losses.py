@@ -1,14 +1,12 @@
 """The loss of a recipe: from the labels alone, or from the labels and the predictions of a teacher."""
 
 import functools
-import hashlib
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness import files
 from harness.errors import HarnessError
 from harness.ladder import find
 from harness.recipe import Recipe, Teacher
@@ -88,11 +86,10 @@ def check_teacher(recipe: Recipe) -> None:
 def teacher_network(teacher: Teacher) -> nn.Module:
     """The trained network of a teacher; HarnessError if it has no weights, or not those that are named."""
     step = find(teacher.step)
-    network = weights.read(step).network  # its error says how to make missing weights
-    digest = hashlib.sha256(files.read(weights.path_of(step))).hexdigest()[:16]
-    if digest != teacher.weights:
+    trained = weights.read(step)  # its error says how to make missing weights
+    if trained.digest != teacher.weights:
         raise HarnessError(
             f"a recipe is taught by {teacher.step} with the weights {teacher.weights}, and {weights.path_of(step)} "
-            f"is {digest}; restore it with git, or name the new weights in the recipe and train again"
+            f"is {trained.digest}; restore it with git, or name the new weights in the recipe and train again"
         )
-    return network
+    return trained.network

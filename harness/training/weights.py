@@ -1,12 +1,13 @@
 """Trained networks that are committed: the weights of one run, in a folder beside the record of the run."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save as packed
 from torch import Tensor, nn
 
 from harness import files, strict_json
@@ -24,6 +25,8 @@ class Trained:
     step: type[Step]
     seed: int
     network: nn.Module
+    digest: str = ""
+    """The first 16 hexadecimal digits of the SHA-256 of the file that it was read from."""
 
 
 def trained(step: type[Step], seed: int, state: Mapping[str, Tensor]) -> Trained:
@@ -47,7 +50,8 @@ def read(step: type[Step]) -> Trained:
     """The trained network of a step; HarnessError if its file is missing, damaged or of another network."""
     path = path_of(step)
     try:
-        tensors, about = unpack(files.read(path))
+        raw = files.read(path)
+        tensors, about = unpack(raw)
         if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
             raise ValueError("it is of another network or recipe")
         seed = strict_json.whole({"seed": int(strict_json.text(about, "seed"))}, "seed", 0, strict_json.SEEDS)
@@ -60,10 +64,10 @@ def read(step: type[Step]) -> Trained:
     except (ValueError, RuntimeError, OSError) as error:
         reason = " ".join(f"{error}".split())[:200]
         raise HarnessError(f"{path} has not the weights of {step.id}: {reason}") from error
-    return Trained(step, seed, network.eval())
+    return Trained(step, seed, network.eval(), hashlib.sha256(raw).hexdigest()[:16])
 
 
-def keep(trained: Trained) -> Path:
+def save(trained: Trained) -> Path:
     """Write the weights of a step's network atomically; HarnessError if they cannot be written."""
     step = trained.step
     tensors: dict[str, Tensor] = {
@@ -71,7 +75,7 @@ def keep(trained: Trained) -> Path:
     }
     about = {"step": step.id, "seed": str(trained.seed), "fingerprint": fingerprint(step)}
     with _locked(step) as path:
-        files.write(path, save(tensors, about))
+        files.write(path, packed(tensors, about))
     return path
 
 

@@ -33,6 +33,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Masks by counters: how many numbers a generator of the CPU draws depends on those before. Two steps at once."""
     monkeypatch.setattr(dropout, "masks_of", dropout.FromCounters)
     monkeypatch.setitem(AT_ONCE, "cpu", 2)
+    monkeypatch.setattr("harness.training.ensemble.BATCH", 20)
 
 
 def ensemble(recipe: Recipe, *, recorded: bool) -> EnsembleTrainer:
@@ -60,8 +61,8 @@ def test_replays_train_as_eager_steps_do(recipe: Recipe, cuda: Cuda) -> None:
     eager, recorded = ensemble(recipe, recorded=False), ensemble(recipe, recorded=True)
     for _ in range(5):  # of which the last replays the launch with a batch of 6
         assert recorded.train_epoch() == eager.train_epoch()
-        found = recorded.evaluate(recorded.data.test_images, recorded.data.test_labels, batch_size=20)
-        assert found == eager.evaluate(eager.data.test_images, eager.data.test_labels, batch_size=20)
+        found = recorded.evaluate(recorded.data.test_images, recorded.data.test_labels)
+        assert found == eager.evaluate(eager.data.test_images, eager.data.test_labels)
     assert len(cuda.graphs) == 4  # for training and test, each with a smaller one
     assert recorded.taken == recorded.steps == eager.steps == 20
 

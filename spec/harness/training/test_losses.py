@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 def teacher(call: Call) -> Teacher:
     """A network with random weights, in the folder of small/plain."""
     torch.manual_seed(11)
-    path = weights.keep(weights.Trained(Plain, 0, small.Network()))
+    path = weights.save(weights.Trained(Plain, 0, small.Network()))
     return Teacher("small/plain", hashlib.sha256(path.read_bytes()).hexdigest()[:16], share=0.7, temperature=3.0)
 
 
@@ -96,7 +96,7 @@ def test_seeds_that_are_taught_together_are_taught_as_each_alone(taught: type[St
 def test_a_teacher_who_is_not_there_or_is_another_is_one_line(taught: type[Step], call: Call) -> None:
     status, _, err = call("small/simple --seed 0")
     assert status == 0, err
-    weights.keep(weights.Trained(Plain, 0, small.Network()))
+    weights.save(weights.Trained(Plain, 0, small.Network()))
     status, runs, err = call("small/simple --seed 0")
     assert (status, runs, err.count("\n")) == (2, [], 1)
     assert "taught by small/plain with the weights" in err

@@ -20,7 +20,7 @@ from harness.run import EAGER, NATIVE, Epoch, Run, sound
 from harness.step import Step
 from harness.training.augmentation.affine import draw
 from harness.training.augmentation.draws import Draws
-from harness.training.evaluation import errors, evaluation, evaluations
+from harness.training.evaluation import evaluation, evaluations
 from harness.training.train import training
 from harness.training.trainer import SingleTrainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities
@@ -90,7 +90,7 @@ def test_losses_are_those_of_the_reference_loop(few: MNIST) -> None:
         assert len(losses) == 4
         assert mean_loss == pytest.approx(sum(losses) / 4, abs=1e-5)
         assert 100 * correct / 116 == accuracy
-        missed = errors(run.evaluated, few.test_images, few.test_labels, recipe.normalize)
+        missed = evaluation(run.evaluated, few.test_images, few.test_labels, recipe.normalize).errors
         assert 100 * (116 - len(missed)) / 116 == reference.accuracy_of(model, few, recipe)
     for name, weight in model.state_dict().items():
         torch.testing.assert_close(run.model.state_dict()[name], weight, atol=1e-5, rtol=1e-5)
@@ -172,7 +172,7 @@ def test_the_errors_name_the_image_its_digit_and_the_one_predicted(data: MNIST) 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.eye(10)[3].expand(len(images), 10)
 
-    missed = errors(Always(), data.test_images, data.test_labels, RECIPE.normalize)
+    missed = evaluation(Always(), data.test_images, data.test_labels, RECIPE.normalize).errors
     assert missed == tuple((index, index % 10, 3) for index in range(500) if index % 10 != 3)
 
 
@@ -238,7 +238,7 @@ def test_the_average_and_the_one_cycle_are_those_of_torch(buffers: bool, few: MN
             model, optimizer, few, recipe, order, scheduler=cycle, after_step=averaged.update_parameters
         )
         run.train_epoch()
-        missed = errors(run.evaluated, few.test_images, few.test_labels, recipe.normalize)
+        missed = evaluation(run.evaluated, few.test_images, few.test_labels, recipe.normalize).errors
         assert 100 * (116 - len(missed)) / 116 == reference.accuracy_of(averaged, few, recipe)
     counts = {name: value for name, value in model.state_dict(prefix="module.").items() if name.endswith("_tracked")}
     for name, weight in {**averaged.state_dict(), **counts}.items():  # torch rounds a mean of counts down

@@ -21,7 +21,7 @@ from harness.training.choice import choose
 from harness.training.evaluation import percent
 from harness.training.network import classifier
 from harness.training.train import trainer_of
-from harness.training.trainer import Trainer, judged_apart
+from harness.training.trainer import Trainer, with_validation_split
 
 WARM_UP = 10
 """Training steps before the first that is timed."""
@@ -97,7 +97,7 @@ class Notebook:
         self.model = classifier(step, step.network().to(device), device)
         self.optimizer = _optimizer(step.recipe, self.model)
         cuda = device.type == "cuda"
-        data = judged_apart(step.recipe, data.to("cpu"))
+        data = with_validation_split(step.recipe, data.to("cpu"))
 
         def loader(images: Tensor, labels: Tensor, train: bool) -> DataLoader[tuple[Tensor, int]]:
             digits = _Digits(images, labels, transforms_of(step.recipe, train=train))

@@ -71,10 +71,11 @@ def trace(step: type[Step], device: torch.device, folder: Path) -> Trace:
             copy = for_plugin(json.load(native))
         with gzip.open(tensorboard, "wt", encoding="utf-8") as known:
             json.dump(copy, known)
-        text.write_text(_table(profiler, device, -1), encoding="utf-8")
+        operators = profiler.key_averages()
+        text.write_text(_table(operators, device, -1), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot write a trace to {folder}: {error.strerror or error}") from error
-    return Trace(perfetto, tensorboard, text, _table(profiler, device, 20))
+    return Trace(perfetto, tensorboard, text, _table(operators, device, 20))
 
 
 def _profiled(step: type[Step], device: torch.device) -> profile:
@@ -120,8 +121,8 @@ def _for_plugin(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _table(profiler: profile, device: torch.device, rows: int) -> str:
+def _table(operators: Any, device: torch.device, rows: int) -> str:
     # The operators by the time that they themselves take on the device, without those that they call; -1 for all.
     order = f"self_{device.type}_time_total"
-    table: str = profiler.key_averages().table(sort_by=order, row_limit=rows, max_name_column_width=50)
+    table: str = operators.table(sort_by=order, row_limit=rows, max_name_column_width=50)
     return table

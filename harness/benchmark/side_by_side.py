@@ -24,7 +24,7 @@ from harness.provenance import environment
 from harness.run import NATIVE
 from harness.step import Step
 from harness.training.choice import choose, made_by
-from harness.training.trainer import batches_of, judged_apart
+from harness.training.trainer import batches_of, with_validation_split
 
 TURNS = 7
 STEPS = {"cpu": 50, "cuda": 200}
@@ -66,7 +66,7 @@ def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callabl
     sides = {way: IMPLEMENTATIONS[way](step, data, device) for way in ways}
     trained, rates = alternate({way: side.steps() for way, side in sides.items()}, device)
     tests = [{way: _timed(side.test, device) for way, side in sides.items()} for _ in range(3)]
-    judged = judged_apart(step.recipe, data)
+    judged = with_validation_split(step.recipe, data)
     batches = batches_of(step.recipe, len(judged.train_labels))
     images = min(batches * step.recipe.batch_size, len(judged.train_labels))
     operations = operations_of_epoch(step, images, len(judged.test_labels))

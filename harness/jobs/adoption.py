@@ -104,14 +104,14 @@ def _add(adopted: Adopted, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
     """Add the runs of one step and device to its record; yield why those are refused that do not fit."""
     where = record.path_of(adopted.step, adopted.device)
     try:
-        kept = record.read(adopted.step, adopted.device)
-        recorded = {run.seed: run for run in kept.runs} if kept else {}
-        binds = kept.provenance if kept else _common(runs.values())
+        existing = record.read(adopted.step, adopted.device)
+        recorded = {run.seed: run for run in existing.runs} if existing else {}
+        binding = existing.provenance if existing else _common(runs.values())
     except HarnessError as error:
         yield from (HarnessError(f"{path} is not added: {error}") for path in runs)
         return
     for path, run in runs.items():
-        other = differences(run.provenance, binds)
+        other = differences(run.provenance, binding)
         if other:
             yield HarnessError(f"{path} is not added: it was made with {other}, and {where} takes runs of one kind")
         elif run.seed not in recorded:

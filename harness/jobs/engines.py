@@ -18,7 +18,7 @@ from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
-from harness.training import OnSteps, silent
+from harness.training import OnSteps, ignore_steps
 from harness.training.choice import made_by
 
 
@@ -29,7 +29,7 @@ class Local:
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.threads = device, torch.get_num_threads()
-        self.on_steps: OnSteps = silent
+        self.on_steps: OnSteps = ignore_steps
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in this process."""

@@ -10,7 +10,7 @@ from harness.data import MNIST
 from harness.errors import HarnessError
 from harness.run import EAGER, Outcome
 from harness.step import Step
-from harness.training.train import OnSteps, named
+from harness.training.train import OnSteps, label_of
 
 AGAIN = "start it again, with --resume for train"
 """What to do after the loss of a worker."""
@@ -32,7 +32,7 @@ class Job:
     @property
     def name(self) -> str:
         """What error messages call it."""
-        return named(self.step, self.seeds)
+        return label_of(self.step, self.seeds)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
-from harness.training import OnSteps, silent
+from harness.training import OnSteps, ignore_steps
 from harness.training.choice import made_by
 
 SILENCE = 300.0  # seconds; a compiler that a worker waits for takes less
@@ -40,7 +40,7 @@ class Processes:
     def __init__(self, devices: Sequence[torch.device], silence: float = SILENCE) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)
         self.silence, self.period = silence, silence / CALLS
-        self.on_steps: OnSteps = silent
+        self.on_steps: OnSteps = ignore_steps
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance of a run in a worker, which has one thread on the CPU."""

@@ -28,7 +28,7 @@ from harness.jobs.worker import PERIOD, work
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
-from harness.training import OnSteps, silent
+from harness.training import OnSteps, ignore_steps
 from harness.training.choice import made_by
 
 PATIENCE = 30.0  # seconds that a cluster which was started here has to stop
@@ -56,7 +56,7 @@ class RayCluster:
             raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
-        self.on_steps: OnSteps = silent
+        self.on_steps: OnSteps = ignore_steps
         cpus, gpus = self._join()
         if device == "cuda" and not gpus:
             self._leave()

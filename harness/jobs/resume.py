@@ -90,7 +90,9 @@ def find_resumable(
     made = engine.provenance(step, trainer)
     resumable = Resumable(seeds)
     candidates = _checkpoints(step_folder, step)
-    for path, stamp, run in _whole(step_folder, step, seeds, epochs):
+    for path, stamp, run in _run_files(step_folder, step, seeds):
+        if len(run.epochs) != epochs or run.failed is not None:
+            continue
         if other := differences(run.provenance, made):
             resumable.not_taken[run.seed] = f"{path} was made with {other}; seed {run.seed} is trained anew"
         else:
@@ -138,13 +140,6 @@ def _checkpoints(folder: Path, step: type[Step]) -> list[_Candidate]:
             others = {other for _, other, moment in files_in(folder, RUN) if moment == stamp and other != seed}
             candidates.append(_Candidate(stamp, "", (seed, *sorted(others)), path))
     return candidates
-
-
-def _whole(folder: Path, step: type[Step], seeds: list[int], epochs: int) -> Iterator[tuple[Path, str, Run]]:
-    """The run files of these seeds that have all their epochs, each with its moment and its run."""
-    for path, stamp, run in _run_files(folder, step, seeds):
-        if len(run.epochs) == epochs and run.failed is None:
-            yield path, stamp, run
 
 
 def _run_files(folder: Path, step: type[Step], seeds: list[int]) -> Iterator[tuple[Path, str, Run]]:

@@ -29,7 +29,7 @@ OnSteps = Callable[[type[Step], Sequence[int], int, int], None]
 """Called within an epoch with seeds that train together, how many of its training steps are done, and of how many."""
 
 
-def silent(step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
+def ignore_steps(step: type[Step], seeds: Sequence[int], done: int, of: int) -> None:
     """The OnSteps of whoever shows nothing."""
 
 
@@ -39,7 +39,7 @@ def train_one(
     data: MNIST,
     trainer: str = EAGER,
     epochs: int | None = None,
-    on_steps: OnSteps = silent,
+    on_steps: OnSteps = ignore_steps,
 ) -> Iterator[Outcome]:
     """Train one seed for all epochs of the recipe, or fewer; yield each epoch, or last of all why it has none."""
     with training(step, [seed], data, trainer) as made:
@@ -64,11 +64,11 @@ def next_epoch(step: type[Step], seeds: Sequence[int], trainer: Trainer) -> list
     """Train and evaluate one epoch; the result for each seed."""
     began = time.perf_counter()
     n = min(TEST_IMAGES, len(trainer.data.train_labels))  # as many as are tested, so that the error is the same
-    with foreign("its recipe", named(step, seeds)):
+    with foreign("its recipe", label_of(step, seeds)):
         trained = trainer.train_epoch()
         clean = trainer.evaluate(trainer.data.train_images[:n], trainer.data.train_labels[:n])
         tested = trainer.test()
-        trainer.heed(tested)
+        trainer.observe(tested)
     seconds = (time.perf_counter() - began) / len(seeds)
     return [
         _loss_error(step, seed, trainer.epoch, loss, finite)
@@ -100,7 +100,7 @@ def _loss_error(step: type[Step], seed: int, epoch: int, loss: float, finite: in
     return HarnessError(f"{step.id}, seed {seed}: the loss is {loss} in {where}; lower the rate")
 
 
-def named(step: type[Step], seeds: Sequence[int]) -> str:
+def label_of(step: type[Step], seeds: Sequence[int]) -> str:
     """What error messages call seeds of a step that train together."""
     return f"{step.id}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
@@ -114,7 +114,7 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str =
     device = data.train_images.device
     with warnings.catch_warnings(), current(device), forked(device):
         warnings.filterwarnings("ignore", "Implicit dimension choice")
-        with foreign("its recipe", named(step, seeds)):
+        with foreign("its recipe", label_of(step, seeds)):
             made = trainer_of(step, seeds, data, trainer)
         yield made
 

@@ -84,7 +84,7 @@ class Trainer(ABC):
         """The evaluation of each network on the test images."""
         return self.evaluate(self.data.test_images, self.data.test_labels)
 
-    def heed(self, tested: list[Evaluation]) -> None:
+    def observe(self, tested: list[Evaluation]) -> None:
         """Let the schedule see how each network was judged after the last epoch, if that matters to it."""
         schedule, n = self.recipe.schedule, len(self.data.test_labels)
         if isinstance(schedule, ReduceLROnPlateau):
@@ -118,7 +118,7 @@ def batches_of(recipe: Recipe, n: int) -> int:
     return n // recipe.batch_size
 
 
-def judged_apart(recipe: Recipe, data: MNIST) -> MNIST:
+def with_validation_split(recipe: Recipe, data: MNIST) -> MNIST:
     """The data that a recipe trains on and is judged on: images held out are in the place of the test images.
 
     Raises HarnessError if its share of the training images is none.
@@ -137,7 +137,7 @@ def single_trainer(step: type[Step], seed: int, data: MNIST) -> "SingleTrainer":
     with seeded(seed):
         network = step.network()
     model = prepared(step, network, data.train_images.device)
-    return SingleTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
+    return SingleTrainer(model, step.recipe, with_validation_split(step.recipe, data), seed)
 
 
 class SingleTrainer(Trainer):

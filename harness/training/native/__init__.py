@@ -14,7 +14,7 @@ from harness.training.native.plan import plan_of
 from harness.training.native.self_check import fault
 from harness.training.native.trainer import NativeTrainer, refusal_of
 from harness.training.network import classifier
-from harness.training.trainer import judged_apart
+from harness.training.trainer import with_validation_split
 
 __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
 
@@ -61,6 +61,6 @@ def native_trainer(step: type[Step], seed: int, data: MNIST) -> NativeTrainer:
         raise HarnessError(f"{step.id} is not trained by the native kernels: {why}")
     try:
         model = classifier(step, initial.initialized(step.network, seed), torch.device("cpu"))
-        return NativeTrainer(model, step.recipe, judged_apart(step.recipe, data), seed)
+        return NativeTrainer(model, step.recipe, with_validation_split(step.recipe, data), seed)
     except NotCoveredError as error:
         raise HarnessError(f"{step.id} is not trained by the native kernels: {error}; use --trainer eager") from error

@@ -104,7 +104,9 @@ def main(words: Sequence[str] | None = None) -> int:
     add_device(parser)
     arguments = parser.parse_args(words)
     device, failed = device_of(arguments.device), False
-    every = product(arguments.precision, arguments.at_once or [AT_ONCE[device.type]], arguments.ids, arguments.seeds)
+    every = product(
+        arguments.precision, arguments.at_once or [AT_ONCE.get(device.type, 1)], arguments.ids, arguments.seeds
+    )
     for precision, at_once, step_id, seeds in every:
         set_precision(precision)
         line: dict[str, Any] = {"step": step_id, "seeds": seeds}

@@ -23,7 +23,7 @@ from harness.jobs.job import Steps
 from harness.jobs.processes import Processes
 from harness.run import Epoch
 from harness.step import Step
-from harness.training import silent
+from harness.training import ignore_steps
 from harness.training.train import train_one
 from harness.training.trainer import SingleTrainer, single_trainer
 from spec.harness.jobs import small
@@ -207,7 +207,7 @@ def test_without_a_terminal_there_is_a_line_per_epoch(capsys: pytest.CaptureFixt
 
 
 def test_a_seed_in_memory_has_the_epochs_that_are_asked_for() -> None:
-    outcomes = list(train_one(small.Simple, 3, small.images(), epochs=2, on_steps=silent))
+    outcomes = list(train_one(small.Simple, 3, small.images(), epochs=2, on_steps=ignore_steps))
     assert [outcome.epoch for outcome in outcomes if isinstance(outcome, Epoch)] == [1, 2]
 
 

@@ -23,7 +23,7 @@ from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import ALIVE, CALLS, SILENCE, START, Processes, heartbeat
 from harness.run import Run
-from harness.training import silent as no_steps
+from harness.training import ignore_steps
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
@@ -106,14 +106,14 @@ def test_what_a_worker_without_a_job_says_or_dies_of_is_of_no_job() -> None:
     idle.task = None
     said = iter([ALIVE])
     idle.child.receive = lambda: next(said)
-    assert list(idle.receive(no_steps)) == []
+    assert list(idle.receive(ignore_steps)) == []
     assert (idle.heard, idle.lost) == (True, False)
 
     def ended() -> None:
         raise EOFError("SIGKILL")
 
     idle.child.receive = ended
-    assert list(idle.receive(no_steps)) == []
+    assert list(idle.receive(ignore_steps)) == []
     assert idle.lost  # so that the next job gets another process
 
 

@@ -1,7 +1,7 @@
 """The benchmark: how fast each implementation trains a step, and how close that is to the time of its arithmetic.
 
 The implementations take turns, A B C A B C, so that a machine that slows down slows all of them. Results are medians
-over turns.
+over turns, of three for a test; the rate behind the floor is the best of all turns.
 """
 
 import statistics

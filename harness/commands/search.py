@@ -10,6 +10,7 @@ from rich.table import Table
 from harness.commands.arguments import add_data, add_device, add_engine, output_file
 from harness.commands.console import bare_table, console, display
 from harness.errors import ForeignError, HarnessError, foreign_call
+from harness.escape import printable
 from harness.ladder import steps
 from harness.step import Step
 
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         log = output_file(space.LOG)
         ranked = search(space.CANDIDATES, space.RUNGS, log, engine, held_out, shown.on_epoch)
     console().print(_table(ranked))
+    for trial in (trial for trials in ranked.values() for trial in trials if trial.failed):
+        print(printable(f"{trial.candidate}: {trial.failed}"))
     return 0
 
 
@@ -57,8 +60,6 @@ def _candidates(ladder: str) -> ModuleType:
 
 
 def _table(ranked: "dict[type[Step], list[Trial]]") -> Table:
-    from harness.jobs.search import mean
-
     result = bare_table()
     result.add_column("candidate", no_wrap=True)
     for name in ("parameters", "seeds", "validation", "worst", "train"):
@@ -70,8 +71,16 @@ def _table(ranked: "dict[type[Step], list[Trial]]") -> Table:
             candidate.title,
             f"{candidate.parameters:,}",
             str(len(trials)),
-            f"{mean(trials):.2f}",
-            f"{min(min(trial.validation) for trial in trials):.2f}",
-            f"{sum(trial.train for trial in trials) / len(trials):.2f}",
+            *_figures(trials),
         )
     return result
+
+
+def _figures(trials: "list[Trial]") -> tuple[str, str, str]:
+    """Validation accuracy, the worst of all final epochs and training accuracy, in percent, in words."""
+    from harness.jobs.search import mean
+
+    if any(trial.failed for trial in trials):
+        return "failed", "", ""
+    worst = min(min(trial.validation) for trial in trials)
+    return f"{mean(trials):.2f}", f"{worst:.2f}", f"{sum(trial.train for trial in trials) / len(trials):.2f}"

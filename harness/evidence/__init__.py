@@ -1,4 +1,4 @@
-"""What committed runs, and the network itself, show. Reads only."""
+"""What committed runs, and the network itself, show. Writes no files but records."""
 
 from harness.evidence.comparison import Comparison, paired
 

@@ -38,7 +38,7 @@ class Trial:
     """One run of a candidate: a line of the log.
 
     `validation` is the accuracy in percent of its final epochs on the images held out, `train` the training accuracy of
-    its last epoch.
+    its last epoch. A run that `failed`, since its loss was not finite, has the epochs before that, and no accuracy.
     """
 
     candidate: str
@@ -49,11 +49,12 @@ class Trial:
     train: float
     seconds: float
     trainer: str = EAGER
+    failed: str | None = None
 
     @property
     def final(self) -> float:
-        """The mean validation accuracy over the final epochs."""
-        return sum(self.validation) / len(self.validation)
+        """The mean validation accuracy over the final epochs; minus infinity if the run failed."""
+        return sum(self.validation) / len(self.validation) if self.failed is None else float("-inf")
 
 
 def search(
@@ -68,7 +69,7 @@ def search(
 
     `held_out` is a split by `harness.data.hold_out`. Each run is appended to the log when it is finished, and runs in
     the log are not repeated, so that an interrupted search resumes. Candidates are compared by the mean over their
-    seeds; those that reached a higher rung come first.
+    seeds; those that reached a higher rung come first. One whose loss was not finite is worse than all others.
 
     The runs compared are by one trainer, since trainers differ by as much as candidates do: the native one, unless it
     refuses a candidate or the log has runs of them by eager torch.
@@ -85,7 +86,12 @@ def search(
     ranked = {candidate: list[Trial]() for candidate in candidates}
     for rung in rungs:
         chosen = list(ranked)[: rung.candidates]
-        known = {(trial.fingerprint, trial.seed): trial for trial in read(log) if trial.trainer == trainer}
+        epochs = {prints[one]: min(one.final_epochs, one.recipe.epochs) for one in chosen}
+        known = {
+            (trial.fingerprint, trial.seed): trial
+            for trial in read(log)
+            if trial.trainer == trainer and (trial.failed or len(trial.validation) == epochs.get(trial.fingerprint))
+        }
         wanted = [(candidate, seed) for seed in range(rung.seeds) for candidate in chosen]
         missing = [(candidate, seed) for candidate, seed in wanted if (prints[candidate], seed) not in known]
         if missing:
@@ -135,27 +141,28 @@ def _trials(
                 continue
             candidate = jobs[index].step
             for seed, outcome in update.outcomes.items():
-                if isinstance(outcome, HarnessError):
-                    failures.add(f"{candidate.title}: {outcome}")
-                    continue
                 run = runs[candidate, seed]
+                if isinstance(outcome, HarnessError):
+                    yield _trial(candidate, seed, run, trainer, str(outcome))
+                    continue
                 run.append(outcome)
                 on_epoch(candidate, seed, outcome)
                 if len(run) == candidate.recipe.epochs:
                     yield _trial(candidate, seed, run, trainer)
 
 
-def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch], trainer: str) -> Trial:
+def _trial(candidate: type[Step], seed: int, epochs: Sequence[Epoch], trainer: str, failed: str | None = None) -> Trial:
     """The line of the log for a run; `test_accuracy` is measured on the images held out here."""
     return Trial(
         candidate=candidate.title,
         parameters=candidate.parameters,
         fingerprint=fingerprint(candidate),
         seed=seed,
-        validation=tuple(epoch.test_accuracy for epoch in epochs[-candidate.final_epochs :]),
-        train=epochs[-1].train_accuracy,
+        validation=() if failed else tuple(epoch.test_accuracy for epoch in epochs[-candidate.final_epochs :]),
+        train=epochs[-1].train_accuracy if epochs else 0.0,
         seconds=round(sum(epoch.seconds for epoch in epochs), 1),
         trainer=trainer,
+        failed=failed,
     )
 
 
@@ -186,8 +193,8 @@ def _bytes(log: Path) -> bytes:
 
 def _trial_of_json(value: Any) -> Trial:
     """A trial from its JSON; ValueError if it is not one."""
-    validation = strict_json.field(value, "validation")
-    if not isinstance(validation, list) or not validation:
+    validation, failed = strict_json.field(value, "validation"), value.get("failed")
+    if not isinstance(validation, list) or bool(validation) == (failed is not None):
         raise ValueError("'validation' is not a list of accuracies")
     return Trial(
         candidate=strict_json.text(value, "candidate", strict_json.LONGEST),
@@ -198,6 +205,7 @@ def _trial_of_json(value: Any) -> Trial:
         train=strict_json.number(value, "train", 0, 100),
         seconds=strict_json.number(value, "seconds", 0, 1e9),
         trainer=_trainer(value),
+        failed=None if failed is None else strict_json.text(value, "failed", strict_json.LONGEST),
     )
 
 
@@ -210,8 +218,10 @@ def _trainer(value: Any) -> str:
 
 
 def _as_json(trial: Trial) -> dict[str, Any]:
-    """The JSON of a trial, which names its trainer unless it is eager, as lines of older versions do not."""
-    return {key: value for key, value in asdict(trial).items() if (key, value) != ("trainer", EAGER)}
+    """The JSON of a trial, without what lines of older versions do not have: that it is eager, and did not fail."""
+    return {
+        key: value for key, value in asdict(trial).items() if (key, value) not in (("trainer", EAGER), ("failed", None))
+    }
 
 
 def append(log: Path, trial: Trial) -> None:

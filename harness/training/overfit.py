@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from harness.data.synthetic import synthetic
 from harness.step import Step
@@ -11,11 +12,13 @@ from harness.training.network import prepared
 from harness.training.seeding import seeded
 from harness.training.trainer import SingleTrainer
 
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
 
 def overfit_one_batch(step: type[Step]) -> tuple[float, float]:
     """The loss on one synthetic batch before and after three steps of the recipe's optimizer on it.
 
-    Without dropout and augmentation, at the learning rate of the first step.
+    Without layers of dropout and augmentation, at the learning rate of the first step.
     """
     data = synthetic(32)
     with torch.random.fork_rng(devices=[]), seeded(0):
@@ -24,7 +27,7 @@ def overfit_one_batch(step: type[Step]) -> tuple[float, float]:
         trainer.set_rate(0)
         model.train()
         for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
+            if isinstance(module, _DROPOUTS):
                 module.eval()
         images = normalized(data.train_images, step.recipe.normalize)
         losses = [trainer.train_step(images, data.train_labels)[0].item() for _ in range(3)]

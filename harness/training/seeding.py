@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from harness.errors import HarnessError
+from harness.errors import ForeignError
 
 
 @contextmanager
@@ -26,12 +26,12 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def drawing_from_torch() -> Iterator[None]:
-    """HarnessError for a forward that draws from numpy's or Python's, which nothing seeds while a network trains."""
+    """ForeignError for a forward that draws from numpy's or Python's, which nothing seeds while a network trains."""
     before = _of_others()
     yield
     for name, state in _of_others().items():
         if state != before[name]:
-            raise HarnessError(f"its forward draws from {name}, which no seed of a run reaches; draw with torch")
+            raise ForeignError(f"its forward draws from {name}, which no seed of a run reaches; draw with torch")
 
 
 def _of_others() -> dict[str, str]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from harness.data.synthetic import synthetic
 from harness.device import out_of_memory
-from harness.errors import ForeignError, HarnessError, described
+from harness.errors import ForeignError, described
 from harness.recipe import Recipe
 from harness.step import Step
 from harness.training.augmentation import normalized
@@ -93,9 +93,7 @@ def _disagreement(step: type[Step], models: Sequence[nn.Module], device: torch.d
     except Exception as error:  # whatever torch says to being stacked
         if out_of_memory(error):
             raise
-        if isinstance(error, HarnessError):
-            return error.what if isinstance(error, ForeignError) else str(error)
-        return described(error)
+        return error.what if isinstance(error, ForeignError) else described(error)
 
 
 def _side_effect(trainer: SingleTrainer, shapes: Shapes) -> str | None:

@@ -60,7 +60,7 @@ def forked(device: "torch.device") -> AbstractContextManager[None]:
 
 
 def layout(device: "torch.device") -> "torch.memory_format":
-    """The memory layout of images: channels last on the CPU, where that makes small networks up to twice as fast."""
+    """The memory layout of images: channels last on the CPU, where small networks take up to a fifth less."""
     import torch
 
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format

@@ -253,7 +253,8 @@ def highest_plausible(reference: Sequence[float]) -> float:
     fewer than one in 30,000 lies so high, so that a leak of test images into the training is the likelier cause.
 
     Of runs that spread more, three or five often tell too little of it: at 0.2 points about one in 300 lies above what
-    three of its kind make plausible, and where the binomial error plays no part at all Student's one in 35.
+    three of its kind make plausible around 98.7 %, one in 80 around 99.4 %, and where the binomial error plays no part
+    at all Student's one in 35.
     """
     if len(reference) < LEAST_RUNS:
         return math.inf

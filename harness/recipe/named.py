@@ -23,4 +23,4 @@ NAMED = {
     ),
     "plain": Recipe(lr=0.01, batch_size=64, epochs=15),
 }
-"""`one-cycle` is the recipe by which `frontier` holds 99.4 %; `plain` is stochastic gradient descent at one rate."""
+"""`one-cycle` trains the funnel of `frontier`, its sixth step; `plain` is stochastic gradient descent at one rate."""

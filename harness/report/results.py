@@ -19,8 +19,8 @@ HEAD = """# Results: what runs decide
 Generated from the records; do not edit. [verdicts.md](verdicts.md) says how a verdict is reached, and by how many runs.
 Where as many as were planned leave a claim undecided, its evidence ends with the number that would decide it with a
 probability of 80 %, if the mean and the spread of the runs so far are the true ones. Where it names none, no number
-that anybody makes would, as the claim lies as good as on its bound or is about a single run; or the mean difference is
-shown, and its wins are not convincing yet.
+that anybody makes would: the claim lies as good as on its bound or is about a single run, or the wins of an improvement
+would not become convincing.
 """
 
 

@@ -139,7 +139,7 @@ def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str
 
 
 WIDEST = 100_000
-"""Parameters of a network that keeps a GPU busy alone; stacked, its convolutions are grouped ones, which are slower."""
+"""Parameters above which a network should keep a GPU busy alone; stacked, its convolutions would be grouped ones."""
 
 
 def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:

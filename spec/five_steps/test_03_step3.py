@@ -29,7 +29,8 @@ class TestBatchNorm(StepSpec):
           of 98.45 by epoch 1]
         - In the log the test accuracy moves between 99.21 and 99.35 over epochs 8 to 15. [log: test between 99.21 and
           99.35 in epochs 8 to 15]
-        - It does not reach 99.4. [claim: in most runs stays below 99.4]
+        - The log does not reach 99.4; whether most of our runs do is not decided. [claim: in most runs stays below
+          99.4]
         - The normalization comes after the ReLU, not before it as is usual, and also after the class maps; the
           convolutions keep their biases. [claim: has 6 conv3x3 then relu then bn; has 1 conv1x1 then relu then bn; has
           7 biases] The 180 new parameters are two for each of the 90 channels. [claim: has 180 parameters more than

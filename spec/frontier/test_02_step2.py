@@ -19,8 +19,9 @@ class TestBatchNorm(StepSpec):
 
     Analysis:
         - The test accuracy rises over step 1. [claim: improves on frontier/step1]
-        - At a constant learning rate it moves from epoch to epoch, so that the final epochs do not keep what the best
-          one shows. [claim: in most runs moves by 0.05 over epochs 11 to 15; in most runs ends 0.02 below its best]
+        - At a constant learning rate it moves from epoch to epoch, so that the final epochs may not keep what the
+          best one shows. [claim: in most runs moves by 0.05 over epochs 11 to 15; in most runs ends 0.02 below its
+          best]
     """
 
     model = frontier.Normalized

@@ -19,8 +19,8 @@ class TestRate(StepSpec):
             machine)
 
     Analysis:
-        - The test accuracy rises over step 7. [claim: improves on frontier/step7] So does the training accuracy: it was
-          not capacity that was missing. [claim: frontier/step7 trains lower than frontier/step8]
+        - That the test accuracy would rise over step 7 was hoped. [claim: improves on frontier/step7] The training
+          accuracy does: it was not capacity that was missing. [claim: frontier/step7 trains lower than frontier/step8]
         - The learning rate was chosen, as the network was, on held-out training images. [judgement: how they were
           chosen is written down in selection.md]
         - It does not hold the goal: it is as good as the funnel on the images held out, and not on the test set.

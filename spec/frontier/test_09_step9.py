@@ -20,7 +20,7 @@ class TestPlaced(StepSpec):
 
     Analysis:
         - It has no more parameters than step 8. [claim: has fewer parameters than frontier/step8]
-        - The test accuracy rises. [claim: improves on frontier/step8]
+        - That the test accuracy would rise was hoped. [claim: improves on frontier/step8]
     """
 
     model = frontier.Placed

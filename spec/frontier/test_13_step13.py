@@ -11,7 +11,7 @@ class TestBroad(StepSpec):
     Target:
         Lie so far above the goal that a miss is rare, with as few parameters as that takes: the lowest of the final
         epochs, less 3.3 standard deviations, at 99.40 or above. Step 6 holds the goal in most runs and not in every
-        one, and has neither the teacher nor the augmentation that made step 12 hold it.
+        one, and has neither the teacher nor the augmentation of step 12, which does.
 
     Result:
         Parameters: 8,483 · receptive field: 28

@@ -21,7 +21,7 @@ __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
 NUMERICS = 1
 """The number of the arithmetic: runs of one seed that have it in common are equal to the last bit."""
 WIDEST = 100_000
-"""Parameters above which oneDNN, whose blocks suit many channels, is faster; docs/speed.md has the measurement."""
+"""Parameters above which oneDNN, whose blocks suit many channels, is as fast or faster; measured in docs/speed.md."""
 
 
 def refusal(step: type[Step]) -> str | None:
@@ -30,7 +30,7 @@ def refusal(step: type[Step]) -> str | None:
         return refused
     network = classifier(step, step.network(), torch.device("cpu"))
     if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
-        return f"oneDNN is faster for more than {WIDEST:,} parameters"
+        return f"oneDNN is as fast or faster for more than {WIDEST:,} parameters"
     try:
         plan_of(network)
         library.recipe_of(step.recipe, seed=0)

@@ -210,8 +210,9 @@ def test_honest_runs_are_almost_never_too_good() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("mean", "spread", "share"),
-    [(98.7, 0.2, 1 / 300), (50.0, 6.0, 1 / 35)],  # Student, two degrees of freedom: P(t > 4) = 0.0286
-    ids=["near_the_binomial_error", "far_above_it"],
+    # Student, two degrees of freedom: P(t > 4) = 0.0286
+    [(98.7, 0.2, 1 / 300), (99.4, 0.2, 1 / 80), (50.0, 6.0, 1 / 35)],
+    ids=["near_the_binomial_error", "above_it", "far_above_it"],
 )
 def test_of_runs_that_spread_more_than_the_test_set_a_few_are_too_good(
     mean: float, spread: float, share: float

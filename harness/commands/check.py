@@ -99,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         elif runs:
             _print_runs(runs, held, arguments.goal)
         if interrupt:
+            for message in failures.messages:
+                say(f"error: {message}")
             raise interrupt
     return 0 if within and all(held) else 1
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -149,25 +149,27 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
         trainer_left(step, seeds, folder, engine.device) if arguments.resume and arguments.trainer == "auto" else None
     )
     choice = choose(left or arguments.trainer, step, engine.device)
-    existing = Resumable(seeds)
     if arguments.resume:
         existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
-    if arguments.record:
-        refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
-        if refused and not arguments.replace:
-            if not arguments.resume:
-                raise HarnessError(next(iter(refused.values())))
-            existing.refuse(refused)
-    for line in existing.trained_anew():
-        say(line)
-    data = load(arguments.data)
-    say(start_line(step, choice, engine))
-    with display(epochs, len(seeds)) as shown, _scalars(arguments.tensorboard, shown.on_epoch) as on_epoch:
-        engine.on_steps = shown.on_steps
-        runs = run_jobs(
-            step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
-        )
-        yield from record.added(runs, replace=arguments.replace) if arguments.record else runs
+    else:
+        existing = Resumable(seeds)
+    with closing(existing):
+        if arguments.record:
+            refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
+            if refused and not arguments.replace:
+                if not arguments.resume:
+                    raise HarnessError(next(iter(refused.values())))
+                existing.refuse(refused)
+        for line in existing.trained_anew():
+            say(line)
+        data = load(arguments.data)
+        say(start_line(step, choice, engine))
+        with display(epochs, len(seeds)) as shown, _scalars(arguments.tensorboard, shown.on_epoch) as on_epoch:
+            engine.on_steps = shown.on_steps
+            runs = run_jobs(
+                step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
+            )
+            yield from record.added(runs, replace=arguments.replace) if arguments.record else runs
 
 
 @contextmanager

@@ -40,16 +40,17 @@ def run_jobs(
     and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs up to its
     last checkpoint are saved there.
     """
-    check_output(step.id, step.network(), torch.device("cpu"))
-    for run in resumable.finished:
-        for epoch in run.epochs:
-            on_epoch(step, run.seed, epoch)
-        yield run
-    head = commit()
-    seeds = groups(step, resumable.rest, engine.device, engine.workers)
-    jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
-    all_jobs = [*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)]
-    yield from _train(all_jobs, engine, data, on_epoch, resumable.errors)
+    with closing(resumable):
+        check_output(step.id, step.network(), torch.device("cpu"))
+        for run in resumable.finished:
+            for epoch in run.epochs:
+                on_epoch(step, run.seed, epoch)
+            yield run
+        head = commit()
+        seeds = groups(step, resumable.rest, engine.device, engine.workers)
+        jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
+        all_jobs = [*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)]
+        yield from _train(all_jobs, engine, data, on_epoch, resumable.errors)
 
 
 def _train(

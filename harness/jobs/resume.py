@@ -38,6 +38,11 @@ class Resumable:
         """The lines of `not_taken` whose seeds are trained, in their order."""
         return [self.not_taken[seed] for seed in self.rest if seed in self.not_taken]
 
+    def close(self) -> None:
+        """Release the locks of what can resume; once more changes nothing."""
+        for files in self.interrupted:
+            files.close()
+
     def refuse(self, reasons: Mapping[int, str]) -> None:
         """Take seeds out of `rest`, for a reason each; HarnessError with all reasons if no seed is left."""
         self.rest = [seed for seed in self.rest if seed not in reasons]
@@ -108,8 +113,7 @@ def find_resumable(
                 _check_whole(candidate, wanted)
                 resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made, trainer))
             except FileNotFoundError:
-                for files in resumable.interrupted:
-                    files.close()
+                resumable.close()
                 return find_resumable(step, seeds, folder, epochs, engine, trainer)
             except HarnessError as error:
                 resumable.refuse(dict.fromkeys(wanted, str(error)))

@@ -103,8 +103,13 @@ def search(
         for candidate in chosen:
             seeds = range(max(rung.seeds, len(ranked[candidate])))
             ranked[candidate] = [known[prints[candidate], seed] for seed in seeds]
-        ranked = dict(sorted(ranked.items(), key=lambda row: (-len(row[1]), -mean(row[1]))))
+        ranked = dict(sorted(ranked.items(), key=lambda row: _rank(row[1])))
     return ranked
+
+
+def _rank(trials: Sequence[Trial]) -> tuple[bool, int, float]:
+    """What candidates are sorted by: those that failed come last, and of the others those with most seeds first."""
+    return any(trial.failed for trial in trials), -len(trials), -mean(trials)
 
 
 def mean(trials: Sequence[Trial]) -> float:

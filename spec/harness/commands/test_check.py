@@ -61,7 +61,13 @@ class Interrupted(Net):
         super().__init__()
         if torch.initial_seed() == 2:
             raise KeyboardInterrupt  # as Ctrl-C does
+class UnluckyThenInterrupted(Unlucky):
+    def __init__(self):
+        super().__init__()
+        if torch.initial_seed() == 2:
+            raise KeyboardInterrupt
 FAST = Recipe(lr=0.05, batch_size=20, epochs=4)
+HELD_OUT = Recipe(lr=0.05, batch_size=20, epochs=4, validation=0.2)
 SLOW = Recipe(lr=1e-6, batch_size=20, epochs=4)
 OTHER = 3
 """
@@ -173,6 +179,34 @@ def test_a_seed_that_fails_takes_none_of_the_others_with_it(check: Check, form: 
         assert [(run["seed"], run["held"]) for run in json.loads(out)["runs"]] == [(0, True), (2, True)]
     else:
         assert "held in each of the last 3 epochs by 2 of 2" in out
+
+
+def test_costs_are_those_counted_by_hand_as_text_and_as_json(check: Check) -> None:
+    convolution, linear, activations = 8 * 36 * 49, 10 * 288, 8 * 36 * 2 + 10 * 2
+    products = convolution + linear
+    out = check("mine.py:Net")[1]
+    assert f"{PARAMETERS:,} parameters; {products:,} multiplications and {activations:,} activations per image\n" in out
+    value: dict[str, Any] = json.loads(check(f"mine.py:Net --parameters {PARAMETERS} --json")[1])
+    assert (value["multiplications"], value["activations"]) == (products, activations)
+    assert (value["limit"], value["frozen"], value["goal"], value["runs"]) == (PARAMETERS, 0, 99.4, [])
+    first = {"layer": "conv", "operation": "conv2d", "output": [8, 6, 6], "parameters": 400}
+    assert value["layers"][0] == {**first, "multiplications": convolution, "activations": 8 * 36}
+
+
+@pytest.mark.parametrize(("recipe", "images"), [("HELD_OUT", " of the images held out"), ("FAST", "")])
+def test_the_images_are_named_that_a_network_was_judged_on(check: Check, recipe: str, images: str) -> None:
+    out = check(f"mine.py:Net --train --recipe mine.py:{recipe} --epochs 1 --goal 1 --trainer eager")[1]
+    assert f"1.00 %{images} held in the last epoch by 1 of 1 seed (" in out
+
+
+def test_an_interrupt_says_which_seeds_have_failed(check: Check) -> None:
+    words = "--train --recipe mine.py:FAST --seed 1 2 --goal 90 --trainer eager"
+    status, _, err = check(f"mine.py:UnluckyThenInterrupted {words}")
+    assert status == 130
+    assert err.splitlines()[-2:] == [
+        "error: mine.py:UnluckyThenInterrupted, seed 1: the loss is nan in epoch 1, batch 1; lower the rate",
+        "python -m harness check: interrupted",
+    ]
 
 
 @pytest.mark.parametrize("form", ["", " --json"])

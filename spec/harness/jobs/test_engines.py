@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from errno import EAGAIN
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -20,10 +19,9 @@ import torch
 
 from harness.child import exit_reason
 from harness.errors import HarnessError
-from harness.jobs import Engine, Resumable, engine_of, find_resumable, processes, run_jobs
+from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
-from harness.jobs.job import Job
 from harness.jobs.processes import Processes
 from harness.run import Run
 from harness.step import Step
@@ -122,30 +120,6 @@ def test_every_gpu_has_a_process_unless_one_is_named(
 )
 def test_the_end_of_a_process_in_words(status: int | None, words: str) -> None:
     assert exit_reason(status) == words
-
-
-def test_a_worker_that_cannot_be_started_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended: list[int] = []
-
-    class Started:
-        n = 0
-
-        def __init__(self, *_: Any, **__: Any) -> None:
-            Started.n += 1
-            if Started.n == 2:
-                raise BlockingIOError(EAGAIN, "Resource temporarily unavailable")
-            self.number = Started.n
-
-        def send(self, _: Any) -> None:
-            pass
-
-        def end(self) -> None:
-            ended.append(self.number)
-
-    monkeypatch.setattr(processes, "Child", Started)
-    with pytest.raises(BlockingIOError):
-        list(Processes([CPU] * 3).run([Job(small.Plain, (seed,), 1) for seed in range(3)], small.images()))
-    assert ended == [1]
 
 
 @pytest.mark.parametrize(

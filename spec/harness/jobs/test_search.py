@@ -14,6 +14,7 @@ import spec
 from harness import data
 from harness.__main__ import main
 from harness.commands import search as command
+from harness.commands.console import Display
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
 from harness.jobs.dispatch import ignore
@@ -336,3 +337,49 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "nowhere").touch()
     with pytest.raises(HarnessError, match=r"cannot write .*log\.jsonl"):
         append(tmp_path / "nowhere" / "log.jsonl", Trial("a", 1, "f", 0, (1.0,), 1.0, 1.0))
+
+
+class Late(Scripted):
+    """Fair fails with seed 1."""
+
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        for index, update in super().run(jobs, data):
+            if jobs[index].step is not Fair or jobs[index].seeds != (1,):
+                yield index, update
+            elif isinstance(update, Update) and not update.outcomes:
+                yield index, Update(b"", {1: HarnessError("the loss of Fair is nan")})
+
+
+def test_a_candidate_that_fails_with_a_later_seed_is_the_last_too(tmp_path: Path) -> None:
+    log, engine, rungs = tmp_path / "log.jsonl", Late(), [Rung(3, 1), Rung(2, 2), Rung(2, 3)]
+    ranked = search([Poor, Fair, Good], rungs, log, engine, small.images(), ignore)
+    assert list(ranked) == [Good, Poor, Fair]
+    assert (Fair, 2) not in engine.done
+    assert (Poor, 2) in engine.done
+
+
+class Rising(Scripted):
+    """The training accuracy rises, and an epoch takes 1.25 seconds."""
+
+    def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
+        for index, job in enumerate(jobs):
+            yield index, Update(b"")
+            for number, accuracy in ((1, 80.0), (2, 91.0)):
+                self.on_steps(job.step, job.seeds, number, 2)
+                yield index, Update(b"", {seed: Epoch(number, accuracy, 94.0, 0.5, 1.25) for seed in job.seeds})
+
+
+def test_a_search_shows_what_it_trains_and_logs_the_last_training_accuracy_and_all_seconds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = SimpleNamespace(CANDIDATES=[Good], RUNGS=[Rung(1, 1)], LOG=tmp_path / "log.jsonl")
+    seen: list[Any] = []
+    monkeypatch.setattr(command, "_candidates", lambda ladder: space)
+    monkeypatch.setattr("harness.jobs.engine_of", lambda *_: Rising())
+    monkeypatch.setattr(data, "load", lambda path=None: small.images(10_100))
+    monkeypatch.setattr(Display, "on_steps", lambda _, *words: seen.append(words))
+    assert main(["search", "small"]) == 0
+    [trial] = read(space.LOG)
+    assert (trial.parameters, trial.train, trial.seconds) == (834, 91.0, 2.5)
+    assert seen == [(Good, (0,), 1, 2), (Good, (0,), 2, 2)]
+    assert "seed 0 epoch 2/2: train 91.00 test 94.00" in capsys.readouterr().err

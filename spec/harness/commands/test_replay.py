@@ -36,6 +36,19 @@ def replay(call: Call, capsys: pytest.CaptureFixture[str]) -> Replay:
     return run
 
 
+@pytest.mark.parametrize("seeds", ["0 1", "1 0"])
+def test_the_status_is_that_of_the_worst_run(call: Call, capsys: pytest.CaptureFixture[str], seeds: str) -> None:
+    call("small/plain --seed 0 1 --record")
+    path = record.path_of(Plain)
+    value = json.loads(path.read_text())
+    value["runs"][1]["epochs"][0]["train_loss"] += 0.5
+    path.write_text(json.dumps(value))
+    assert main(["replay", "small/plain", "--seed", *seeds.split()]) == 1
+    last = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("run ")}
+    assert last["0"].endswith("4 of 4 epochs the same")
+    assert "; epoch 1 has train_loss " in last["1"]
+
+
 @pytest.fixture(scope="module")
 def trained() -> list[bytes]:
     """The record of seeds 0 and 1 by eager torch, once the first test that needs it has made it."""

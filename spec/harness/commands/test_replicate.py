@@ -50,6 +50,12 @@ def seeds(step: Any) -> list[int]:
     return [one.seed for one in record.runs(step)]
 
 
+def test_what_is_left_takes_as_long_as_what_is_done_did(capsys: pytest.CaptureFixture[str]) -> None:
+    one = replicate.Missing(Plain, "native", (3,), True, 1.0)
+    replicate._say_next(one, left=3.0, done=1.0, seconds=7200.0)
+    assert capsys.readouterr().err == "small/plain: 1 run natively; 75 % is left, about 6.0 hours\n"
+
+
 @pytest.mark.thorough
 def test_every_step_gets_its_planned_runs_and_then_there_is_nothing_to_do(run: Replicate) -> None:
     status, lines = run()

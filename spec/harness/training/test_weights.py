@@ -16,13 +16,16 @@ from harness.errors import HarnessError
 from harness.evidence import record
 from harness.ladder import steps
 from harness.provenance import fingerprint
+from harness.run import Epoch, Run
 from harness.step import Step
 from harness.training import native, weights
+from harness.training.evaluation import Evaluation
 from harness.training.trainer import Trainer, single_trainer
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import stand_in
 from spec.harness.jobs.small import Call, Plain, Simple
 from spec.harness.jobs.small import call as call
+from spec.harness.support.paths import ROOT
 
 HALF_BYTES = b'{"x":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}'
 
@@ -120,6 +123,27 @@ def test_a_network_that_is_not_that_of_the_record_fails(made: Path, capsys: pyte
     assert "NOT what the record says" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("differing", "sound", "words"),
+    [
+        (0, True, "193 of 200 test images right (96.50 %), and the 7 that the record says are wrong"),
+        (5, True, "198 of 200 test images right (99.00 %), as the record says but for 5, which rounding on another"),
+        (6, False, "199 of 200 test images right (99.50 %), which is NOT what the record says: 6 images are decided"),
+    ],
+)
+def test_five_images_that_are_decided_otherwise_are_ties_and_six_are_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], differing: int, sound: bool, words: str
+) -> None:
+    errors = tuple((index, 3, 8) for index in range(7))
+    run = Run(Plain, 1, (Epoch(1, 99.0, 99.0, 0.1, 1.0, errors),))
+    monkeypatch.setattr(verify, "_recorded", lambda step, seed: run)
+    found = Evaluation(errors[differing:], 0.1)
+    monkeypatch.setattr("harness.training.evaluation.evaluation", lambda *_: found)
+    images = MNIST(torch.zeros(0), torch.zeros(0), torch.zeros(1), torch.zeros(200))
+    assert verify._verified(weights.Trained(Plain, 1, small.Network()), images) is sound
+    assert capsys.readouterr().out.startswith(f"small/plain: 834 parameters, seed 1: {words}")
+
+
 def test_what_is_missing_is_named(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +209,9 @@ def test_a_training_that_comes_to_something_else_writes_nothing(made: Path) -> N
 
 def test_the_weights_of_the_repository_are_of_their_steps() -> None:
     committed = [step for step in steps().values() if weights.path_of(step).exists()]
+    on_disk = {path.relative_to(ROOT / "spec").as_posix() for path in (ROOT / "spec").glob("*/weights/*.safetensors")}
+    assert on_disk == {f"{step.ladder}/weights/{step.id.partition('/')[2]}.safetensors" for step in committed}
+    assert on_disk
     for step in committed:
         trained = weights.read(step)
         assert record.run_of(step, trained.seed).errors

@@ -40,12 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, or the fields as JSON."""
-    from harness.receptive_field import receptive_field
+    from harness.receptive_field import JumpMismatchError, receptive_field
 
     size = tuple(arguments.input_size)
     model = _model(arguments.model, size)
-    with foreign_call("its forward pass", arguments.model):
-        field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
+    try:
+        with foreign_call("its forward pass", arguments.model):
+            field = receptive_field(model, size, arguments.at, strict=not arguments.any_stride)
+    except JumpMismatchError as error:
+        what = str(error).partition(";")[0]
+        raise HarnessError(f"{what}; give --any-stride to accept that") from error
     if arguments.json:
         asked = {"model": arguments.model, "input_size": arguments.input_size, "at": arguments.at}
         print(json.dumps(asked | fields.as_json(field), indent=2))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.__main__ import main
 from harness.commands import rf
 from harness.errors import HarnessError
 from harness.receptive_field.drawing import picture
@@ -118,3 +119,29 @@ class TestCommand:
         assert done.stderr == ""
         assert "layer4.1.conv2" in done.stdout
         assert done.stdout.splitlines()[-1] == "status 0, specs []"
+
+
+TWO = """
+from torch import nn
+from torch.nn import functional as F
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(1, 1, 15)
+    def forward(self, x):
+        return F.max_pool2d(x, 2) + self.a(x)
+"""
+
+
+def test_paths_of_different_strides_are_an_error_unless_they_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two.py").write_text(TWO)
+    monkeypatch.chdir(tmp_path)
+    assert main(["rf", "two.py:Two", "--json", "--at", "a"]) == 0
+    assert json.loads(capsys.readouterr().out)["at"] == "a"
+    assert main(["rf", "two.py:Two"]) == 2
+    assert (
+        "no single receptive field describes all units; give --any-stride to accept that\n" in capsys.readouterr().err
+    )
+    assert main(["rf", "two.py:Two", "--any-stride"]) == 0

@@ -343,3 +343,15 @@ def test_a_variant_changes_something_and_is_asked_for(step_id: str) -> None:
     for name in step.variants:
         assert find(f"{step_id}@{name}").recipe != step.recipe
         assert any(f"{step_id}@{name} " in f"{claim} " for claim in claims)
+
+
+def test_the_published_best_is_compared_with_bests_and_not_with_final_means() -> None:
+    step = step_of()
+    bests = enumerate((99.33, 99.28, 99.36))
+    judge(
+        step,
+        [
+            Run(step, seed, tuple(Epoch(n, 99.0, best if n == 2 else 98.0, 0.1, 1.0) for n in range(1, 5)))
+            for seed, best in bests
+        ],
+    )

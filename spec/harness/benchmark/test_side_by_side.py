@@ -381,3 +381,9 @@ def test_the_floor_is_compared_with_the_fastest_way_whichever_it_is() -> None:
 def test_an_unknown_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "five_steps/step9"]) == 2
     assert "unknown step 'five_steps/step9'" in capsys.readouterr().err
+
+
+def test_the_rate_of_a_matrix_product_is_that_of_the_fastest_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.4, 0.2, 0.1, 0.3, 0.5])
+    monkeypatch.setattr(side_by_side, "_timed", lambda work, device: next(seconds))
+    assert side_by_side._matrix_rate(torch.device("cpu")) == 2 * 1024**3 / 0.1

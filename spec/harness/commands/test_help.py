@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import harness
-from harness import ladder, recipe, step_spec
 from harness.__main__ import VERBS, main
 from spec.harness.support.paths import ROOT
 
@@ -95,15 +93,6 @@ def test_ctrl_c_while_our_own_modules_are_loaded_is_one_line(module: str) -> Non
     )
     assert (done.returncode, done.stdout) == (130, "")
     assert re.fullmatch(r"(python -m harness show: )?interrupted\n", done.stderr)
-
-
-def test_the_face_has_its_names_and_no_others() -> None:
-    names = ["Recipe", "StepSpec", "steps"]
-    assert sorted(harness.__all__) == names
-    assert set(names) <= set(dir(harness))
-    assert (harness.Recipe, harness.StepSpec, harness.steps) == (recipe.Recipe, step_spec.StepSpec, ladder.steps)
-    with pytest.raises(AttributeError, match="^module 'harness' has no attribute 'ledder'$"):
-        harness.ledder  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,17 +1,22 @@
 """What a GPU made stands beside what a CPU made, and neither takes the place of the other."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness import claims
 from harness.errors import HarnessError
 from harness.evidence import record, summary
-from harness.provenance import Device
+from harness.provenance import Device, provenance
 from harness.report.update import checksums
 from harness.run import Epoch, Run
 from harness.step import Step
 from spec.harness.evidence.records_of import step_with
+from spec.harness.jobs import small
+from spec.harness.jobs.small import Call, Plain
+from spec.harness.jobs.small import call as call
 
 MADE = {"fingerprint": "0123", "data": "4567", "trainer": "eager"}
 CPU = {**MADE, "device": "cpu", "hardware": "AMD EPYC", "torch": "2.15.0"}
@@ -89,3 +94,12 @@ def test_a_record_in_the_place_of_the_other_is_refused(step: type[Step], device:
     belongs = record.path_of(step, other).name
     with pytest.raises(HarnessError, match=f" has runs made on {other}, which belong in {belongs}$"):
         record.read(step, device)
+
+
+def test_a_stale_record_of_a_gpu_is_named_too(call: Call) -> None:
+    gpu = {**provenance(Plain, torch.device("cpu")), "device": "cuda"}
+    record.add(replace(small.run_of(0), provenance=gpu))
+    assert record.stale(Plain) == ""
+    path = record.path_of(Plain, "cuda")
+    path.write_text(path.read_text().replace(gpu["fingerprint"], "0" * 16))
+    assert record.stale(Plain).startswith(f"{path} is of another network or recipe than small/plain has now; ")

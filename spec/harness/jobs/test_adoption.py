@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness import report
 from harness.__main__ import main
 from harness.evidence import record
 from harness.provenance import Device, fingerprint, provenance
@@ -243,3 +244,20 @@ def test_a_run_on_other_test_images_is_refused(call: Call, adopt: Adopt) -> None
     status, _, err = adopt()
     assert status == 2
     assert re.search(r" has \d+ misses and [\d.]+ % in epoch 1, which differ$", err[0])
+
+
+def test_adopted_runs_bring_the_texts_up_to_date(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded: list[int] = []
+
+    def rewrite() -> list[Path]:
+        recorded.append(len(record.runs(Plain, "cuda")))
+        return [Path("README.md")]
+
+    monkeypatch.setattr(report, "rewrite", rewrite)
+    put(0, 60)
+    assert main(["adopt", "made"]) == 0
+    out, err = capsys.readouterr()
+    assert (recorded, err) == ([1], "wrote README.md\n")
+    assert out.endswith("; no CPU to compare with\n")

@@ -46,7 +46,7 @@ def test_a_run_that_failed_is_no_finished_one_of_fewer_epochs(call: Call, monkey
 
     def fails(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
         started, first, second, *_ = work(job, data)  # type: ignore[assignment]
-        yield from (started, first, second)  # type: ignore[misc]
+        yield from (started, first, second)
         yield Update(None, {0: HarnessError("the loss is nan")})
 
     with monkeypatch.context() as patch:

@@ -321,13 +321,15 @@ def test_epochs_and_table_come_through_workers(ladder: Ladder, capfd: pytest.Cap
 
 
 @pytest.mark.end_to_end
-def test_workers_share_the_processors(ladder: Ladder) -> None:
+def test_workers_share_the_processors(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("xdist")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     ladder.pytester.makepyfile(
         test_threads=f"""
         import os, torch
         def test_threads():
             assert torch.get_num_threads() == max(1, {cores()} // 2)
+            assert os.environ["OMP_NUM_THREADS"] == str(max(1, {cores()} // 2))
         """
     )
     result = ladder.pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "-p", "harness.plugin", "test_threads.py")

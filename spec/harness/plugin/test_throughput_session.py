@@ -4,10 +4,14 @@ pytest runs inside pytest. Training steps are counted, and rates are computed ag
 """
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from harness.plugin import throughput
+from harness.plugin.user_properties import RAN
 from spec.harness.benchmark.short_rounds import SPEC, Bench, Cuda, section
 from spec.harness.benchmark.short_rounds import bench as bench
 from spec.harness.benchmark.short_rounds import cuda as cuda
@@ -140,3 +144,19 @@ def test_bad_usage_is_one_line(bench: Bench, arguments: str, message: str) -> No
     result = bench.run(*arguments.split())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line] == [f"ERROR: {message}"]
+
+
+def test_a_line_has_milliseconds_and_mebibytes_in_the_order_of_the_files() -> None:
+    def ran(file: str, step: str) -> Any:
+        row = {"step": step, "images_per_second": 64_000.0, "seconds_per_step": 0.00125, "peak_memory": 3 << 20}
+        row |= {"device": "cuda:0", "trainer": "eager", "invalid": ["hot"], "unknown": ["alone?"]}
+        return SimpleNamespace(nodeid=f"{file}::T::test_throughput", user_properties=[("throughput", json.dumps(row))])
+
+    lines: list[str] = []
+    reports = [ran("mine/test_02_b.py", "mine/b"), ran("mine/test_01_a.py", "mine/a")]
+    stash = {RAN: SimpleNamespace(reports=reports), throughput.NOTES: ["a note"]}
+    terminal = SimpleNamespace(config=SimpleNamespace(stash=stash), section=lines.append, write_line=lines.append)
+    throughput.pytest_terminal_summary(terminal)  # type: ignore[arg-type]
+    rest = ["64,000", "1.250", "3", "cuda:0,", "eager;", "INVALID:", "hot;", "alone?"]
+    assert [line.split() for line in lines[2:4]] == [["mine/a", *rest], ["mine/b", *rest]]
+    assert lines[4:] == ["a note"]

@@ -240,4 +240,6 @@ class TestProperties:
 
     def test_the_field_grows_with_depth(self) -> None:
         rows = receptive_field(published()).layers
+        assert rows[0].rf_in == (1, 1)
+        assert [row.rf_out for row in rows[:-1]] == [row.rf_in for row in rows[1:]]
         assert all(row.rf_in <= row.rf_out for row in rows)

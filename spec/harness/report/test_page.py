@@ -24,9 +24,10 @@ from harness.evidence.confusion import confusion, missed, missed_by_all
 from harness.evidence.record import Record
 from harness.provenance import fingerprint
 from harness.report import page as report_page
+from harness.report import plots
 from harness.run import run_of_json
 from harness.step import Step
-from spec.harness.evidence.records_of import keep, step_with
+from spec.harness.evidence.records_of import keep, publish, step_with
 
 LADDER = [steps()[f"frontier/{name}"] for name in ("step1", "step2", "step6")]
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }}'
@@ -299,3 +300,31 @@ def test_a_file_that_cannot_be_written_is_one_line(
     monkeypatch.setattr(report, "html", lambda specs, images: "")
     assert main(["report", "-o", str(tmp_path)]) == 2
     assert re.fullmatch(rf".*report: error: cannot write {tmp_path}: it is not a file; .*\n", capsys.readouterr().err)
+
+
+def test_what_was_published_is_beside_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = a_step(tmp_path)
+    step.__doc__ = str(step.__doc__).replace("    y\n", "    Published: best test 99.35\n")
+    keep(step, {seed: ([99.8] * 6, [99.2] * 6) for seed in range(2)}, losses=[0.9, 0.08, 0.04, 0.06, 0.03, 0.02])
+    publish(step, [98.0] * 6, [97.0, 98.0, 98.5, 98.6, 98.7, 98.8])
+    drawn: dict[str, list[float]] = {}
+
+    def spy(name: str) -> None:
+        real = getattr(plots, name)
+
+        def draw(*words: Any) -> Any:
+            drawn[name] = list(words[-1])
+            return real(*words)
+
+        monkeypatch.setattr(plots, name, draw)
+
+    spy("curves")
+    spy("losses")
+    page = report.html([step], None)
+    assert row_of(page, "mine/tiny")[2] == "99.35"
+    assert "Dotted: the published run." in page
+    assert "runs 2" in text_of(page)
+    assert drawn == {
+        "curves": [97.0, 98.0, 98.5, 98.6, 98.7, 98.8],
+        "losses": [1.0, 0.5, 0.3333, 0.25, 0.2, 0.1667],
+    }

@@ -1,6 +1,7 @@
 """Seeds that are trained together have the results that each has alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,12 +27,14 @@ from harness.recipe import (
 )
 from harness.run import Epoch, sound
 from harness.step import Step
+from harness.training import train as loop
 from harness.training.augmentation.batches import AHEAD
 from harness.training.cuda_graph import WARM_UP
 from harness.training.ensemble import EnsembleTrainer, ensemble_trainer
 from harness.training.train import training
 from harness.training.trainer import SingleTrainer, single_trainer
 from models.blocks import Conv, GlobalAverage, LogProbabilities
+from spec.harness.jobs import small
 from spec.harness.training.in_memory import run_alone, run_together, trained
 
 RECIPE = Recipe(lr=0.05, batch_size=32, epochs=2)
@@ -203,3 +206,11 @@ def test_a_gpu_trains_as_the_cpu_does(data: MNIST) -> None:
     for one, other in zip(on_cpu.epochs, on_gpu.epochs, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, abs=1e-5)
         assert one.errors == other.errors
+
+
+def test_an_epoch_of_seeds_together_takes_each_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 16.0])
+    trainer = ensemble_trainer(small.Simple, (0, 1, 2), small.images())
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    epochs = loop.next_epoch(small.Simple, (0, 1, 2), trainer)
+    assert [epoch.seconds for epoch in epochs if isinstance(epoch, Epoch)] == [2.0, 2.0, 2.0]

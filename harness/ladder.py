@@ -111,7 +111,7 @@ def broken(rules: Rules, of_ladder: Sequence[type[Step]]) -> dict[str, list[str]
     last, ruled = ends(of_ladder), judged(of_ladder)
     steps, epochs = _rule(rules.steps, AtLeast), _rule(rules.epochs, AtMost)
     found = {
-        "steps": [f"{step.id} is step {n}" for step in last if not steps.allows(n := 1 + len(ancestors(step)))],
+        "steps": [f"{step.id} is step {n}" for step in last if not steps.allows(n := _place(step))],
         "epochs": [f"{step.id} trains for {n} epochs" for step in ruled if not epochs.allows(n := step.recipe.epochs)],
         "parameters": [
             f"{step.id} has {step.parameters:,} parameters"
@@ -128,8 +128,13 @@ def _rule(value: Rule | int, alone: type[AtLeast | AtMost]) -> Rule:
     return alone(value) if isinstance(value, int) else value
 
 
+def _place(step: type[Step]) -> int:
+    """How many steps of its ladder there are up to this one, itself included."""
+    return 1 + sum(one.startswith(f"{step.ladder}/") for one in ancestors(step))
+
+
 def ancestors(step: type[Step]) -> list[str]:
-    """The ids of the steps that a step follows, from the one before it to the first of its ladder."""
+    """The ids of the steps that a step follows, from the one before it to the first of all."""
     return [step.follows, *ancestors(find(step.follows))] if step.follows else []
 
 

@@ -89,8 +89,12 @@ class Vocabulary:
     def read(self, step: type[Step], claim: str) -> tuple[type[Step], str, list[Any]]:
         """The step that a claim is about, and the entry and values of `understood`; HarnessError for what is none."""
         named = _SUBJECT.match(claim)
-        subject, words = (find(named[1]), claim[named.end() :]) if named else (step, claim)
-        if understood := self.understood(words):
+        words = claim[named.end() :] if named else claim
+        try:
+            subject, understood = find(named[1]) if named else step, self.understood(words)
+        except HarnessError as error:
+            raise HarnessError(f"{step.id}: [{self.tag}: {claim}]: {error}") from error
+        if understood:
             epochs = epochs_in(*understood)
             if epochs != sorted(epochs) or 0 in epochs:
                 raise HarnessError(f"{step.id}: [{self.tag}: {claim}] names epochs that are none; they count from 1 up")

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -52,11 +53,18 @@ def _candidates(ladder: str) -> ModuleType:
     steps()  # which says so if there is no project here
     try:
         with foreign_call("its import", name):
-            return importlib.import_module(name)
+            space = importlib.import_module(name)
     except ForeignError as error:
         if getattr(error.__cause__, "name", None) not in (f"spec.{ladder}", name):
             raise
         raise HarnessError(f"{ladder} has no candidates; there would be a file candidates.py in it") from error
+    for attribute, kind in (("CANDIDATES", list), ("RUNGS", list), ("LOG", Path)):
+        if not isinstance(getattr(space, attribute, None), kind):
+            raise HarnessError(
+                f"{name} needs CANDIDATES, a list of steps, RUNGS, a list of harness.jobs.search.Rung, and LOG, the "
+                f"Path of a file; {attribute} is no {kind.__name__}"
+            )
+    return space
 
 
 def _table(ranked: "dict[type[Step], list[Trial]]") -> Table:

@@ -52,7 +52,7 @@ def _show(step: type[Step], out: Console) -> None:
     if step.variants:
         _section(out, "Variants", *(f"{step.id}@{name}: {change}" for name, change in step.variants.items()))
     if step.follows is not None:
-        _section(out, f"Changed since {step.follows}", *difference(find(step.follows), step))
+        _section(out, f"Changed since {step.follows}", *(difference(find(step.follows), step) or ["nothing"]))
     network = step.network()
     with foreign_call("its forward pass", step.id):
         field = receptive_field(network)

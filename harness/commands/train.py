@@ -22,6 +22,7 @@ from harness.run import Epoch, Run
 from harness.step import Step
 
 if TYPE_CHECKING:
+    from harness.jobs import Resumable
     from harness.training import OnEpoch
 
 
@@ -155,11 +156,7 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
         existing = Resumable(seeds)
     with closing(existing):
         if arguments.record:
-            refused = _refusals(step, engine.provenance(step, choice.name), existing.rest)
-            if refused and not arguments.replace:
-                if not arguments.resume:
-                    raise HarnessError(next(iter(refused.values())))
-                existing.refuse(refused)
+            _check_record(step, engine.provenance(step, choice.name), existing, arguments)
         for line in existing.trained_anew():
             say(line)
         data = load(arguments.data)
@@ -189,15 +186,28 @@ def _scalars(folder: str | None, on_epoch: "OnEpoch") -> "Iterator[OnEpoch]":
         yield both
 
 
-def _refusals(step: type[Step], provenance: Mapping[str, object], seeds: Sequence[int]) -> dict[int, str]:
-    """Why runs of some seeds could not be recorded; none where that may change, and a line that says so."""
+def _check_record(
+    step: type[Step], provenance: Mapping[str, object], existing: "Resumable", arguments: argparse.Namespace
+) -> None:
+    """Refuse seeds whose runs could not be recorded, or say which others leave the record for those that replace it.
+
+    Where the record cannot be read that may change until then: a line says so.
+    """
     from harness.evidence import record
 
     try:
-        return record.refusals(step, provenance, seeds)
+        if arguments.replace:
+            if gone := record.dropped(step, provenance, arguments.seeds):
+                which = f"seed{'s' if len(gone) > 1 else ''} {', '.join(map(str, gone))}"
+                say(f"{step.id}: its record was made with something else; the runs of {which} leave it, too")
+            return
+        refused = record.refusals(step, provenance, existing.rest)
     except HarnessError as error:
         say(f"{error}; until it is mended, runs stay in their run files")
-        return {}
+        return
+    if refused and not arguments.resume:
+        raise HarnessError(next(iter(refused.values())))
+    existing.refuse(refused)
 
 
 def _write(csv: Path | None, runs: list[Run]) -> None:

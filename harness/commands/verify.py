@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.train:
         [step] = chosen
         with display(step.recipe.epochs) as shown:
-            print(printable(f"wrote {_make(step, arguments.seed, data, shown)}"))
+            path = _make(step, arguments.seed, data, shown)
+        print(printable(f"wrote {path}, the weights {weights.read(step).digest} for a Teacher"))
     networks = [weights.read(step) for step in chosen]
     with busy() as on_part:
         on_part(f"{len(data.test_labels):,} test images: {', '.join(step.id for step in chosen)}")

@@ -58,9 +58,10 @@ def runs(step: type[Step], device: Device = "cpu") -> tuple[Run, ...]:
 
 
 def existing(step: type[Step]) -> Record:
-    """The record of a step; HarnessError that says how to make one if it has none."""
+    """The record of a step; HarnessError that says how to make one if it has none, or why it can have none."""
     if record := read(step):
         return record
+    check_images(step)
     raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
 
 
@@ -149,22 +150,31 @@ def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[in
         return {}
     wanted, recorded = sorted(seeds), {run.seed for run in record.runs}
     again = f"python -m harness train {step.id} --seed"
-    refused = {
-        seed: f"{path} has seed {seed} already; replace it with: {again} {seed} --record --replace"
-        for seed in wanted
-        if seed in recorded
-    }
-    new = [seed for seed in wanted if seed not in recorded]
     if other := differences(record.provenance, provenance):
         trainer = record.provenance.get("trainer")
         another = trainer is not None and trainer != provenance.get("trainer", trainer)
         reason = (
             f"{path} was made with {other}; "
             f"{f'add to it with --trainer {trainer}, or ' if another else ''}start it anew with: "
-            f"{again} {' '.join(map(str, new))} --record --replace"
+            f"{again} {' '.join(map(str, sorted(recorded | set(wanted))))} --record --replace"
         )
-        refused |= dict.fromkeys(new, reason)
-    return refused
+        return dict.fromkeys(wanted, reason)
+    return {
+        seed: f"{path} has seed {seed} already; replace it with: {again} {seed} --record --replace"
+        for seed in wanted
+        if seed in recorded
+    }
+
+
+def dropped(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> list[int]:
+    """The seeds whose runs leave the record of a step where those of other seeds replace it; HarnessError as `read`.
+
+    A record has one provenance: what was made with something else cannot stay beside them.
+    """
+    record = read(step, device_type(provenance))
+    if record is None or not differences(record.provenance, provenance):
+        return []
+    return sorted({run.seed for run in record.runs} - set(seeds))
 
 
 def check_images(step: type[Step]) -> None:

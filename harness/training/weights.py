@@ -63,7 +63,10 @@ def read(step: type[Step]) -> Trained:
         ) from error
     except (ValueError, RuntimeError, OSError) as error:
         reason = " ".join(f"{error}".split())[:200]
-        raise HarnessError(f"{path} has not the weights of {step.id}: {reason}") from error
+        raise HarnessError(
+            f"{path} has not the weights of {step.id}: {reason}; restore it with git, or make it anew with: "
+            f"python -m harness verify {step.id} --train --seed SEED"
+        ) from error
     return Trained(step, seed, network.eval(), hashlib.sha256(raw).hexdigest()[:16])
 
 

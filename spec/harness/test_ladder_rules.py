@@ -11,7 +11,7 @@ from harness import steps
 from harness.evidence.facts import difference, layers
 from harness.ladder import ANY, AtLeast, AtMost, Exactly, Rule, Rules, broken, ends, find, rules
 from harness.step import Step
-from harness.step_spec import HOLDS_GOAL
+from harness.step_spec import HOLDS_GOAL, StepSpec
 from spec.harness.support.paths import ROOT
 
 PARAMETERS = {
@@ -224,3 +224,11 @@ def test_a_rule_is_about_a_whole_number() -> None:
     for wrong, shown in (("9", "'9'"), (-1, "-1")):
         with pytest.raises(ValueError, match=f"^AtMost.n must be a whole number of at least 0, not {shown}$"):
             AtMost(wrong)  # type: ignore[arg-type]
+
+
+def test_steps_of_another_ladder_are_none_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = STEPS["four_steps/step4"]
+    alone: type[Step] = type("Alone", (StepSpec,), {"__module__": __name__, "model": last.model, "recipe": last.recipe})
+    alone.id, alone.ladder, alone.follows, alone.parameters = "mine/alone", "mine", last.id, 1
+    assert broken(Rules(steps=Exactly(1)), [alone]) == {}
+    assert list(broken(Rules(steps=Exactly(5)), [alone])) == ["steps"]

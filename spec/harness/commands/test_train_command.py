@@ -16,11 +16,12 @@ from harness.commands import train
 from harness.errors import HarnessError
 from harness.jobs import engines
 from harness.jobs.job import Job, Update
+from harness.training import native
 from spec.harness.commands.workplace import Call, Claim
 from spec.harness.commands.workplace import call as call
 from spec.harness.commands.workplace import workplace as workplace
 from spec.harness.evidence.records_of import keep
-from spec.harness.jobs.scripted import scripted
+from spec.harness.jobs.scripted import here, scripted
 from spec.harness.support.paths import ROOT
 
 NUMBERS = {
@@ -220,7 +221,8 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workplace / "mine").mkdir()
-    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1))
+    monkeypatch.setattr(native, "refusal", lambda step: "this test is about eager torch")
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, made=here))
     monkeypatch.setattr(report, "rewrite", lambda: [Path("README.md")])
     status, _, err = call("train mine/tiny --seed 1 --record")
     assert status == 0
@@ -233,10 +235,26 @@ def test_a_seed_that_the_record_has_is_refused_before_it_is_trained(
     )
     match = re.fullmatch(rf"python -m harness train: error: {advice}", err)
     assert match
-    monkeypatch.setattr(engines, "work", scripted(99.0, 99.3))
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.3, made=here))
     assert call(match[1])[0] == 0
     record = json.loads((workplace / "mine" / "records" / "tiny.json").read_text())
     assert [(run["seed"], run["epochs"][-1]["test_accuracy"]) for run in record["runs"]] == [(1, 99.3)]
+
+
+def test_where_a_record_is_replaced_as_a_whole_all_of_its_seeds_are_named(
+    call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "mine").mkdir()
+    monkeypatch.setattr(report, "rewrite", list)
+    monkeypatch.setattr(engines, "work", scripted(99.0, 99.1, 99.2))  # made with something else
+    assert call("train mine/tiny --seed 0 1 --record")[0] == 0
+    for seed in "02":  # one that it has, and one that it lacks
+        status, _, err = call(f"train mine/tiny --seed {seed} --record")
+        assert status == 2
+        assert err.endswith(f" --seed {'0 1 2' if seed == '2' else '0 1'} --record --replace\n")
+    status, _, err = call("train mine/tiny --seed 0 --record --replace")
+    assert status == 0
+    assert "mine/tiny: its record was made with something else; the runs of seed 1 leave it, too\n" in err
 
 
 INTERRUPTED = """

@@ -6,16 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from harness.__main__ import main
 from harness.benchmark import profiler
 from harness.commands.console import Display
 from harness.jobs import engines, worker
-from harness.provenance import provenance
 from harness.training import native
 from spec.harness.jobs import small
-from spec.harness.jobs.scripted import scripted
+from spec.harness.jobs.scripted import here, scripted
 from spec.harness.jobs.small import Call
 from spec.harness.jobs.small import call as call
 
@@ -37,8 +35,7 @@ def test_a_verb_that_trains_shows_the_steps_of_its_engine(
 def test_table_and_csv_have_the_order_of_the_seeds_though_one_is_finished(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = lambda step: provenance(step, torch.device("cpu"))  # noqa: E731
-    monkeypatch.setattr(engines, "work", scripted(99.1, 99.2, made=made))
+    monkeypatch.setattr(engines, "work", scripted(99.1, 99.2, made=here))
     assert call("small/plain --seed 0")[0] == 0
     line = "train small/plain --seed 1 0 --resume --trainer eager --device cpu --csv a.csv"
     assert main(line.split()) == 0

@@ -151,7 +151,7 @@ def test_runs_of_another_make_do_not_mix(step: type[Step], key: str) -> None:
 
 def test_all_that_is_of_another_make_is_named(step: type[Step]) -> None:
     add(step, MADE, run(0, 99.4))
-    anew = r"start it anew with: .* --seed 1 --record --replace$"
+    anew = r"start it anew with: .* --seed 0 1 --record --replace$"
     made = r"made with hardware a processor \(here h\), torch 2\.15\.0 \(here 2\); "
     with pytest.raises(HarnessError, match=made + anew):
         add(step, {**MADE, "torch": "2", "hardware": "h"}, run(1, 99.4))
@@ -203,7 +203,7 @@ def test_the_measured_line_of_a_native_record_names_no_machine(step: type[Step])
         (
             MADE,
             MADE | {"trainer": "eager"},
-            "made with a version that did not record the trainer; start it anew with: .* --seed 1 --record --replace$",
+            "did not record the trainer; start it anew with: .* --seed 0 1 --record --replace$",
         ),
     ],
     ids=["another arithmetic", "eager to native", "native to eager", "older"],

@@ -7,9 +7,15 @@ import torch
 
 from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
+from harness.provenance import provenance
 from harness.run import Epoch, Progress
 from harness.step import Step
 from spec.harness.jobs.small import MADE
+
+
+def here(step: type[Step]) -> dict[str, Any]:
+    """The provenance of a run that eager torch makes here."""
+    return provenance(step, torch.device("cpu"))
 
 
 def scripted(

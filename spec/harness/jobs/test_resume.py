@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,15 +18,14 @@ from harness.jobs import checkpoint, dispatch, engines, resume
 from harness.jobs.checkpoint import Checkpoint
 from harness.jobs.job import Job, Update
 from harness.jobs.run_file import MAKE_ROOM
-from harness.provenance import provenance
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
-from spec.harness.jobs.scripted import scripted
+from spec.harness.jobs.scripted import here, scripted
 from spec.harness.jobs.small import Call
 from spec.harness.jobs.small import call as call
 
 FOLDER = Path("runs/small/plain")
-WORK = scripted(99.1, 99.2, 99.3, made=lambda step: provenance(step, torch.device("cpu")))
+WORK = scripted(99.1, 99.2, 99.3, made=here)
 FEW = settings(
     deadline=None,
     max_examples=12,

@@ -289,6 +289,26 @@ def test_candidates_that_cannot_be_imported_are_not_taken_for_none(
     assert f"error: spec.broken.candidates: {raised} (candidates.py, line 1)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CANDIDATES = []", "RUNGS, a list of harness.jobs.search.Rung, and LOG, the Path of a file; RUNGS is no list"),
+        ("CANDIDATES, RUNGS, LOG = [], [], 'x.jsonl'", "LOG is no Path"),
+    ],
+)
+def test_candidates_without_what_a_search_needs_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    package = tmp_path / f"lacking{len(text)}"
+    package.mkdir()
+    for folder in (tmp_path, package):
+        (folder / "__init__.py").touch()
+    (package / "candidates.py").write_text(text)
+    monkeypatch.setattr(spec, "__path__", [str(tmp_path)])
+    assert main(["search", package.name]) == 2
+    assert f"{message}\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", ["[]", "{", '{"candidate": "a"}', '{"validation": [1e999]}', "\xff"])
 def test_a_file_that_is_not_a_log_is_one_line(line: str, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"

@@ -196,4 +196,4 @@ def test_an_older_record_takes_no_more_runs(call: Call, monkeypatch: pytest.Monk
     status, _, err = call("small/plain --trainer eager --seed 1 --record")
     assert status == 2
     assert "was made with a version that did not record the trainer, " in err
-    assert err.endswith("; start it anew with: python -m harness train small/plain --seed 1 --record --replace\n")
+    assert err.endswith("; start it anew with: python -m harness train small/plain --seed 0 1 --record --replace\n")

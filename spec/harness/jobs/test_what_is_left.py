@@ -16,10 +16,8 @@ from harness.jobs import engines
 from harness.jobs.job import Job, Update
 from harness.jobs.resume import trainer_left
 from harness.jobs.run_file import MAKE_ROOM
-from harness.provenance import provenance
-from harness.step import Step
 from spec.harness.jobs.native_stand_in import stand_in
-from spec.harness.jobs.scripted import scripted
+from spec.harness.jobs.scripted import here, scripted
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
 from spec.harness.jobs.test_checkpoint import interrupted
@@ -28,13 +26,9 @@ CPU = torch.device("cpu")
 FOLDER = Path("runs/small/plain")
 
 
-def made(step: type[Step]) -> dict[str, Any]:
-    return provenance(step, CPU)
-
-
 def test_of_finished_runs_of_a_seed_the_latest_is_taken(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for accuracy in (99.1, 99.2, 99.3):
-        monkeypatch.setattr(engines, "work", scripted(accuracy, made=made))
+        monkeypatch.setattr(engines, "work", scripted(accuracy, made=here))
         assert call("small/plain --seed 0")[0] == 0
     monkeypatch.setattr(engines, "work", None)
     [run] = call("small/plain --seed 0 --resume")[1]
@@ -42,7 +36,7 @@ def test_of_finished_runs_of_a_seed_the_latest_is_taken(call: Call, monkeypatch:
 
 
 def test_a_run_that_failed_is_no_finished_one_of_fewer_epochs(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = scripted(99.1, made=made)
+    work = scripted(99.1, made=here)
 
     def fails(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
         started, first, second, *_ = work(job, data)  # type: ignore[assignment]

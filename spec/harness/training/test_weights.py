@@ -1,5 +1,6 @@
 """The committed networks are those of their records, and any other file is rejected."""
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -44,7 +45,8 @@ def made(call: Call, capsys: pytest.CaptureFixture[str], trained: dict[str, byte
         assert call("small/plain --seed 0 1 --record")[0] == 0
         assert main(["verify", "small/plain", "--train", "--seed", "1", "--device", "cpu"]) == 0
         out = capsys.readouterr().out.splitlines()
-        assert out[0] == f"wrote {weights.path_of(Plain)}"
+        digest = hashlib.sha256(weights.path_of(Plain).read_bytes()).hexdigest()[:16]
+        assert out[0] == f"wrote {weights.path_of(Plain)}, the weights {digest} for a Teacher"
         assert "plain: 834 parameters, seed 1: " in out[1]
         trained.update({file.name: file.read_bytes() for file in files})
     for file in files:

@@ -83,6 +83,6 @@ class Repeated(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) to (N, channels, H', W')."""
         for after in self.after:
-            filtered = after(self.filters(maps))
-            maps = maps + filtered if self.add and maps.shape == filtered.shape else filtered
+            there = after(self.filters(maps))
+            maps = maps + there if self.add and maps.shape == there.shape else there
         return maps

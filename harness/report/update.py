@@ -5,7 +5,6 @@ written. `pytest --update-records` and `train --record` end with this, and `git 
 """
 
 import codecs
-import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,13 +15,11 @@ from harness.claims import sentences
 from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
 from harness.evidence import record, summary
+from harness.evidence.record_folder import SUMS, checksums
 from harness.ladder import find, root, steps
 from harness.report import benchmark, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
-
-SUMS = "SHA256SUMS"
-"""The name of the file beside the records with their checksums, as sha256sum reads it."""
 
 CITED = re.compile(r"(<!-- (\w+/\w+(?:@\w+)?): (.+?) -->).*$", flags=re.MULTILINE)
 
@@ -93,17 +90,6 @@ def texts() -> Iterator[tuple[Path, str]]:
         from harness.report.page import plot as drawn  # which loads matplotlib
 
         yield plot, drawn(specs)
-
-
-def checksums(folder: Path) -> str:
-    """One line per record in a folder with its SHA-256, by which a digit that changes anywhere in it is noticed."""
-    lines = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            lines.append(f"{hashlib.sha256(files.read(path)).hexdigest()}  {path.name}\n")
-        except (ValueError, OSError) as error:
-            raise HarnessError(f"{path} is not a record: {error}") from error
-    return "".join(lines)
 
 
 def spec_text(step: type[Step], words: Mapping[str, str]) -> str:

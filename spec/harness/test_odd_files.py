@@ -12,7 +12,7 @@ from harness.benchmark import baseline
 from harness.commands.compare import against
 from harness.data import download
 from harness.errors import HarnessError
-from harness.evidence import published, record
+from harness.evidence import published, record, record_folder
 from harness.jobs import checkpoint, run_file, search
 from harness.report import benchmark, update
 from harness.step import Step
@@ -44,7 +44,7 @@ READERS: dict[str, Callable[[type[Step], Path], object]] = {
     "the log of a search": lambda step, path: search.read(path),
     "a baseline": lambda step, path: baseline._check(path),
     "a spec": lambda step, path: update._text(path),
-    "all records": lambda step, path: update.checksums(path.parent),
+    "all records": lambda step, path: record_folder.checksums(path.parent),
 }
 
 

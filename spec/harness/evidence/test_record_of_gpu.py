@@ -9,8 +9,8 @@ import torch
 from harness import claims
 from harness.errors import HarnessError
 from harness.evidence import record, summary
+from harness.evidence.record_folder import checksums
 from harness.provenance import Device, provenance
-from harness.report.update import checksums
 from harness.run import Epoch, Run
 from harness.step import Step
 from spec.harness.evidence.records_of import step_with

@@ -13,10 +13,10 @@ import pytest
 from harness import StepSpec, files, steps
 from harness.errors import HarnessError
 from harness.evidence import record, summary
+from harness.evidence.record_folder import SUMS, checksums
 from harness.provenance import fingerprint
 from harness.report import rewrite
 from harness.report.spec_source import with_claims, with_measured
-from harness.report.update import SUMS
 from harness.step import Step
 from spec.harness.evidence.records_of import keep
 from spec.harness.support.other_spec import hide_ours
@@ -328,7 +328,6 @@ def test_records_are_those_of_the_committed_checksums(ladder: str) -> None:
 
 
 def test_a_digit_changed_in_a_record_changes_its_checksum(tmp_path: Path) -> None:
-    from harness.report.update import checksums
     from spec.harness.evidence.records_of import step_with
 
     path = keep(step_with(tmp_path, "mine/tiny"), RUNS)

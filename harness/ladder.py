@@ -180,9 +180,8 @@ def _check(known: tuple[type[Step], ...]) -> None:
     """Raise HarnessError if a step is not whole, or if steps follow or teach each other in a circle, without an end."""
     for step in known:
         step.check()
-    every = [one for step in known for one in (step, *(getattr(step, name) for name in step.variants))]
     try:
-        TopologicalSorter({step.id: _before(step) for step in every}).prepare()
+        TopologicalSorter({one.id: _before(one) for step in known for one in step.with_variants()}).prepare()
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
         raise HarnessError(
@@ -265,7 +264,7 @@ def find(step_id: str) -> type[Step]:
 
 def with_variants(known: Mapping[str, type[Step]]) -> list[str]:
     """The ids of steps, each followed by those of its variants."""
-    return [name for step in known.values() for name in (step.id, *(f"{step.id}@{name}" for name in step.variants))]
+    return [one.id for step in known.values() for one in step.with_variants()]
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -114,6 +114,11 @@ class Step:
         return new_network(cls.model, cls.id)
 
     @classmethod
+    def with_variants(cls) -> "list[type[Step]]":
+        """The step, and its variants."""
+        return [cls, *(getattr(cls, name) for name in cls.variants)]
+
+    @classmethod
     def planned_runs(cls) -> int:
         """How many runs decide the claims about the step."""
         if cls.goal:

@@ -47,7 +47,7 @@ class StepSpec(Step):
         from harness.claims import verdicts
         from harness.evidence import record
 
-        for step in (type(self), *(getattr(type(self), name) for name in self.variants)):
+        for step in self.with_variants():
             stale = record.stale(step)
             assert not stale, stale
         found = verdicts(type(self))

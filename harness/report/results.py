@@ -29,7 +29,7 @@ def page(steps: Sequence[type[Step]], verdicts: Verdicts) -> str:
     ladders: dict[str, list[type[Step]]] = {}
     for step in steps:
         ladders.setdefault(step.ladder, []).append(step)
-    variants = [find(f"{step.id}@{name}") for step in steps for name in step.variants]
+    variants = [variant for step in steps for variant in step.with_variants()[1:]]
     parts = [HEAD, _overview(ladders, verdicts)]
     if variants:
         parts += ["## Variants\n", _variants(variants)]

@@ -120,8 +120,13 @@ def parse(text: str | None, name: str) -> Docstring:
     """Read the docstring of a specification; `name` is how an error refers to it.
 
     Raises HarnessError if Target, Result or Analysis is missing or empty, if a section or an entry under Result stands
-    twice, if the sections are in another order, or for a tag that is none.
+    twice, if the sections are in another order, for a tag that is none, or where git left two sides of a merge.
     """
+    if re.search(r"^<{7} ", text or "", flags=re.MULTILINE):
+        raise HarnessError(
+            f"{name}: git could not merge the docstring; where <<<<<<< stands, keep either side: the Measured line is "
+            "written anew with: pytest -k test_claims --update-records"
+        )
     title, *rest = inspect.cleandoc(text or "").split("\n", 1)
     if not title:
         raise HarnessError(f"{name}: the spec has no docstring; it needs a title and {', '.join(_SECTIONS)}")

@@ -137,7 +137,8 @@ def differences(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     older = "trainer" in here and "trainer" not in made
     words = [OLDER] if older else []
     keys = [key for key in comparable(made, here) if key in here and not (older and key not in made)]
-    words += [f"{key} {made.get(key)} (here {here[key]})" for key in keys if made.get(key) != here[key]]
+    said = {"fingerprint": "another network or recipe, fingerprint"}
+    words += [f"{said.get(key, key)} {made.get(key)} (here {here[key]})" for key in keys if made.get(key) != here[key]]
     return ", ".join(words)
 
 

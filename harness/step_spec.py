@@ -33,8 +33,9 @@ class StepSpec(Step):
             ("receptive field", document.receptive_field, self.receptive_field),
         ):
             assert said == is_so, f"{self.id}: Result says {name} {said}, the spec {is_so}"
-        from harness.evidence import summary
+        from harness.evidence import record_folder, summary
 
+        assert not (stray := record_folder.stray(type(self))), stray
         measured = summary.measured(type(self))
         assert document.measured == measured, (
             f"{self.id}: the docstring says 'Measured: {document.measured}', the record says '{measured}'; "
@@ -45,11 +46,11 @@ class StepSpec(Step):
     def test_claims(self) -> None:
         """The committed evidence is of this step as it is now, and says what the spec records of each claim."""
         from harness.claims import verdicts
-        from harness.evidence import record
+        from harness.evidence import record, record_folder
 
         for step in self.with_variants():
-            stale = record.stale(step)
-            assert not stale, stale
+            assert not (stale := record.stale(step)), stale
+        assert not (changed := record_folder.changed(type(self))), changed
         found = verdicts(type(self))
         for claim, verdict in found.items():
             recorded = self.claims.get(claim, "nothing")

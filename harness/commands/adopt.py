@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `adopt`."""
-    parser.add_argument("runs", metavar="RUNS", type=parse_path, help="folder of run files, such as runs")
+    parser.add_argument(
+        "runs",
+        metavar="RUNS",
+        type=parse_path,
+        help="a folder of run files, such as runs, or somebody's record of a step",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was added to each record, and name on standard error each file that was refused.
+    """Print what was added to each record, and name on standard error each run that was refused.
 
     Raises HarnessError in the end if one was; the others are recorded all the same.
     """
@@ -31,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Failures() as failures:
         if n := len(adoption.refused):
             others = "the others are recorded" if recorded else "none is recorded"
-            failures.add(f"{n} run file{'s are' if n > 1 else ' is'} refused, as named above; {others}")
+            failures.add(f"{_runs(n)} {'are' if n > 1 else 'is'} refused, as named above; {others}")
         with failures.go_on():
             if recorded:  # before anything is printed, which nobody may read
                 update_texts()

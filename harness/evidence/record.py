@@ -6,6 +6,7 @@ What a CPU made is in spec/<ladder>/records/<step>.json, by which claims are dec
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os.path import lexists
@@ -28,6 +29,11 @@ from harness.run import EAGER, NATIVE, Run, run_of_json
 from harness.step import Step
 
 _LATER = "its run stays in its run file, from which python -m harness adopt FOLDER records it, once that is mended"
+
+_CONFLICT = (
+    "git could not merge it; take one side, git checkout --ours FILE, and add the runs of the other: "
+    "git show :3:./FILE > theirs.json, and python -m harness adopt theirs.json"
+)
 
 
 @dataclass(frozen=True)
@@ -95,11 +101,13 @@ def read_file(path: Path, step: type[Step]) -> Record:
 @functools.lru_cache(maxsize=64)  # every claim about a step asks for its record, and most of the time is the parsing
 def _record(step: type[Step], step_id: str, raw: bytes) -> Record:
     """The record of a step in the bytes of a file; ValueError if it is none."""
+    if re.search(rb"^<{7} ", raw, flags=re.MULTILINE):
+        raise ValueError(_CONFLICT)
     value = strict_json.parse(raw)
-    if strict_json.text(value, "step") != step_id:
-        raise ValueError(f"it is of {value['step'][:80]}")
-    made = strict_json.facts(strict_json.field(value, "provenance"))
+    named, made = strict_json.text(value, "step"), strict_json.facts(strict_json.field(value, "provenance"))
     _check_binding(made)
+    if named != step_id and made["fingerprint"] != fingerprint(step):  # else it is the same step under another name
+        raise ValueError(f"it is of {named[:80]}")
     entries = strict_json.objects(value, "runs")
     saved = tuple(run_of_json(step, run, {**made, **_own_provenance(run, made)}) for run in entries)
     if not saved or len({run.seed for run in saved}) < len(saved):

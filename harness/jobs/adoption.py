@@ -1,4 +1,4 @@
-"""Runs that were trained elsewhere, taken from their run files into the records of this checkout.
+"""Runs that were trained elsewhere, taken from their run files, or from a record, into the records of this checkout.
 
 Nothing that a file says is believed before it was checked. A record is that of the device which a run was made on, and
 its runs were made with the same; what does not fit stops nothing else.
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import data, files
+from harness import data, files, strict_json
 from harness.errors import HarnessError
 from harness.evidence import record
+from harness.evidence.replica import difference
 from harness.jobs import run_file
 from harness.jobs.run_folder import NAME, RUN
 from harness.ladder import find
@@ -30,35 +31,36 @@ class Adopted:
     device: Device
     added: list[Run] = field(default_factory=list)
     existing: list[Run] = field(default_factory=list)
-    """Those that the record had already, digit by digit."""
+    """Those that the record had already, digit by digit but for their seconds."""
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """What was added to the records, and why each of the other run files was refused."""
+    """What was added to the records, and why each of the other runs was refused."""
 
     adopted: list[Adopted]
     refused: list[HarnessError]
 
 
-def adopt(folder: Path) -> Adoption:
-    """Add every run that fits to the record of its step and device, of all run files below a folder.
+def adopt(place: Path) -> Adoption:
+    """Add every run that fits to the record of its step and device: of a record, or of all run files below a folder.
 
     Raises HarnessError if there are none.
     """
-    with files.readable(folder):
-        paths = sorted(folder.rglob(f"*{RUN}"))
-    if not paths:
-        raise HarnessError(f"{folder} has no run files; name a folder that --out of a training has filled")
     adoption = Adoption([], [])
-    sound: dict[tuple[type[Step], Device], dict[Path, Run]] = {}
-    for path in paths:
+    sound: dict[tuple[type[Step], Device], dict[str, Run]] = {}
+    for path in _files(place):
+        in_record = path.suffix == ".json"
         try:
-            run = _sound(path)
+            found = _recorded(path) if in_record else {str(path): _trained(path)}
         except HarnessError as error:
             adoption.refused.append(error)
-        else:
-            sound.setdefault((run.step, device_type(run.provenance)), {})[path] = run
+            continue
+        for name, run in found.items():
+            if fault := next(_faults(run, in_record), None):
+                adoption.refused.append(HarnessError(f"{name} {fault}"))
+            else:
+                sound.setdefault((run.step, device_type(run.provenance)), {})[name] = run
     for (step, device), runs in sound.items():
         adopted = Adopted(step, device)
         adoption.refused.extend(_add(adopted, runs))
@@ -66,8 +68,30 @@ def adopt(folder: Path) -> Adoption:
     return adoption
 
 
-def _sound(path: Path) -> Run:
-    """The run in a run file, if it can be of the evidence here; HarnessError that says why it cannot."""
+def _files(place: Path) -> list[Path]:
+    """The run files below a folder, or the one file; HarnessError if there is none."""
+    with files.readable(place):
+        paths = [place] if place.is_file() else sorted(place.rglob(f"*{RUN}"))
+    if not paths:
+        raise HarnessError(f"{place} has no run files; name a folder that --out of a training has filled, or a record")
+    return paths
+
+
+def _recorded(path: Path) -> dict[str, Run]:
+    """The runs in a record, each by a name for it; HarnessError if it is none of a step here."""
+    try:
+        named = strict_json.text(strict_json.parse(files.read(path)), "step")
+    except (ValueError, OSError) as error:
+        raise HarnessError(f"{path} is not a record: {error}") from error
+    try:
+        step = find(named)
+    except HarnessError as error:
+        raise HarnessError(f"{path} is of no step here: {error}") from error
+    return {f"{path}, seed {run.seed},": run for run in record.read_file(path, step).runs}
+
+
+def _trained(path: Path) -> Run:
+    """The run in a run file, if its name fits and it is whole; HarnessError that says what is wrong."""
     place, name = path.absolute().parent, NAME.fullmatch(path.name)
     if name is None:
         raise HarnessError(f"{path} is not named as a run file is, with its seed and the moment of its start")
@@ -76,31 +100,32 @@ def _sound(path: Path) -> Run:
     except HarnessError as error:
         raise HarnessError(f"{path} is in the folder of no step here: {error}") from error
     run = run_file.read(path, step)
-    for fault in _faults(run, path, int(name[1])):
-        raise HarnessError(f"{path} {fault}")
+    if run.seed != int(name[1]):
+        raise HarnessError(f"{path} is of seed {run.seed}")
+    if run.complete and not files.read(path).endswith(b"\n"):
+        raise HarnessError(f"{path} is of no complete run: it has more behind its {len(run.epochs)} epochs")
     return run
 
 
-def _faults(run: Run, path: Path, seed: int) -> Iterator[str]:
-    """What keeps a run out of the records, whatever they have."""
+def _faults(run: Run, in_record: bool) -> Iterator[str]:
+    """What keeps a run out of the records, whatever they have. A record names the misses of its last epoch, or none."""
     step, made = run.step, run.provenance
-    if run.seed != seed:
-        yield f"is of seed {run.seed}"
     if run.failed is not None:
         yield f"is of a run that failed: {run.failed}"
-    if not run.complete or not files.read(path).endswith(b"\n"):
-        yield f"is of no complete run: it has {len(run.epochs)} of {step.recipe.epochs} epochs, or more behind them"
+    if not run.complete:
+        yield f"is of no complete run: it has {len(run.epochs)} of {step.recipe.epochs} epochs"
     if made.get("device") not in ("cpu", "cuda"):
         yield "does not say whether a CPU or a GPU made it"
     native = {"trainer": NATIVE, "numerics": NUMERICS} if is_native(made) else {}
     if other := differences(made, {"fingerprint": fingerprint(step), "data": data.digest(), **native}):
-        yield f"was made with {other}; adopt it with the version that made it"
-    for epoch in run.epochs if step.recipe.validation == 0 else ():
+        yield f"was made with {other}; adopt it where all is as it was then"
+    naming_misses = run.epochs if not in_record else run.epochs[-1:] if run.errors else ()
+    for epoch in naming_misses if step.recipe.validation == 0 else ():
         if epoch.test_accuracy != percent(TEST_IMAGES - len(epoch.errors), TEST_IMAGES):
             yield f"has {len(epoch.errors)} misses and {epoch.test_accuracy} % in epoch {epoch.epoch}, which differ"
 
 
-def _add(adopted: Adopted, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
+def _add(adopted: Adopted, runs: Mapping[str, Run]) -> Iterator[HarnessError]:
     """Add the runs of one step and device to its record; yield why those are refused that do not fit."""
     where = record.path_of(adopted.step, adopted.device)
     try:
@@ -108,25 +133,25 @@ def _add(adopted: Adopted, runs: Mapping[Path, Run]) -> Iterator[HarnessError]:
         recorded = {run.seed: run for run in existing.runs} if existing else {}
         binding = existing.provenance if existing else _common(runs.values())
     except HarnessError as error:
-        yield from (HarnessError(f"{path} is not added: {error}") for path in runs)
+        yield from (HarnessError(f"{name} is not added: {error}") for name in runs)
         return
-    for path, run in runs.items():
+    for name, run in runs.items():
         other = differences(run.provenance, binding)
         if other:
-            yield HarnessError(f"{path} is not added: it was made with {other}, and {where} takes runs of one kind")
+            yield HarnessError(f"{name} is not added: it was made with {other}, and {where} takes runs of one kind")
         elif run.seed not in recorded:
             try:
                 record.add(run)
             except HarnessError as error:
-                yield HarnessError(f"{path} is not added: {error}")
+                yield HarnessError(f"{name} is not added: {error}")
             else:
                 recorded[run.seed] = run
                 adopted.added.append(run)
-        elif run.as_json() == recorded[run.seed].as_json():
+        elif difference(recorded[run.seed], run) is None:
             if all(run.seed != one.seed for one in (*adopted.added, *adopted.existing)):  # a file may be there twice
                 adopted.existing.append(run)
         else:
-            yield HarnessError(f"{path} is not added: {where} has another run of seed {run.seed}, which stays")
+            yield HarnessError(f"{name} is not added: {where} has another run of seed {run.seed}, which stays")
 
 
 def _common(runs: Iterable[Run]) -> dict[str, Any]:

@@ -38,5 +38,5 @@ def doubts(recorded: Run) -> list[str]:
     here = provenance(step, torch.device("cpu"), made_by(trainer))
     other = differences(made, here)
     if other and (trainer == NATIVE or made["fingerprint"] != here["fingerprint"]):
-        raise HarnessError(f"{path_of(step)} was made with {other}; use the version that made it")
+        raise HarnessError(f"{path_of(step)} was made with {other}; go back to what made it, or record it anew")
     return [f"figures of eager torch depend on the machine, and this run was made with {other}"] if other else []

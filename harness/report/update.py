@@ -15,7 +15,7 @@ from harness.claims import sentences
 from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
 from harness.evidence import record, summary
-from harness.evidence.record_folder import SUMS, checksums
+from harness.evidence.record_folder import SUMS, checksums, stray
 from harness.ladder import find, root, steps
 from harness.report import benchmark, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
@@ -71,6 +71,9 @@ def _encoded(text: str, before: bytes) -> bytes:
 def texts() -> Iterator[tuple[Path, str]]:
     """Each file with generated text, and its content as it should be."""
     specs = list(steps().values())
+    for step in {step.ladder: step for step in specs}.values():
+        if fault := stray(step):  # of a step by another name, whose texts would lose all that it shows
+            raise HarnessError(fault)
     found = {step.id: sentences.verdicts(step) for step in specs}
     for step in specs:
         yield step.source, spec_text(step, words_of(found[step.id]))

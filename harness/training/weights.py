@@ -52,7 +52,7 @@ def read(step: type[Step]) -> Trained:
     try:
         raw = files.read(path)
         tensors, about = unpack(raw)
-        if strict_json.text(about, "step") != step.id or strict_json.text(about, "fingerprint") != fingerprint(step):
+        if strict_json.text(about, "fingerprint") != fingerprint(step):
             raise ValueError("it is of another network or recipe")
         seed = strict_json.whole({"seed": int(strict_json.text(about, "seed"))}, "seed", 0, strict_json.SEEDS)
         network = classifier(step, step.network(), torch.device("cpu"))

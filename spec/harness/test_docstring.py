@@ -120,6 +120,13 @@ def test_notes_may_follow_the_analysis_and_nothing_else() -> None:
             parse(text, "mine/tiny")
 
 
+def test_two_sides_that_git_could_not_merge_are_no_docstring() -> None:
+    """Where they are within the docstring, Python imports the spec as if nothing were wrong."""
+    two = WHOLE.replace("        Measured:", "<<<<<<< HEAD\n        Measured:")
+    with pytest.raises(HarnessError, match=r"^mine/tiny: git could not merge the docstring; .* keep either side: "):
+        parse(two, "mine/tiny")
+
+
 def sentences(analysis: str) -> list[Sentence]:
     """The sentences of a docstring with this Analysis."""
     return parse(f"A title.\n\nTarget:\n    x\n\nResult:\n    y\n\nAnalysis:\n{analysis}", "mine/tiny").sentences

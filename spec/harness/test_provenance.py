@@ -275,13 +275,14 @@ ELSEWHERE = {"hardware": "Apple M1", "threads": 8, "torch": "2.11.0", "cpu": "Ap
 NATIVE = {"trainer": "native", "numerics": 1}
 GCC, CLANG = {"compiler": "gcc 14", "flags": "-O3"}, {"compiler": "clang 19", "flags": "-O2"}
 EAGER = {"trainer": "eager"}
+SAID = {"fingerprint": "another network or recipe, fingerprint"}
 
 
 @pytest.mark.parametrize("key", [*STEP, *HERE])
 def test_all_of_an_eager_run_binds(key: str) -> None:
     made = {**STEP, **EAGER, **HERE}
     assert differences(made, made) == ""
-    assert differences({**made, key: "other"}, made) == f"{key} other (here {made[key]})"
+    assert differences({**made, key: "other"}, made) == f"{SAID.get(key, key)} other (here {made[key]})"
     assert binding(made) == made
 
 
@@ -295,7 +296,7 @@ def test_no_machine_and_no_version_binds_a_native_run(key: str) -> None:
 @pytest.mark.parametrize("key", ["fingerprint", "data", "numerics"])
 def test_step_data_and_arithmetic_bind_a_native_run(key: str) -> None:
     made = {**STEP, **NATIVE, **HERE, **GCC}
-    assert differences({**made, key: "other"}, made) == f"{key} other (here {made[key]})"
+    assert differences({**made, key: "other"}, made) == f"{SAID.get(key, key)} other (here {made[key]})"
     assert binding(made) == {**STEP, **NATIVE}
 
 
@@ -311,7 +312,7 @@ def test_a_run_of_an_older_version_differs_and_says_what_else_does(trainer: dict
     assert differences(old, {**STEP, **trainer, **HERE}) == "a version that did not record the trainer"
     changed = {**old, "fingerprint": "89ab"}
     assert differences(changed, {**STEP, **trainer, **HERE}) == (
-        "a version that did not record the trainer, fingerprint 89ab (here 0123)"
+        "a version that did not record the trainer, another network or recipe, fingerprint 89ab (here 0123)"
     )
     assert differences(old, old) == ""
 

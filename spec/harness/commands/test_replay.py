@@ -180,8 +180,12 @@ def test_an_eager_run_is_replayed_with_the_threads_of_its_record(
 @pytest.mark.parametrize(
     ("numerics", "edit", "message"),
     [
-        (2, None, r".*plain\.json was made with numerics 1 \(here 2\); use the version that made it"),
-        (1, {"fingerprint": "0123"}, r".*plain\.json was made with fingerprint 0123 \(here \w+\); use the version .*"),
+        (2, None, r".*plain\.json was made with numerics 1 \(here 2\); go back to what made it, or record it anew"),
+        (
+            1,
+            {"fingerprint": "0123"},
+            r".*plain\.json was made with another network or recipe, fingerprint 0123 \(here \w+\); go back to .*",
+        ),
     ],
 )
 def test_what_cannot_be_the_same_is_not_trained(

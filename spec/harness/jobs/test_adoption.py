@@ -130,7 +130,10 @@ def as_link(path: Path) -> None:
 
 MISFITS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "cut": (lambda path: path.write_text(path.read_text()[:-3]), "is of no complete run: it has 3 of 4 epochs"),
-    "more behind": (lambda path: path.write_text(path.read_text() + '{"epo'), "is of no complete run: it has 4 of 4"),
+    "more behind": (
+        lambda path: path.write_text(path.read_text() + '{"epo'),
+        "is of no complete run: it has more behind its 4 epochs",
+    ),
     "failed": (lambda path: change(path, 4, failed="NaN"), "is of a run that failed: NaN"),
     "no JSON": (lambda path: path.write_text("x\n"), "is not a run file of small/plain: "),
     "empty": (lambda path: path.write_text(""), "is not a run file of small/plain: "),
@@ -140,12 +143,12 @@ MISFITS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "better": (lambda path: change(path, 3, test_accuracy=99.9), "has 40 misses and 99.9 % in epoch 3, which differ"),
     "network": (
         lambda path: change(path, 0, fingerprint="0"),
-        f"with fingerprint 0 (here {CPU['fingerprint']}); adopt",
+        f"with another network or recipe, fingerprint 0 (here {CPU['fingerprint']}); adopt",
     ),
     "data": (lambda path: change(path, 0, data="0123"), "was made with data 0123 (here "),
     "numerics": (
         lambda path: change(path, 0, device="cpu", trainer="native", numerics=NUMERICS + 1),
-        f"was made with numerics {NUMERICS + 1} (here {NUMERICS}); adopt it with the version that made it",
+        f"was made with numerics {NUMERICS + 1} (here {NUMERICS}); adopt it where all is as it was then",
     ),
     "no device": (lambda path: change(path, 0, device=None), "does not say whether a CPU or a GPU made it"),
     "another device": (lambda path: change(path, 0, device="mps"), "does not say whether a CPU or a GPU made it"),
@@ -174,7 +177,7 @@ def test_what_does_not_fit_is_refused_by_name_and_the_rest_is_recorded(adopt: Ad
     assert (status, len(out)) == (2, 2)
     assert refused.startswith("made/small/")
     assert message in refused
-    assert last == "python -m harness adopt: error: 1 run file is refused, as named above; the others are recorded"
+    assert last == "python -m harness adopt: error: 1 run is refused, as named above; the others are recorded"
     assert accuracies("cuda") == {0: 99.4, 2: 99.5}
     assert [run.final[0] for run in record.runs(Simple)] == [99.3]
 
@@ -184,7 +187,7 @@ def test_where_none_fits_none_is_said_to_be_recorded(adopt: Adopt) -> None:
         put(seed, 60).write_text("")
     status, out, lines = adopt()
     assert (status, out, len(lines)) == (2, [], 3)
-    assert lines[-1].endswith(": 2 run files are refused, as named above; none is recorded")
+    assert lines[-1].endswith(": 2 runs are refused, as named above; none is recorded")
 
 
 def test_without_a_record_runs_of_two_kinds_are_all_refused(adopt: Adopt) -> None:
@@ -229,12 +232,93 @@ def test_a_spoilt_record_of_the_cpu_keeps_no_run_of_a_gpu_from_its_record(adopt:
     assert path.read_text() == "spoilt"
 
 
+def taken() -> Path:
+    """Take the record of the CPU out of the checkout, as if it were that of somebody else."""
+    path = Path("theirs", "plain.json")
+    move(record.path_of(Plain), path)
+    return path
+
+
+def test_the_runs_of_two_records_of_one_step_are_united(
+    adopt: Adopt, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, missed in enumerate((60, 70, 80)):
+        put(seed, missed, CPU)
+    adopt()
+    theirs = taken()
+    theirs.write_text(theirs.read_text().replace('"seconds": 1.5', '"seconds": 2.5'))
+    shutil.rmtree("made")
+    for seed, missed in enumerate((50, 70)):
+        put(seed, missed, CPU)
+    adopt()
+    status = main(["adopt", str(theirs)])
+    out, err = capsys.readouterr()
+    assert (status, accuracies("cpu")) == (2, {0: 99.5, 1: 99.3, 2: 99.2})
+    assert out.startswith("small/plain on cpu: 1 run added; 1 run recorded before; ")
+    assert err.splitlines()[0] == (
+        f"{theirs}, seed 0, is not added: {record.path_of(Plain)} has another run of seed 0, which stays"
+    )
+    assert [run.epochs[0].seconds for run in record.runs(Plain)] == [1.5, 1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{", "", " is not a record: "),
+        (
+            '"step": "small/plain"',
+            '"step": "small/plane"',
+            " is of no step here: unknown step 'small/plane'; nearest: ",
+        ),
+        ('"runs": [', '"runs": [],\n"others": [', " is not a record of small/plain: it has no run, or a seed twice"),
+        (
+            '"test_accuracy": 99.4',
+            '"test_accuracy": 99.5',
+            ", seed 0, has 60 misses and 99.5 % in epoch 4, which differ",
+        ),
+        (CPU["fingerprint"], "0123", ", seed 0, was made with another network or recipe, fingerprint 0123 (here "),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused(
+    adopt: Adopt, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+) -> None:
+    put(0, 60, CPU)
+    adopt()
+    theirs = taken()
+    text = theirs.read_text()
+    assert old in text
+    theirs.write_text(text.replace(old, new))
+    assert main(["adopt", str(theirs)]) == 2
+    assert capsys.readouterr().err.startswith(f"{theirs}{message}")
+    assert not record.path_of(Plain).exists()
+
+
+def test_a_record_of_an_older_version_names_no_misses_and_is_taken(
+    adopt: Adopt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(0, 60, CPU)
+    adopt()
+    theirs = taken()
+    value = json.loads(theirs.read_text())
+    del value["runs"][0]["errors"]
+    theirs.write_text(json.dumps(value))
+    assert main(["adopt", str(theirs)]) == 0
+    assert accuracies("cpu") == {0: 99.4}
+
+
+def test_one_run_file_may_be_named(adopt: Adopt, call: Call) -> None:
+    put(1, 60)
+    assert main(["adopt", str(put(0, 70))]) == 0
+    assert accuracies("cuda") == {0: 99.3}
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_without_run_files_is_one_line(adopt: Adopt, there: bool) -> None:
     if there:
         Path("made").mkdir()
     assert adopt() == (2, [], [
-        "python -m harness adopt: error: made has no run files; name a folder that --out of a training has filled"
+        "python -m harness adopt: error: made has no run files; name a folder that --out of a training has filled, "
+        "or a record"
     ])  # fmt: skip
 
 

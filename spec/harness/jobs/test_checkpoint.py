@@ -189,7 +189,9 @@ def test_a_finished_run_that_was_made_with_something_else_is_trained_anew_and_th
     assert (status, runs == made) == (0, False)
     line = err.splitlines()[0]
     assert re.fullmatch(
-        rf"{re.escape(str(path))} was made with fingerprint \w+ \(here \w+\); seed 0 is trained anew", line
+        rf"{re.escape(str(path))} was made with another network or recipe, fingerprint \w+ \(here \w+\); "
+        "seed 0 is trained anew",
+        line,
     )
     status, resumed, err = call("small/plain --resume")
     assert (resumed, line in err) == (runs, False)  # the new one is taken, and the old is no matter
@@ -259,7 +261,8 @@ def test_a_checkpoint_made_with_something_else_is_refused(
     change(path, **head)
     status, runs, err = call("small/plain --resume")
     assert (status, runs) == (2, [])
-    made = ", ".join(f"{key} {value} (here {here[key]})" for key, value in head.items())
+    said = {"fingerprint": "another network or recipe, fingerprint"}
+    made = ", ".join(f"{said.get(key, key)} {value} (here {here[key]})" for key, value in head.items())
     advice = "go on with the same, or delete it to start anew"
     assert err == f"python -m harness train: error: {path} was made with {made}; {advice}\n"
     path.unlink()
@@ -271,7 +274,7 @@ def test_a_changed_recipe_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch
         patch.setattr(engines, "work", interrupted(2))
         call("small/plain")
     monkeypatch.setattr(small.Plain, "recipe", replace(small.Plain.recipe, lr=0.01))
-    assert "was made with fingerprint " in call("small/plain --resume")[2]
+    assert "was made with another network or recipe, fingerprint " in call("small/plain --resume")[2]
 
 
 def test_a_network_that_only_looks_the_same_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,8 @@ def test_runs_with_another_provenance_are_refused_before_they_are_trained(
     ladder.change("lr=0.05", "lr=0.5")
     result = ladder.run(*arguments, "2")
     refused = (
-        r"tiny\.json was made with fingerprint \w+ \(here \w+\); start it anew with: .* train mine/tiny .* --replace"
+        r"tiny\.json was made with another network or recipe, fingerprint \w+ \(here \w+\); "
+        r"start it anew with: .* train mine/tiny .* --replace"
     )
     assert re.search(refused, failure(result)[0])
 

@@ -112,10 +112,10 @@ def forget() -> None:
 
 
 def tiny() -> type[StepSpec]:
-    """The step of the project, as its file says now."""
+    """The step of the project, as its file says now, whatever its name."""
     forget()
     importlib.invalidate_caches()
-    step = steps()["mine/tiny"]
+    [step] = steps().values()
     assert issubclass(step, StepSpec)
     return step
 
@@ -167,6 +167,41 @@ def test_evidence_that_goes_takes_its_words_with_it(project: Path) -> None:
     assert step.claims == {"on average over-fits": "undecided", "has no relu": "supported"}
     assert step.document().measured is None
     assert step.source.read_text(encoding="utf-8").startswith(SPEC)
+
+
+def test_a_step_that_gets_another_name_keeps_its_evidence_once_its_record_has_it(project: Path) -> None:
+    path = keep(tiny(), RUNS, fingerprint=fingerprint(tiny()))
+    rewrite()
+    before = tiny().source.read_text(encoding="utf-8")
+    tiny().source.rename(project / "spec" / "mine" / "test_01_little.py")
+    readme = project / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8").replace("mine/tiny", "mine/little"), encoding="utf-8")
+    stray = f"{path} is of no step that there is; if a step has got another name, give its record that name too, and "
+    with pytest.raises(AssertionError, match=re.escape(stray)):
+        tiny()().test_docstring()
+    with pytest.raises(HarnessError, match=re.escape(stray)):
+        rewrite()
+    path.rename(path.with_name("little.json"))
+    assert rewrite() == [path.parent / SUMS]
+    step = tiny()
+    assert step.source.read_text(encoding="utf-8") == before
+    step().test_docstring()
+    step().test_claims()
+
+
+def test_a_record_that_changed_since_its_checksum_is_seen_by_its_step(project: Path) -> None:
+    path = keep(tiny(), RUNS, fingerprint=fingerprint(tiny()))
+    told = f"{path} is not as its runs wrote it, by SHA256SUMS beside it; restore it with git, or, "
+    with pytest.raises(AssertionError, match=re.escape(told)):
+        tiny()().test_claims()
+    rewrite()
+    tiny()().test_claims()
+    path.write_text(path.read_text().replace('"seconds": 1.0', '"seconds": 1.1'))
+    with pytest.raises(AssertionError, match=re.escape(told)):
+        tiny()().test_claims()
+    (path.parent / SUMS).write_bytes(b"\xff")
+    with pytest.raises(HarnessError, match=r"SHA256SUMS cannot be read: .*; restore it with git"):
+        tiny()().test_claims()
 
 
 def test_a_claim_that_is_not_in_the_vocabulary_changes_nothing(project: Path) -> None:

@@ -83,7 +83,10 @@ def test_what_cannot_come_to_the_same_is_not_trained(
     monkeypatch.setattr("harness.training.train.training", None)
     assert main(["verify", "small/plain", "--train", "--seed", "1", "--device", "cpu"]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert re.search(r"plain\.json was made with fingerprint \w+ \(here \w+\); use the version that made it", line)
+    assert re.search(
+        r"plain\.json was made with another network or recipe, fingerprint \w+ \(here \w+\); go back to what made it",
+        line,
+    )
 
 
 def test_weights_that_cannot_be_written_are_not_trained(
@@ -185,7 +188,6 @@ def test_a_run_that_does_not_name_its_misses_is_trained_anew_first(
         (rb"(?s).+", b""),
         (rb"\A", b"\x80\x04]"),  # as a pickle begins
         (rb"(?s).+", len(HALF_BYTES).to_bytes(8, "little") + HALF_BYTES + b"\0"),  # sound, of a type that torch has not
-        (b"small/plain", b"small/other"),
         (b'"seed":"1"', b'"seed":"x"'),
         (b'"fingerprint":"...', b'"fingerprint":"xyz'),
         (b"0.0.weight", b"0.9.weight"),

@@ -41,8 +41,8 @@ def changed(step: type[Step]) -> str:
     for path in paths:
         if _checksum(path) not in listed:
             return (
-                f"{path} is not as its runs wrote it, by {SUMS} beside it; restore it with git, or, if runs were "
-                "added, write the checksums and texts anew with: pytest -k test_claims --update-records"
+                f"{path} is not as its runs wrote it, by {SUMS} beside it; restore it with git, or, if it was meant "
+                "to change, write the checksums and texts anew with: pytest -k test_claims --update-records"
             )
     return ""
 

@@ -158,7 +158,7 @@ def steps() -> dict[str, type[Step]]:
     ladders = (module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
     for ladder in sorted(name for name in ladders if name != "harness"):  # has tests of the harness, no ladder
         folder = _import(f"spec.{ladder}")
-        for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
+        for name in sorted((module.name for module in pkgutil.iter_modules(folder.__path__)), key=_order):
             for step in _specs_in(f"spec.{ladder}.{name}"):
                 if step.id in found:
                     raise HarnessError(
@@ -168,6 +168,12 @@ def steps() -> dict[str, type[Step]]:
                 found[step.id] = step
     _check(tuple(found.values()))
     return found
+
+
+def _order(name: str) -> tuple[int, str]:
+    """What the modules of a ladder are sorted by: the number of a step, whether it has zeros in front or not."""
+    number = re.match(r"test_([0-9]+)_", name)
+    return int(number[1]) if number else 0, name
 
 
 def none_yet() -> HarnessError:

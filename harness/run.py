@@ -166,9 +166,12 @@ def holds(final: Sequence[float]) -> bool:
     return len(final) > 0 and min(final) >= GOAL
 
 
-def epoch_line(step: type[Step], seed: int, epoch: Epoch, epochs: int | None = None) -> str:
-    """The line that reports an epoch, wherever it is shown; of the recipe's epochs unless it is one of fewer."""
-    judged = "held out" if step.recipe.validation > 0 else "test"
+def epoch_line(step: type[Step], seed: int, epoch: Epoch, epochs: int | None = None, held_out: bool = False) -> str:
+    """The line that reports an epoch, wherever it is shown; of the recipe's epochs unless it is one of fewer.
+
+    It says whether what is judged is the test images or images that were held out, by the recipe or by who trains.
+    """
+    judged = "held out" if held_out or step.recipe.validation > 0 else "test"
     return (
         f"{step.id} seed {seed} epoch {epoch.epoch}/{epochs or step.recipe.epochs}: train {epoch.train_accuracy:.2f} "
         f"{judged} {epoch.test_accuracy:.2f} ({epoch.seconds:.1f} s)"

@@ -62,7 +62,8 @@ class Step:
         super().__init_subclass__()
         cls.source = Path(inspect.getfile(cls))
         cls.ladder = cls.source.parent.name
-        cls.id = f"{cls.ladder}/{re.sub(r'^test_[0-9]+_', '', cls.source.stem)}"
+        named = re.fullmatch(r"test_[0-9]+_(.+)", cls.source.stem)
+        cls.id = f"{cls.ladder}/{named[1] if named else cls.__name__}"  # candidates of a search share a file
         cls.title = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0].rstrip(".")
         # What is no variant is left to `check`: a class that cannot be made would not say which step it is.
         if allows(_kinds()["variants"], cls.variants) and isinstance(getattr(cls, "recipe", None), Recipe):

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -101,13 +102,12 @@ def update_texts() -> None:
 class Display:
     """The progress of a training on standard error: a line per epoch."""
 
-    def __init__(self, epochs: int | None = None) -> None:
-        self.epochs = epochs
-        """How many each run has; those of its recipe if it is None."""
+    def __init__(self, epochs: int | None = None, held_out: bool = False) -> None:
+        self.line = partial(epoch_line, epochs=epochs, held_out=held_out)
 
     def on_epoch(self, step: type[Step], seed: int, epoch: Epoch) -> None:
         """Show an epoch that is over."""
-        say(epoch_line(step, seed, epoch, self.epochs))
+        say(self.line(step, seed, epoch))
 
     def over(self, step: type[Step], seed: int) -> None:
         """Count an epoch of a seed that is shown elsewhere."""
@@ -119,8 +119,8 @@ class Display:
 class _Live(Display):
     """A line per epoch and, below, what a terminal shows that changes: a bar for all epochs, and one for each job."""
 
-    def __init__(self, progress: Progress, epochs: int | None, runs: int) -> None:
-        super().__init__(epochs)
+    def __init__(self, progress: Progress, epochs: int | None, runs: int, held_out: bool) -> None:
+        super().__init__(epochs, held_out)
         self.progress = progress
         self.all = progress.add_task("all epochs", total=None if epochs is None else epochs * runs)
         self.done = 0
@@ -129,7 +129,7 @@ class _Live(Display):
 
     def on_epoch(self, step: type[Step], seed: int, epoch: Epoch) -> None:
         self.over(step, seed)
-        self.progress.console.print(epoch_line(step, seed, epoch, self.epochs))
+        self.progress.console.print(self.line(step, seed, epoch))
 
     def over(self, step: type[Step], seed: int) -> None:
         self.done += 1
@@ -149,13 +149,16 @@ class _Live(Display):
 
 
 @contextmanager
-def display(epochs: int | None = None, runs: int = 1) -> Iterator[Display]:
-    """Show n runs of some epochs each as they are trained; on a terminal with bars, elapsed time and time left."""
+def display(epochs: int | None = None, runs: int = 1, held_out: bool = False) -> Iterator[Display]:
+    """Show n runs as they are trained, of some epochs each or those of their recipes; `held_out` as `epoch_line`.
+
+    On a terminal with bars, elapsed time and time left.
+    """
     if not sys.stderr.isatty():
-        yield Display(epochs)
+        yield Display(epochs, held_out)
         return
     with _bars(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
-        yield _Live(progress, epochs, runs)
+        yield _Live(progress, epochs, runs, held_out)
 
 
 def _bars(*columns: ProgressColumn) -> Progress:

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     space = _candidates(arguments.ladder)
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
-    with display() as shown:
+    with display(held_out=True) as shown:
         engine.on_steps = shown.on_steps
         held_out = hold_out(load(arguments.data))
         log = output_file(space.LOG)

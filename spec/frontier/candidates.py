@@ -34,9 +34,7 @@ def candidate(name: str, line: str, **changes: Any) -> type[StepSpec]:
         "parameters": sum(weight.numel() for weight in Sketch(line).parameters()),
         "recipe": replace(recipe, **changes),
     }
-    made: type[StepSpec] = type(name, (StepSpec,), attributes)
-    made.id = name
-    return made
+    return type(name, (StepSpec,), attributes)
 
 
 SHARED_THREE_5 = candidate("SHARED_THREE_5", "c8 s16 | s24 s24*3 | s24", epochs=5)

@@ -1,5 +1,6 @@
 """Steps: ids from files, specs that cannot be used, and runs that contradict a claim."""
 
+import importlib
 import os
 import pickle
 import re
@@ -97,6 +98,24 @@ def test_adding_a_file_adds_a_step(elsewhere: Path) -> None:
     (elsewhere / "test_01_first.py").write_text(SPEC)
     try:
         assert list(steps()) == ["mine/first", "mine/second"]
+    finally:
+        forget_spec()
+
+
+def test_steps_are_in_the_order_of_their_numbers(elsewhere: Path) -> None:
+    for name in ("test_10_tenth.py", "test_2_second.py", "test_01_first.py"):
+        (elsewhere / name).write_text(SPEC)
+    try:
+        assert list(steps()) == ["mine/first", "mine/second", "mine/tenth"]
+    finally:
+        forget_spec()
+
+
+def test_what_shares_a_file_has_the_id_of_its_class(elsewhere: Path) -> None:
+    (elsewhere / "candidates.py").write_text(SPEC + SPEC.replace("TestTiny", "Tinier"))
+    try:
+        space = importlib.import_module("spec.mine.candidates")
+        assert (space.TestTiny.id, space.Tinier.id, space.Tinier.ladder) == ("mine/TestTiny", "mine/Tinier", "mine")
     finally:
         forget_spec()
 

@@ -359,4 +359,4 @@ def test_a_search_shows_what_it_trains_and_logs_the_last_training_accuracy_and_a
     [trial] = read(space.LOG)
     assert (trial.parameters, trial.train, trial.seconds) == (834, 91.0, 2.5)
     assert seen == [(Good, (0,), 1, 2), (Good, (0,), 2, 2)]
-    assert "seed 0 epoch 2/2: train 91.00 test 94.00" in capsys.readouterr().err
+    assert "jobs/Good seed 0 epoch 2/2: train 91.00 held out 94.00" in capsys.readouterr().err

@@ -35,7 +35,7 @@ class StepSpec(Step):
             assert said == is_so, f"{self.id}: Result says {name} {said}, the spec {is_so}"
         from harness.evidence import record_folder, summary
 
-        assert not (stray := record_folder.stray(type(self))), stray
+        record_folder.check(type(self))
         measured = summary.measured(type(self))
         assert document.measured == measured, (
             f"{self.id}: the docstring says 'Measured: {document.measured}', the record says '{measured}'; "

@@ -53,12 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     trained and recorded all the same.
     """
     from harness.data import load
+    from harness.evidence import record_folder
     from harness.jobs import engine_of
 
     named = list(dict.fromkeys(arguments.ids)) or with_variants(steps())
     chosen = [step for step in map(find, named) if arguments.ids or step.recipe.validation == 0]
     for passed in sorted(set(named) - {step.id for step in chosen}):
         say(f"{passed} is passed by: it is judged on images that its recipe holds out, of which there are no records")
+    for step in {step.ladder: step for step in chosen}.values():
+        record_folder.check(step)
     engine = engine_of(arguments.engine, arguments.device, arguments.ray_address)
     with Failures() as failures:
         wanted = _cheapest_first(chosen, engine, failures)

@@ -108,9 +108,10 @@ def _check(step: type[Step], arguments: argparse.Namespace) -> None:
     if arguments.record and arguments.epochs:
         raise HarnessError("--record keeps complete runs only; leave out --epochs")
     if arguments.record:
-        from harness.evidence import record
+        from harness.evidence import record, record_folder
 
         record.check_images(step)
+        record_folder.check(step)
     if arguments.replace and not arguments.record:
         raise HarnessError("--replace is about the committed record; give --record as well")
     if arguments.profile:

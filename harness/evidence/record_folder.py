@@ -3,10 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from harness import files
+from harness import files, ladder
 from harness.errors import HarnessError
 from harness.evidence.record import path_of
-from harness.ladder import steps
 from harness.step import Step
 
 SUMS = "SHA256SUMS"
@@ -47,16 +46,15 @@ def changed(step: type[Step]) -> str:
     return ""
 
 
-def stray(step: type[Step]) -> str:
-    """Which file among the records of a step's ladder is of no step, and what to do; empty if there is none."""
-    of_steps = {path for one in steps().values() for path in _paths(one)}
+def check(step: type[Step]) -> None:
+    """Raise HarnessError if among the records of a step's ladder there is one of no step."""
+    of_steps = {path for one in ladder.steps().values() for path in _paths(one)}
     for path in sorted(path_of(step).parent.glob("*.json")):
         if path not in of_steps:
-            return (
+            raise HarnessError(
                 f"{path} is of no step that there is; if a step has got another name, give its record that name too, "
                 "and else delete it"
             )
-    return ""
 
 
 def _paths(step: type[Step]) -> list[Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import data, files, strict_json
+from harness import data, files, ladder, strict_json
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.replica import difference
@@ -78,15 +78,23 @@ def _files(place: Path) -> list[Path]:
 
 
 def _recorded(path: Path) -> dict[str, Run]:
-    """The runs in a record, each by a name for it; HarnessError if it is none of a step here."""
+    """The runs in a record, each by a name for it; HarnessError if it is none of a step here.
+
+    Its step is the one that it names, or, if that has another name here, the one of its network and recipe.
+    """
     try:
-        named = strict_json.text(strict_json.parse(files.read(path)), "step")
+        value = strict_json.parse(files.read(path))
+        named, made = strict_json.text(value, "step"), strict_json.mapping(value, "provenance")
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is not a record: {error}") from error
     try:
         step = find(named)
     except HarnessError as error:
-        raise HarnessError(f"{path} is of no step here: {error}") from error
+        known = [one for step in ladder.steps().values() for one in step.with_variants()]
+        same = [one for one in known if fingerprint(one) == made.get("fingerprint")]
+        if len(same) != 1:
+            raise HarnessError(f"{path} is of no step here: {error}") from error
+        [step] = same
     return {f"{path}, seed {run.seed},": run for run in record.read_file(path, step).runs}
 
 

@@ -14,8 +14,7 @@ from harness import escape, files
 from harness.claims import sentences
 from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
-from harness.evidence import record, summary
-from harness.evidence.record_folder import SUMS, checksums, stray
+from harness.evidence import record, record_folder, summary
 from harness.ladder import find, root, steps
 from harness.report import benchmark, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
@@ -72,14 +71,13 @@ def texts() -> Iterator[tuple[Path, str]]:
     """Each file with generated text, and its content as it should be."""
     specs = list(steps().values())
     for step in {step.ladder: step for step in specs}.values():
-        if fault := stray(step):  # of a step by another name, whose texts would lose all that it shows
-            raise HarnessError(fault)
+        record_folder.check(step)  # the texts of a step that got another name would lose what its record shows
     found = {step.id: sentences.verdicts(step) for step in specs}
     for step in specs:
         yield step.source, spec_text(step, words_of(found[step.id]))
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
-            yield folder / SUMS, checksums(folder)
+            yield folder / record_folder.SUMS, record_folder.checksums(folder)
     readme, plot, page = (root() / path for path in ("README.md", "docs/frontier.svg", "docs/results.md"))
     if readme.exists():
         before = _text(readme)

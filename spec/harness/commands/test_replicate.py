@@ -77,6 +77,17 @@ def test_a_spoilt_record_stops_no_other_step(run: Replicate) -> None:
     assert run("small/plain") == (2, lines[-1:])
 
 
+def test_a_record_of_no_step_is_named_before_anything_is_trained(run: Replicate, call: Call) -> None:
+    path = record.path_of(Plain).with_name("before.json")
+    path.parent.mkdir()
+    path.touch()
+    status, [line] = run()
+    assert (status, seeds(Simple)) == (2, [])
+    assert f"error: {path} is of no step that there is; " in line
+    status, runs, err = call("small/plain --seed 0 --record")
+    assert (status, runs, f"error: {path} is of no step that there is; " in err) == (2, [], True)
+
+
 def test_only_the_steps_that_are_named_and_only_what_they_lack(run: Replicate, call: Call) -> None:
     call("small/plain --seed 1 7 --record --trainer auto")
     status, lines = run("small/plain")

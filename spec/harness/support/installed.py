@@ -26,6 +26,7 @@ class Installed:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",  # as on a terminal: in the order in which it is printed
             "COLUMNS": "120",
+            **{f"GIT_{who}_{what}": "me" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
             "PYTEST_ADDOPTS": "-p no:randomly",  # which is ours and prints a line
         }
 

@@ -1,4 +1,4 @@
-"""docs/tutorial.md as a reader types it: in an empty folder, from a wheel, every command and every line it prints.
+"""docs/tutorial.md and docs/project.md as a reader types them: in an empty folder, from a wheel, line by line.
 
 A block that begins with a comment naming a file is that file, or is added to its end. In a block of the console the
 lines after `$` are typed; `...` stands for any text, and alone for any lines.
@@ -13,7 +13,7 @@ from spec.harness.support.installed import Installed
 from spec.harness.support.paths import ROOT
 from spec.harness.training.native.compilers import needs_compiler
 
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+TUTORIAL, PROJECT = ((ROOT / "docs" / name).read_text() for name in ("tutorial.md", "project.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 ANY = re.compile(r"(?<!\.)\.{3}(?!\.)")
 FILE = re.compile(r"# (at the end of )?(\S+\.py)\n\n?(.*)", flags=re.DOTALL)
@@ -57,8 +57,9 @@ def follow(text: str, folder: Path, installed: Installed) -> None:
 @pytest.mark.end_to_end
 @pytest.mark.timeout(1800)
 @needs_compiler
-def test_every_line_is_printed(tmp_path: Path, installed: Installed) -> None:
-    follow(TUTORIAL, tmp_path, installed)
+@pytest.mark.parametrize("page", [TUTORIAL, PROJECT], ids=["tutorial", "project"])
+def test_every_line_is_printed(page: str, tmp_path: Path, installed: Installed) -> None:
+    follow(page, tmp_path, installed)
 
 
 def test_it_names_every_verb_that_a_project_of_ones_own_needs() -> None:

@@ -9,7 +9,8 @@ settings.
 import re
 from collections.abc import Callable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from harness.claims.verdict import Verdict, fact
 from harness.evidence.facts import changed, field, leaves, parameters, setting, word
@@ -64,12 +65,22 @@ def has_biases(step: type[Step], n: int) -> Verdict:
 
 
 def multiplies_most(step: type[Step], n: int) -> Verdict:
-    """The n-th convolution, counted from 1, takes the most multiplications per image."""
-    convolutions = [layer for layer in leaves(step) if isinstance(layer, nn.Conv2d)]
-    maps = [layer.n_out for layer in field(step.model).layers if layer.operation == "conv2d"]
-    cost = [layer.weight.numel() * down * across for layer, (down, across) in zip(convolutions, maps, strict=True)]
-    most = cost.index(max(cost)) + 1
-    return fact(most == n, f"convolution {most}, with {max(cost) / sum(cost):.0%} of the multiplications")
+    """The n-th convolution, counted from 1, takes the most multiplications per image, in all places where it acts."""
+    network = step.network().eval()
+    cost = {layer: 0 for layer in network.modules() if isinstance(layer, nn.Conv2d)}
+    if not cost:
+        return fact(False, "no convolution")
+
+    def count(layer: nn.Conv2d, _: object, maps: Tensor) -> None:
+        cost[layer] += layer.weight.numel() * maps[0, 0].numel()
+
+    for layer in cost:
+        layer.register_forward_hook(count)
+    with torch.no_grad():
+        network(torch.zeros(1, 1, 28, 28))
+    most = max(cost.values())
+    place = list(cost.values()).index(most) + 1
+    return fact(place == n, f"convolution {place}, with {most / sum(cost.values()):.0%} of the multiplications")
 
 
 def pads(step: type[Step], n: int) -> Verdict:

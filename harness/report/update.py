@@ -118,7 +118,16 @@ def readme_text(text: str, verdicts: Verdicts) -> str:
         else:
             content = tables.ladder_table(marker)
         text = _between(text, marker, content)
-    return CITED.sub(lambda cited: f"{cited[1]} {escape.markdown(tables.evidence(find(cited[2]), cited[3]))}", text)
+    return CITED.sub(_with_verdict, text)
+
+
+def _with_verdict(cited: re.Match[str]) -> str:
+    """A claim in the README and the verdict on it; HarnessError that says where it stands if there can be none."""
+    mark, step_id, claim = cited.groups()
+    try:
+        return f"{mark} {escape.markdown(tables.evidence(find(step_id), claim))}"
+    except HarnessError as error:
+        raise HarnessError(f"README.md, {mark}: {error}") from error
 
 
 def generated(text: str) -> set[str]:

@@ -188,6 +188,13 @@ def test_a_step_that_gets_another_name_keeps_its_evidence_once_its_record_has_it
     step().test_claims()
 
 
+def test_a_claim_in_the_readme_that_is_none_is_named_with_its_place(project: Path) -> None:
+    readme = project / "README.md"
+    readme.write_text(README.replace("tiny: has no relu", "tiny: is pretty"), encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"^README\.md, <!-- mine/tiny: is pretty -->: unknown claim 'is pretty'"):
+        rewrite()
+
+
 def test_a_record_that_changed_since_its_checksum_is_seen_by_its_step(project: Path) -> None:
     path = keep(tiny(), RUNS, fingerprint=fingerprint(tiny()))
     told = f"{path} is not as its runs wrote it, by SHA256SUMS beside it; restore it with git, or, "

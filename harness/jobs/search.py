@@ -16,6 +16,7 @@ import torch
 from harness import files, strict_json
 from harness.data import MNIST
 from harness.errors import Failures, HarnessError
+from harness.evidence.facts import parameters
 from harness.jobs.job import Engine, Job
 from harness.provenance import fingerprint
 from harness.run import EAGER, NATIVE, Epoch
@@ -75,12 +76,18 @@ def search(
     refuses a candidate or the log has runs of them by eager torch.
 
     Raises HarnessError if a candidate cannot be trained, if it has a teacher, since that has seen the images held out,
-    if it holds out images of its own, or if the log cannot be read or written.
+    if it holds out images of its own or has another number of parameters than it says, or if the log cannot be read or
+    written.
     """
     if taught := [candidate.title for candidate in candidates if candidate.recipe.teacher is not None]:
         raise HarnessError(f"{', '.join(taught)}: a teacher of the repository has seen the images held out")
     if judged := [candidate.title for candidate in candidates if candidate.recipe.validation > 0]:
         raise HarnessError(f"{', '.join(judged)}: a search holds out the images itself; leave out validation")
+    for candidate in candidates:
+        if (counted := parameters(candidate)) != candidate.parameters:
+            raise HarnessError(
+                f"{candidate.id} says that it has {candidate.parameters:,} parameters, and has {counted:,}"
+            )
     prints = {candidate: fingerprint(candidate) for candidate in candidates}
     trainer = _trainer_of_all(prints, read(log), engine.device)
     ranked = {candidate: list[Trial]() for candidate in candidates}

@@ -126,7 +126,7 @@ class Plain(StepSpec):
     """Every kind of randomness and of state that a recipe can ask for."""
 
     model: ClassVar[Callable[[], nn.Module]] = Network
-    parameters = 834
+    parameters = 752
     receptive_field = 28
     recipe = Recipe(
         lr=0.05,

@@ -249,6 +249,14 @@ def test_what_was_logged_with_other_final_epochs_is_trained_again(
         assert len(trial.validation) == final_epochs
 
 
+def test_a_candidate_of_another_size_than_it_says_is_named_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Good, "parameters", 751)
+    with pytest.raises(HarnessError, match=r"^jobs/Good says that it has 751 parameters, and has 752$"):
+        ranking(tmp_path / "log.jsonl", Scripted(runs=0))
+
+
 def test_of_candidates_that_no_rung_takes_nothing_is_printed(tmp_path: Path) -> None:
     ranked = search(EVERYTHING, [Rung(1, 1)], tmp_path / "log.jsonl", Scripted(), small.images(), ignore)
     assert [len(trials) for trials in ranked.values()] == [1, 0, 0]
@@ -357,6 +365,6 @@ def test_a_search_shows_what_it_trains_and_logs_the_last_training_accuracy_and_a
     monkeypatch.setattr(Display, "on_steps", lambda _, *words: seen.append(words))
     assert main(["search", "small"]) == 0
     [trial] = read(space.LOG)
-    assert (trial.parameters, trial.train, trial.seconds) == (834, 91.0, 2.5)
+    assert (trial.parameters, trial.train, trial.seconds) == (752, 91.0, 2.5)
     assert seen == [(Good, (0,), 1, 2), (Good, (0,), 2, 2)]
     assert "jobs/Good seed 0 epoch 2/2: train 91.00 held out 94.00" in capsys.readouterr().err

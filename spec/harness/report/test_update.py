@@ -191,7 +191,8 @@ def test_a_step_that_gets_another_name_keeps_its_evidence_once_its_record_has_it
 def test_a_claim_in_the_readme_that_is_none_is_named_with_its_place(project: Path) -> None:
     readme = project / "README.md"
     readme.write_text(README.replace("tiny: has no relu", "tiny: is pretty"), encoding="utf-8")
-    with pytest.raises(HarnessError, match=r"^README\.md, <!-- mine/tiny: is pretty -->: unknown claim 'is pretty'"):
+    told = r"^README\.md, <!-- mine/tiny: is pretty -->: mine/tiny: \[claim: is pretty\] is not in the vocabulary"
+    with pytest.raises(HarnessError, match=told):
         rewrite()
 
 

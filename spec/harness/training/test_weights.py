@@ -47,7 +47,7 @@ def made(call: Call, capsys: pytest.CaptureFixture[str], trained: dict[str, byte
         out = capsys.readouterr().out.splitlines()
         digest = hashlib.sha256(weights.path_of(Plain).read_bytes()).hexdigest()[:16]
         assert out[0] == f"wrote {weights.path_of(Plain)}, the weights {digest} for a Teacher"
-        assert "plain: 834 parameters, seed 1: " in out[1]
+        assert "plain: 752 parameters, seed 1: " in out[1]
         trained.update({file.name: file.read_bytes() for file in files})
     for file in files:
         file.parent.mkdir(exist_ok=True)
@@ -146,7 +146,7 @@ def test_five_images_that_are_decided_otherwise_are_ties_and_six_are_not(
     monkeypatch.setattr("harness.training.evaluation.evaluation", lambda *_: found)
     images = MNIST(torch.zeros(0), torch.zeros(0), torch.zeros(1), torch.zeros(200))
     assert verify._verified(weights.Trained(Plain, 1, small.Network()), images) is sound
-    assert capsys.readouterr().out.startswith(f"small/plain: 834 parameters, seed 1: {words}")
+    assert capsys.readouterr().out.startswith(f"small/plain: 752 parameters, seed 1: {words}")
 
 
 def test_what_is_missing_is_named(

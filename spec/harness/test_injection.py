@@ -30,7 +30,7 @@ from harness.report import page as report_page
 from harness.report.spec_source import with_claims, with_measured
 from harness.report.update import spec_text
 from spec.harness.evidence.records_of import keep, step_with
-from spec.harness.jobs.test_hostile import EPOCH, packed, text_of
+from spec.harness.jobs.packed import EPOCH, packed, text_of
 from spec.harness.plugin.tiny_ladder import SPEC
 
 FUZZED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck), database=None)

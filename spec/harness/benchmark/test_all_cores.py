@@ -23,8 +23,8 @@ from harness.child import pickled, unpickled
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from spec.harness.jobs.small import Network
-from spec.harness.jobs.test_engines import alive_in
 from spec.harness.support.paths import ROOT
+from spec.harness.support.processes import alive_in
 
 PIDS = "SPEC_PIDS"  # the environment variable that names a file with the processes that trained
 

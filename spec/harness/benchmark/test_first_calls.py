@@ -14,9 +14,9 @@ from harness.__main__ import _parser
 from harness.ladder import find
 from spec.harness.benchmark import beside_cpu, stacked_steps
 from spec.harness.benchmark.first_calls import CALLS, GPU_TESTS, Part, carry_out, lacking, outcome
+from spec.harness.jobs.made_elsewhere import CPU, put
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
-from spec.harness.jobs.test_adoption import CPU, put
 from spec.harness.support.paths import ROOT
 
 

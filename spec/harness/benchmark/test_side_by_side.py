@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness import Recipe, StepSpec, files, steps
+from harness import Recipe, files, steps
 from harness.__main__ import main
 from harness.benchmark import implementations, side_by_side
 from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, advance, eager, names, transforms_of
@@ -33,26 +33,11 @@ from harness.training.ensemble import EnsembleTrainer
 from harness.training.native import NativeTrainer
 from harness.training.train import trainer_of
 from harness.training.trainer import SingleTrainer
-from models.blocks import Conv, GlobalAverage, LogProbabilities
+from spec.harness.benchmark.turns import STEP, Clock, StandIn, step_of
 from spec.harness.support.paths import ROOT
 
 CPU = torch.device("cpu")
 DOCS = ROOT / "docs"
-
-
-class Net(torch.nn.Sequential):
-    def __init__(self) -> None:
-        super().__init__(Conv(1, 8, 3, "relu", "bn", stride=2), Conv(8, 10, 3), GlobalAverage(), LogProbabilities())
-
-
-def step_of(recipe: Recipe) -> type[Step]:
-    attributes = {"model": Net, "recipe": recipe, "parameters": 826, "__module__": __name__}
-    step: type[Step] = type("Step", (StepSpec,), attributes)
-    step.id = "mine/net"
-    return step
-
-
-STEP = step_of(Recipe(lr=0.1, batch_size=32, epochs=30))
 
 
 @pytest.mark.thorough
@@ -197,35 +182,6 @@ def test_an_epoch_is_its_steps_and_a_test_by_their_medians() -> None:
         "images_per_s": 3200,
         "over_floor": 2.0,
     }
-
-
-class Clock:
-    """A clock that stands still unless something takes time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-class StandIn:
-    """An implementation whose steps and tests take a known time, in one turn twice as long."""
-
-    def __init__(self, clock: Clock, step: float, test: float) -> None:
-        self.clock, self.step, self.seconds = clock, step, test
-
-    def steps(self) -> Iterator[None]:
-        taken = 0
-        while True:
-            slow = 10 <= taken < 60
-            self.clock.now += 2 * self.step if slow else self.step
-            taken += 1
-            yield
-
-    def test(self) -> float:
-        self.clock.now += self.seconds
-        return 10.0
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.report.benchmark import sections
 from harness.step import Step
-from spec.harness.benchmark.test_side_by_side import STEP, Clock, StandIn
+from spec.harness.benchmark.turns import STEP, Clock, StandIn
 
 GPU = torch.device("cuda", 0)
 

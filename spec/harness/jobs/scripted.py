@@ -1,12 +1,15 @@
-"""A stand-in for training: runs with the accuracies that a test gives, without gradient descent."""
+"""Stand-ins for what trains a job: runs with the accuracies that a test gives, and a training that is interrupted."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import torch
 
+from harness.data import MNIST
 from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
+from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import Epoch, Progress
 from harness.step import Step
@@ -40,3 +43,16 @@ def scripted(
             yield Update(checkpoint(), outcomes)
 
     return work
+
+
+def interrupted(after: int) -> Callable[..., Iterator[Update]]:
+    """A worker that raises KeyboardInterrupt after `after` updates, counted over all jobs."""
+    updates = count(1)
+
+    def stop(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
+        for update in work(job, data):
+            yield update
+            if next(updates) == after:
+                raise KeyboardInterrupt
+
+    return stop

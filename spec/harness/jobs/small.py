@@ -7,7 +7,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -238,3 +238,17 @@ def run_of(seed: int, accuracy: float = 99.4) -> Run:
     """A complete run of `Plain`."""
     epochs = tuple(Epoch(n, 99.0, accuracy, 0.1, 1.5, ((18, 3, 8),)) for n in range(1, 5))
     return Run(Plain, seed, epochs, provenance=MADE)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the workers have; more threads would sum in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def by_seed(runs: list[Run]) -> dict[int, Run]:
+    """The runs without their seconds."""
+    return {run.seed: replace(run, epochs=tuple(replace(epoch, seconds=0.0) for epoch in run.epochs)) for run in runs}

@@ -3,7 +3,6 @@
 The files are those that a training writes, with images whose misses are made up.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -11,79 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from harness import report
 from harness.__main__ import main
 from harness.evidence import record
-from harness.provenance import Device, fingerprint, provenance
-from harness.step import Step
+from harness.provenance import fingerprint
 from harness.training.native import NUMERICS
+from spec.harness.jobs.made_elsewhere import CPU, GPU, Adopt, accuracies, change, move, put
+from spec.harness.jobs.made_elsewhere import adopt as adopt
 from spec.harness.jobs.small import Call, Plain, Simple
 from spec.harness.jobs.small import call as call
-
-CPU = provenance(Plain, torch.device("cpu"))
-GPU = {**CPU, "device": "cuda", "hardware": "NVIDIA H100", "threads": None, "precision": "ieee", "driver": "580.65"}
-Adopt = Callable[[], tuple[int, list[str], list[str]]]
-
-
-def put(seed: int, missed: int, made: dict[str, Any] = GPU, step: type[Step] = Plain, day: int = 1) -> Path:
-    """Write the run file of a seed that misses n test images after each epoch."""
-    head = {
-        "step": step.id,
-        "seed": seed,
-        "started": "2026-01-01T00:00:00+00:00",
-        "together": 2,
-        "commit": None,
-        **made,
-    }
-    epochs = [
-        {
-            "epoch": number,
-            "train_accuracy": 99.0,
-            "test_accuracy": round((10_000 - missed) / 100, 4),
-            "train_loss": 0.1,
-            "seconds": 1.5,
-            "errors": [[image, 3, 8] for image in range(missed)],
-        }
-        for number in range(1, 5)
-    ]
-    path = Path("made", step.id, f"seed{seed}-2026010{day}T000000.000000Z.jsonl")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, [head, *epochs])
-    return path
-
-
-def write(path: Path, lines: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def change(path: Path, number: int, **entries: Any) -> None:
-    """Change some entries of a line of a run file; None takes one out."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    lines[number] = {key: value for key, value in {**lines[number], **entries}.items() if value is not None}
-    write(path, lines)
-
-
-def move(path: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(to)
-
-
-@pytest.fixture
-def adopt(call: Call, capsys: pytest.CaptureFixture[str]) -> Adopt:
-    """Adopt the folder "made": the exit status, and the lines of both outputs."""
-
-    def run() -> tuple[int, list[str], list[str]]:
-        status = main(["adopt", "made"])
-        out, err = capsys.readouterr()
-        return status, out.splitlines(), err.splitlines()
-
-    return run
-
-
-def accuracies(device: Device) -> dict[int, float]:
-    return {run.seed: run.final[0] for run in record.runs(Plain, device)}
 
 
 def test_runs_of_a_gpu_are_recorded_beside_those_of_the_cpu_and_compared(adopt: Adopt) -> None:
@@ -230,90 +166,6 @@ def test_a_spoilt_record_of_the_cpu_keeps_no_run_of_a_gpu_from_its_record(adopt:
     assert (status, len(out), accuracies("cuda")) == (2, 1, {0: 99.4})
     assert last.startswith(f"python -m harness adopt: error: {path} is not a record of small/plain: ")
     assert path.read_text() == "spoilt"
-
-
-def taken() -> Path:
-    """Take the record of the CPU out of the checkout, as if it were that of somebody else."""
-    path = Path("theirs", "plain.json")
-    move(record.path_of(Plain), path)
-    return path
-
-
-def test_the_runs_of_two_records_of_one_step_are_united(
-    adopt: Adopt, call: Call, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for seed, missed in enumerate((60, 70, 80)):
-        put(seed, missed, CPU)
-    adopt()
-    theirs = taken()
-    theirs.write_text(theirs.read_text().replace('"seconds": 1.5', '"seconds": 2.5'))
-    shutil.rmtree("made")
-    for seed, missed in enumerate((50, 70)):
-        put(seed, missed, CPU)
-    adopt()
-    status = main(["adopt", str(theirs)])
-    out, err = capsys.readouterr()
-    assert (status, accuracies("cpu")) == (2, {0: 99.5, 1: 99.3, 2: 99.2})
-    assert out.startswith("small/plain on cpu: 1 run added; 1 run recorded before; ")
-    assert err.splitlines()[0] == (
-        f"{theirs}, seed 0, is not added: {record.path_of(Plain)} has another run of seed 0, which stays"
-    )
-    assert [run.epochs[0].seconds for run in record.runs(Plain)] == [1.5, 1.5, 2.5]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("{", "", " is not a record: "),
-        ('"runs": [', '"runs": [],\n"others": [', " is not a record of small/plain: it has no run, or a seed twice"),
-        (
-            '"test_accuracy": 99.4',
-            '"test_accuracy": 99.5',
-            ", seed 0, has 60 misses and 99.5 % in epoch 4, which differ",
-        ),
-        (CPU["fingerprint"], "0123", ", seed 0, was made with another network or recipe, fingerprint 0123 (here "),
-    ],
-)
-def test_a_record_that_does_not_fit_is_refused(
-    adopt: Adopt, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
-) -> None:
-    put(0, 60, CPU)
-    adopt()
-    theirs = taken()
-    text = theirs.read_text()
-    assert old in text
-    theirs.write_text(text.replace(old, new))
-    assert main(["adopt", str(theirs)]) == 2
-    assert capsys.readouterr().err.startswith(f"{theirs}{message}")
-    assert not record.path_of(Plain).exists()
-
-
-def test_a_record_of_an_older_version_names_no_misses_and_is_taken(
-    adopt: Adopt, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(0, 60, CPU)
-    adopt()
-    theirs = taken()
-    value = json.loads(theirs.read_text())
-    del value["runs"][0]["errors"]
-    theirs.write_text(json.dumps(value))
-    assert main(["adopt", str(theirs)]) == 0
-    assert accuracies("cpu") == {0: 99.4}
-
-
-def test_a_record_under_a_name_that_its_step_had_is_of_that_step(
-    adopt: Adopt, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(0, 60, CPU)
-    adopt()
-    theirs = taken()
-    before = theirs.read_text().replace('"small/plain"', '"small/before"')
-    theirs.write_text(before.replace(CPU["fingerprint"], "0123"))
-    assert main(["adopt", str(theirs)]) == 2
-    assert f"{theirs} is of no step here: unknown step 'small/before'; nearest: " in capsys.readouterr().err
-    theirs.write_text(before)
-    assert main(["adopt", str(theirs)]) == 0
-    assert accuracies("cpu") == {0: 99.4}
 
 
 def test_one_run_file_may_be_named(adopt: Adopt, call: Call) -> None:

@@ -3,9 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import data, files, provenance
+from harness import files, provenance
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.jobs import checkpoint, engines, worker
@@ -25,6 +23,7 @@ from harness.step import Step
 from harness.training.ensemble import ensemble_trainer
 from harness.training.train import next_epoch
 from spec.harness.jobs import small
+from spec.harness.jobs.scripted import interrupted
 from spec.harness.jobs.small import Call
 from spec.harness.jobs.small import call as call
 
@@ -123,19 +122,6 @@ def test_seeds_on_a_gpu_resume_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
             assert isinstance(other, Epoch)
             assert one.train_loss == pytest.approx(other.train_loss, abs=1e-3)  # sums have no fixed order there
             assert one.train_accuracy == pytest.approx(other.train_accuracy, abs=0.5)
-
-
-def interrupted(after: int) -> Callable[..., Iterator[Update]]:
-    """A worker that raises KeyboardInterrupt after `after` updates, counted over all jobs."""
-    updates = count(1)
-
-    def stop(job: Job, data: data.MNIST, *_: object) -> Iterator[Update]:
-        for update in work(job, data):
-            yield update
-            if next(updates) == after:
-                raise KeyboardInterrupt
-
-    return stop
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:

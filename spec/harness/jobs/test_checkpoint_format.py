@@ -13,8 +13,8 @@ from harness.errors import HarnessError
 from harness.jobs import checkpoint
 from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.run import Epoch, Progress
+from spec.harness.jobs.packed import EPOCH, packed, text_of
 from spec.harness.jobs.small import MADE, Plain, Simple
-from spec.harness.jobs.test_hostile import EPOCH, packed, text_of
 
 EPOCHS = [Epoch(n, 90.5 + n, 91.25 + n, 0.5 / n, 1.5, ((7, 3, 8),), 0.25, 92.0) for n in (1, 2)]
 STATE = {

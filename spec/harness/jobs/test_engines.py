@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -29,7 +28,9 @@ from harness.training.train import groups
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
+from spec.harness.jobs.small import by_seed
 from spec.harness.support.paths import ROOT
+from spec.harness.support.processes import alive_in
 
 SEEDS = [0, 1, 2, 3]
 CPU = torch.device("cpu")
@@ -38,23 +39,9 @@ needs_ray = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the workers have; more threads would sum in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:
     resumable = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
     return run_jobs(step, resumable, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore)
-
-
-def by_seed(runs: list[Run]) -> dict[int, Run]:
-    """The runs without their seconds."""
-    return {run.seed: replace(run, epochs=tuple(replace(epoch, seconds=0.0) for epoch in run.epochs)) for run in runs}
 
 
 @pytest.mark.end_to_end
@@ -168,15 +155,6 @@ def command(folder: Path, images: int, line: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def alive_in(group: int) -> bool:
-    """Whether a process group still has a process."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Files that are damaged, of another version, or made by an attacker are refused."""
 
 import ast
-import hashlib
 import json
 import os
 import pickle
@@ -25,6 +24,7 @@ from harness.step import Step
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
+from spec.harness.jobs.packed import EPOCH, packed, text_of
 from spec.harness.jobs.small import MADE, Call, run_of
 from spec.harness.jobs.small import call as call
 from spec.harness.support.paths import ROOT
@@ -42,21 +42,6 @@ def lying(header: bytes, length: int | None = None, body: bytes = b"") -> bytes:
     return (len(header) if length is None else length).to_bytes(8, "little") + header + body
 
 
-def packed(text: str, **tensors: torch.Tensor) -> bytes:
-    """A checkpoint with this text, these tensors and the right SHA-256."""
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        digest.update(name.encode() + tensors[name].numpy().tobytes())
-    return bytes(save(tensors, {"training": text, "sha256": digest.hexdigest()}))
-
-
-def text_of(**changes: Any) -> str:
-    """The text of a checkpoint before its first epoch, with changes."""
-    runs = [{"seed": 0, "epochs": [], "failed": None}]
-    return json.dumps({"version": 1, "step": "small/plain", "head": {}, "runs": runs, **changes})
-
-
-EPOCH = {"epoch": 1, "train_accuracy": 1, "test_accuracy": 1, "train_loss": 1, "seconds": 1, "errors": []}
 HOSTILE = {
     "nothing": b"",
     "a pickle": pickle.dumps(Trap()),

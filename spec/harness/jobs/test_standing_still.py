@@ -27,8 +27,8 @@ from harness.training import ignore_steps
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
-from spec.harness.jobs.test_engines import by_seed
-from spec.harness.jobs.test_engines import one_thread as one_thread
+from spec.harness.jobs.small import by_seed
+from spec.harness.jobs.small import one_thread as one_thread
 
 CPU = torch.device("cpu")
 SEEDS = [0, 1, 2, 3]

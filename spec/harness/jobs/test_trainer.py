@@ -18,9 +18,9 @@ from harness.training import native
 from harness.training.choice import Choice
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import GCC, move_to, stand_in
+from spec.harness.jobs.scripted import interrupted
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
-from spec.harness.jobs.test_checkpoint import interrupted
 from spec.harness.training.native.compilers import needs_compiler
 
 THREADS = torch.get_num_threads()

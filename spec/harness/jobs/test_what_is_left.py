@@ -17,10 +17,9 @@ from harness.jobs.job import Job, Update
 from harness.jobs.resume import trainer_left
 from harness.jobs.run_file import MAKE_ROOM
 from spec.harness.jobs.native_stand_in import stand_in
-from spec.harness.jobs.scripted import here, scripted
+from spec.harness.jobs.scripted import here, interrupted, scripted
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
-from spec.harness.jobs.test_checkpoint import interrupted
 
 CPU = torch.device("cpu")
 FOLDER = Path("runs/small/plain")

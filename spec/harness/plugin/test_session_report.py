@@ -15,7 +15,7 @@ from harness.plugin import session_report
 from harness.plugin.session_report import specs_of
 from spec.harness.plugin.tiny_ladder import Ladder, table
 from spec.harness.plugin.tiny_ladder import ladder as ladder
-from spec.harness.report.test_page import a_step, row_of, text_of
+from spec.harness.report.shown import a_step, row_of, text_of
 
 
 def test_runs_are_read_back_from_the_files_of_this_session(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.receptive_field import receptive_field
+from spec.harness.receptive_field.compared import agrees
 from spec.harness.receptive_field.field_networks import Net, conv
 from spec.harness.receptive_field.gradient_oracle import gradient_field
 
@@ -49,14 +50,6 @@ def folded(out: int, kernel: Any, dilation: Any = 1, padding: Any = 0, stride: A
 
     width = out * (kernel**2 if isinstance(kernel, int) else kernel[0] * kernel[1])
     return Net(forward, patches=nn.Unfold(kernel, dilation, padding, stride), linear=nn.Linear(width, width))
-
-
-def agrees(model: nn.Module, size: tuple[int, int, int]) -> None:
-    """Compare the region of every unit with the gradient."""
-    field, oracle = receptive_field(model, size, strict=False), gradient_field(model, size)
-    assert field.shape == oracle.shape
-    for unit in product(*map(range, field.shape)):
-        assert field.region(unit) == oracle.region(unit), unit
 
 
 class TestUnfold:

@@ -15,9 +15,9 @@ from torch.nn.utils.rnn import PackedSequence
 from harness.errors import HarnessError
 from harness.receptive_field import NoRuleError, receptive_field
 from harness.receptive_field.rules.registry import Call
+from spec.harness.receptive_field.compared import agrees
 from spec.harness.receptive_field.field_networks import Net, conv
 from spec.harness.receptive_field.gradient_oracle import changes, lines
-from spec.harness.receptive_field.test_field_patches import agrees
 
 Forward = Callable[[Any, Tensor], Tensor]
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
-from torch import nn
 
 from harness import Recipe, report, steps
 from harness.__main__ import main
@@ -27,38 +26,11 @@ from harness.report import page as report_page
 from harness.report import plots
 from harness.run import run_of_json
 from harness.step import Step
-from spec.harness.evidence.records_of import keep, publish, step_with
+from spec.harness.evidence.records_of import keep, publish
+from spec.harness.report.shown import a_step, record_of, row_of, run_of, text_of
 
 LADDER = [steps()[f"frontier/{name}"] for name in ("step1", "step2", "step6")]
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7 * 7 }}'
-
-
-def network() -> nn.Module:
-    """The least that is a step's network."""
-    return nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1))
-
-
-def a_step(folder: Path, step_id: str = "mine/tiny", analysis: str = "- It is small.", **more: Any) -> type[Step]:
-    """A step of six epochs in no package, so that its ladder has no text."""
-    model = staticmethod(network)
-    step = step_with(folder, step_id, analysis, model=model, receptive_field=28, title="A title", **more)
-    step.__module__ = "test_01_step"
-    return step
-
-
-def run_of(seed: int, test: Sequence[float], errors: Sequence[tuple[int, int, int]] = ()) -> dict[str, Any]:
-    """A run as records hold it, half a point lower in training, a second an epoch."""
-    epochs = [
-        {"epoch": n, "train_accuracy": value - 0.5, "test_accuracy": value, "train_loss": 0.1, "seconds": 1.0}
-        for n, value in enumerate(test, 1)
-    ]
-    return {"seed": seed, "epochs": epochs, "errors": [list(error) for error in errors]}
-
-
-def record_of(step: type[Step], *runs: dict[str, Any], **provenance: str) -> Record:
-    """A record of some runs."""
-    made = {"hardware": "a processor", "fingerprint": fingerprint(step), **provenance}
-    return Record(step, made, tuple(run_of_json(step, run, made) for run in runs))
 
 
 def page_of(step: type[Step], *runs: dict[str, Any], images: torch.Tensor | None = None) -> str:
@@ -86,19 +58,6 @@ def test_runs_of_another_network_or_recipe_are_shown_as_such(tmp_path: Path) -> 
     keep(step, {0: ([98.0] * 6, [99.0] * 6)}, fingerprint=fingerprint(step))
     [_, on_gpu] = report.html([step], None).split("<h4>On a GPU</h4>")
     assert words in on_gpu
-
-
-def row_of(page: str, step_id: str) -> list[str]:
-    """The cells of the step in the table of all steps, as text, without the strip."""
-    [row] = re.findall(rf'<tr role="row">\s*<th [^>]*><a href="#[\w-]+">{step_id}</a></th>(.*?)</tr>', page, re.DOTALL)
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)
-    return [cell for cell in cells if "<svg" not in cell]
-
-
-def text_of(page: str) -> str:
-    """The page without its style, its script and its tags, on one line."""
-    bare = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
-    return " ".join(bare.replace("&nbsp;", " ").split())
 
 
 @pytest.fixture(scope="module")

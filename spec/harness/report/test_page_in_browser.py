@@ -9,7 +9,7 @@ import pytest
 
 from harness import report, steps
 from harness.data.synthetic import synthetic
-from spec.harness.report.test_page import a_step, record_of, run_of
+from spec.harness.report.shown import a_step, record_of, run_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

@@ -12,7 +12,7 @@ from harness.evidence.statistics import Interval
 from harness.report import page as report_page
 from harness.report import plots, svg
 from spec.harness.evidence.records_of import keep
-from spec.harness.report.test_page import a_step
+from spec.harness.report.shown import a_step
 from spec.harness.support.paths import ROOT
 
 

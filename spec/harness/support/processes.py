@@ -1,5 +1,6 @@
 """Functions called in other processes, which is how several commands at once are tested."""
 
+import os
 import signal
 import warnings
 from collections.abc import Callable
@@ -35,3 +36,12 @@ def interrupts(connection: Connection) -> None:
     """Say whether this process ignores Ctrl-C, and whether programs that it starts would have it blocked."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     connection.send((signal.getsignal(signal.SIGINT) == signal.SIG_IGN, signal.SIGINT in blocked))
+
+
+def alive_in(group: int) -> bool:
+    """Whether a process group still has a process."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -95,7 +95,7 @@ class _Recorder(TorchFunctionMode):
         taken = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         reads = dict.fromkeys(self.results[id(one)][0] for one in taken if id(one) in self.results)
         storages = {one.untyped_storage().data_ptr() for one in taken}
-        with FlopCounterMode(display=False, custom_mapping=_WITH_VECTORS) as counter:
+        with FlopCounterMode(display=False, custom_mapping=_UNKNOWN) as counter:
             result = func(*args, **kwargs or {})
         made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         behind = set[str]().union(*(self.weights[id(one)][0] for one in taken if id(one) in self.weights))
@@ -125,5 +125,14 @@ def _flops_with_vector(*shapes: tuple[int, ...], **_: Any) -> int:
     return 2 * max(map(math.prod, shapes))
 
 
-_WITH_VECTORS = dict.fromkeys([aten.mv, aten.addmv, aten.dot], _flops_with_vector)
+def _flops_of_bilinear(one: tuple[int, ...], weight: tuple[int, ...], *_: Any, **__: Any) -> int:
+    """Each image's first vector times the weights, then that matrix times its second vector."""
+    of_weights, of_matrix = math.prod(weight), math.prod(weight) // one[1]
+    return 2 * one[0] * (of_weights + of_matrix)
+
+
+_UNKNOWN = {
+    **dict.fromkeys([aten.mv, aten.addmv, aten.dot], _flops_with_vector),
+    aten._trilinear: _flops_of_bilinear,
+}
 """What `FlopCounterMode` does not know."""

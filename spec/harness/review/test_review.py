@@ -85,6 +85,26 @@ def test_products_with_a_vector_count(product: Callable[[Tensor, Tensor], Tensor
     assert review(Query()).multiplications == multiplications
 
 
+def test_a_bilinear_layer_counts_as_the_sum_that_it_is() -> None:
+    def of_sum(bilinear: nn.Bilinear, x: Tensor) -> Tensor:
+        return torch.einsum("bi,oij,bj->bo", x[:, :20], bilinear.weight, x[:, 20:50]) + bilinear.bias
+
+    def of_layer(bilinear: nn.Bilinear, x: Tensor) -> Tensor:
+        result: Tensor = bilinear(x[:, :20], x[:, 20:50])
+        return result
+
+    class Product(nn.Module):
+        def __init__(self, product: Callable[[nn.Bilinear, Tensor], Tensor]) -> None:
+            super().__init__()
+            self.product, self.bilinear = product, nn.Bilinear(20, 30, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.product(self.bilinear, x.flatten(1))
+
+    found = [review(Product(product)).multiplications for product in (of_layer, of_sum)]
+    assert found == [20 * 10 * 30 + 10 * 30] * 2
+
+
 class Repeated(nn.Module):
     """Two convolutions, each used again, with ReLU, pool and dropout between them."""
 

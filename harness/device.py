@@ -48,8 +48,18 @@ def out_of_memory(error: BaseException) -> bool:
     import torch
 
     cause = error.__cause__ if isinstance(error, ForeignError) else error
-    # On a CPU torch raises a plain RuntimeError.
-    return isinstance(cause, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(cause)
+    if isinstance(cause, torch.OutOfMemoryError):
+        return True
+    # Of a CPU, and of what a driver or a library allocates on a GPU without torch, there are plain errors.
+    told = ("DefaultCPUAllocator", "CUDA error: out of memory", "ALLOC_FAILED")
+    return isinstance(cause, RuntimeError) and any(words in str(cause) for words in told)
+
+
+def short_of_memory(error: BaseException, device: "torch.device") -> "torch.device":
+    """Which device has no memory for more, by an error that is `out_of_memory` while something trains on a device."""
+    import torch
+
+    return torch.device("cpu") if "DefaultCPUAllocator" in str(error) else device
 
 
 def forked(device: "torch.device") -> AbstractContextManager[None]:

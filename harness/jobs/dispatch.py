@@ -64,6 +64,7 @@ def _train(
         for index, update in updates:
             if isinstance(update, HarnessError):
                 failures.add(update)
+                del update  # its frames hold the trainer that failed, in the way of the next one
                 continue
             files = jobs[index]
             files.save(update, on_epoch)

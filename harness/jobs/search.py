@@ -150,6 +150,7 @@ def _trials(
         for index, update in updates:
             if isinstance(update, HarnessError):
                 failures.add(update)
+                del update  # as in dispatch
                 continue
             candidate = jobs[index].step
             for seed, outcome in update.outcomes.items():

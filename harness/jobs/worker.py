@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from harness.data import MNIST
-from harness.device import out_of_memory
+from harness.device import out_of_memory, short_of_memory
 from harness.errors import ForeignError, HarnessError, foreign
 from harness.jobs.checkpoint import Checkpoint, unpack
 from harness.jobs.job import Job, Update
@@ -102,5 +102,5 @@ def boundary(job: Job, device: torch.device) -> Iterator[None]:
             raise
         fewer = "train fewer seeds at once (--seeds), or " if len(job.seeds) > 1 else ""
         raise HarnessError(
-            f"{job.name}: out of memory on {device}; {fewer}lower the batch_size of its recipe"
+            f"{job.name}: out of memory on {short_of_memory(error, device)}; {fewer}lower the batch_size of its recipe"
         ) from error

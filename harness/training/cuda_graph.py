@@ -86,6 +86,8 @@ class StepGraphs:
                 f"a step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
                 "host (.item(), .tolist(), a tensor in an if), or use --device cpu"
             ) from first
+        finally:
+            first = None  # whose traceback has this frame: such a circle would keep the graphs of a trainer in memory
         return Recording(graph, own, result)
 
 

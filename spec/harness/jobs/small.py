@@ -107,6 +107,24 @@ class _Greedy(Network):
         return log_probabilities
 
 
+class _GreedyOnGpu(Network):
+    """Likewise, on a GPU alone, which a stack of its networks on the CPU does not show beforehand."""
+
+    in_graph = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training and images.is_cuda and torch.cuda.is_current_stream_capturing() >= self.in_graph:
+            torch.empty(1 << 50, dtype=torch.uint8, device=images.device)
+        log_probabilities: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        return log_probabilities
+
+
+class _GreedyInGraph(_GreedyOnGpu):
+    """Likewise, once its steps are recorded."""
+
+    in_graph = True
+
+
 class _Brittle(nn.Module):
     """With seed 1, the loss of a batch with an all-white image is NaN."""
 
@@ -174,6 +192,18 @@ class Hungry(Plain):
     """With a network that needs too much memory."""
 
     model = _Greedy
+
+
+class HungryOnGpu(Plain):
+    """With a network that needs too much memory on a GPU."""
+
+    model = _GreedyOnGpu
+
+
+class HungryInGraph(Plain):
+    """With a network that needs too much memory in a recorded graph."""
+
+    model = _GreedyInGraph
 
 
 class Failing(Plain):

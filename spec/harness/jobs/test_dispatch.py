@@ -1,5 +1,6 @@
 """Jobs are handed to an engine once, and each run is yielded once, with what the engine reported."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,21 @@ def test_what_died_is_named_after_the_others_are_done(tmp_path: Path, shown: lis
     with pytest.raises(HarnessError) as raised:
         next(runs)
     assert str(raised.value) == "small/plain, seed 0: its worker died; small/plain, seed 2: its worker died"
+
+
+def test_the_trainer_of_a_job_that_failed_is_gone_before_the_next_begins(tmp_path: Path) -> None:
+    class Fails(Interleaved):
+        def run(self, jobs: Sequence[Job], data: object) -> Results:
+            error, trainer = HarnessError("out of memory"), Interleaved()
+            error.trainer, kept = trainer, weakref.ref(trainer)  # type: ignore[attr-defined]
+            del trainer
+            yield 0, error
+            del error
+            assert kept() is None
+            yield 1, HarnessError("as well")
+
+    with pytest.raises(HarnessError, match="^out of memory; as well$"):
+        list(runs_of(Fails(), tmp_path, [], [0, 1]))
 
 
 def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_for(

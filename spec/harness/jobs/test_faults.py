@@ -22,6 +22,7 @@ from harness.jobs import checkpoint, engines, run_folder
 from harness.jobs.job import Job, Update
 from harness.jobs.worker import work
 from harness.run import Epoch
+from harness.step import Step
 from harness.training.ensemble import ensemble_trainer
 from harness.training.train import groups, next_epoch
 from spec.harness.jobs import faults, small
@@ -277,11 +278,14 @@ def test_too_little_memory_is_one_line(call: Call, note: Note) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_too_little_memory_on_a_gpu_is_one_line() -> None:
+@pytest.mark.parametrize("step", [small.HungryOnGpu, small.HungryInGraph], ids=["eager", "in a graph"])
+def test_too_little_memory_on_a_gpu_is_one_line_and_the_next_can_train(step: type[Step]) -> None:
     with pytest.raises(HarnessError) as error:
-        list(work(Job(small.Hungry, (0, 1), 4), small.images().to("cuda")))
+        list(work(Job(step, (0, 1), 4), small.images().to("cuda")))
     expected = "train fewer seeds at once (--seeds), or lower the batch_size of its recipe"
-    assert str(error.value) == f"small/hungry, seeds 0, 1: out of memory on cuda:0; {expected}"
+    assert str(error.value).endswith(f", seeds 0, 1: out of memory on cuda:0; {expected}")
+    *_, last = work(Job(small.Plain, (0, 1), 4), small.images().to("cuda"))
+    assert all(isinstance(outcome, Epoch) for outcome in last.outcomes.values())
 
 
 KILLED = """

@@ -16,6 +16,7 @@ from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import Processes
 from harness.jobs.ray_cluster import _Board, _work
+from harness.jobs.worker import boundary
 from spec.harness.jobs import ray_stand_in, small
 from spec.harness.jobs.small import Call
 from spec.harness.jobs.small import call as call
@@ -150,6 +151,21 @@ def test_too_little_memory_is_named_wherever_it_shows(part: str) -> None:
     hungry = step(len(CASES), network(part, raiser(torch.OutOfMemoryError("CUDA out of memory"))))
     found = errors_of(Local(torch.device("cpu")), [Job(hungry, (7,), 1)])
     assert found == {0: [f"{hungry.id}, seed 7: out of memory on cpu; lower the batch_size of its recipe"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "cuda:1"),
+        (torch.AcceleratorError("CUDA error: out of memory"), "cuda:1"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "cuda:1"),
+        (RuntimeError("[enforce fail] err == 0. DefaultCPUAllocator: can't allocate memory"), "cpu"),
+    ],
+)
+def test_the_device_is_named_that_has_too_little_memory(error: Exception, where: str) -> None:
+    told = rf"^small/simple, seed 7: out of memory on {where}; lower the batch_size of its recipe$"
+    with pytest.raises(HarnessError, match=told), boundary(Job(small.Simple, (7,), 1), torch.device("cuda", 1)):
+        raise error
 
 
 @pytest.mark.end_to_end

@@ -3,7 +3,8 @@
 import gc
 import subprocess
 import sys
-from contextlib import nullcontext
+import weakref
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -172,6 +173,23 @@ def test_too_little_memory_and_an_interruption_pass_through_a_recording(cuda: Cu
     wrapped = ForeignError("its forward pass raised OutOfMemoryError")
     wrapped.__cause__ = memory
     assert fails(wrapped, cuda) is wrapped  # which its cause tells from others
+
+
+def test_a_recording_that_failed_keeps_nothing_in_memory(cuda: Cuda) -> None:
+    """As a stack of networks, which would be in the way of the next training."""
+    graphs, step = StepGraphs(DEVICE), Fails(RuntimeError("operation not permitted when stream is capturing"))
+    kept = weakref.ref(step)
+    gc.disable()
+    try:
+        for _ in range(WARM_UP):
+            graphs.launch(step, torch.zeros(2, 3))
+        with suppress(HarnessError):
+            graphs.launch(step, torch.zeros(2, 3))
+        step.error = None  # type: ignore[assignment]  # whose frames have this step
+        del step
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_training_makes_its_gpu_the_current_one(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import files, strict_json
+from harness.device import device_of
 from harness.errors import Failures, HarnessError
 from harness.provenance import (
     NATIVE_BINDING,
@@ -68,7 +69,8 @@ def existing(step: type[Step]) -> Record:
     if record := read(step):
         return record
     check_images(step)
-    raise HarnessError(f"{step.id} has no record; make one with: python -m harness train {step.id} --record")
+    of_gpu = f", but one of a GPU, {path_of(step, 'cuda').name}" if lexists(path_of(step, "cuda")) else ""
+    raise HarnessError(f"{step.id} has no record{of_gpu}; make one with: python -m harness train {step.id} --record")
 
 
 def run_of(step: type[Step], seed: int) -> Run:
@@ -157,7 +159,7 @@ def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[in
     if record is None:
         return {}
     wanted, recorded = sorted(seeds), {run.seed for run in record.runs}
-    again = f"python -m harness train {step.id} --seed"
+    again = f"{_train_command(step, device)} --seed"
     if other := differences(record.provenance, provenance):
         trainer = record.provenance.get("trainer")
         another = trainer is not None and trainer != provenance.get("trainer", trainer)
@@ -172,6 +174,11 @@ def refusals(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[in
         for seed in wanted
         if seed in recorded
     }
+
+
+def _train_command(step: type[Step], device: Device) -> str:
+    """What trains a step on a device, which it names where another would be taken; but for the seeds."""
+    return f"python -m harness train {step.id}{f' --device {device}' if device != device_of().type else ''}"
 
 
 def dropped(step: type[Step], provenance: Mapping[str, Any], seeds: Iterable[int]) -> list[int]:
@@ -200,14 +207,16 @@ def stale(step: type[Step]) -> str:
     Raises HarnessError as `read` does.
     """
     devices: tuple[Device, ...] = ("cpu", "cuda")
-    for record in filter(None, (read(step, device) for device in devices)):
+    for device in devices:
+        if (record := read(step, device)) is None:
+            continue
         whole = all(run.complete for run in record.runs)
         if not whole or record.outdated:
             seeds = " ".join(str(run.seed) for run in record.runs)
             return (
-                f"{path_of(step, device_type(record.runs[0].provenance))} is of another network or recipe than "
+                f"{path_of(step, device)} is of another network or recipe than "
                 f"{step.id} has now; take the change back, or train it again with: "
-                f"python -m harness train {step.id} --seed {seeds} --record --replace"
+                f"{_train_command(step, device)} --seed {seeds} --record --replace"
             )
     return ""
 

@@ -70,6 +70,7 @@ def test_what_is_new_and_what_is_refused_is_asked_of_the_record_of_that_device(s
     twice = record.refusals(step, GPU, [1, 2])
     assert list(twice) == [2]
     assert "tiny.cuda.json has seed 2 already" in twice[2]
+    assert "python -m harness train mine/tiny --device cuda --seed 2 --record --replace" in twice[2]
     with pytest.raises(HarnessError, match=r"tiny\.cuda\.json was made with precision ieee \(here tf32\); start it "):
         record.check(step, {**GPU, "precision": "tf32"}, [3])
 

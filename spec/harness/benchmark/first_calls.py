@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +37,8 @@ GPU_TESTS = (
 )
 POLL = 0.2  # seconds
 
-Kill = Callable[[], bool]
+Kill = Callable[[float], bool]
+"""Whether it is time to kill a part that began at a time, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def does_it_work(out: Path, small: bool) -> list[Part]:
     device = "cpu" if small else "cuda"
     facts = f"""import json, torch
 from harness import provenance
-from harness.training.philox import fastest
+from harness.training.philox import masks
 device = torch.device({device!r})
-print(json.dumps(provenance.environment(device) | provenance.commit() | {{"masks": fastest(device).__name__}}))"""
+print(json.dumps(provenance.environment(device) | provenance.commit() | masks(device)))"""
     tests = [f"spec/harness/{name}.py" for name in GPU_TESTS]
     steps = STEPS[-1:] if small else ["five_steps/step5", INTERRUPTED, "five_steps/step3"]
     seeds = ["1", "2"] if small else ["1", "5", "16"]
@@ -98,7 +100,7 @@ def is_it_right(out: Path, small: bool) -> list[Part]:
     last = harness("train", interrupted, *seeds, *options, *short)
     return [
         *([] if small else trained),
-        Part("killed", 90, last, kill=lambda: _lines(out / "runs" / interrupted) > 1),
+        Part("killed", 90, last, kill=lambda began: _lines(out / "runs" / interrupted, began) > 1),
         Part("resumed", 90, [*last, "--resume"], (0, 1)),
         Part("compared", 30, script("beside_cpu", str(out / "runs"))),
     ]
@@ -153,13 +155,15 @@ def _named(step_id: str) -> str:
     return step_id.replace("/", "-")
 
 
-def _lines(folder: Path) -> int:
-    """How many lines the longest run file in a folder has."""
-    return max((path.read_bytes().count(b"\n") for path in folder.glob("*.jsonl")), default=0)
+def _lines(folder: Path, began: float) -> int:
+    """How many lines the longest run file in a folder has, of those that were written to since a time."""
+    fresh = (path for path in folder.glob("*.jsonl") if path.stat().st_mtime >= began)
+    return max((path.read_bytes().count(b"\n") for path in fresh), default=0)
 
 
 def outcome(part: Part, log: Path, environment: dict[str, str]) -> str:
     """Run a part with its output in a file, and end all that it started; how it ended, empty for a success."""
+    began = time.time()
     with log.open("wb") as output:
         try:
             process = subprocess.Popen(
@@ -170,7 +174,7 @@ def outcome(part: Part, log: Path, environment: dict[str, str]) -> str:
     end = time.monotonic() + part.seconds
     try:
         while process.poll() is None:
-            if part.kill is not None and part.kill():
+            if part.kill is not None and part.kill(began):
                 return ""
             if time.monotonic() > end:
                 return f"was ended at its limit of {part.seconds:g} seconds"
@@ -210,7 +214,7 @@ def environment_of(site: Path) -> dict[str, str]:
     return {
         **os.environ,
         **mnist,
-        "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(site), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -270,6 +274,8 @@ def main(words: Sequence[str] | None = None) -> int:
     calls = [call(out, arguments.small) for call in CALLS]
     if arguments.small:  # a CPU is slower, and may have other work
         calls = [[replace(part, seconds=10 * part.seconds) for part in parts] for parts in calls]
+    if arguments.first is not None and arguments.first <= 2:
+        shutil.rmtree(out / "runs", ignore_errors=True)  # else there would be two runs of each seed
     if failed := carry_out(calls, out, arguments.first, arguments.seconds):
         print(f"call {failed} is not over, and none after it was made; see the logs in {out}, and repeat this")
     return int(bool(failed))

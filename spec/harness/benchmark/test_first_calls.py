@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from harness.__main__ import _parser
 from harness.ladder import find
 from spec.harness.benchmark import beside_cpu, stacked_steps
-from spec.harness.benchmark.first_calls import CALLS, GPU_TESTS, Part, carry_out, lacking, outcome
+from spec.harness.benchmark.first_calls import CALLS, GPU_TESTS, Part, _lines, carry_out, lacking, outcome
 from spec.harness.jobs.made_elsewhere import CPU, put
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
@@ -35,7 +36,7 @@ SLEEPS = python("import time; print('began', flush=True); time.sleep(600)")
         (Part("good", 60, python("print('began')")), ""),
         (Part("a verdict", 60, python("print('began'); raise SystemExit(1)"), (0, 1)), ""),
         (Part("bad", 60, python("print('began'); raise SystemExit(3)")), "ended with status 3"),
-        (Part("killed", 60, python("print('began')"), kill=lambda: False), "ended before it could be killed"),
+        (Part("killed", 60, python("print('began')"), kill=lambda _: False), "ended before it could be killed"),
         (Part("no command", 60, ["/no/such/command"]), "/no/such/command: No such file or directory"),
     ],
     ids=lambda value: value.name if isinstance(value, Part) else "",
@@ -57,11 +58,21 @@ def test_a_part_is_killed_when_it_is_time_with_all_that_it_started(tmp_path: Pat
     holds = f"import fcntl, time; f = open({str(held)!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
     child = python(f"{holds}print('holds it', flush=True); time.sleep(600)")
     part = Part(
-        "killed", 60, python(f"import subprocess; subprocess.run({child!r})"), kill=lambda: log.stat().st_size > 0
+        "killed", 60, python(f"import subprocess; subprocess.run({child!r})"), kill=lambda _: log.stat().st_size > 0
     )
     assert outcome(part, log, dict(os.environ)) == ""
     with held.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # which waits until the child has ended
+
+
+def test_only_run_files_of_the_part_itself_say_when_to_kill_it(tmp_path: Path) -> None:
+    began = time.time()
+    for name, age in (("seed0-old.jsonl", 60.0), ("seed1-new.jsonl", -1.0)):
+        assert _lines(tmp_path, began) == 0
+        path = tmp_path / name
+        path.write_text("{}\n{}\n")
+        os.utime(path, (began - age, began - age))
+    assert _lines(tmp_path, began) == 2
 
 
 def counting(path: Path, status: int = 0) -> list[str]:

@@ -130,6 +130,17 @@ def set_precision(chosen: Literal["ieee", "tf32"]) -> None:
     _cudnn.conv.fp32_precision = chosen
 
 
+@contextmanager
+def default_precision() -> Iterator[None]:
+    """Convolutions in TF32 meanwhile, as torch computes them by default, and who measures a notebook wants them."""
+    before = _cudnn.conv.fp32_precision
+    set_precision("tf32")
+    try:
+        yield
+    finally:
+        set_precision(before)
+
+
 set_precision("ieee")  # by default it is tf32, and a record would be of that
 _products.allow_tf32 = False  # as is the default, but where the environment says otherwise
 

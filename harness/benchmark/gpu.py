@@ -69,7 +69,7 @@ class Gpu:
                 processes=self._processes(),
             )
 
-    def _known(self, function: Callable[..., Any], *arguments: int, of: Any = None) -> Any:
+    def _known(self, function: Callable[..., Any], *arguments: Any, of: Any = None) -> Any:
         """The result of a function; None if the GPU, its driver or the rights of the user do not allow it."""
         nvml = self.nvml
         try:
@@ -85,7 +85,9 @@ class Gpu:
         """
         nvml = self.nvml
         counters = (nvml.NVML_FI_DEV_PERF_POLICY_POWER, nvml.NVML_FI_DEV_PERF_POLICY_THERMAL)
-        fields = nvml.nvmlDeviceGetFieldValues(self.handle, [nvml.NVML_FI_DEV_POWER_INSTANT, *counters])
+        wanted = [nvml.NVML_FI_DEV_POWER_INSTANT, *counters]
+        if (fields := self._known(nvml.nvmlDeviceGetFieldValues, wanted)) is None:
+            return self._known(nvml.nvmlDeviceGetPowerUsage), {}
         power, *spent = (None if one.nvmlReturn else getattr(one.value, _VALUES[one.valueType]) for one in fields)
         counted = zip(("sw_power_cap", "sw_thermal_slowdown"), spent, strict=True)
         slowed_for = {reason: int(nanoseconds / 1000) for reason, nanoseconds in counted if nanoseconds is not None}

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from harness.data import MNIST
+from harness.machine import default_precision
 from harness.recipe import RandomAffine, RandomApply, RandomDistortion, Recipe
 from harness.recipe.sequence import transforms as sequence
 from harness.recipe.transform import Transform
@@ -118,18 +119,23 @@ class Notebook:
         """Train without end, one step per `next`."""
         while True:
             for images, labels in self.train_loader:
-                self.model.train()
-                images, labels = images.to(self.device), labels.to(self.device)
-                self.optimizer.zero_grad()
-                output = self.model(images)
-                loss = F.nll_loss(output, labels)
-                loss.backward()
-                self.optimizer.step()
-                loss.item()
-                output.argmax(1).eq(labels).sum().item()
+                with default_precision():
+                    self._step(images, labels)
                 yield
 
+    def _step(self, images: Tensor, labels: Tensor) -> None:
+        self.model.train()
+        images, labels = images.to(self.device), labels.to(self.device)
+        self.optimizer.zero_grad()
+        output = self.model(images)
+        loss = F.nll_loss(output, labels)
+        loss.backward()
+        self.optimizer.step()
+        loss.item()
+        output.argmax(1).eq(labels).sum().item()
+
     @torch.no_grad()
+    @default_precision()
     def test(self) -> float:
         """Accuracy in percent on the test images."""
         self.model.eval()

@@ -18,12 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from harness.benchmark.all_cores import on_all_cores
 from harness.benchmark.implementations import IMPLEMENTATIONS, WARM_UP, advance, eager, names
 from harness.data import MNIST
-from harness.errors import foreign
+from harness.device import out_of_memory
+from harness.errors import ForeignError, foreign
 from harness.ladder import find
 from harness.provenance import environment
 from harness.run import NATIVE
 from harness.step import Step
 from harness.training.choice import choose, made_by
+from harness.training.philox import masks
+from harness.training.train import groups
 from harness.training.trainer import batches_of, with_validation_split
 
 TURNS = 7
@@ -52,8 +55,7 @@ def _bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[
     # On a GPU many seeds are trained at once; on a CPU each core trains its own.
     cuda = device.type == "cuda"
     tell(f"{step.id}: {'many seeds at once' if cuda else 'all cores'}")
-    with foreign("its recipe", step.id):
-        seeds = [{"seeds": n, **cost_of_seeds(step, data, device, n)} for n in SEEDS] if cuda else []
+    seeds = _many_seeds(step, data, device, tell) if cuda else []
     # Beyond that boundary: what is amiss with processes is no fault of the recipe.
     of_cores = [] if cuda else on_all_cores(step, data, list(result["ways"]), TURNS, STEPS["cpu"])
     return {**result, "cores": of_cores, "seeds": seeds}
@@ -78,7 +80,7 @@ def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callabl
     return {
         "step": step.id,
         "batch_size": step.recipe.batch_size,
-        "made": {**environment(device), **_native_facts(ways), "turns": TURNS},
+        "made": {**environment(device), **_native_facts(ways), **masks(device), "turns": TURNS},
         "ways": summaries,
         "ratios": {
             f"{one} / {other}": round(summaries[one]["epoch_s"] / summaries[other]["epoch_s"], 2)
@@ -137,6 +139,21 @@ def summary(trained: list[float], tested: list[float], batches: int, batch_size:
         "images_per_s": round(batch_size / step),
         "over_floor": round((batches * step + test) / floor, 2),
     }
+
+
+def _many_seeds(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> list[Any]:
+    """What a step of n seeds costs, for each n that a GPU has memory for; nothing where they train one by one."""
+    found: list[Any] = []
+    try:
+        with foreign("its recipe", step.id):
+            together = len(groups(step, range(2), device)) == 1
+            for n in SEEDS if together else ():
+                found.append({"seeds": n, **cost_of_seeds(step, data, device, n)})
+    except ForeignError as error:
+        if not out_of_memory(error):
+            raise
+        tell(f"{step.id}: out of memory with {SEEDS[len(found)]} seeds at once")
+    return found
 
 
 def cost_of_seeds(step: type[Step], data: MNIST, device: torch.device, seeds: int) -> dict[str, float]:

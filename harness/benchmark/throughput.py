@@ -5,6 +5,7 @@ evaluation. It waits for the device only before and after: waiting after each st
 are random, so that nothing can be learnt and the last round does the arithmetic of the first.
 """
 
+import gc
 import math
 import os
 import time
@@ -19,6 +20,7 @@ from harness.device import forked
 from harness.errors import HarnessError
 from harness.step import Step
 from harness.training.choice import choose
+from harness.training.philox import masks
 from harness.training.train import trainer_of
 
 if TYPE_CHECKING:
@@ -101,9 +103,7 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
     """
     with forked(device):
         torch.manual_seed(0)
-        if device.type == "cuda":
-            torch.cuda.empty_cache()  # the peak is to be that of this test alone
-            torch.cuda.reset_peak_memory_stats(device)
+        held = held_before(device)
         rounds = Rounds(step, device)
         watch = Watch(rounds)
         benchmark.group, benchmark.name = step.ladder, step.id
@@ -122,12 +122,22 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
         trainer=rounds.name,
         images_per_second=rounds.images / median,
         seconds_per_step=median / rounds.steps,
-        peak_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+        peak_memory=torch.cuda.max_memory_allocated(device) - held if device.type == "cuda" else None,
         invalid=watch.doubts,
         unknown=watch.unknown,
     )
     benchmark.extra_info.update(asdict(result) | _conditions(step, rounds) | watch.seen | {"device_seconds": timed})
     return result
+
+
+def held_before(device: torch.device) -> int:
+    """Bytes of a GPU that earlier tests still hold, once what they left is gone: a peak is to be of one test alone."""
+    if device.type != "cuda":
+        return 0
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
 
 
 def _conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
@@ -138,6 +148,7 @@ def _conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
         "steps_per_round": rounds.steps,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "threads": torch.get_num_threads(),
+        **masks(rounds.device),
     }
 
 

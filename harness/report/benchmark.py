@@ -22,11 +22,12 @@ Made by `python -m harness bench ID... --record` from `benchmark.json`; do not e
 A *step* is one batch: its preparation, forward, backward and the optimizer. An *epoch* is the steps of 60,000 images
 and one test on 10,000. *Notebook* is the published way: a DataLoader over PIL images with torchvision's transforms,
 autograd, and the loss read after every step; it averages no weights, and has no teacher, no distortions and no loss but
-that of the labels, at one rate. *Eager* is what `harness train --trainer eager` does in torch, *native* what `--trainer
-native` does in C++. They take turns in one run, on a CPU with one thread; figures are medians over the turns, with the
-range of a step, and those of a test over three. A cell is empty where a step cannot be trained that way. The *floor* is
-what the multiplications and additions of convolutions and matrix products, those of a teacher included, would take at
-the best rate of a float32 matrix product in the same turns.
+that of the labels, at one rate; on a GPU its convolutions are in TF32, as by default, and all others in float32.
+*Eager* is what `harness train --trainer eager` does in torch, *native* what `--trainer native` does in C++. They take
+turns in one run, on a CPU with one thread; figures are medians over the turns, with the range of a step, and those of a
+test over three. A cell is empty where a step cannot be trained that way. The *floor* is what the multiplications and
+additions of convolutions and matrix products, those of a teacher included, would take at the best rate of a float32
+matrix product in the same turns.
 """
 
 

@@ -50,6 +50,11 @@ def by_torch(shape: list[int], seeds: Tensor, step: Tensor, purpose: int, least:
     return (words.reshape(images, networks, -1)[..., :places] >= least).view(shape)
 
 
+def masks(device: torch.device) -> dict[str, str]:
+    """What draws masks on a GPU, of which the time of a step depends; nothing to say of a CPU."""
+    return {"masks": fastest(device).__name__} if device.type == "cuda" else {}
+
+
 @cache
 def fastest(device: torch.device) -> Words:
     """By Triton, where that works and draws the same: it does not without a C compiler, or on Windows."""

@@ -38,6 +38,8 @@ def refusal(step: type[Step], device: torch.device) -> str | None:
     On the CPU, and on the device if it is a GPU that is here. Raises HarnessError if they cannot be trained at all, and
     what torch raises where the device has no memory for them.
     """
+    if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+        device = torch.device("cuda", torch.cuda.current_device())  # as which the data on it names it
     return _refusal(step, device)  # type: ignore[arg-type]  # a class is hashable
 
 

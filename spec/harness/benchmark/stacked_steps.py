@@ -20,6 +20,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from harness.argument_types import parse_positive
+from harness.benchmark.throughput import held_before
 from harness.commands.arguments import add_device
 from harness.data.synthetic import unteachable
 from harness.device import device_of
@@ -40,9 +41,7 @@ def measure(step: type[Step], seeds: int, device: torch.device, *, kernels: bool
     """The steps of n seeds at once, of images that cannot teach: how long they take, or their kernels."""
     steps, cuda = STEPS[device.type], device.type == "cuda"
     data = unteachable(steps * step.recipe.batch_size).to(device)
-    if cuda:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
+    held = held_before(device)
     trainer = trainer_of(step, range(seeds), data, EAGER)
     first = sum(_epoch(trainer, device)[0] for _ in range(2))  # with a recording
     if kernels:
@@ -61,7 +60,7 @@ def measure(step: type[Step], seeds: int, device: torch.device, *, kernels: bool
         "step_us_range": [round(1e6 * end(whole for whole, _ in rounds) / steps, 1) for end in (min, max)],
         "host_us": round(1e6 * median(host for _, host in rounds) / steps, 1),
         "test_ms": round(1e3 * tested, 1),
-        **({"peak_mib": torch.cuda.max_memory_allocated(device) >> 20} if cuda else {}),
+        **({"peak_mib": torch.cuda.max_memory_allocated(device) - held >> 20} if cuda else {}),
     }
 
 
@@ -85,6 +84,8 @@ def _kernels(trainer: Trainer, device: torch.device) -> dict[str, Any]:
     for event in events:
         by_name[event.name[:60]] = by_name.get(event.name[:60], 0.0) + event.device_time_total
     steps = trainer.steps_per_epoch
+    if device.type == "cuda" and len(events) < steps:
+        raise HarnessError(f"the profiler shows {len(events)} kernels of {steps} steps: those in graphs are not shown")
     longest = sorted(by_name.items(), key=lambda item: -item[1])[:6]
     return {
         "kernels": round(len(events) / steps, 1),

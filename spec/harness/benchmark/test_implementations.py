@@ -1,16 +1,17 @@
 """A notebook is given the transforms of torchvision and the optimizer of torch that a recipe names."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from harness import StepSpec
-from harness.benchmark.implementations import Notebook, transforms_of
+from harness.benchmark.implementations import Notebook, advance, transforms_of
 from harness.data.synthetic import synthetic
+from harness.machine import precision
 from harness.recipe import (
     Adadelta,
     Adam,
@@ -81,6 +82,28 @@ def test_a_notebook_has_the_optimizer_of_the_recipe(
     assert {name: group[name] for name in expected} == expected
     assert (group["lr"], group["weight_decay"]) == (0.02, 1e-3)
     assert not group.get("fused")  # which no notebook asks for
+
+
+class Precise(Linear):
+    """Notes the precision of convolutions on a GPU whenever it computes."""
+
+    seen: ClassVar[list[str]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(precision())
+        logits: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        return logits
+
+
+def test_a_notebook_computes_in_the_precision_that_torch_has_by_default() -> None:
+    recipe = Recipe(lr=0.02, batch_size=16, epochs=1)
+    step = type("Step", (StepSpec,), {"model": Precise, "recipe": recipe, "__module__": __name__})
+    notebook = Notebook(step, synthetic(32), torch.device("cpu"))
+    Precise.seen.clear()
+    advance(notebook.steps(), 2)
+    assert precision() == "ieee"
+    notebook.test()
+    assert (set(Precise.seen), len(Precise.seen), precision()) == ({"tf32"}, 4, "ieee")
 
 
 @pytest.mark.parametrize(

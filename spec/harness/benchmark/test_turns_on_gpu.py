@@ -72,6 +72,29 @@ def test_many_seeds_at_once_take_the_place_of_all_cores(gpu: None, monkeypatch: 
     assert told[1:] == ["mine/net: many seeds at once"]
 
 
+def test_seeds_that_train_one_by_one_have_no_cost_at_once(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "groups", lambda step, seeds, device: [[seed] for seed in seeds])
+    result = side_by_side.bench(STEP, synthetic(320), GPU, lambda _: None)
+    assert (result["seeds"], result["ratios"]) == ([], {"notebook / eager": 2.0})
+
+
+def test_what_was_measured_stays_where_more_seeds_need_too_much_memory(
+    gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = side_by_side.cost_of_seeds
+
+    def limited(step: type[Step], data: MNIST, device: torch.device, n: int) -> dict[str, float]:
+        if n == 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return cost(step, data, device, n)
+
+    told: list[str] = []
+    monkeypatch.setattr(side_by_side, "cost_of_seeds", limited)
+    result = side_by_side.bench(STEP, synthetic(320), GPU, told.append)
+    assert [row["seeds"] for row in result["seeds"]] == [1, 2, 4]
+    assert told[2:] == ["mine/net: out of memory with 8 seeds at once"]
+
+
 def test_the_page_of_a_gpu_has_seeds_and_says_nothing_of_threads_cores_or_a_compiler(gpu: None) -> None:
     software = {"turns": 7, "torch": "2.15.0", "python": "3.13.1", "platform": "Linux x86_64"}
     result = side_by_side.bench(STEP, synthetic(320), GPU, lambda _: None)

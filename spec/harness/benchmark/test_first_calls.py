@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ import pytest
 
 from harness.__main__ import _parser
 from harness.ladder import find
-from spec.harness.benchmark import beside_cpu, stacked_steps
+from spec.harness.benchmark import beside_cpu, same_again, stacked_steps
 from spec.harness.benchmark.first_calls import CALLS, GPU_TESTS, Part, _lines, carry_out, lacking, outcome
-from spec.harness.jobs.made_elsewhere import CPU, put
+from spec.harness.jobs.made_elsewhere import CPU, change, put
 from spec.harness.jobs.small import Call, Plain
 from spec.harness.jobs.small import call as call
 from spec.harness.support.paths import ROOT
@@ -216,3 +217,19 @@ def test_runs_stand_beside_those_of_the_cpu_and_nothing_is_recorded(
     assert sorted(Path("small").rglob("*")) == before
     assert Plain.id == "small/plain"
     assert beside_cpu.main(Path("small")) == 1
+
+
+def test_runs_that_were_made_twice_are_compared_number_by_number(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, missed in enumerate((60, 70)):
+        put(seed, missed)
+    shutil.copytree("made", "again")
+    put(2, 80)
+    change(Path("again/small/plain/seed1-20260101T000000.000000Z.jsonl"), 3, train_loss=0.2, seconds=9.0)
+    assert same_again.main(Path("made"), Path("again")) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "small/plain seed 0: 4 of 4 epochs the same",
+        "small/plain seed 1: 2 of 4 epochs the same; epoch 3 has train_loss 0.1 in the record and 0.2 here",
+    ]
+    assert same_again.main(Path("made"), Path("nowhere")) == 1

@@ -11,7 +11,7 @@ from harness.step import Step
 from harness.training.native import initial, library
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
-from harness.training.native.self_check import fault
+from harness.training.native.self_check import fault, wrong_predictions
 from harness.training.native.trainer import NativeTrainer, refusal_of
 from harness.training.network import classifier
 from harness.training.trainer import with_validation_split
@@ -36,9 +36,9 @@ def refusal(step: type[Step]) -> str | None:
         library.recipe_of(step.recipe, seed=0)
         if refused := initial.refusal_of(step.network):
             return refused
+        return fault() or wrong_predictions(network, step.recipe)
     except NotCoveredError as error:
         return str(error)
-    return fault()
 
 
 def made() -> dict[str, Any]:

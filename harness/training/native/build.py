@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 from harness import strict_json
 from harness.child import uninterrupted
 from harness.errors import HarnessError
-from harness.files import TEMPORARY, locked, scratch, writable, write
+from harness.files import TEMPORARY, locked, read, scratch, writable, write
 
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT = 300  # seconds
@@ -29,9 +29,11 @@ ADVICE = "libraries are built into the user's cache, which XDG_CACHE_HOME moves"
 """What to do where a library cannot be written, or not be loaded."""
 
 # What a sum comes to must not depend on the compiler: no fused multiply-add that the source does not spell out, and
-# never -ffast-math. CXXFLAGS are not honoured, because they could change that.
+# never -ffast-math, which would change the sums of torch as well, or a part of it, whatever CXX says. CXXFLAGS are not
+# honoured, because they could change that.
 _FLAGS = (
-    *("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"),
+    *("-std=c++17", "-O3", "-fno-fast-math", "-fno-unsafe-math-optimizations", "-fno-finite-math-only"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"),
     *("-shared", "-fPIC", "-pthread"),
 )
 _NATIVE = {"-march=native": ("x86_64", "amd64"), "-mcpu=native": ("aarch64", "arm64")}
@@ -120,7 +122,7 @@ def _cpu() -> str:
 
 def _is_whole(path: Path) -> bool:
     try:
-        return path.with_suffix(".sha256").read_text() == hashlib.sha256(path.read_bytes()).hexdigest()
+        return read(path.with_suffix(".sha256")).decode() == hashlib.sha256(read(path)).hexdigest()
     except (OSError, ValueError):
         return False
 

@@ -24,12 +24,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <system_error>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <unistd.h>
 #include <vector>
 #if defined __x86_64__
@@ -283,7 +285,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_;
 };
-// One pool for all networks. A pool that is no longer wanted is left to sleep: its threads may not end before it.
+// One pool for all networks. One that is not wanted sleeps until it is again: its threads may not end before it.
 static Pool* pool = new Pool(1);
 static std::mutex one_caller;
 
@@ -1040,9 +1042,10 @@ class Network {
       for (const Layer& l : layers)
         input = std::max({input, l.input.size, l.pooled.size}), full = std::max(full, l.maps.size),
         back = std::max(back, l.back.size), pooled = std::max(pooled, l.pooled.size);
-      Scratch& s = scratch.emplace_back();
+      Scratch s;  // which is one of them once it has all its memory
       s.input.allocate(input), s.full.allocate(full), s.back.allocate(back), s.pooled.allocate(pooled);
       s.raw[0].allocate(full), s.raw[1].allocate(full);
+      scratch.push_back(std::move(s));
     }
   }
   void pack_weights(const float* parameters, bool turned) {
@@ -1245,9 +1248,13 @@ class Network {
 
 extern "C" {
 
-// Also after a fork, which leaves the threads of the pool behind.
+// Also after a fork, which leaves the threads of all pools behind.
 static void wake_pool(int threads) {
-  if (pool->wanted != threads || pool->process != getpid()) pool = new Pool(threads);
+  static std::map<std::pair<pid_t, int>, Pool*> pools;
+  if (pool->wanted == threads && pool->process == getpid()) return;
+  Pool*& known = pools[{getpid(), threads}];
+  if (!known) known = new Pool(threads);
+  pool = known;
 }
 void use_threads(int n) {
   std::lock_guard<std::mutex> lock(one_caller);

@@ -44,7 +44,7 @@ def operations_of(network: nn.Module) -> Iterator[tuple[Any, tuple[int, ...] | N
             operation = layers[str(node.target)] if node.op == "call_module" else _function(network, node)
             yield operation, node.meta["shape"]
         before = node
-    with _run("its training"), torch.enable_grad():
+    with running("its training"), torch.enable_grad():
         different = disagreement(network, graph)
     if different:
         raise NotCoveredError(
@@ -63,7 +63,7 @@ def _hooks(network: nn.Module) -> int:
 
 
 @contextmanager
-def _run(what: str) -> Iterator[None]:
+def running(what: str) -> Iterator[None]:
     """The boundary around a network that runs: NotCoveredError if it fails.
 
     On one thread, since those of torch cannot be used in a process that was forked.
@@ -81,7 +81,7 @@ def _run(what: str) -> Iterator[None]:
 
 def _traced(network: nn.Module) -> fx.Graph:
     """The graph of a network, with the shapes for `IMAGES` images."""
-    with _run("its forward pass"), torch.no_grad():
+    with running("its forward pass"), torch.no_grad():
         copied = deepcopy(network)
         training, graph = (_Tracer().trace(copied.train(mode)) for mode in (True, False))
         run = _Shapes(fx.GraphModule(copied, graph))

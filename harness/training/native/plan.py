@@ -9,6 +9,7 @@ classes, unless a classifier has that behind its logits. Maps are square.
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -70,12 +71,14 @@ class _Planner:
             flat = self.channels * self.side**2
             if shape not in ((IMAGES, self.channels, self.side, self.side), (IMAGES, flat)):
                 raise NotCoveredError(f"it has maps of another shape after {operation}")
+        if self.factor is not None:
+            raise NotCoveredError("it multiplies its results with a factor")
         if not (self.finished or returns_logits(network)) or shape != (IMAGES, 10):
             raise NotCoveredError("it does not end in a log-softmax over ten classes")
         if sorted(self._used()) != sorted(self.places.values()):
             raise NotCoveredError("it has parameters that are used twice or never")
-        if len(set(self.plan.buffers)) < len(self.plan.buffers):
-            raise NotCoveredError("it normalizes twice with the same running statistics")
+        if _overlap([*self.plan.parameters, *self.plan.buffers]):
+            raise NotCoveredError("it has parameters or running statistics that share their memory")
         if any(not tensor.requires_grad or tensor.dtype != torch.float32 for tensor in self.plan.parameters):
             raise NotCoveredError("it has parameters that are not trained or not float32")
 
@@ -190,7 +193,8 @@ class _Planner:
             self._last("dropout", "window").dropout = rate
 
     def _pool(self, layer: nn.MaxPool2d) -> None:
-        window, step = _square(layer.kernel_size, layer), _square(layer.stride, layer)
+        window = _square(layer.kernel_size, layer)
+        step = _square(layer.stride or layer.kernel_size, layer)
         if layer.padding not in (0, (0, 0)) or layer.dilation not in (1, (1, 1)) or layer.ceil_mode:
             raise NotCoveredError(f"{layer} has a padding, a dilation or ceil_mode")
         if window > self.side:
@@ -213,8 +217,21 @@ def _places(tensors: Iterator[Tensor]) -> dict[Tensor, int]:
     return places
 
 
+def _overlap(tensors: list[Tensor]) -> bool:
+    """Whether a number is of two of the tensors: each is to have memory of its own."""
+    spans = sorted(
+        (one.data_ptr(), one.data_ptr() + one.element_size() * _extent(one)) for one in tensors if one.numel()
+    )
+    return any(end > start for (_, end), (start, _) in pairwise(spans))
+
+
+def _extent(tensor: Tensor) -> int:
+    """The numbers from the first to the last of a tensor in its memory, some of which may be of others."""
+    return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+
+
 def _square(size: int | tuple[int, ...], layer: nn.Module) -> int:
     sides = {size} if isinstance(size, int) else set(size)
-    if len(sides) > 1:
+    if len(sides) != 1:
         raise NotCoveredError(f"{layer} is not square")
     return sides.pop()

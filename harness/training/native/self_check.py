@@ -4,6 +4,7 @@ By a step of a small network for the first, and by two of everything that has bi
 """
 
 import hashlib
+from copy import deepcopy
 from functools import cache
 
 import torch
@@ -15,9 +16,11 @@ from harness.errors import HarnessError
 from harness.recipe import RandomDistortion, Recipe
 from harness.training.augmentation import normalized
 from harness.training.native.initial import initialized
-from harness.training.native.trainer import NativeTrainer
+from harness.training.native.library import recipe_of
+from harness.training.native.operations import NotCoveredError, running
+from harness.training.native.trainer import NativeTrainer, Network
 
-TOLERANCE = 1e-4  # of the gradients, relative; those of the kernels differ by 1e-6
+TOLERANCE = 1e-4  # of gradients and predictions, relative; those of the kernels differ by 1e-6
 IMAGES = 19
 BITS = "e7b88e8023434fed"
 """Of the second check, by g++ 12 on x86-64; they change with `NUMERICS` only."""
@@ -39,8 +42,22 @@ def fault() -> str | None:
         if why := _difference():
             return why
         return None if _bits() == BITS else "what was built here computes other bits than elsewhere; look at CXX"
-    except HarnessError as error:
+    except (HarnessError, NotCoveredError) as error:  # the second where torch makes numbers of another type by default
         return str(error)
+
+
+def wrong_predictions(network: nn.Module, recipe: Recipe) -> str | None:
+    """What the kernels predict otherwise than a network of theirs, with the log-softmax in it; None if nothing.
+
+    The plan of a network is all that they know of it. This is of each network that is trained natively, in case that
+    its plan says less than it should.
+    """
+    images = synthetic(IMAGES).test_images
+    with running("its predictions"), torch.no_grad():
+        expected = deepcopy(network).eval()(normalized(images, recipe.normalize)).double()
+    found = Network(deepcopy(network), IMAGES).predict(recipe_of(recipe, seed=0), images).double().log_softmax(1)
+    error = ((found - expected).nan_to_num().norm() / expected.nan_to_num().norm()).item()
+    return f"the kernels predict otherwise than it does, by {error:.1e}" if error > TOLERANCE else None
 
 
 def _difference() -> str | None:

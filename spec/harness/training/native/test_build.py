@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from harness.errors import HarnessError
 from harness.training.native import build as module
@@ -95,7 +96,7 @@ def test_a_library_is_built_and_can_be_called(source: Path, cache: Path, capfd: 
     assert library.compiler
     assert library.compiler.isprintable()
     assert {"-std=c++17", "-O3", "-ffp-contract=off"} <= set(library.flags.split())
-    assert "fast-math" not in library.flags
+    assert "-ffast-math" not in library.flags
     assert capfd.readouterr() == ("", "")
 
 
@@ -157,6 +158,25 @@ def test_cxx_may_have_arguments(source: Path, monkeypatch: pytest.MonkeyPatch) -
     assert library.flags.startswith("-DANSWER=7 -DOTHER=a b -std=c++17")
     monkeypatch.setenv("CXX", f"{COMPILER} -DANSWER=8")
     assert answer(build(source)) == 8
+
+
+@pytest.mark.parametrize("flag", ["-ffast-math", "-funsafe-math-optimizations", "-ffinite-math-only"])
+def test_a_compiler_that_is_told_to_be_fast_and_loose_is_told_not_to_be(
+    source: Path, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(source, "[] { volatile double x = __builtin_inf(); return __builtin_isfinite(x) ? 1 : 2; }()")
+    monkeypatch.setenv("CXX", f"{COMPILER} {flag}")
+    assert answer(build(source)) == 2
+    tiny = torch.full((100,), 1e-39)
+    assert (tiny * 0.5 > 0).all()  # which loading a library with fast mathematics would change for all that follows
+
+
+def test_what_is_no_file_in_the_cache_is_replaced(source: Path) -> None:
+    path = build(source).path.with_suffix(".sha256")
+    path.unlink()
+    os.mkfifo(path)  # whose reader would wait for ever
+    assert answer(build(source)) == 42
+    assert path.is_file()
 
 
 def test_cxxflags_change_nothing(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

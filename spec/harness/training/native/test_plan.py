@@ -1,6 +1,7 @@
 """Which networks the kernels compute, and why they do not compute others."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 
 from harness import steps
+from harness.training import native
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import AVERAGE, CONVOLUTION, COPY, Plan, plan_of
 from models.blocks import Conv, LogProbabilities, WeightedAverage
+from spec.harness.evidence.records_of import step_with
 
 Forward = Callable[[Any, Tensor], Tensor]
 PARTS: dict[str, Callable[[], nn.Module]] = {
@@ -106,7 +109,7 @@ FUNCTIONS: dict[str, Forward] = {
     "torch.relu": lambda net, x: logarithms(net.head(torch.relu(net.conv(x)))),
     "relu_": lambda net, x: logarithms(net.head(net.conv(x).relu_())),
     "F.max_pool2d": lambda net, x: logarithms(F.max_pool2d(net.one(net.conv(x)), 8, stride=1)),
-    "torch.max_pool2d": lambda net, x: logarithms(torch.max_pool2d(net.one(net.conv(x)), 8)),
+    "torch.max_pool2d": lambda net, x: logarithms(torch.max_pool2d(net.one(net.conv(x)), 8, ())),
     "view": lambda net, x: F.log_softmax(net.head(net.conv(x)).view(-1, 10), 1),
     "reshape": lambda net, x: F.log_softmax(net.head(net.conv(x)).reshape(-1, 10), -1),
     "torch.flatten": lambda net, x: torch.log_softmax(torch.flatten(net.head(net.conv(x)), 1), dim=1),
@@ -251,10 +254,14 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "used twice or never",
     ),
     "shared weight": (lambda: shared(nn.Conv2d(4, 4, 1)), "used twice or never"),
+    "weight that is another's": (
+        with_hooks(lambda layer: setattr(layer.bias, "data", layer.weight.data[0, :, 0, 0])),
+        "share their memory",
+    ),
     "unused parameter": (unused, "used twice or never"),
     "normalization twice": (
         lambda: Net(lambda net, x: logarithms(net.head(net.plain(net.plain(net.conv(x)))))),
-        "same running statistics",
+        "running statistics that share their memory",
     ),
     "unused result": (
         lambda: Net(lambda net, x: (net.more(net.conv(x)), logarithms(net.head(net.conv(x))))[1]),
@@ -453,6 +460,20 @@ def test_what_the_kernels_do_not_compute_is_refused_with_a_reason(name: str) -> 
     network, message = REFUSED[name]
     with pytest.raises(NotCoveredError, match=message):
         plan_of(network())
+
+
+def test_a_factor_of_logits_is_refused() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(784, 10)
+            self.register_buffer("temperature", torch.tensor(0.1))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.linear(images.flatten(1)) * self.temperature  # type: ignore[no-any-return]
+
+    step = step_with(Path(), "mine/scaled", model=Scaled)
+    assert native.refusal(step) == "it multiplies its results with a factor"
 
 
 def test_what_changes_neither_numbers_nor_gradients_is_taken() -> None:

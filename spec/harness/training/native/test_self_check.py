@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from harness import steps
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.training import native
 from harness.training.choice import choose
-from harness.training.native import library, self_check
+from harness.training.native import library, plan, self_check
 from harness.training.native.build import _FLAGS, Library, build
+from spec.harness.evidence.records_of import step_with
 
 STEP = steps()["frontier/step6"]
 
@@ -36,6 +38,19 @@ def _fresh() -> Iterator[None]:
 def test_the_library_of_this_machine_is_right() -> None:
     assert self_check.fault() is None
     assert native.refusal(STEP) is None
+
+
+def test_a_network_whose_plan_leaves_something_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Simple(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Conv2d(1, 4, 7), nn.ReLU(), nn.Conv2d(4, 10, 22), nn.Flatten())
+
+    step = step_with(Path(), "mine/simple", model=Simple)
+    assert native.refusal(step) is None
+    monkeypatch.setattr(plan._Planner, "_relu", lambda planner: None)
+    why = native.refusal(step)
+    assert why is not None
+    assert re.fullmatch(r"the kernels predict otherwise than it does, by \d\.\de[-+]\d\d", why)
 
 
 @pytest.mark.end_to_end

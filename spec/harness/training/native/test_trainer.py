@@ -261,6 +261,54 @@ def test_two_trainers_do_not_disturb_each_other() -> None:
     assert same(one.state(), alone.state())
 
 
+LACKING = """
+import resource
+from torch import nn
+from harness.data.synthetic import synthetic
+from harness.recipe import Recipe
+from harness.training.native.trainer import NativeTrainer
+
+layers = nn.Conv2d(1, 1500, 1), nn.AdaptiveAvgPool2d(1), nn.Conv2d(1500, 10, 1), nn.Flatten(), nn.LogSoftmax(1)
+trainer = NativeTrainer(nn.Sequential(*layers), Recipe(lr=0.01, batch_size=16, epochs=1), synthetic(16), 0)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000, -1))
+for _ in range(2):
+    try:
+        trainer.train_epoch()
+    except MemoryError as error:
+        print(error)
+"""
+THREADS = """
+import os, torch
+from harness.training.native.trainer import NativeTrainer
+from spec.harness.training.native import features
+from spec.harness.training.native.eager import noise
+
+counts = []
+for turn in range(6):
+    torch.set_num_threads(1 + 2 * (turn % 2))
+    NativeTrainer(features.everything(), features.ALL.recipe, noise(100), 0).train_epoch()
+    counts.append(len(os.listdir("/proc/self/task")))
+print(counts[1:] == counts[1:2] * 5)
+"""
+
+
+@pytest.mark.end_to_end
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="there is no /proc")
+@pytest.mark.parametrize(
+    ("program", "printed"),
+    [(LACKING, "no memory for a training step\n" * 2), (THREADS, "True\n")],
+    ids=["too little memory, again", "threads"],
+)
+def test_a_process_goes_on(program: str, printed: str) -> None:
+    """Whoever tries again where memory is lacking is told so again; who changes the threads leaves none behind."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, timeout=120, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, printed), ended.stderr
+
+
 FORK = """
 import os, sys, torch
 from harness.training.native.trainer import NativeTrainer

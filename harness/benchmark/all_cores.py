@@ -17,6 +17,7 @@ from harness.data import MNIST
 from harness.device import cores
 from harness.errors import HarnessError, foreign
 from harness.step import Step
+from harness.training.trainer import with_validation_split
 
 READY, START = "ready", "start"
 
@@ -84,9 +85,10 @@ def _measure(connection: Connection, name: str) -> None:
                 connection.send(READY)
                 connection.recv()
                 with foreign("its recipe", name):
+                    images = min(step.recipe.batch_size, len(with_validation_split(step.recipe, data).train_labels))
                     began = time.perf_counter()
                     advance(steps, count)
-                    rate = count * step.recipe.batch_size / (time.perf_counter() - began)
+                    rate = count * images / (time.perf_counter() - began)
                 connection.send(rate)
             except HarnessError as error:
                 connection.send(HarnessError(str(error)))

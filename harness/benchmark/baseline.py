@@ -16,6 +16,8 @@ from harness.errors import HarnessError
 from harness.machine import hardware
 from harness.provenance import environment
 
+CONDITIONS = ("trainer", "threads", "batch_size", "masks")
+"""What the time of a step depends on beside the machine: measurements that differ in it are not compared."""
 _VERSIONS = ("torch", "torchvision", "cuda", "cudnn", "driver", "precision", "python")
 """Facts of a machine in which compared runs may differ; the differences are reported."""
 
@@ -40,31 +42,38 @@ def _is_database(uri: str) -> bool:
     return "://" in uri and not uri.startswith("file://")
 
 
-def exists(uri: str, which: str | bool) -> bool:
-    """Whether the storage has the run that --benchmark-compare names, or any run if `which` is True.
+def chosen(uri: str, which: str | bool) -> str | bool | None:
+    """The run to compare with, as --benchmark-compare names it, or the newest with a valid measurement if that is True.
 
-    Raises HarnessError if pytest-benchmark could not read one of them.
+    None if the storage has none. Raises HarnessError if pytest-benchmark could not read one of them.
     """
     if _is_database(uri):
-        return True  # unknown without a connection, which is left to pytest-benchmark
+        return which  # unknown without a connection, which is left to pytest-benchmark
     saved = load_storage(uri, logger=None, default_machine_id=get_machine_id(), netrc="")
     try:
         found = saved.query("[0-9][0-9][0-9][0-9]_" if which is True else which)
     except ValueError as error:
         raise HarnessError(f"--benchmark-compare: {error}") from error
-    for path in found:
-        _check(path)
-    return bool(found)
+    runs = {path: _benchmarks(path) for path in found}
+    if which is not True:
+        return which if runs else None
+    return next((str(path) for path in reversed(runs) if any(map(_is_valid, runs[path]))), None)
 
 
-def _check(path: Path) -> None:
-    """Raise HarnessError unless a file holds a saved run, as far as it is used here."""
+def _is_valid(run: dict[str, Any]) -> bool:
+    return not run["extra_info"].get("invalid")
+
+
+def _benchmarks(path: Path) -> list[dict[str, Any]]:
+    """The measurements of a saved run; HarnessError unless a file holds one, as far as it is used here."""
     try:
         value = strict_json.parse(files.read(path))
         strict_json.mapping(value, "machine_info")
-        for run in strict_json.objects(value, "benchmarks"):
+        runs = strict_json.objects(value, "benchmarks")
+        for run in runs:
             strict_json.mapping(run, "extra_info")
             strict_json.mapping(run, "stats")
+        return runs
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is not a saved run: {error}; delete it, or compare with another") from error
 
@@ -80,7 +89,7 @@ def comparable(baseline: dict[str, Any], machine_info: dict[str, Any]) -> list[s
             f"the baseline was measured on {then.get('hardware', 'unknown hardware')} and this is {now['hardware']}; "
             "times of different hardware are not compared"
         )
-    baseline["benchmarks"] = [run for run in baseline["benchmarks"] if not run["extra_info"].get("invalid")]
+    baseline["benchmarks"] = list(filter(_is_valid, baseline["benchmarks"]))
     differing = [f"{key} was {then.get(key)} and is {now[key]}" for key in _VERSIONS if then.get(key) != now[key]]
     # pytest-benchmark would warn of the differences, which we report, and a warning fails strict projects.
     baseline["machine_info"] = now

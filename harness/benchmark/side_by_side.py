@@ -74,7 +74,7 @@ def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callabl
     operations = operations_of_epoch(step, images, len(judged.test_labels))
     floor = operations / max(rates)
     summaries = {
-        way: summary(trained[way], [turn[way] for turn in tests], batches, step.recipe.batch_size, floor)
+        way: summary(trained[way], [turn[way] for turn in tests], batches, min(images, step.recipe.batch_size), floor)
         for way in ways
     }
     return {

@@ -53,11 +53,11 @@ class Throughput:
 class Rounds:
     """A step in training; a call trains one round.
 
-    Raises HarnessError if the network's output is not N x 10.
+    Raises HarnessError if the network's output is not N x 10, or the trainer of that name does not train it.
     """
 
-    def __init__(self, step: type[Step], device: torch.device) -> None:
-        self.device, self.name = device, choose("auto", step, device).name
+    def __init__(self, step: type[Step], device: torch.device, trainer: str = "auto") -> None:
+        self.device, self.name = device, choose(trainer, step, device).name
         data = unteachable(STEPS[device.type] * step.recipe.batch_size)
         self.trainer = trainer_of(step, [0], data.to(device), self.name)
         # Fewer where the recipe holds images out.
@@ -95,7 +95,9 @@ class Rounds:
         [(self.loss, _)] = self.trainer.train_epoch()
 
 
-def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture") -> Throughput | None:
+def measure(
+    step: type[Step], device: torch.device, benchmark: "BenchmarkFixture", trainer: str = "auto"
+) -> Throughput | None:
     """Time `ROUNDS` rounds and add the result and its conditions to the extra_info of the benchmark.
 
     None if benchmarks are disabled: a round is trained then, but not timed. Raises HarnessError if the network is no
@@ -104,7 +106,7 @@ def measure(step: type[Step], device: torch.device, benchmark: "BenchmarkFixture
     with forked(device):
         torch.manual_seed(0)
         held = held_before(device)
-        rounds = Rounds(step, device)
+        rounds = Rounds(step, device, trainer)
         watch = Watch(rounds)
         benchmark.group, benchmark.name = step.ladder, step.id
         # Not benchmark(...), which calibrates by calling its target, and every call trains the network.

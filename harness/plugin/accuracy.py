@@ -239,9 +239,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if hasattr(config, "workerinput"):  # workers of xdist leave it to their controller
         return
-    if config.getoption("--update-records"):
+    if config.option.collectonly or config.option.setuponly or config.option.setupplan:
+        return  # no test was to run
+    if config.getoption("--update-records") and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         _update_texts(session)
-    if exitstatus == pytest.ExitCode.OK and not config.option.collectonly and not config.stash[RAN].reports:
+    if exitstatus == pytest.ExitCode.OK and not config.stash[RAN].reports:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         _write(config, "\nno test ran: all that were selected were skipped", red=True)
 

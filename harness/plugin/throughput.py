@@ -71,7 +71,9 @@ def _choose_storage(config: pytest.Config, compare: str | bool | None) -> None:
 
     storage = baseline.storage(config.option.benchmark_storage, device.device_of(config.getoption("--device")))
     config.option.benchmark_storage = storage
-    if compare and not baseline.exists(storage, compare):
+    if compare:
+        config.option.benchmark_compare = baseline.chosen(storage, compare)
+    if compare and not config.option.benchmark_compare:
         config.stash[NOTES].append(f"no baseline in {storage}: compared with nothing; --benchmark-autosave makes one")
         config.option.benchmark_compare, config.option.benchmark_compare_fail = [], None
 
@@ -122,7 +124,7 @@ def measure_throughput(
         from harness.benchmark.throughput import measure
 
         where = device.device_of(config.getoption("--device"))
-        measured = measure(step, where, benchmark)
+        measured = measure(step, where, benchmark, config.getoption("--trainer"))
         if config.getoption("--profile"):
             from harness.benchmark.profiler import ACTIVE, trace
 
@@ -132,8 +134,7 @@ def measure_throughput(
         if measured is None:
             pytest.skip("--benchmark-disable: trained, and not timed")
         attach(request.node, EVIDENCE, asdict(measured))
-        if measured.invalid:
-            _do_not_compare(config, benchmark.fullname)
+        _drop_what_is_not_comparable(config, step, benchmark, measured.invalid)
 
     yield run
     # If the test failed before it was timed, pytest-benchmark need not warn about that as well.
@@ -150,11 +151,24 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     return (yield)
 
 
-def _do_not_compare(config: pytest.Config, test: str) -> None:
-    """Remove the baseline of a test whose measurement is invalid, since comparing them could fail it."""
+def _drop_what_is_not_comparable(
+    config: pytest.Config, step: "type[Step]", benchmark: "BenchmarkFixture", invalid: list[str]
+) -> None:
+    """Remove the baseline of a test that is invalid or was measured otherwise, since comparing them could fail it."""
+    from harness.benchmark.baseline import CONDITIONS
+
     session: Any = config.pluginmanager.get_plugin("pytest-benchmark")
     for baseline in session.compared_mapping.values():
-        baseline.pop(test, None)
+        if (found := baseline.get(benchmark.fullname)) is None:
+            config.stash[NOTES].append(f"{step.id} is compared with nothing: the baseline has no valid time of it")
+            continue
+        then, now = found["extra_info"], benchmark.extra_info
+        keys = [key for key in CONDITIONS if key in then and then[key] != now.get(key)]
+        if keys:
+            other = ", ".join(f"{key} was {then[key]} and is {now.get(key)}" for key in keys)
+            config.stash[NOTES].append(f"{step.id} is compared with nothing: of the baseline {other}")
+        if keys or invalid:
+            del baseline[benchmark.fullname]
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:

@@ -42,7 +42,7 @@ READERS: dict[str, Callable[[type[Step], Path], object]] = {
     "a run file": lambda step, path: run_file.read(path, step),
     "a checkpoint": lambda step, path: checkpoint.read(path),
     "the log of a search": lambda step, path: search.read(path),
-    "a baseline": lambda step, path: baseline._check(path),
+    "a baseline": lambda step, path: baseline._benchmarks(path),
     "a spec": lambda step, path: update._text(path),
     "all records": lambda step, path: record_folder.checksums(path.parent),
 }

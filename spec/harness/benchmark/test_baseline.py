@@ -92,6 +92,38 @@ def test_slower_than_the_baseline_fails_unless_either_of_them_is_invalid(
     assert bench.run(*compare).ret == 0
 
 
+def invalid(content: dict[str, Any]) -> None:
+    content["benchmarks"][0]["extra_info"]["invalid"] = ["slowed down: sw_power_cap"]
+
+
+@pytest.mark.thorough
+def test_an_invalid_run_is_no_baseline_though_it_is_the_newest(bench: Bench) -> None:
+    bench.run("--benchmark-save=first")
+    bench.change_saved("NVIDIA-H200", faster)
+    bench.run("--benchmark-save=second")
+    bench.change_saved("NVIDIA-H200", invalid)
+    worse = bench.run("--benchmark-compare", "--benchmark-compare-fail=median:50%")
+    worse.stdout.fnmatch_lines_random(["mine/tiny (0001_first) *", "mine/tiny (NOW) *"])
+    worse.stderr.fnmatch_lines(["Performance has regressed:"])
+    named = bench.run("--benchmark-compare=0002", "--benchmark-compare-fail=median:50%")
+    assert (named.ret, section(named)[-1]) == (
+        0,
+        "mine/tiny is compared with nothing: the baseline has no valid time of it",
+    )
+
+
+@pytest.mark.thorough
+def test_a_baseline_by_another_trainer_is_told_and_not_compared_with(bench: Bench) -> None:
+    bench.run("--benchmark-save=first", "--trainer=eager")
+    bench.change_saved("NVIDIA-H200", faster)
+    result = bench.run("--benchmark-compare", "--benchmark-compare-fail=median:50%")
+    assert result.ret == 0
+    assert section(result)[-1] == (
+        "mine/tiny is compared with nothing: of the baseline trainer was eager and is native"
+    )
+    assert section(bench.run("--trainer=eager"))[1].endswith("cpu, eager")
+
+
 def test_a_baseline_of_another_driver_is_compared_with_and_told(bench: Bench) -> None:
     bench.run("--benchmark-save=first")
     bench.change_saved("NVIDIA-H200", lambda content: content["machine_info"].update(driver="470.82.01"))
@@ -103,4 +135,4 @@ def test_a_baseline_of_another_driver_is_compared_with_and_told(bench: Bench) ->
 def test_a_database_is_named_as_it_is_and_left_to_pytest_benchmark() -> None:
     address = "elasticsearch+http://127.0.0.1:1/runs"
     assert baseline.storage(address, torch.device("cpu")) == address
-    assert baseline.exists(address, True)
+    assert baseline.chosen(address, True) is True

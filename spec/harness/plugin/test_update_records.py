@@ -152,3 +152,11 @@ def test_what_is_not_trained_natively_fails_where_that_is_asked_for(
     result = ladder.run("-m", "slow", "--device", "cpu", "--trainer", "native")
     result.assert_outcomes(failed=1)
     assert failure(result)[0] == ("mine/tiny cannot be trained natively: there is no compiler; use --trainer eager")
+
+
+@pytest.mark.parametrize("options", ["--collect-only", "--setup-plan", "--setup-only", "--step=mine/none"])
+def test_where_no_test_runs_no_text_is_written(ladder: Ladder, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
+    monkeypatch.setattr(report, "rewrite", None)  # which cannot be called
+    result = ladder.run("-k", "test_parameters", "--update-records", options)
+    assert result.ret == (pytest.ExitCode.USAGE_ERROR if "none" in options else pytest.ExitCode.OK)
+    result.stdout.no_fnmatch_line("no test ran*")

@@ -20,7 +20,7 @@ from harness.provenance import fingerprint
 from harness.recipe import RandomAffine
 from harness.step import Step
 from models.blocks import GlobalAverage, LogProbabilities
-from spec.harness.evidence.records_of import keep, publish, step_with
+from spec.harness.evidence.records_of import keep, list_checksums, publish, step_with
 from spec.harness.support.paths import ROOT
 
 # Accuracies of six seeds after each of six epochs, which differ by a hundredth of a point in test.
@@ -599,6 +599,7 @@ def spec(tmp_path: Path) -> Callable[[dict[str, str]], StepSpec]:
             tmp_path, "mine/a", "- It over-fits. [claim: on average over-fits]", claims=recorded, model=Bare
         )
         keep(step, six(TRAINED, RISING), fingerprint=fingerprint(step))
+        list_checksums(step)
         return step()
 
     return make
@@ -641,6 +642,7 @@ def test_runs_of_another_network_or_recipe_are_no_evidence(tmp_path: Path, of: s
     before = both(**said)
     for step in before:
         keep(step, six(TRAINED, RISING), fingerprint=fingerprint(step))
+    list_checksums(before[0])
     before[0]().test_claims()
     again = f"take the change back, or train it again with: .* train {of} --seed 0 1 2 3 4 5 --record --replace"
     with pytest.raises(AssertionError, match=rf"\.json is of another network or recipe than {of} has now; {again}"):

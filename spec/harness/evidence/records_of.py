@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import Recipe, StepSpec
 from harness.evidence import published, record
+from harness.evidence.record_folder import SUMS, checksums
 from harness.step import Step
 
 Errors = Sequence[tuple[int, int, int]]
@@ -63,6 +64,12 @@ def keep(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"step": step.id, "parameters": 7, "provenance": made, "runs": kept}))
     return path
+
+
+def list_checksums(step: type[Step]) -> None:
+    """Write the checksums beside the record of the step and the others there, as they are written with the texts."""
+    folder = record.path_of(step).parent
+    (folder / SUMS).write_text(checksums(folder))
 
 
 def publish(step: type[Step], train: Sequence[float], test: Sequence[float], sentences: int = 1, **more: Any) -> Path:

@@ -161,7 +161,7 @@ def test_training_together_leaves_the_global_generator_alone(data: MNIST) -> Non
 
 
 def test_the_seed_whose_loss_is_not_finite_is_named(data: MNIST) -> None:
-    with pytest.raises(HarnessError, match=r"training/test_ensemble, seed 4: the loss is (nan|inf) in epoch 1"):
+    with pytest.raises(HarnessError, match=r"training/Step, seed 4: the loss is (nan|inf) in epoch 1"):
         sound(run_together(step_of(replace(RECIPE, lr=1e30)), [4, 5], data))
 
 

@@ -312,7 +312,7 @@ def test_a_run_holds_the_goal_in_each_of_its_final_epochs(final: tuple[float, ..
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(data: MNIST) -> None:
     step = step_of(replace(RECIPE, lr=1e30))
-    with pytest.raises(HarnessError, match=r"training/test_train, seed 3: the loss is (nan|inf) in epoch 1"):
+    with pytest.raises(HarnessError, match=r"training/Step, seed 3: the loss is (nan|inf) in epoch 1"):
         sound([run_alone(step, 3, data)])
 
 

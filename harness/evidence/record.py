@@ -70,7 +70,7 @@ def existing(step: type[Step]) -> Record:
         return record
     check_images(step)
     of_gpu = f", but one of a GPU, {path_of(step, 'cuda').name}" if lexists(path_of(step, "cuda")) else ""
-    raise HarnessError(f"{step.id} has no record{of_gpu}; make one with: python -m harness train {step.id} --record")
+    raise HarnessError(f"{step.id} has no record{of_gpu}; make one with: {_train_command(step, 'cpu')} --record")
 
 
 def run_of(step: type[Step], seed: int) -> Run:

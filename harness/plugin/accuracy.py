@@ -241,8 +241,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if config.option.collectonly or config.option.setuponly or config.option.setupplan:
         return  # no test was to run
-    if config.getoption("--update-records") and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        _update_texts(session)
+    if config.getoption("--update-records") and exitstatus != pytest.ExitCode.USAGE_ERROR:
+        _update_texts(session)  # of what was recorded until Ctrl-C, too
     if exitstatus == pytest.ExitCode.OK and not config.stash[RAN].reports:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         _write(config, "\nno test ran: all that were selected were skipped", red=True)

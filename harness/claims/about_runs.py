@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from harness import ladder
-from harness.claims.predicates import NEEDED, PREDICATES
+from harness.claims.predicates import COUNTED, PREDICATES
 from harness.claims.verdict import (
     Verdict,
     above,
@@ -71,11 +71,11 @@ ABOUT = 0.5
 
 def counted(quantifier: Callable[..., Verdict], words: str) -> Callable[..., Verdict]:
     """The claim that a predicate holds of every run, of most or of some."""
-    holds, needed = PREDICATES[words], NEEDED.get(words)
+    holds, is_counted = PREDICATES[words], COUNTED.get(words)
 
     def claim(runs: Runs, *details: float) -> Verdict:
-        known = [run for run in runs if needed is None or not math.isnan(needed(run))]
-        return quantifier([holds(run, *details) for run in known])
+        some = [run for run in runs if is_counted is None or is_counted(run, *details)]
+        return quantifier([holds(run, *details) for run in some])
 
     return claim
 

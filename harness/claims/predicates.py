@@ -3,14 +3,13 @@
 Placeholders as in `harness.claims.about_runs`.
 """
 
+import math
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from harness.errors import HarnessError
 from harness.evidence.quantities import (
-    Quantity,
     below_best,
     best,
     enough,
@@ -56,13 +55,22 @@ PREDICATES: dict[str, Callable[..., bool]] = {
 }
 """What holds of a run or does not."""
 
-NEEDED: dict[str, Quantity] = {
-    "misses A the most": partial(missed_more, digit=0),
-    "test loss moves by L over epochs N to M": lambda run: sum(run.test_losses),
-    "test loss moves by less than L over epochs N to M": lambda run: sum(run.test_losses),
-    "test loss rises by L in one epoch from epoch N": lambda run: sum(run.test_losses),
+COUNTED: dict[str, Callable[..., bool]] = {
+    "falls below X after reaching it": lambda run, x: best(run) >= x,
+    "misses A the most": lambda run, digit: not math.isnan(missed_more(run, digit)),
+    "test loss moves by L over epochs N to M": lambda run, *_: has_test_losses(run),
+    "test loss moves by less than L over epochs N to M": lambda run, *_: has_test_losses(run),
+    "test loss rises by L in one epoch from epoch N": lambda run, *_: has_test_losses(run),
 }
-"""What older versions did not record of a run, or of an epoch of it: one that does not have it is not counted."""
+"""Of which runs it can be said: of those that come to what it speaks of, and whose record has that.
+
+Older versions did not record all.
+"""
+
+
+def has_test_losses(run: Run) -> bool:
+    """Whether all test losses of a run were recorded."""
+    return not math.isnan(sum(run.test_losses))
 
 
 def falls_below(run: Run, accuracy: float) -> bool:

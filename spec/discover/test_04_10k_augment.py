@@ -31,11 +31,12 @@ class TestRotation(StepSpec):
 
     Notes:
         - 99.39 is one image short of 99.4. [judgement: arithmetic]
-        - The log shows pairs of like epochs, which climb: 99.00 twice in epochs 5 and 6, then 99.11 and 99.10, 99.20
-          and 99.16, 99.16 and 99.15, and 99.39 twice. [log: test 99.00, 99.00, 99.11, 99.10, 99.20, 99.16, 99.16,
-          99.15, 99.39, 99.39 in epochs 5 to 14]
+        - The log shows pairs of like epochs, which climb, and do not alternate: 99.00 twice in epochs 5 and 6, then
+          99.11 and 99.10, 99.20 and 99.16, 99.16 and 99.15, and 99.39 twice. [log: test 99.00, 99.00, 99.11, 99.10,
+          99.20, 99.16, 99.16, 99.15, 99.39, 99.39 in epochs 5 to 14]
         - More than its target changes: the learning rate is 0.1 again. [claim: trains with lr 0.1; discover/10k_dropout
-          trains with lr 0.01]
+          trains with lr 0.01] So the gain cannot be credited to rotation. [claim: changes only augmentation and lr
+          since discover/10k_dropout]
         - The text gives no angle; the code has up to 7 degrees either way. [claim: trains with augmentation.degrees 7]
           It rotates the image after normalization, so that the corners are filled with 0, the mean grey of the set, on
           a background of -0.42. [claim: trains with augmentation.on tensor; trains with augmentation.fill 0.0]
@@ -56,6 +57,7 @@ class TestRotation(StepSpec):
         "discover/10k_lr steadier than discover/10k_augment": "supported",
         "trains with lr 0.1": "supported",
         "discover/10k_dropout trains with lr 0.01": "supported",
+        "changes only augmentation and lr since discover/10k_dropout": "supported",
         "trains with augmentation.degrees 7": "supported",
         "trains with augmentation.on tensor": "supported",
         "trains with augmentation.fill 0.0": "supported",

@@ -24,8 +24,9 @@ class TestRotation(StepSpec):
         - Images are rotated by up to 15 degrees. [said: 2] [claim: trains with augmentation.degrees 15]
         - The training accuracy falls and the test accuracy rises, which is a good sign. [said: 3] [claim: trains lower
           than discover/8k_dropout; improves on discover/8k_dropout]
-        - But the test loss is not stable and does not settle. [said: 4] [claim: in most runs test loss rises by 0.003
-          in one epoch from epoch 6]
+        - But the test loss is not stable, goes from 0.21 to 0.25 and does not settle. [said: 4] [judgement: these
+          figures are ten times those of the log] [claim: in most runs test loss rises by 0.003 in one epoch from epoch
+          6]
         - A learning rate of 0.01 may be too large from epoch 6 or 7 on. [said: 5] [claim: discover/8k_lr improves on
           discover/8k_augment]
         - A rate that changes is next. [said: 6] [next: discover/8k_lr] [claim: discover/8k_lr changes schedule since

@@ -23,12 +23,15 @@ class TestLaterSchedule(StepSpec):
         - Scaling, shifting and rotating the images makes training harder, and so the test accuracy improves. [said: 1]
           [claim: changes augmentation since expand_squeeze/s7_file2; improves on expand_squeeze/s7_file2]
         - Batches of 128 instead of 512 generalize better and bring the test accuracy to 99.4. [said: 2] [claim: changes
-          batch_size since expand_squeeze/s7_file2; in most runs reaches 99.4]
-        - 128 is the best size, below which the test accuracy falls. [said: 3] [claim: expand_squeeze/s7_file3@batch64
-          worsens on expand_squeeze/s7_file3; expand_squeeze/s7_file3@batch32 worsens on expand_squeeze/s7_file3]
+          batch_size since expand_squeeze/s7_file2; improves on expand_squeeze/s7_file3@batch512; in most runs reaches
+          99.4]
+        - 128 is the best size, below which the test accuracy falls. [said: 3] [claim: improves on
+          expand_squeeze/s7_file3@batch512; expand_squeeze/s7_file3@batch64 worsens on expand_squeeze/s7_file3;
+          expand_squeeze/s7_file3@batch32 worsens on expand_squeeze/s7_file3]
         - The reason is the noise of small batches: each is a noisy view of the whole, and their contrary pulls keep the
-          network from over-fitting. [said: 4, 5, 6] [claim: expand_squeeze/s7_file3@batch512 over-fits more than
-          expand_squeeze/s7_file3]
+          network from over-fitting, and so from doing badly in test. [said: 4, 5, 6] [claim:
+          expand_squeeze/s7_file3@batch512 over-fits more than expand_squeeze/s7_file3; improves on
+          expand_squeeze/s7_file3@batch512]
         - The learning rate falls after epoch 8 and not 4. [said: 7] [claim: trains with schedule.step_size 8;
           expand_squeeze/s7_file2 trains with schedule.step_size 4]
         - That helped to reach a steady 99.4 in fewer epochs. [said: 8] [claim: faster to 99.4 than
@@ -76,6 +79,7 @@ class TestLaterSchedule(StepSpec):
         "changes augmentation since expand_squeeze/s7_file2": "refuted",
         "improves on expand_squeeze/s7_file2": "undecided",
         "changes batch_size since expand_squeeze/s7_file2": "refuted",
+        "improves on expand_squeeze/s7_file3@batch512": "undecided",
         "in most runs reaches 99.4": "undecided",
         "expand_squeeze/s7_file3@batch64 worsens on expand_squeeze/s7_file3": "undecided",
         "expand_squeeze/s7_file3@batch32 worsens on expand_squeeze/s7_file3": "undecided",

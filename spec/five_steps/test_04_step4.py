@@ -23,7 +23,7 @@ class TestLearningRateSteps(StepSpec):
         - A great network. [said: 1] [judgement: praise]
         - It crosses 99.4. [said: 2] [claim: in most runs reaches 99.4]
         - Even with a learning rate that falls, it is not as steady as desired. [said: 3] [claim: in most runs moves by
-          0.1 over epochs 11 to 15]
+          0.1 over epochs 6 to 15]
         - The test accuracy drops soon after it crosses 99.4. [said: 4] [claim: in most runs falls below 99.4 after
           reaching it]
         - It can be pushed further. [said: 5] [claim: five_steps/step5 improves on five_steps/step4]
@@ -48,8 +48,8 @@ class TestLearningRateSteps(StepSpec):
     recipe = Recipe(lr=0.01, batch_size=64, epochs=15, schedule=StepLR(5, gamma=0.15))
     claims = {
         "in most runs reaches 99.4": "undecided",
-        "in most runs moves by 0.1 over epochs 11 to 15": "refuted",
-        "in most runs falls below 99.4 after reaching it": "refuted",
+        "in most runs moves by 0.1 over epochs 6 to 15": "undecided",
+        "in most runs falls below 99.4 after reaching it": "undecided",
         "five_steps/step5 improves on five_steps/step4": "undecided",
         "five_steps/step3 on average falls after epoch 5": "refuted",
         "in some runs misses the goal": "supported",

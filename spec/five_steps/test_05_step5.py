@@ -20,8 +20,7 @@ class TestDropoutAndRotation(StepSpec):
 
     Analysis:
         - A great network. [said: 1] [judgement: praise]
-        - Dropout and augmentation have made it robust. [said: 2] [judgement: not tested here; it would take rotated or
-          noisy test images]
+        - Dropout and augmentation have made it robust. [said: 2] [claim: steadier than five_steps/step4]
         - The test accuracy is now decently steady. [said: 3] [claim: in most runs moves by less than 0.1 over epochs 11
           to 15]
         - It fluctuates less than before. [said: 4] [claim: steadier than five_steps/step4]
@@ -56,8 +55,8 @@ class TestDropoutAndRotation(StepSpec):
         augmentation=RandomAffine(degrees=6, fill=1),
     )
     claims = {
-        "in most runs moves by less than 0.1 over epochs 11 to 15": "supported",
         "steadier than five_steps/step4": "undecided",
+        "in most runs moves by less than 0.1 over epochs 11 to 15": "supported",
         "gives a best test of 99.46 by epoch 10": "undecided",
         "in some runs misses the goal": "supported",
         "on average trains below its test accuracy": "supported",

@@ -18,7 +18,7 @@ class TestSkeleton(StepSpec):
 
     Analysis:
         - It is still large, but it works. [said: 1] [claim: has 194,884 parameters; in most runs reaches 98]
-        - Some over-fitting is left. [said: 2] [claim: on average over-fits]
+        - There is some over-fitting. [said: 2] [claim: on average over-fits]
 
     Notes:
         - It has a thirty-third of the parameters of code 1. [claim: has 33 times fewer parameters than s5/code1]

@@ -25,10 +25,11 @@ class TestGlobalAverage(StepSpec):
         - With less capacity, less accuracy is to be expected. [said: 3] [claim: worsens on s5/code5]
 
     Notes:
-        - There is a second reason for less accuracy that the text does not see: the class maps still pass batch
+        - There may be a second reason for less accuracy, which the text does not see: the class maps still pass batch
           normalization and ReLU before they are averaged, so that no logit can be below zero. [claim: ends in conv1x1
-          then bn then relu then global-average] In code 5 a convolution whose outputs may have either sign came after
-          them. [claim: s5/code5 ends in relu then conv7x7]
+          then bn then relu then global-average] [judgement: not tested here; it would take this network without that
+          ReLU] In code 5 a convolution whose outputs may have either sign came after them. [claim: s5/code5 ends in
+          relu then conv7x7]
         - Text and log differ: the best training accuracy of the log is 98.68, in epoch 18, and the 99.86 of the text
           looks like a slip. [log: best train 98.68 in epoch 18] [judgement: 99.86 is a figure of the text] [claim: in
           most runs stays below 99.86 in training; gives a best train of 98.68] The test accuracy, 98.13 in epoch 20,

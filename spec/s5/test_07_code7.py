@@ -19,9 +19,10 @@ class TestCapacity(StepSpec):
 
     Analysis:
         - It still over-fits, so that dropout may not work as expected. [said: 1] [claim: on average over-fits]
-        - Nobody knows which layer over-fits. [said: 2, 3] [judgement: not tested here; it would take a run for each
+        - Which layer over-fits is not known. [said: 2, 3] [judgement: not tested here; it would take a run for each
           layer that could drop]
-        - To drop after single layers was not a great idea. [said: 4] [claim: s5/code8 over-fits less than s5/code7]
+        - To drop after single layers was not a great idea. [said: 4] [judgement: not tested here; it would take this
+          network with dropout after every layer]
         - More capacity is probably needed, above all at the end. [said: 5] [claim: s5/code8 improves on s5/code7]
         - A closer look at the digits shows patterns from a receptive field of 5x5 pixels on. [said: 6] [judgement:
           about what is seen in the digits, not about a run]
@@ -50,7 +51,6 @@ class TestCapacity(StepSpec):
     recipe = Recipe(lr=0.01, batch_size=128, epochs=20)
     claims = {
         "on average over-fits": "undecided",
-        "s5/code8 over-fits less than s5/code7": "refuted",
         "s5/code8 improves on s5/code7": "supported",
         "s5/code8 ends in global-average then conv1x1": "supported",
         "pools at a field of 7": "supported",

@@ -5,8 +5,9 @@ image has draws of its own. Those here move pixels by a map; `crops`, `grey_leve
 """
 
 from dataclasses import dataclass, field, fields
+from typing import Annotated
 
-from harness.recipe.checks import NotNegative, Positive, Share, checked
+from harness.recipe.checks import NotNegative, Positive, Range, Share, checked
 from harness.recipe.transform import Fill, Interpolation, On, Pair, Transform, interval, pair
 
 
@@ -16,7 +17,7 @@ class Normalize:
     """Mean and standard deviation of pixels in [0, 1]; images enter the network as (x / 255 - mean) / std."""
 
     mean: float = 0.1307
-    std: Positive = 0.3081
+    std: Annotated[float, Range(least=1e-30)] = 0.3081
 
 
 @checked

@@ -103,7 +103,7 @@ class Recipe:
             raise ValueError("Recipe.validation must be 0 with a teacher, which has seen the images held out")
 
     def _check_rates(self) -> None:
-        for epoch in (0, self.epochs - 1):
+        for epoch in range(self.epochs):
             try:
                 rate = self.rate(epoch, 0, 1)
             except OverflowError:

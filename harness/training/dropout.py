@@ -95,7 +95,7 @@ class Dropout(nn.Dropout):
             raise RuntimeError("torch.utils.checkpoint would give nn.Dropout another mask; use F.dropout within it")
         mask = _Draw.apply(input, self.p, self.masks)
         output: Tensor = _Multiply.apply(input, mask, self.p)
-        return output
+        return input.copy_(output) if self.inplace else output
 
 
 class _Draw(Function):

@@ -93,7 +93,7 @@ def _fixed_point(coefficients: Tensor) -> Tensor:
 def warp_tensor(images: Tensor, affine: Affine, fill: float, interpolation: str) -> Tensor:
     """Warp of float images (N, C, H, W) by `grid_sample`, as torchvision warps tensors; `fill` outside the image.
 
-    Interpolation mixes the edge of an image with the fill. torchvision does so twice where `fill` is not 0, bilinear.
+    Interpolation mixes the edge of an image with the fill. Bilinear, torchvision's transforms do so twice.
     """
     height, width = images.shape[-2:]
     linear, offset = affine._inverse()

@@ -98,6 +98,25 @@ def test_maps_are_masked_pixel_by_pixel_and_anything_else_in_the_order_of_its_el
         assert others.flatten().tolist() == pytest.approx(expected.flatten().tolist(), rel=1e-12)
 
 
+def test_where_it_acts_in_place_the_input_itself_is_masked_and_so_is_its_gradient() -> None:
+    layer = nn.Dropout(0.25, inplace=True)
+    dropout.replace(layer, by(3))
+    weights = torch.ones(64, 100, requires_grad=True)
+    activations = weights * 2
+    assert layer(activations) is activations
+    dropped = activations == 0
+    assert 0.2 < dropped.double().mean() < 0.3
+    assert torch.equal(activations[~dropped], torch.full((int((~dropped).sum()),), 2 / 0.75))
+    activations.sum().backward()
+    assert weights.grad is not None
+    assert torch.equal(weights.grad == 0, dropped)
+    several = nn.Dropout(0.25, inplace=True)
+    dropout.replace(several, by(3, 4))
+    given = torch.ones(2, 64, 100)
+    assert torch.equal(torch.vmap(several, randomness="different")(given), given)
+    assert (given == 0).any()
+
+
 def test_it_is_off_in_evaluation() -> None:
     images = torch.randn(4, 5)
     assert Dropout(0.5, by(0)).eval()(images) is images

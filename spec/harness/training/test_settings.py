@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,10 @@ from harness.errors import HarnessError
 from harness.recipe import Adadelta, Adam, AdamW, MultiStepLR, OneCycleLR, RMSprop
 from harness.step import Step
 from harness.training import native
+from harness.training.augmentation import normalized
 from harness.training.ensemble import ensemble_trainer
 from harness.training.native.trainer import refusal_of
+from harness.training.optimizers import optimizer_of
 from harness.training.overfit import overfit_one_batch
 from harness.training.trainer import Trainer, single_trainer
 
@@ -42,6 +45,42 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         log_probabilities: Tensor = self.layers(images.double())
         return log_probabilities
+
+
+class Late(Network):
+    """With a layer that acts from the second training step on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late, self.steps = nn.Linear(10, 10).double(), 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        log_probabilities = super().forward(images)
+        self.steps += self.training
+        return self.late(log_probabilities).log_softmax(1) if self.steps > 1 else log_probabilities
+
+
+def test_a_layer_that_has_its_first_gradient_late_is_trained_as_by_torch(data: MNIST) -> None:
+    recipe = replace(RECIPE, momentum=0.9, weight_decay=1e-3)
+    own = Late()
+    theirs = deepcopy(own)
+    plain = torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3)
+    images = normalized(data.train_images[:32], recipe.normalize)
+    for model, optimizer in ((own, optimizer_of(own.parameters(), recipe, 0.01)), (theirs, plain)):
+        for _ in range(4):
+            optimizer.zero_grad()
+            F.nll_loss(model(images), data.train_labels[:32]).backward()
+            optimizer.step()
+    for weight, expected in zip(own.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(weight, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_complex_weights_are_trained() -> None:
+    weight = nn.Parameter(torch.ones(3, dtype=torch.complex64))
+    optimizer = optimizer_of([weight], RECIPE, 0.01)
+    weight.abs().sum().backward()
+    optimizer.step()
+    assert weight.detach().abs().max() < 1
 
 
 def step_of(**settings: Any) -> type[Step]:

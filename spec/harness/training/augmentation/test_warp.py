@@ -78,7 +78,7 @@ def test_a_rotation_of_tensors_is_that_of_torchvision() -> None:
     rotation = RandomRotation(degrees=(3, 30), on="tensor", interpolation="bilinear", fill=(-0.4,))
     warp = Warp.draw(rotation, SIZE, draws(N))
     for k, image in enumerate(warp.apply(images)):
-        # torchvision lets the fill act twice where it mixes with the edge of an image; with a fill of 0 it acts once
+        # torchvision lets the fill act twice where it mixes with the edge of an image, and once where it is given none
         turned = functional.rotate(images[k] + 0.4, warp.affine.angle[k].item(), InterpolationMode.BILINEAR)
         torch.testing.assert_close(image, turned - 0.4, atol=1e-4, rtol=0)
 

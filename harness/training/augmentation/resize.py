@@ -26,7 +26,8 @@ class Resized:
     def apply(self, images: Tensor) -> Tensor:
         """Uint8 images (N, H, W): rows are resampled to 8 bits, and then columns.
 
-        PIL 13 resamples columns first where an image gets lower and wider: a difference of up to one grey level.
+        PIL 13 resamples columns first where an image gets lower and wider, and for some sizes lower and narrower: a
+        difference of up to one grey level.
         """
         height, width = self.transform.size_after((images.shape[-2], images.shape[-1]))
         return _rows(_rows(images, width).mT, height).mT.contiguous()

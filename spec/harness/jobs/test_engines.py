@@ -29,6 +29,7 @@ from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
 from spec.harness.jobs.small import by_seed
+from spec.harness.jobs.small import one_thread as one_thread
 from spec.harness.support.paths import ROOT
 from spec.harness.support.processes import alive_in
 

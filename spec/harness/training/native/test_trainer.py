@@ -301,7 +301,7 @@ print(counts[1:] == counts[1:2] * 5)
     ids=["too little memory, again", "threads"],
 )
 def test_a_process_goes_on(program: str, printed: str) -> None:
-    """Whoever tries again where memory is lacking is told so again; who changes the threads leaves none behind."""
+    """A training that lacks memory raises the same error when it is tried again, and pools of threads are reused."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
         [sys.executable, "-c", program], env=environment, timeout=120, capture_output=True, text=True

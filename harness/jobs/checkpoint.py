@@ -26,7 +26,7 @@ from harness.training import tensor_file
 
 VERSION = 1  # of the format; other versions are refused
 TEXT, DIGEST = "training", "sha256"  # the keys of the metadata
-LARGEST = 1 << 30  # bytes; a network of these ladders takes some ten thousand
+LARGEST = 1 << 32  # bytes, as of 350 million weights with momentum and average; these ladders take some ten thousand
 
 
 @dataclass(frozen=True)

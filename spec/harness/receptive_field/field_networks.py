@@ -1,9 +1,13 @@
 """Networks for tests of the receptive field: one function, one convolution, and one like the published steps."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
+
+JARGON = re.compile(r"(?i)\bmeta\b|functorch|functional(ize|tensor)|fake|\bdevice\b|dispatch|\n")
+"""Words of what follows a network, which no message about the network says."""
 
 
 class Net(nn.Module):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from torch import nn
 
 from harness import StepSpec, escape, report, strict_json
 from harness.commands.compare import markdown, noise, unlike
@@ -109,7 +110,7 @@ def test_lines_are_those_that_python_counts() -> None:
 
 def recorded(folder: Path) -> tuple[type[StepSpec], Path]:
     """A step whose spec is a file, and the path of its valid record."""
-    step = step_with(folder, "mine/step")
+    step = step_with(folder, "mine/step", model=lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
     path = keep(step, RUNS, [(5, 4, 9), (7, 2, 7)])
     made = json.loads(path.read_text())
     made["provenance"] |= {"python": "3.11.7", "platform": "Linux x86_64", "threads": 1}

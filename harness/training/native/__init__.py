@@ -20,8 +20,9 @@ __all__ = ["NUMERICS", "NativeTrainer", "made", "native_trainer", "refusal"]
 
 NUMERICS = 1
 """The number of the arithmetic: runs of one seed that have it in common are equal to the last bit."""
-WIDEST = 100_000
-"""Parameters above which oneDNN, whose blocks suit many channels, is as fast or faster; measured in docs/speed.md."""
+WIDEST, FEWEST_USES = 100_000, 16
+"""Of more parameters each must be used as often in an image: those of linear maps are used once, and oneDNN, which
+takes all images of a batch together, is faster there; measured in docs/speed.md."""
 
 
 def refusal(step: type[Step]) -> str | None:
@@ -29,10 +30,11 @@ def refusal(step: type[Step]) -> str | None:
     if refused := refusal_of(step.recipe):
         return refused
     network = classifier(step, step.network(), torch.device("cpu"))
-    if sum(parameter.numel() for parameter in network.parameters()) > WIDEST:
-        return f"oneDNN is as fast or faster for more than {WIDEST:,} parameters"
     try:
-        plan_of(network)
+        plan = plan_of(network)
+        parameters = sum(parameter.numel() for parameter in plan.parameters)
+        if parameters > max(WIDEST, plan.multiplications / FEWEST_USES):
+            return f"oneDNN is faster, since of {parameters:,} parameters most are used in few places of an image"
         library.recipe_of(step.recipe, seed=0)
         if refused := initial.refusal_of(step.network):
             return refused

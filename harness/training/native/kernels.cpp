@@ -62,6 +62,9 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
+#ifndef MANY_WEIGHTS  // of a convolution: the lanes of as many take a megabyte
+#define MANY_WEIGHTS 16384
+#endif
 #define INLINE inline __attribute__((always_inline))
 
 constexpr int B = 16;      // images in a block: part of the definition of a result, as are CHUNKS and ROWS
@@ -449,8 +452,9 @@ static void pack_turned(const Shape& s, const float* w, float* to) {
 }
 
 // lanes[weight][16] += sum of gradient * input: runs of ROWS rows, and in a run a lane over rows and columns in order.
-// Taps of one row of the kernel, (channel in, column), are taken T at a time, for C channels out.
-template <int C, int T>
+// Taps of one row of the kernel, (channel in, column), are taken T at a time, for C channels out. K is the kernel, of
+// which T is a multiple, or 0: taps that lie side by side need one address for all.
+template <int K, int C, int T>
 static INLINE void run_of_rows(const Shape& s, const Grid& g, const float* in, const Grid& d, const float* gradient,
                                int y0, int k, const long* at, float* lanes, const long* weight, long next) {
   for (int part = 0; part < B; part += VL) {  // not two parts into one sum: the order would depend on VL
@@ -464,7 +468,7 @@ static INLINE void run_of_rows(const Shape& s, const Grid& g, const float* in, c
       const long end = long(s.side) * s.stride * B, step = s.stride * B;
       for (long t = 0; t < end; t += step) {
         vf x[T];
-        UNROLL for (int i = 0; i < T; i++) x[i] = load(p + at[i] + t);
+        UNROLL for (int i = 0; i < T; i++) x[i] = load(p + (K ? at[i / K * K] + i % K * B : at[i]) + t);
         UNROLL for (int c = 0; c < C; c++) {
           vf v = load(q + c * d.channel + t);
           UNROLL for (int i = 0; i < T; i++) sum[c][i] = fma(v, x[i], sum[c][i]);
@@ -479,13 +483,21 @@ static INLINE void run_of_rows(const Shape& s, const Grid& g, const float* in, c
   }
 }
 template <int C, class... Rest>
-static INLINE void run_of(int taps, Rest&&... rest) {
-  if (taps == TILE) return run_of_rows<C, TILE>(rest...);
-  if constexpr (TILE > 5) if (taps == 5) return run_of_rows<C, 5>(rest...);
-  if constexpr (TILE > 4) if (taps == 4) return run_of_rows<C, 4>(rest...);
-  if constexpr (TILE > 3) if (taps == 3) return run_of_rows<C, 3>(rest...);
-  if (taps == 2) return run_of_rows<C, 2>(rest...);
-  return run_of_rows<C, 1>(rest...);
+static INLINE void run_of(int taps, const Shape& s, Rest&&... rest) {
+  if (s.kernel == 3) return taps == TILE ? run_of_rows<3, C, TILE>(s, rest...) : run_of_rows<3, C, 3>(s, rest...);
+  if (taps == TILE) return run_of_rows<0, C, TILE>(s, rest...);
+  if constexpr (TILE > 5) if (taps == 5) return run_of_rows<0, C, 5>(s, rest...);
+  if constexpr (TILE > 4) if (taps == 4) return run_of_rows<0, C, 4>(s, rest...);
+  if constexpr (TILE > 3) if (taps == 3) return run_of_rows<0, C, 3>(s, rest...);
+  if (taps == 2) return run_of_rows<0, C, 2>(s, rest...);
+  return run_of_rows<0, C, 1>(s, rest...);
+}
+template <class... Rest>
+static void run(int channels, Rest&&... rest) {
+  if (channels == 4) run_of<4>(rest...);
+  else if (channels == 3) run_of<3>(rest...);
+  else if (channels == 2) run_of<2>(rest...);
+  else run_of<1>(rest...);
 }
 static void weight_gradient(const Shape& s, const Grid& g, const float* in, const Grid& d, const float* gradient,
                             float* lanes) {
@@ -507,12 +519,49 @@ static void weight_gradient(const Shape& s, const Grid& g, const float* in, cons
               at[i] = g.at(group * s.in + from, 0) + (column - s.padding) * B;
               weight[i] = (long(from) * s.kernel + k) * s.kernel + column;
             }
-            if (n == 4) run_of<4>(m, s, g, in, d, q, y, k, at, to, weight, next);
-            else if (n == 3) run_of<3>(m, s, g, in, d, q, y, k, at, to, weight, next);
-            else if (n == 2) run_of<2>(m, s, g, in, d, q, y, k, at, to, weight, next);
-            else run_of<1>(m, s, g, in, d, q, y, k, at, to, weight, next);
+            run(n, m, s, g, in, d, q, y, k, at, to, weight, next);
           }
       }
+}
+static int first_of_chunk(int chunk, int blocks) { return chunk * blocks / std::min(blocks, CHUNKS); }
+static float sum_of_lanes(float* lane) {  // by a tree
+  for (int width = B / 2; width > 0; width /= 2)
+    for (int l = 0; l < width; l++) lane[l] += lane[l + width];
+  return lane[0];
+}
+// The gradient of the weights of n <= 4 channels out by all blocks of a batch. It is that of weight_gradient and
+// Network::reduce, to the last bit; but tile by tile, since the lanes of many weights are more than a cache holds. In
+// `total` there is room for the lanes of two tiles.
+static void weight_gradient_of_batch(const Shape& s, const Grid& g, const std::vector<const float*>& in, const Grid& d,
+                                     const float* gradient, int blocks, int channel, int n, float* total, float* to) {
+  const int chunks = std::min(blocks, CHUNKS), taps = s.in * s.kernel, first = channel / s.out * s.in;
+  const bool one_run = blocks == chunks && s.side <= ROWS;  // in a chunk: the sum of its runs
+  for (int tap = 0, m; tap < taps; tap += m) {
+    m = std::min(TILE, taps - tap);
+    long at[TILE], own[TILE];
+    for (int i = 0; i < m; i++) {
+      at[i] = g.at(first + (tap + i) / s.kernel, 0) + ((tap + i) % s.kernel - s.padding) * B;
+      own[i] = i;
+    }
+    const long row = long(n) * m * B, numbers = s.kernel * row;  // [row of the kernel][channel out][tap][lane]
+    float* lanes = one_run ? total : total + numbers;
+    memset(total, 0, numbers * sizeof(float));
+    for (int chunk = 0; chunk < chunks; chunk++) {
+      if (!one_run) memset(lanes, 0, numbers * sizeof(float));
+      for (int i = first_of_chunk(chunk, blocks); i < first_of_chunk(chunk + 1, blocks); i++)
+        for (int y = 0; y < s.side; y += ROWS)
+          for (int k = 0; k < s.kernel; k++)
+            run(n, m, s, g, in[i], d, gradient + i * d.size + d.at(channel, 0), y, k, at, lanes + k * row, own, m);
+      for (long i = 0; !one_run && i < numbers; i += VL) store(total + i, load(total + i) + load(lanes + i));
+    }
+    for (int k = 0; k < s.kernel; k++)
+      for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++) {
+          const int from = (tap + i) / s.kernel, column = (tap + i) % s.kernel;
+          const long weight = ((long(channel + j) * s.in + from) * s.kernel + k) * s.kernel + column;
+          to[weight] = sum_of_lanes(total + k * row + (j * m + i) * B);
+        }
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------------ batches
@@ -688,7 +737,7 @@ struct State {  // arrays that Python owns
   int64_t parameters_n, buffers_n;
 };
 
-struct Scratch { Buffer input, full, raw[2], back, pooled; };  // of one thread
+struct Scratch { Buffer input, full, raw[2], back, pooled, sums; };  // of one thread
 
 struct Layer {
   Unit u;
@@ -718,8 +767,11 @@ struct Layer {
     if (u.dropout > 0) keep.resize(size_t(blocks) * cells()), dropped = float(1 / (1 - u.dropout));
     if (u.kind == CONVOLUTION) weights = forward.weights();
     if (u.kind == AVERAGE && u.weight >= 0) weights = long(u.side_in) * u.side_in;
-    packed.allocate(weights), turned.allocate(weights), lanes.allocate(std::min(blocks, CHUNKS) * weights * B);
+    packed.allocate(weights), turned.allocate(weights);
+    if (!wide()) lanes.allocate(std::min(blocks, CHUNKS) * weights * B);
   }
+  // Whether the gradient of its weights waits for all blocks of a batch.
+  bool wide() const { return u.kind == CONVOLUTION && weights > MANY_WEIGHTS; }
   int channels() const { return maps.channels; }
   long cells() const { return (long(channels()) * u.side * u.side + 3) / 4 * 4; }
   float* raw_of(int block) const { return raw + block * maps.size; }
@@ -972,6 +1024,11 @@ class Network {
   Network(const Unit* units, int n, int64_t batch, const State& state) : state(state) {
     for (int i = 0; i < n; i++) layers.emplace_back(units[i], blocks_of(batch));
     gradients.allocate(state.parameters_n);
+    long input = 0, back = 0;
+    for (const Layer& l : layers)
+      if (l.wide()) input = std::max(input, l.input.size), back = std::max(back, l.back.size);
+    wide_input.allocate(blocks_of(batch) * input), wide_back.allocate(blocks_of(batch) * back);
+    wide_inputs.resize(blocks_of(batch));
     images.allocate(long(blocks_of(batch)) * PIXELS * B), wanted.resize(size_t(batch) * CLASSES);
   }
 
@@ -1002,7 +1059,8 @@ class Network {
     const float* in = block;
     for (size_t l = 0; l < layers.size(); l++) {
       const Layer& layer = layers[l];
-      const float* z = l ? input_from(layers[l - 1], in, nullptr, s, layer) : first_input(layer, in, s);
+      const float* z =
+          l ? input_from(layers[l - 1], in, nullptr, s.full, layer, s.input) : first_input(layer, in, s.input);
       float* out = s.raw[l % 2];  // the other one may be the input
       layer.apply(predicted, z, out, [&](int c0, int c1, int y) {
         for (int c = c0; layer.u.relu_before && c < c1; c++) layer.finish_row(out, c, y, nullptr);
@@ -1035,15 +1093,19 @@ class Network {
   std::vector<Scratch> scratch;  // of each thread
   const float* predicted = nullptr;
   Buffer gradients;
+  Buffer wide_input, wide_back;           // of all blocks, for the wide unit that descends
+  std::vector<const float*> wide_inputs;  // in wide_input, or where they lie already
 
   void prepare_threads() {
     while (scratch.size() < size_t(pool->threads)) {
-      long input = 0, full = 0, back = 0, pooled = 0;
+      long input = 0, full = 0, back = 0, pooled = 0, kernel = 0;
       for (const Layer& l : layers)
         input = std::max({input, l.input.size, l.pooled.size}), full = std::max(full, l.maps.size),
-        back = std::max(back, l.back.size), pooled = std::max(pooled, l.pooled.size);
+        back = std::max(back, l.back.size), pooled = std::max(pooled, l.pooled.size),
+        kernel = std::max(kernel, l.wide() ? long(l.u.kernel) : 0);
       Scratch s;  // which is one of them once it has all its memory
       s.input.allocate(input), s.full.allocate(full), s.back.allocate(back), s.pooled.allocate(pooled);
+      s.sums.allocate(kernel * 2 * 4 * TILE * B);
       s.raw[0].allocate(full), s.raw[1].allocate(full);
       scratch.push_back(std::move(s));
     }
@@ -1055,23 +1117,24 @@ class Network {
         if (turned) pack_turned(l.forward, parameters + l.u.weight, l.turned);
       }
   }
-  static const float* first_input(const Layer& layer, const float* block, Scratch& s) {
+  // The input of a unit: where it lies already, or built in `to`.
+  static const float* first_input(const Layer& layer, const float* block, float* to) {
     if (layer.input.gap == 0) return block;
     const size_t bytes = SIDE * B * sizeof(float);
-    for (int y = 0; y < SIDE; y++) memcpy(s.input + layer.input.at(0, y), block + y * SIDE * B, bytes);
-    Layer::clear_gaps(s.input, 0, layer.input);
-    return s.input;
+    for (int y = 0; y < SIDE; y++) memcpy(to + layer.input.at(0, y), block + y * SIDE * B, bytes);
+    Layer::clear_gaps(to, 0, layer.input);
+    return to;
   }
-  static const float* input_from(const Layer& before, const float* raw, const uint16_t* bits, Scratch& s,
-                                 const Layer& layer) {
+  static const float* input_from(const Layer& before, const float* raw, const uint16_t* bits, float* full,
+                                 const Layer& layer, float* to) {
     if (before.plain() && layer.input.gap == 0) return raw;
-    before.build(raw, bits, s.full, layer.input, s.input);
-    return s.input;
+    before.build(raw, bits, full, layer.input, to);
+    return to;
   }
-  const float* input_of(size_t l, int block, Scratch& s) const {
-    if (l == 0) return first_input(layers[0], images + long(block) * PIXELS * B, s);
+  const float* input_of(size_t l, int block, float* full, float* to) const {
+    if (l == 0) return first_input(layers[0], images + long(block) * PIXELS * B, to);
     const Layer& before = layers[l - 1];
-    return input_from(before, before.raw_of(block), before.bits_of(block), s, layers[l]);
+    return input_from(before, before.raw_of(block), before.bits_of(block), full, layers[l], to);
   }
 
   void forward(const Recipe& r, int n, uint32_t step) {
@@ -1083,7 +1146,8 @@ class Network {
         Sums sums;
         if (u.normalized) sums.start(channels);
         float* out = layer.raw_of(i);
-        layer.apply(state.parameters, input_of(l, i, scratch[thread]), out, [&](int c0, int c1, int y) {
+        Scratch& s = scratch[thread];
+        layer.apply(state.parameters, input_of(l, i, s.full, s.input), out, [&](int c0, int c1, int y) {
           if (u.normalized || u.relu_before)
             for (int c = c0; c < c1; c++) layer.finish_row(out, c, y, u.normalized ? &sums : nullptr);
         });
@@ -1168,27 +1232,30 @@ class Network {
     const Unit& u = layer.u;
     const int blocks = blocks_of(n), chunks = std::min(blocks, CHUNKS), channels = layer.channels();
     if (u.normalized) coefficients(layer, n);
-    memset(layer.lanes, 0, size_t(chunks) * layer.weights * B * sizeof(float));
+    if (!layer.wide()) memset(layer.lanes, 0, size_t(chunks) * layer.weights * B * sizeof(float));
     pool->run(chunks, [&](int thread, int chunk) {
       Scratch& s = scratch[thread];
-      for (int i = chunk * blocks / chunks; i < (chunk + 1) * blocks / chunks; i++) {
+      for (int i = first_of_chunk(chunk, blocks); i < first_of_chunk(chunk + 1, blocks); i++) {
+        float* back = layer.wide() ? wide_back + i * layer.back.size : s.back;
         Sums bias;
         if (u.bias >= 0) bias.start(channels);
-        layer.before_normalization(layer.gradient_of(i), layer.raw_of(i), images_in(n, i), s.back, bias);
+        layer.before_normalization(layer.gradient_of(i), layer.raw_of(i), images_in(n, i), back, bias);
         if (u.bias >= 0) bias.total(B, &layer.bias_of_blocks[size_t(i) * channels * 2]);
-        if (layer.weights || l > 0)
-          layer.add_weight_gradient(input_of(l, i, s), s.back, layer.lanes + chunk * layer.weights * B);
-        if (l > 0) descend_to(layers[l - 1], layer, i, n, s);
+        if (layer.wide()) wide_inputs[i] = input_of(l, i, s.full, wide_input + i * layer.input.size);
+        else if (layer.weights || l > 0)
+          layer.add_weight_gradient(input_of(l, i, s.full, s.input), back, layer.lanes + chunk * layer.weights * B);
+        if (l > 0) descend_to(layers[l - 1], layer, back, i, n, s);
       }
     });
-    reduce(layer, chunks);
+    if (layer.wide()) wide_gradient(layer, blocks);
+    else reduce(layer, chunks);
     if (u.bias >= 0)
       for (int c = 0; c < channels; c++)
         gradients[u.bias + c] = float(in_order(layer.bias_of_blocks, blocks, size_t(channels) * 2, 2 * c));
   }
-  void descend_to(Layer& before, const Layer& layer, int i, int n, Scratch& s) {
+  void descend_to(Layer& before, const Layer& layer, const float* back, int i, int n, Scratch& s) {
     if (before.u.window) {
-      layer.input_gradient(state.parameters, s.back, before.pooled, s.pooled, [](int, int, int) {});
+      layer.input_gradient(state.parameters, back, before.pooled, s.pooled, [](int, int, int) {});
       pass(before, i, n, s);
       return;
     }
@@ -1197,7 +1264,7 @@ class Network {
     auto pass_rows = [&](int c0, int c1, int y) {
       for (int c = c0; c < c1; c++) pass_row(before, i, c, y, sums);
     };
-    layer.input_gradient(state.parameters, s.back, before.maps, before.gradient_of(i), pass_rows);
+    layer.input_gradient(state.parameters, back, before.maps, before.gradient_of(i), pass_rows);
     finish(before, i, n, sums);
   }
   void coefficients(Layer& layer, int n) {
@@ -1215,16 +1282,23 @@ class Network {
       layer.ca[c] = float(a), layer.cb[c] = float(b), layer.cc[c] = float(-a * sum / count - b * layer.mean[c]);
     }
   }
-  // Chunks in their order, then a tree over the lanes.
+  // Chunks in their order, then lanes.
   void reduce(Layer& layer, int chunks) {
     for (long i = 0; i < layer.weights; i++) {
       float sum[B] = {};
       for (int c = 0; c < chunks; c++)
         for (int l = 0; l < B; l++) sum[l] += layer.lanes[(c * layer.weights + i) * B + l];
-      for (int width = B / 2; width > 0; width /= 2)
-        for (int l = 0; l < width; l++) sum[l] += sum[l + width];
-      gradients[layer.u.weight + i] = sum[0];
+      gradients[layer.u.weight + i] = sum_of_lanes(sum);
     }
+  }
+  void wide_gradient(const Layer& layer, int blocks) {
+    const Shape& s = layer.forward;
+    const int parts = (s.out + 3) / 4;  // of a group
+    pool->run(s.groups * parts, [&](int thread, int i) {
+      const int c = i % parts * 4, channel = i / parts * s.out + c, n = std::min(4, s.out - c);
+      weight_gradient_of_batch(s, layer.input, wide_inputs, layer.back, wide_back, blocks, channel, n,
+                               scratch[thread].sums, gradients + layer.u.weight);
+    });
   }
 
   void update(const Recipe& r, float rate, uint32_t step) {

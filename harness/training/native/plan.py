@@ -47,6 +47,15 @@ class Plan:
     buffers: list[Tensor] = field(default_factory=list)
     """Running means and variances, unit by unit."""
 
+    @property
+    def multiplications(self) -> int:
+        """Those of all convolutions and linear maps, for one image."""
+        return sum(
+            unit.outputs * unit.groups * unit.inputs * unit.kernel**2 * unit.side**2
+            for unit in self.units
+            if unit.kind == CONVOLUTION
+        )
+
 
 def plan_of(network: nn.Module) -> Plan:
     """The plan of a network from N x 1 x 28 x 28 images to N x 10 log-probabilities; NotCoveredError if none."""

@@ -70,6 +70,7 @@ def features() -> dict[str, Case]:
         "depthwise": small(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 5, groups=4, padding=2)),
         "groups": small(nn.Conv2d(4, 12, 3, groups=2), nn.Conv2d(12, 4, 1, groups=4)),
         "wide kernel": small(nn.Conv2d(4, 4, 7, padding=3, bias=False)),
+        "many weights": small(nn.Conv2d(4, 48, 3), nn.Conv2d(48, 48, 3), nn.Conv2d(48, 4, 1)),
         "bn, relu": small(nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
         "relu, bn": small(nn.Conv2d(4, 4, 3), nn.ReLU(), nn.BatchNorm2d(4)),
         "dropout": small(nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Dropout(0.1)),
@@ -78,6 +79,9 @@ def features() -> dict[str, Case]:
         "weighted average": small(WeightedAverage(9)),
         "linear": shaken(
             nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.ReLU(), nn.Linear(12, 10), nn.LogSoftmax(1))
+        ),
+        "wide linear": shaken(
+            nn.Sequential(nn.Flatten(), nn.Linear(784, 24), nn.ReLU(), nn.Linear(24, 10), nn.LogSoftmax(1))
         ),
     }
     recipes = {

@@ -77,6 +77,15 @@ def test_the_bits_are_the_same_with_narrow_vectors(tmp_path: Path) -> None:
     assert differing(run(program, features.ALL), features.ALL.in_process()) == []
 
 
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("weights", [0, 10**9])
+def test_the_bits_are_the_same_whether_sums_of_a_gradient_wait_for_the_batch(tmp_path: Path, weights: int) -> None:
+    """As they do in convolutions of more weights than this; of the cases some have more, and some fewer."""
+    program = compiled(tmp_path, "c++", "-O1", f"-DMANY_WEIGHTS={weights}", *NATIVE)
+    for name, case in features.features().items():
+        assert differing(run(program, case), case.in_process()) == [], name
+
+
 WIDTHS = [
     ["-march=native"],
     ["-march=native", "-DVL=8"],

@@ -37,9 +37,8 @@ from spec.harness.training.native.eager import (
 
 pytestmark = needs_compiler
 
-WIDE = {"four_steps/step1", "s5/code1", "s5/code2"}  # 0.2 to 6 million parameters
 # One step for each network.
-STEPS = {f"{undropped(step.model())}": name for name, step in steps().items() if name not in WIDE}.values()
+STEPS = {f"{undropped(step.model())}": name for name, step in steps().items()}.values()
 
 
 def compare(network: nn.Module, data: MNIST, *, tolerance: float = 2e-5) -> None:

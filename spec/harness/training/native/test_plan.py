@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 from harness import steps
 from harness.training import native
@@ -67,9 +68,26 @@ def test_every_network_of_the_ladders_is_covered(step: str) -> None:
     assert sum(tensor.numel() for tensor in plan.parameters) == sum(tensor.numel() for tensor in network.parameters())
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     assert kinds(plan).count(CONVOLUTION) == len(convolutions)
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        network.eval()(torch.zeros(1, 1, 28, 28))
+    assert 2 * plan.multiplications == counted.get_total_flops()
     dropouts = [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
     assert [unit.dropout for unit in plan.units if unit.dropout] == dropouts
     assert len(plan.buffers) == 2 * sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+@pytest.mark.parametrize(
+    ("wide", "refused"),
+    [
+        (120, None),  # 95,410 parameters, each of which is used once
+        (130, "oneDNN is faster, since of 103,360 parameters most are used in few places of an image"),
+    ],
+)
+def test_what_multiplies_large_matrices_once_is_left_to_torch(tmp_path: Path, wide: int, refused: str | None) -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, wide), nn.ReLU(), nn.Linear(wide, 10), nn.LogSoftmax(1))
+
+    assert native.refusal(step_with(tmp_path, "mine/a", model=network)) == refused
 
 
 def test_places_are_those_of_the_parameters_in_their_order() -> None:

@@ -25,8 +25,8 @@ def verdict(runs: list[Run]) -> str:
     sentences = [f"{GOAL:.2f} %{images} held over the final {step.final_epochs} epochs by {by}."]
     if not step.goal:
         sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
-    elif step.claims.get(HOLDS_GOAL) == "refuted":
-        held = Summary.of(record.runs(step)).verdict
+    elif step.claims.get(HOLDS_GOAL) == "refuted" and (recorded := record.runs(step)):
+        held = Summary.of(recorded).verdict
         sentences.append(f"The step is said to hold it, which its record refutes: {held} runs do.")
     else:
         sentences.append(expectation(step))

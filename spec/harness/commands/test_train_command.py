@@ -14,6 +14,7 @@ import pytest
 from harness import report
 from harness.commands import train
 from harness.errors import HarnessError
+from harness.evidence import record
 from harness.jobs import engines
 from harness.jobs.job import Job, Update
 from harness.training import native
@@ -114,7 +115,7 @@ def test_what_is_kept_is_kept_before_anything_is_printed_which_may_fail(
         raise HarnessError("it cannot be printed")
 
     def rewrite() -> list[Path]:
-        texts.append("written")
+        texts.append("after" if texts else "before")
         return []
 
     texts: list[str] = []
@@ -123,7 +124,7 @@ def test_what_is_kept_is_kept_before_anything_is_printed_which_may_fail(
     monkeypatch.setattr(report, "rewrite", rewrite)
     monkeypatch.setattr(train, printed, fails)
     status, _, err = call("train mine/claim --record --csv epochs.csv")
-    assert (status, texts, Path("epochs.csv").read_text().count("mine/claim")) == (2, ["written"], 4)
+    assert (status, texts, Path("epochs.csv").read_text().count("mine/claim")) == (2, ["before", "after"], 4)
     assert err.splitlines()[-1] == "python -m harness train: error: it cannot be printed"
 
 
@@ -169,6 +170,10 @@ def test_of_a_published_goal_that_the_record_refutes_no_more_runs_are_asked(
     status, out, _ = call("train mine/claim")
     assert status == 1
     assert out.splitlines()[-1] == "The step is said to hold it, which its record refutes: 3 of 10 runs do."
+    record.path_of(Claim).unlink()
+    status, out, _ = call("train mine/claim")
+    assert status == 1
+    assert " too few to say how likely that is." in out
 
 
 def test_the_figures_of_native_runs_are_of_every_machine(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

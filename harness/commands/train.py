@@ -211,7 +211,8 @@ def _check_record(
                 which = f"seed{'s' if len(gone) > 1 else ''} {', '.join(map(str, gone))}"
                 say(f"{step.id}: its record was made with something else; the runs of {which} leave it, too")
             return
-        refused = record.refusals(step, provenance, existing.rest)
+        interrupted = [seed for files in existing.interrupted for seed in files.job.seeds]
+        refused = record.refusals(step, provenance, [*existing.rest, *interrupted])
     except HarnessError as error:
         say(f"{error}; until it is mended, runs stay in their run files")
         return

@@ -44,8 +44,14 @@ class Resumable:
             files.close()
 
     def refuse(self, reasons: Mapping[int, str]) -> None:
-        """Take seeds out of `rest`, for a reason each; HarnessError with all reasons if no seed is left."""
+        """Take seeds out of what is trained, for a reason each; HarnessError with all reasons if no seed is left.
+
+        What was interrupted stays where it is. It goes on if it is of another seed as well, since it is trained as one.
+        """
         self.rest = [seed for seed in self.rest if seed not in reasons]
+        for files in [files for files in self.interrupted if reasons.keys() >= set(files.job.seeds)]:
+            files.close()
+            self.interrupted.remove(files)
         self.errors += dict.fromkeys(reasons.values())
         if self.errors and not (self.rest or self.finished or self.interrupted):
             raise HarnessError("; ".join(self.errors))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,24 @@ def test_a_seed_that_is_recorded_already_stops_no_other_from_resuming(call: Call
     status, runs, err = call("small/plain --seed 0 1 --record --resume")
     assert (status, [run["seed"] for run in runs], recorded()) == (2, [1], [0, 1])
     assert " has seed 0 already; replace it with: " in err.splitlines()[-1]
+
+
+def test_an_interrupted_seed_that_is_recorded_already_goes_on_no_more(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(job: Job, data: MNIST, *_: object) -> Iterator[Update]:
+        yield from islice(WORK(job, data), 2)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "work", interrupted)
+        assert call("small/plain --seed 0 --record")[0] == 130
+    [checkpoint] = Path("runs").rglob("*.safetensors")
+    record.add(replace(run_of(0), provenance=MADE))
+    status, runs, err = call("small/plain --seed 0 1 --record --resume")
+    assert (status, [run["seed"] for run in runs], recorded()) == (2, [1], [0, 1])
+    assert err.splitlines()[-1].count(" has seed 0 already; replace it with: ") == 1
+    assert checkpoint.exists()
 
 
 def test_a_record_that_was_made_with_something_else_refuses_before_anything_is_trained(call: Call) -> None:

@@ -1,6 +1,6 @@
 """The implementations of one training, to be timed side by side: a notebook's, and the trainers of the harness."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Protocol
 
@@ -188,7 +188,13 @@ IMPLEMENTATIONS: dict[str, Callable[[type[Step], MNIST, torch.device], Implement
 def names(step: type[Step], device: torch.device) -> list[str]:
     """Which implementations there are of a step, slowest first: of a teacher or distortions there is no notebook."""
     ours = [EAGER, NATIVE] if choose("auto", step, device).name == NATIVE else [EAGER]
-    published = step.recipe.teacher is None and not any(
-        isinstance(one, RandomDistortion) for one in sequence(step.recipe.augmentation)
-    )
+    published = step.recipe.teacher is None and not _distorts(sequence(step.recipe.augmentation))
     return ["notebook", *ours] if published else ours
+
+
+def _distorts(transforms: Sequence[Transform]) -> bool:
+    """Whether one of them is a distortion, which torchvision does not have."""
+    return any(
+        isinstance(one, RandomDistortion) or (isinstance(one, RandomApply) and _distorts(one.transforms))
+        for one in transforms
+    )

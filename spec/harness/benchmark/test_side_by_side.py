@@ -22,7 +22,7 @@ from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
 from harness.provenance import environment
-from harness.recipe import RandomAffine
+from harness.recipe import RandomAffine, RandomApply, RandomDistortion
 from harness.report import benchmark
 from harness.report.benchmark import overview, sections
 from harness.report.benchmark import page as document
@@ -82,12 +82,17 @@ def test_the_steps_are_those_of_an_epoch_of_the_trainer(
         ("frontier/step6", ["notebook", "eager", "native"]),
         ("frontier/step11", ["eager", "native"]),  # it has a teacher
         ("frontier/step12", ["eager", "native"]),  # and distortions
-        ("s5/code1", ["notebook", "eager"]),  # it has 6 million parameters
+        ("s5/code1", ["notebook", "eager", "native"]),
     ],
 )
 def test_a_step_is_benchmarked_in_the_ways_that_it_can_be_trained(step: str, ways: list[str]) -> None:
     assert names(steps()[step], CPU) == ways
     assert names(steps()[step], torch.device("cuda", 0)) == [way for way in ways if way != "native"]
+
+
+def test_a_distortion_within_another_transform_has_no_notebook_either() -> None:
+    distorted = RandomApply((RandomDistortion(on="tensor"),))
+    assert "notebook" not in names(step_of(replace(STEP.recipe, augmentation=distorted)), CPU)
 
 
 def test_a_notebook_has_the_augmentation_of_the_recipe_in_its_place() -> None:

@@ -47,8 +47,8 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an error, or that which a user's own code raised, is of a device that has no memory for more."""
     import torch
 
-    cause = error.__cause__ if isinstance(error, ForeignError) else error
-    if isinstance(cause, torch.OutOfMemoryError):
+    cause = _cause(error)
+    if isinstance(cause, torch.OutOfMemoryError | MemoryError):
         return True
     # Of a CPU, and of what a driver or a library allocates on a GPU without torch, there are plain errors.
     told = ("DefaultCPUAllocator", "CUDA error: out of memory", "ALLOC_FAILED")
@@ -59,7 +59,13 @@ def short_of_memory(error: BaseException, device: "torch.device") -> "torch.devi
     """Which device has no memory for more, by an error that is `out_of_memory` while something trains on a device."""
     import torch
 
-    return torch.device("cpu") if "DefaultCPUAllocator" in str(error) else device
+    of_cpu = isinstance(_cause(error), MemoryError) or "DefaultCPUAllocator" in str(error)
+    return torch.device("cpu") if of_cpu else device
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What a user's own code raised, or the error itself."""
+    return error.__cause__ if isinstance(error, ForeignError) else error
 
 
 def forked(device: "torch.device") -> AbstractContextManager[None]:

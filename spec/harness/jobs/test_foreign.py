@@ -95,7 +95,6 @@ PARTS: list[tuple[str, Callable[..., Any], str]] = [
     (AT_START, raiser(SystemExit(0)), f"{CONSTRUCTOR} SystemExit: 0 ("),
     (IN_FORWARD, raiser(KeyError("x")), f"{FORWARD} KeyError: 'x' ("),
     (IN_FORWARD, raiser(SystemExit(0)), f"{FORWARD} SystemExit: 0 ("),
-    (IN_FORWARD, raiser(MemoryError()), f"{FORWARD} MemoryError ("),
     (IN_FORWARD, raiser(_OwnError()), f"{FORWARD} _OwnError ("),
     (IN_FORWARD, _recurse, f"{FORWARD} RecursionError: maximum recursion depth exceeded"),
     (IN_FORWARD, lambda images: constant(images) * 1j, "the model returns torch.complex64, not"),
@@ -160,6 +159,7 @@ def test_too_little_memory_is_named_wherever_it_shows(part: str) -> None:
         (torch.AcceleratorError("CUDA error: out of memory"), "cuda:1"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "cuda:1"),
         (RuntimeError("[enforce fail] err == 0. DefaultCPUAllocator: can't allocate memory"), "cpu"),
+        (MemoryError("no memory for a training step"), "cpu"),
     ],
 )
 def test_the_device_is_named_that_has_too_little_memory(error: Exception, where: str) -> None:

@@ -80,9 +80,12 @@ class _Count(argparse.Action):
 
 
 class _Seeds(argparse.Action):
-    """A list of seeds, each once."""
+    """A list of seeds, each once; the option may be given again."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: object) -> None:
+        before = getattr(namespace, self.dest, None)
+        if before is not None and before is not parser.get_default(self.dest):
+            values = [*before, *values]
         if len(set(values)) < len(values):
             parser.error("argument --seed: a seed is given twice; each seed counts once")
         setattr(namespace, self.dest, values)

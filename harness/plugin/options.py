@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seed",
         parse_seed,
         nargs="+",
+        action="extend",
         metavar="SEED",
         help="these seeds per step instead; write it after the tests",
     )

@@ -53,6 +53,7 @@ REAL_LOAD = data.load
         ("train mine/tiny --seeds 2 --seed 1", rf".* --seed: not allowed with argument --seeds{USAGE}"),
         ("train mine/tiny --csv no/such/folder/x", ".* cannot write no/such/folder/x: there is no such folder.*"),
         ("train mine/tiny --seed 0 1 0", rf".* a seed is given twice; each seed counts once{USAGE}"),
+        ("train mine/tiny --seed 0 --seed 1 0", rf".* a seed is given twice; each seed counts once{USAGE}"),
         ("train mine/tiny --epochs 0", rf".* --epochs: '0' is not a whole number of 1 or more{USAGE}"),
         ("train mine/tiny --epochs 5", ".* --epochs 5 is more than the 4 of the recipe"),
         (

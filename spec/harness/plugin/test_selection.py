@@ -65,6 +65,7 @@ def test_seeds_are_counted_or_listed(ladder: Ladder, monkeypatch: pytest.MonkeyP
     [
         ("0 more", "--seed: 'more' is not a seed; give whole numbers of 0 or more, and other words before --seed"),
         ("0 7 0", "--seed: a seed is given twice; each seed counts once"),
+        ("0 7 --seed 0", "--seed: a seed is given twice; each seed counts once"),
     ],
 )
 def test_what_is_no_seed_is_one_line(ladder: Ladder, words: str, message: str) -> None:

@@ -65,7 +65,7 @@ def new_project(folder: Path, target: str | None) -> None:
         raise HarnessError(f"a project is a new folder; go up, and make it from there: python -m harness new {name}")
     if taken:
         raise HarnessError(f"{folder} exists and is not empty; name a folder that does not exist")
-    about = {"name": name, "ladder": ladder, "step": FIRST, "version": metadata.version("mnist-ladders")}
+    about = {"name": name, "ladder": ladder, "step": FIRST, "version": _version()}
     texts = {path: _ENVIRONMENT.get_template(template).render(about) for path, template in _TEMPLATES.items()}
     texts |= {f"{package}/__init__.py": f'"""{what}"""\n' for package, what in _PACKAGES.items()}
     texts |= _ladder(ladder, FIRST, target)
@@ -144,6 +144,14 @@ def _remove(path: Path) -> None:
     """Remove a file or an empty folder, if it is there."""
     with suppress(OSError):
         path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _version() -> str:
+    """The version of this package, which a project says that it needs."""
+    try:
+        return metadata.version("mnist-ladders")
+    except metadata.PackageNotFoundError as error:
+        raise HarnessError("a project needs mnist-ladders installed; type in its checkout: pip install .") from error
 
 
 def _identifier(name: str, what: str) -> str:

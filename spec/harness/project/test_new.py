@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from contextlib import suppress
+from importlib import metadata
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -319,6 +320,19 @@ def test_a_project_that_cannot_be_written_is_not_begun(homework: Path, monkeypat
     monkeypatch.setattr("harness.files.write", full)
     assert new("mine") == 2
     assert sorted(homework.rglob("*")) == before
+
+
+def test_without_an_installation_a_line_says_what_a_project_needs(
+    homework: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert new("mine") == 2
+    advice = "a project needs mnist-ladders installed; type in its checkout: pip install ."
+    assert capsys.readouterr().err == f"python -m harness new: error: {advice}\n"
+    assert not (homework / "mine").exists()
 
 
 def test_without_a_temporary_folder_a_line_says_how_to_name_one(

@@ -55,7 +55,7 @@ def only(before: str, after: str, name: str, measured: str | None, words: Mappin
         if _fixed(before, name) != _fixed(after, name):
             return False
         spec = _class(ast.parse(after), name)
-        claims = [ast.literal_eval(node.value) for node in spec.body if _is_claims(node)]
+        claims = [ast.literal_eval(node.value) for node in spec.body if _is_claims(node) and node.value is not None]
     except (SyntaxError, ValueError):
         return False
     written = docstring.parse(ast.get_docstring(spec, clean=False), name).measured
@@ -81,5 +81,8 @@ def _class(tree: ast.Module, name: str) -> ast.ClassDef:
     raise HarnessError(f"{name} is no class at the top level of its file; put it there")
 
 
-def _is_claims(node: ast.stmt) -> TypeGuard[ast.Assign]:
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "claims"
+def _is_claims(node: ast.stmt) -> TypeGuard[ast.Assign | ast.AnnAssign]:
+    match node:
+        case ast.Assign([target], _) | ast.AnnAssign(target, _, _):
+            return ast.unparse(target) == "claims"
+    return False

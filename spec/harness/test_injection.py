@@ -98,6 +98,12 @@ def test_claims_say_to_python_what_they_are(given_words: dict[str, str]) -> None
     assert with_claims(once, "TestTiny", {}) == SPEC
 
 
+def test_claims_that_are_annotated_are_not_written_beside_the_old_ones() -> None:
+    annotated = with_claims(SPEC, "TestTiny", {"a": "b"}).replace("claims = {", "claims: dict[str, str] = {")
+    assert "claims: dict" in annotated
+    assert with_claims(annotated, "TestTiny", {"c": "d"}) == with_claims(SPEC, "TestTiny", {"c": "d"})
+
+
 def test_plain_claims_stand_between_double_quotes() -> None:
     assert [escape.literal(text) for text in ("a", "it's", 'a "b"', "é")] == ['"a"', '"it\'s"', "'a \"b\"'", '"é"']
 

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.review import load, review
 
     if not arguments.train:
-        for name in ("data", "device", "epochs", "goal", "seeds", "trainer"):
+        for name in ("data", "device", "epochs", "goal", "recipe", "seeds", "trainer"):
             if getattr(arguments, name) != arguments.parser.get_default(name):
                 raise HarnessError(f"--{name} is about training; give --train as well")
     arguments.goal = GOAL if arguments.goal is None else arguments.goal

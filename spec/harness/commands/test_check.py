@@ -228,12 +228,13 @@ def test_the_recipe_that_is_taken_without_another_is_that_of_the_funnel() -> Non
     ("words", "message"),
     [
         (
-            "mine.py:Net --recipe nothing",
+            "mine.py:Net --train --recipe nothing",
             "no recipe is named 'nothing'; nearest: one-cycle, plain, or give file.py:NAME",
         ),
-        ("mine.py:Net --recipe mine.py:OTHER", "mine.py:OTHER is int, and no harness.Recipe"),
-        ("mine.py:Net --recipe five_steps/step9", "unknown step"),
+        ("mine.py:Net --train --recipe mine.py:OTHER", "mine.py:OTHER is int, and no harness.Recipe"),
+        ("mine.py:Net --train --recipe five_steps/step9", "unknown step"),
         ("none.py", "say which network"),
+        ("mine.py:Net --recipe plain", "--recipe is about training; give --train as well"),
         ("mine.py:Net --epochs 3", "--epochs is about training; give --train as well"),
         ("mine.py:Net --seed 3", "--seeds is about training; give --train as well"),
         ("mine.py:Net --goal 99.4", "--goal is about training; give --train as well"),

@@ -116,8 +116,10 @@ def broken(rules: Rules, of_ladder: Sequence[type[Step]]) -> dict[str, list[str]
         "parameters": [
             f"{step.id} has {step.parameters:,} parameters"
             for step in ruled
-            for rule in {rules.parameters, rules.branches.get(step.id, rules.parameters)}
-            if not _rule(rule, AtMost).allows(step.parameters)
+            if not all(
+                _rule(rule, AtMost).allows(step.parameters)
+                for rule in (rules.parameters, rules.branches.get(step.id, rules.parameters))
+            )
         ],
     }
     return {rule: what for rule, what in found.items() if what}

@@ -144,6 +144,8 @@ def test_a_rule_that_is_broken_is_noticed(stated: Rules, found: set[str]) -> Non
 
 
 def test_what_breaks_a_rule_is_named() -> None:
+    rules = Rules(parameters=AtMost(9_059), branches={"discover/10k_lr": AtMost(9_058)})
+    assert broken(rules, ladder("discover")) == {"parameters": ["discover/10k_lr has 9,060 parameters"]}
     found = broken(Rules(epochs=AtMost(13), steps=Exactly(5), parameters=AtMost(8_000)), ladder("discover"))
     assert found == {
         "epochs": ["discover/10k_lr trains for 14 epochs", "discover/8k_lr trains for 14 epochs"],

@@ -169,6 +169,8 @@ def _bound(node: ast.AST) -> Iterator[str]:
         case ast.Name() | ast.Attribute() | ast.Subscript() if isinstance(node.ctx, ast.Store):
             yield _base(node)
         case _:
+            if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
+                yield node.name
             for child in ast.iter_child_nodes(node):
                 yield from _bound(child)
 

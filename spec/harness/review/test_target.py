@@ -95,7 +95,9 @@ for layer in [1]:
     sys.exit("layer")
 with open("no such file") as stream:
     size = stream.read()
-n = 4
+match (3, 4, 5):
+    case (x, n, *layers):
+        out = n
 widths = [0]
 for k in range(3):
     widths.append(k)

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
+from harness import files
 from harness.data.synthetic import unteachable
 from harness.device import forked
-from harness.errors import HarnessError
 from harness.step import Step
 from harness.training.network import prepared
 from harness.training.trainer import SingleTrainer
@@ -63,7 +63,7 @@ def trace(step: type[Step], device: torch.device, folder: Path) -> Trace:
     perfetto, tensorboard, text = (
         run / f"{name}.{suffix}" for suffix in ("perfetto.json.gz", "pt.trace.json.gz", "operators.txt")
     )
-    try:
+    with files.writable(folder, "name another folder with --out"):
         run.mkdir(parents=True, exist_ok=True)
         profiler = _profiled(step, device)
         profiler.export_chrome_trace(str(perfetto))
@@ -73,8 +73,6 @@ def trace(step: type[Step], device: torch.device, folder: Path) -> Trace:
             json.dump(copy, known)
         operators = profiler.key_averages()
         text.write_text(_table(operators, device, -1), encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write a trace to {folder}: {error.strerror or error}") from error
     return Trace(perfetto, tensorboard, text, _table(operators, device, 20))
 
 

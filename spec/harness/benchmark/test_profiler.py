@@ -156,7 +156,7 @@ def names(table: str) -> list[str]:
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, step: type[Step]) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HarnessError, match=r"^cannot write a trace to .*file/x: Not a directory$"):
+    with pytest.raises(HarnessError, match=r"^cannot write .*file/x: Not a directory; name another folder with --out$"):
         trace(step, torch.device("cpu"), tmp_path / "file" / "x")
 
 

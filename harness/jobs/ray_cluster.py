@@ -53,7 +53,7 @@ class RayCluster:
             # loopback address by another one. Ray reads it when it is imported.
             os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         if find_spec("ray") is None:
-            raise HarnessError("--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'")
+            raise HarnessError("--engine ray needs Ray; install it with: pip install ray")
         if known(device).startswith("cuda:"):
             raise HarnessError(f"--engine ray gives each task a GPU of its own; name --device cuda, not {device}")
         self.on_steps: OnSteps = ignore_steps

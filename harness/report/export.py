@@ -44,7 +44,7 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError as error:
-        raise HarnessError("--tensorboard needs TensorBoard: pip install 'mnist-ladders[tensorboard]'") from error
+        raise HarnessError("--tensorboard needs TensorBoard: pip install tensorboard") from error
     advice = "name another folder"
     with files.writable(folder, advice):
         folder.mkdir(parents=True, exist_ok=True)

@@ -35,9 +35,7 @@ from spec.harness.support.processes import alive_in
 
 SEEDS = [0, 1, 2, 3]
 CPU = torch.device("cpu")
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed (pip install 'mnist-ladders[ray]')"
-)
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (pip install ray)")
 
 
 def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:

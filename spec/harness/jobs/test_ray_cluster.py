@@ -99,7 +99,7 @@ def test_without_ray_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
     with pytest.raises(HarnessError) as error:
         RayCluster("cpu", None)
-    assert str(error.value) == "--engine ray needs Ray; install it with: pip install 'mnist-ladders[ray]'"
+    assert str(error.value) == "--engine ray needs Ray; install it with: pip install ray"
 
 
 JOB = Job(small.Plain, (3,), epochs=2)

@@ -98,8 +98,8 @@ def overview(results: list[dict[str, Any]]) -> str:
         "step",
         "hardware",
         *(f"{way}, seconds per epoch" for way in WAYS),
-        *(f"{pair}, seconds" for pair in PAIRS[1:]),
-        "fastest / arithmetic floor, seconds",
+        *(f"{pair}, ratio of seconds" for pair in PAIRS[1:]),
+        "fastest / arithmetic floor, ratio of seconds",
         *(f"{way} on all cores, images per second" for way in WAYS),
     )
     return table(head, rows) + "\n"

@@ -56,7 +56,7 @@ def expectation(step: type[Step]) -> str:
         return f"Its record has fewer than {LEAST_RUNS} runs, too few to say how likely that is."
     miss = chance_below([min(run.final) for run in runs], GOAL)
     often = f"about 1 run in {1 / miss:,.0f} misses" if miss >= 0.001 else "fewer than 1 run in 1,000 misses"
-    return f"By the normal distribution of its record {often}: {_share(Summary.of(runs), 'run', runs)} held it."
+    return f"Of its record {_share(Summary.of(runs), 'run', runs)} held it; by Student's prediction from them {often}."
 
 
 def _share(summary: "Summary", what: str, runs: Sequence[Run]) -> str:

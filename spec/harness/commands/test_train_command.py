@@ -157,8 +157,8 @@ def test_the_record_says_how_many_runs_miss(
     keep(Claim, {seed: ([99.0] * 4, [99.0, *[accuracy] * 3]) for seed, accuracy in enumerate(final)})
     monkeypatch.setattr(engines, "work", scripted(99.40))
     _, out, _ = call("train mine/claim")
-    runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it."
-    assert f"By the normal distribution of its record {chance}: {runs}" in out.splitlines()
+    runs = "10 of 10 runs (95 % interval for one to hold: 69 to 100 %, a processor) held it"
+    assert f"Of its record {runs}; by Student's prediction from them {chance}." in out.splitlines()
 
 
 def test_of_a_published_goal_that_the_record_refutes_no_more_runs_are_asked(

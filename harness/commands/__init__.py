@@ -1,1 +1,1 @@
-"""One verb per file: add_arguments(parser) and run(arguments). They share arguments, console and fields."""
+"""One verb per file: add_arguments(parser) and run(arguments). They share arguments, console, fields, verdict."""

@@ -101,7 +101,7 @@ def missing(step: type[Step], engine: "Engine") -> Missing:
     Raises HarnessError if there can be no record, and if native runs are missing where eager torch would train: those
     are the same everywhere, and these are not.
     """
-    from harness.benchmark.side_by_side import operations_of_epoch
+    from harness.benchmark.arithmetic import operations_of_epoch
     from harness.evidence import record
     from harness.provenance import device_type, differences, is_native
     from harness.training.choice import choose

@@ -16,7 +16,7 @@ from harness.ladder import steps
 from harness.step import Step
 
 if TYPE_CHECKING:
-    from harness.jobs.search import Trial
+    from harness.jobs.search_log import Trial
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

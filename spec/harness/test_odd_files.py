@@ -13,7 +13,7 @@ from harness.commands.compare import against
 from harness.data import download
 from harness.errors import HarnessError
 from harness.evidence import published, record, record_folder
-from harness.jobs import checkpoint, run_file, search
+from harness.jobs import checkpoint, run_file, search_log
 from harness.report import benchmark, update
 from harness.step import Step
 from harness.training import weights
@@ -41,7 +41,7 @@ READERS: dict[str, Callable[[type[Step], Path], object]] = {
     "a record of another machine": lambda step, path: against(step, path),
     "a run file": lambda step, path: run_file.read(path, step),
     "a checkpoint": lambda step, path: checkpoint.read(path),
-    "the log of a search": lambda step, path: search.read(path),
+    "the log of a search": lambda step, path: search_log.read(path),
     "a baseline": lambda step, path: baseline._benchmarks(path),
     "a spec": lambda step, path: update._text(path),
     "all records": lambda step, path: record_folder.checksums(path.parent),

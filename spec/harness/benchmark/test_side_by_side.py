@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness import Recipe, files, steps
 from harness.__main__ import main
 from harness.benchmark import implementations, side_by_side
+from harness.benchmark.arithmetic import operations_of_epoch
 from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, advance, eager, names, transforms_of
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
@@ -117,7 +118,7 @@ def test_the_operations_of_an_epoch_are_those_counted_by_hand() -> None:
     first, second = 2 * 8 * 9 * 13 * 13, 2 * 10 * 8 * 9 * 11 * 11
     # backward: the weights of both, and the input of the second alone
     train, test = 2 * first + 3 * second, first + second
-    assert side_by_side.operations_of_epoch(STEP, 100, 10) == 100 * train + 10 * test
+    assert operations_of_epoch(STEP, 100, 10) == 100 * train + 10 * test
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_the_operations_of_an_epoch_are_those_counted_by_hand() -> None:
 def test_a_depthwise_convolution_is_counted_for_what_it_is(step: str, first: int, others: int) -> None:
     train, test = 2 * (2 * first + 3 * others), 2 * (first + others)
     untaught: type[Step] = type("Untaught", (steps()[step],), {"recipe": STEP.recipe})
-    assert side_by_side.operations_of_epoch(untaught, 100, 10) == 100 * train + 10 * test
+    assert operations_of_epoch(untaught, 100, 10) == 100 * train + 10 * test
 
 
 def test_a_teacher_predicts_every_training_image() -> None:
@@ -151,7 +152,7 @@ def test_a_teacher_predicts_every_training_image() -> None:
     model = steps()["frontier/step10"].model().to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.empty(100, 1, 28, 28, device="meta"))
-    more = side_by_side.operations_of_epoch(taught, 100, 10) - side_by_side.operations_of_epoch(alone, 100, 10)
+    more = operations_of_epoch(taught, 100, 10) - operations_of_epoch(alone, 100, 10)
     assert more == counter.get_total_flops() > 0
 
 
@@ -160,7 +161,7 @@ def test_dense_convolutions_are_counted_as_torch_counts_them(step: str) -> None:
     model = steps()[step].model().to("meta")
     with FlopCounterMode(display=False) as counter:
         model(torch.empty(2, 1, 28, 28, device="meta")).sum().backward()
-    assert side_by_side.operations_of_epoch(steps()[step], 2, 0) == counter.get_total_flops()
+    assert operations_of_epoch(steps()[step], 2, 0) == counter.get_total_flops()
 
 
 @pytest.mark.thorough
@@ -244,7 +245,7 @@ def test_an_epoch_has_the_images_that_are_trained(
     data = MNIST(whole.train_images, whole.train_labels, whole.test_images[:40], whole.test_labels[:40])
     result = side_by_side.bench(step, data, CPU, lambda _: None)
     assert result["ways"]["notebook"]["epoch_s"] == pytest.approx(4 + 0.04 * batches)
-    assert result["floor"]["operations"] == side_by_side.operations_of_epoch(step, images, tested)
+    assert result["floor"]["operations"] == operations_of_epoch(step, images, tested)
 
 
 def test_a_result_says_what_it_was_made_with(known: None, monkeypatch: pytest.MonkeyPatch) -> None:

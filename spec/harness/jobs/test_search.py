@@ -20,7 +20,8 @@ from harness.errors import HarnessError
 from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.job import Job, Results, Update
-from harness.jobs.search import Rung, Trial, read, search
+from harness.jobs.search import Rung, search
+from harness.jobs.search_log import Trial, read
 from harness.provenance import fingerprint
 from harness.recipe import Recipe
 from harness.run import Epoch

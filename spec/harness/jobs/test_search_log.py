@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.jobs.search import Trial, append, read
+from harness.jobs.search_log import Trial, append, read
 from spec.harness.support.processes import finish, start
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -171,29 +171,27 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
             say(line)
         data = load(arguments.data)
         say(start_line(step, choice, engine))
-        with display(epochs, len(seeds)) as shown, _scalars(arguments.tensorboard, shown.on_epoch) as on_epoch:
-            engine.on_steps = shown.on_steps
+        with display(epochs, len(seeds)) as shown:
+            engine.on_steps, on_epoch = shown.on_steps, _with_scalars(arguments.tensorboard, shown.on_epoch)
             runs = run_jobs(
                 step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
             )
             yield from record.added(runs, replace=arguments.replace) if arguments.record else runs
 
 
-@contextmanager
-def _scalars(folder: str | None, on_epoch: "OnEpoch") -> "Iterator[OnEpoch]":
-    """Show each epoch, and write its figures to a folder for TensorBoard if there is one."""
+def _with_scalars(folder: str | None, on_epoch: "OnEpoch") -> "OnEpoch":
+    """What shows each epoch, and writes its figures to a folder for TensorBoard if there is one."""
     if folder is None:
-        yield on_epoch
-        return
+        return on_epoch
     from harness.report.export import scalars
 
-    with scalars(Path(folder)) as write:
+    write = scalars(Path(folder))
 
-        def both(step: type[Step], seed: int, epoch: Epoch) -> None:
-            on_epoch(step, seed, epoch)
-            write(step, seed, epoch)
+    def both(step: type[Step], seed: int, epoch: Epoch) -> None:
+        on_epoch(step, seed, epoch)
+        write(step, seed, epoch)
 
-        yield both
+    return both
 
 
 def _check_record(

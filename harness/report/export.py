@@ -5,8 +5,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness import files
@@ -33,8 +32,7 @@ def csv_of(runs: Sequence[Run]) -> str:
     return text.getvalue()
 
 
-@contextmanager
-def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
+def scalars(folder: Path) -> Callable[[type[Step], int, Epoch], None]:
     """A function that writes an epoch of a seed to `folder`/<ladder>/<step>/seed<N>, as TensorBoard reads it.
 
     Raises HarnessError if TensorBoard is not installed or the folder cannot be written.
@@ -68,4 +66,4 @@ def scalars(folder: Path) -> Iterator[Callable[[type[Step], int, Epoch], None]]:
                 for event in events:
                     RecordWriter(file).write(event.SerializeToString())
 
-    yield write
+    return write

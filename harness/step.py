@@ -22,7 +22,7 @@ GOAL = 99.40  # percent of the test images
 GOAL_EPOCHS = 15
 """The most epochs in which a step that claims the goal may reach it."""
 HEAVY = 150_000
-"""Parameters from which a run takes an hour on one core."""
+"""Parameters above which a run takes about an hour on one core, or more."""
 PLANNED, PLANNED_FOR_GOAL, PLANNED_FOR_HEAVY = 10, 20, 3
 """How many runs decide the claims about a step, whatever those that there are show: see docs/verdicts.md."""
 

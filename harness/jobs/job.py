@@ -66,7 +66,7 @@ class Engine(Protocol):
     threads: int
     """How many threads a job has on a CPU."""
     on_steps: OnSteps
-    """Called within epochs, about once a second for each job, where the engine hears of it."""
+    """Called within epochs, once or twice a second for each job, where the engine hears of it."""
 
     def provenance(self, step: type[Step], trainer: str = EAGER) -> dict[str, Any]:
         """The provenance that runs of the step by a trainer will have, as far as it is known before they start."""

@@ -16,7 +16,7 @@ from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
 from harness.evidence import record, record_folder, summary
 from harness.ladder import find, root, steps
-from harness.report import benchmark, results, tables
+from harness.report import benchmark, page, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
 
@@ -78,19 +78,17 @@ def texts() -> Iterator[tuple[Path, str]]:
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
             yield folder / record_folder.SUMS, record_folder.checksums(folder)
-    readme, plot, page = (root() / path for path in ("README.md", "docs/frontier.svg", "docs/results.md"))
+    readme, plot, claims = (root() / path for path in ("README.md", "docs/frontier.svg", "docs/results.md"))
     if readme.exists():
         before = _text(readme)
         after = readme_text(before, found)
         if by_hand(after, generated(before)) != by_hand(before, generated(before)):
             raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
         yield readme, after
-    if page.exists():
-        yield page, results.page(specs, found)
+    if claims.exists():
+        yield claims, results.page(specs, found)
     if plot.exists():
-        from harness.report.page import plot as drawn  # which loads matplotlib
-
-        yield plot, drawn(specs)
+        yield plot, page.plot(specs)
 
 
 def spec_text(step: type[Step], words: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ from harness.training.snapshot import Generators, State, capture, global_generat
 
 
 class Trainer(ABC):
-    """S networks of one step in training: S = 1 for `SingleTrainer`, one per seed for `EnsembleTrainer`."""
+    """S networks of one step in training: one per seed for `EnsembleTrainer`, and else S = 1."""
 
     at_once = 1
     """Training steps per launch."""

@@ -54,9 +54,9 @@ class Perspective:
         """What PIL takes: (N, 8) float32, by which a pixel finds its source.
 
         Heckbert, "Fundamentals of texture mapping and image warping", 1989, has the map from the unit square to four
-        corners; this is its inverse. torchvision solves eight equations with
-        LAPACK, which is slower; by its rounding errors, in one image of a
-        thousand, a few pixels whose source lies exactly on the border are the fill instead, or are not.
+        corners; this is its inverse. torchvision solves eight equations with LAPACK, which is slower; by its rounding
+        errors, in one image of a thousand, a few pixels whose source lies exactly on the border are the fill instead,
+        or are not.
         """
         x, y = self.x.unbind(1), self.y.unbind(1)
         (right_x, lower_x), (right_y, lower_y) = ((at[1] - at[2], at[3] - at[2]) for at in (x, y))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,8 +80,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     probe(step)
     name = trainer_name(recorded.provenance)
     with threads(recorded), training(step, [seed], data.to("cpu"), name) as trainer:
-        of = trainer.steps_per_epoch  # not asked of the trainer in there: a reference cycle would keep it alive
-        trainer.on_steps = lambda done: shown.on_steps(step, [seed], done, of)
+        trainer.on_steps = partial(shown.on_steps, step, [seed])
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
             epoch = finite(outcomes[seed])
             shown.on_epoch(step, seed, epoch)

@@ -50,7 +50,7 @@ def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = No
                 _restore(job, trainer, saved, made)
                 head, progress = saved.head, saved.progress
             if on_steps is not None:
-                trainer.on_steps = now_and_then(on_steps, trainer.steps_per_epoch)
+                trainer.on_steps = now_and_then(on_steps)
 
             def checkpoint() -> bytes:
                 return Checkpoint(job.step.id, head, progress, trainer.state()).pack()
@@ -63,14 +63,11 @@ def work(job: Job, data: MNIST, on_steps: Callable[[int, int], None] | None = No
                 last = time.monotonic() if due else last
 
 
-def now_and_then(on_steps: Callable[[int, int], None], of: int) -> Callable[[int], None]:
-    """What a trainer may call in every step: it passes on a call or two per second, with the steps per epoch.
-
-    It does not refer to the trainer: in a reference cycle that would live on, with its graphs, until it is collected.
-    """
+def now_and_then(on_steps: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """What a trainer may call in every step: it passes on a call or two per second."""
     last = time.monotonic()
 
-    def on_step(done: int) -> None:
+    def on_step(done: int, of: int) -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= PERIOD:
             last = now

@@ -108,7 +108,7 @@ def _side_effect(trainer: SingleTrainer, shapes: Shapes) -> str | None:
     model, buffers = trainer.model, dict(trainer.model.named_buffers())
     states: list[dict[str, Any]] = []
 
-    def note(steps: int) -> None:
+    def note(launched: int, of: int) -> None:
         tensors = {name: value.detach().clone() for name, value in _attributes(model, Tensor).items()}
         own = {name: value for name, value in tensors.items() if value.shape == shapes.get(name)}
         states.append(own | _attributes(model, int, float, str))

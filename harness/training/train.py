@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -43,8 +44,7 @@ def train_one(
 ) -> Iterator[Outcome]:
     """Train one seed for all epochs of the recipe, or fewer; yield each epoch, or last of all why it has none."""
     with training(step, [seed], data, trainer) as made:
-        of = made.steps_per_epoch  # not asked of the trainer in there: a reference cycle would keep it alive
-        made.on_steps = lambda done: on_steps(step, [seed], done, of)
+        made.on_steps = partial(on_steps, step, [seed])
         for outcomes in train(step, made, Progress([seed]), epochs or step.recipe.epochs):
             yield outcomes[seed]
 

@@ -44,15 +44,15 @@ class Trainer(ABC):
     """(S,) how many batches of the last epoch came before the first whose loss was not finite."""
     taken: Tensor
     """A count on the device of the training steps that it has taken."""
-    on_steps: Callable[[int], None]
-    """Called in each epoch with how many of its steps are launched, again and again."""
+    on_steps: Callable[[int, int], None]
+    """Called in each epoch with how many of its steps are launched, and of how many, again and again."""
     held_out: Tensor
     """(S, epochs) what a plateau of each network is seen by, after each epoch; NaN for those to come."""
 
     def __init__(self, recipe: Recipe, data: MNIST, networks: int) -> None:
         check_teacher(recipe)
         self.recipe, self.data, self.epoch = recipe, data, 0
-        self.on_steps = lambda steps: None
+        self.on_steps = lambda launched, of: None
         self.steps_per_epoch = batches_of(recipe, len(data.train_labels))
         self.taken = torch.zeros((), dtype=torch.int64, device=data.train_images.device)
         self.held_out = torch.full((networks, recipe.epochs), math.nan, dtype=torch.float64)
@@ -65,7 +65,7 @@ class Trainer(ABC):
     def launch_epoch(self) -> None:
         """Launch the steps of an epoch, without waiting for the device."""
         for launched in self.launches(self.at_once):
-            self.on_steps(launched)
+            self.on_steps(launched, self.steps_per_epoch)
         self.epoch += 1
 
     @abstractmethod

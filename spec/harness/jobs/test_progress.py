@@ -49,9 +49,9 @@ def test_each_step_of_each_epoch_is_reported(trainer: str, tmp_path: Path, monke
 def test_a_fast_step_is_not_reported_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = iter([10.0, 10.1, 10.4, 10.6, 10.7, 11.2]), []
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    report = worker.now_and_then(lambda done, of: seen.append((done, of)), 938)
+    report = worker.now_and_then(lambda done, of: seen.append((done, of)))
     for done in range(1, 6):
-        report(done)
+        report(done, 938)
     assert seen == [(3, 938), (5, 938)]
 
 

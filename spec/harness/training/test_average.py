@@ -55,7 +55,8 @@ def average_alone(step: type[Step], seed: int, data: MNIST) -> tuple[list[dict[s
     """What was trained after each step, the average after the last, and the mean loss of that."""
     trainer, trained = single_trainer(step, seed, data), []
     assert isinstance(trainer, SingleTrainer)
-    trainer.on_steps = lambda done: trained.append({name: x.clone() for name, x in trainer.model.state_dict().items()})
+    model = trainer.model
+    trainer.on_steps = lambda *_: trained.append({name: x.clone() for name, x in model.state_dict().items()})
     trainer.train_epoch()
     return trained, dict(trainer.evaluated.module.state_dict()), trainer.test()[0].loss  # type: ignore[union-attr]
 

@@ -8,12 +8,11 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import Failures, HarnessError
-from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job
 from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
-from harness.run import EAGER, Epoch, Run
+from harness.run import EAGER, Run
 from harness.step import Step
 from harness.training import OnEpoch
 from harness.training.network import check_output
@@ -71,34 +70,3 @@ def _train(
             if files.progress.over(files.job.epochs):
                 yield from files.runs()
                 files.finish()
-
-
-def run_here(
-    step: type[Step],
-    seeds: Iterable[int],
-    device: torch.device,
-    *,
-    folder: Path,
-    data: MNIST,
-    epochs: int | None = None,
-    on_epoch: OnEpoch | None = None,
-    trainer: str = EAGER,
-) -> Iterator[Run]:
-    """Train in this process, with files under `folder`, for all epochs of the recipe unless `epochs` says fewer.
-
-    Yields and raises what `run_jobs` does.
-    """
-    return run_jobs(
-        step,
-        Resumable(list(seeds)),
-        Local(device),
-        folder=folder,
-        data=data,
-        epochs=epochs or step.recipe.epochs,
-        on_epoch=on_epoch or ignore,
-        trainer=trainer,
-    )
-
-
-def ignore(step: type[Step], seed: int, epoch: Epoch) -> None:
-    """The callback for callers that show no progress."""

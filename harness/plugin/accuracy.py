@@ -164,26 +164,24 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
     def train(step: type[Step]) -> list[Run]:
         from harness.data import load
         from harness.evidence import record
-        from harness.jobs.dispatch import run_here
-        from harness.training.choice import choose, made_by
+        from harness.jobs import Resumable, engine_of, run_jobs
+        from harness.training.choice import choose
 
         seeds: Iterable[int] = config.getoption("--seed") or range(config.getoption("--seeds"))
-        where = device.device_of(config.getoption("--device"))
-        choice = choose(config.getoption("--trainer"), step, where)
+        engine = engine_of("local", config.getoption("--device"))
+        choice = choose(config.getoption("--trainer"), step, engine.device)
         if update := config.getoption("--update-records"):
-            from harness.provenance import provenance
-
-            seeds = record.unrecorded(step, provenance(step, where, made_by(choice.name)), seeds)
+            seeds = record.unrecorded(step, engine.provenance(step, choice.name), seeds)
             if not seeds:
                 asked = "ask for others with --seeds or --seed, or delete it to start anew"
                 pytest.skip(f"the record of {step.id} has these seeds; {asked}")
         write = partial(_write, config)
         write(choice.line(step))
         length = min(epochs or step.recipe.epochs, step.recipe.epochs)
-        trained = run_here(
+        trained = run_jobs(
             step,
-            seeds,
-            where,
+            Resumable(list(seeds)),
+            engine,
             folder=Path(config.getoption("--out")),
             epochs=length,
             data=load(config.getoption("--data")),

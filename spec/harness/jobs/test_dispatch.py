@@ -10,13 +10,15 @@ import torch
 
 from harness.errors import HarnessError
 from harness.jobs import dispatch, engines
+from harness.jobs.dispatch import run_jobs
+from harness.jobs.engines import Local
 from harness.jobs.job import Job, Results, Update
 from harness.jobs.resume import Resumable
 from harness.provenance import commit
 from harness.run import Epoch, Run
 from harness.step import Step
 from spec.harness.jobs.scripted import scripted
-from spec.harness.jobs.small import Plain, images, run_of
+from spec.harness.jobs.small import Plain, ignore, images, run_of
 
 CPU = torch.device("cpu")
 ACCURACIES = [99.1, 99.2, 99.3]
@@ -144,7 +146,7 @@ def test_the_trainer_of_a_job_that_failed_is_gone_before_the_next_begins(tmp_pat
         list(runs_of(Fails(), tmp_path, [], [0, 1]))
 
 
-def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_for(
+def test_seeds_are_trained_in_their_order_for_as_many_epochs_and_by_whom_one_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
@@ -155,14 +157,15 @@ def test_in_this_process_the_recipe_says_how_many_epochs_unless_fewer_are_asked_
 
     monkeypatch.setattr(engines, "work", work)
     shown: list[tuple[type[Step], int, Epoch]] = []
-    whole = list(dispatch.run_here(Plain, iter([2, 0]), CPU, folder=tmp_path, data=images()))
+    engine, data = Local(CPU), images()
+    whole = list(run_jobs(Plain, Resumable([2, 0]), engine, folder=tmp_path, data=data, epochs=4, on_epoch=ignore))
     assert [(run.seed, len(run.epochs)) for run in whole] == [(2, 4), (0, 4)]
-    [short] = dispatch.run_here(
+    [short] = run_jobs(
         Plain,
-        [1],
-        CPU,
+        Resumable([1]),
+        engine,
         folder=tmp_path,
-        data=images(),
+        data=data,
         epochs=1,
         on_epoch=lambda *each: shown.append(each),
         trainer="native",

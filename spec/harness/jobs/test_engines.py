@@ -19,7 +19,6 @@ import torch
 from harness.child import exit_reason
 from harness.errors import HarnessError
 from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
-from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes
 from harness.run import Run
@@ -28,7 +27,7 @@ from harness.training.train import groups
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
-from spec.harness.jobs.small import by_seed
+from spec.harness.jobs.small import by_seed, ignore
 from spec.harness.jobs.small import one_thread as one_thread
 from spec.harness.support.paths import ROOT
 from spec.harness.support.processes import alive_in

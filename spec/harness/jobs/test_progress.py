@@ -18,7 +18,6 @@ import torch
 from harness.child import pickled
 from harness.commands.console import busy, console, display, say
 from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
-from harness.jobs.dispatch import ignore
 from harness.jobs.job import Steps
 from harness.jobs.processes import Processes
 from harness.run import Epoch
@@ -27,6 +26,7 @@ from harness.training import ignore_steps
 from harness.training.train import train_one
 from harness.training.trainer import SingleTrainer, single_trainer
 from spec.harness.jobs import small
+from spec.harness.jobs.small import ignore
 
 CPU = torch.device("cpu")
 BATCHES = 3

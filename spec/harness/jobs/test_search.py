@@ -17,7 +17,6 @@ from harness.commands import search as command
 from harness.commands.console import Display
 from harness.data import MNIST, hold_out
 from harness.errors import HarnessError
-from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.job import Job, Results, Update
 from harness.jobs.search import Rung, search
@@ -30,7 +29,7 @@ from harness.training import OnSteps, native, train
 from spec.frontier import candidates
 from spec.harness.jobs import small
 from spec.harness.jobs.native_stand_in import stand_in
-from spec.harness.jobs.small import Simple
+from spec.harness.jobs.small import Simple, ignore
 from spec.harness.training.in_memory import run_alone
 
 

@@ -18,7 +18,6 @@ import torch
 from harness.child import unpickled
 from harness.errors import HarnessError
 from harness.jobs import Resumable, find_resumable, processes, run_jobs
-from harness.jobs.dispatch import ignore
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import ALIVE, CALLS, SILENCE, START, Processes, heartbeat
@@ -27,7 +26,7 @@ from harness.training import ignore_steps
 from spec.harness.jobs import small
 from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
-from spec.harness.jobs.small import by_seed
+from spec.harness.jobs.small import by_seed, ignore
 from spec.harness.jobs.small import one_thread as one_thread
 
 CPU = torch.device("cpu")

@@ -33,7 +33,11 @@ def choose(word, step, device):
     return SimpleNamespace(name=word, line=lambda step: f"{step.id} is trained by {word}")
 
 
-def run_here(step, seeds, device, on_epoch, **rest):
+def engine_of(name, device):
+    return SimpleNamespace(device=device)
+
+
+def run_jobs(step, seeds, engine, on_epoch, **rest):
     epochs = tuple(Epoch(n, 98.5, 98.9 + n / 10, 0.05, 1.0 + n) for n in range(1, 5))
     runs = [Run(step, seed, epochs) for seed in seeds]
     for run in runs:
@@ -44,10 +48,10 @@ def run_here(step, seeds, device, on_epoch, **rest):
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):
-    monkeypatch.setattr("harness.device.device_of", str)
+    jobs = SimpleNamespace(Resumable=list, engine_of=engine_of, run_jobs=run_jobs)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
-    monkeypatch.setitem(sys.modules, "harness.jobs.dispatch", SimpleNamespace(run_here=run_here))
-    monkeypatch.setitem(sys.modules, "harness.training.choice", SimpleNamespace(choose=choose, made_by=str))
+    monkeypatch.setitem(sys.modules, "harness.jobs", jobs)
+    monkeypatch.setitem(sys.modules, "harness.training.choice", SimpleNamespace(choose=choose))
     monkeypatch.setattr("harness.evidence.record.runs", lambda step: ())
 """
 

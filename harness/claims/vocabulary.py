@@ -131,6 +131,16 @@ def decide(step: type[Step], claim: str) -> Verdict:
     )
 
 
+def entry_of(step: type[Step], claim: str) -> str:
+    """The words of the vocabulary, with their placeholders, that a claim is made of; HarnessError as in `decide`."""
+    return _VOCABULARY.read(step, claim)[1]
+
+
+def entry_of_quote(step: type[Step], quote: str) -> str:
+    """The same for a quotation from a published log."""
+    return _LOGS.read(step, quote)[1]
+
+
 def quoted(step: type[Step], quote: str) -> Verdict:
     """Whether a published log has what a Note quotes from it; HarnessError as in `decide`."""
     subject, entry, details = _LOGS.read(step, quote)

@@ -16,7 +16,7 @@ from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
 from harness.evidence import record, record_folder, summary
 from harness.ladder import find, root, steps
-from harness.report import benchmark, page, results, tables
+from harness.report import benchmark, page, results, tables, vocabulary
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
 
@@ -27,8 +27,8 @@ def rewrite() -> list[Path]:
     """Bring all specs, the README and what goes with it up to the records, and return the files that changed.
 
     All specs, because a claim about one step may be decided by the record of another. The README is the one next to
-    the package `spec`, the others its docs/frontier.svg and docs/results.md, each of which may be missing, and the
-    checksums in every folder of records.
+    the package `spec`, the others its docs/frontier.svg, docs/results.md and docs/claims.md, each of which may be
+    missing, and the checksums in every folder of records.
 
     Raises HarnessError for a claim that is not in the vocabulary and if more than generated text would change, in both
     cases before anything is written; and if a file cannot be read or written. Whoever does the same at that time waits,
@@ -78,17 +78,19 @@ def texts() -> Iterator[tuple[Path, str]]:
     for folder in sorted({record.path_of(step).parent for step in specs}):
         if any(folder.glob("*.json")):
             yield folder / record_folder.SUMS, record_folder.checksums(folder)
-    readme, plot, claims = (root() / path for path in ("README.md", "docs/frontier.svg", "docs/results.md"))
+    readme, docs = root() / "README.md", root() / "docs"
     if readme.exists():
         before = _text(readme)
         after = readme_text(before, found)
         if by_hand(after, generated(before)) != by_hand(before, generated(before)):
             raise HarnessError(f"refuses to write {readme}: more would change than its tables and verdicts")
         yield readme, after
-    if claims.exists():
-        yield claims, results.page(specs, found)
-    if plot.exists():
-        yield plot, page.plot(specs)
+    if (path := docs / "results.md").exists():
+        yield path, results.page(specs, found)
+    if (path := docs / "claims.md").exists():
+        yield path, vocabulary.page(specs)
+    if (path := docs / "frontier.svg").exists():
+        yield path, page.plot(specs)
 
 
 def spec_text(step: type[Step], words: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ VERBS = {
     "check": "Check any network: its layers, parameters and field, what to remark, and whether it holds a goal.",
     "new": "Make a project of your own with a first step, or the next step of a ladder.",
     "train": "Train a step with some seeds and say whether it held the goal.",
-    "compare": "Compare two steps, or one step under two records, over common seeds.",
+    "compare": "Compare the final test accuracy of two steps, or of one step under two records, seed by seed.",
     "show": "Print the specification of a step, or list the steps.",
     "rf": "Print the receptive field of a step or of any other model, layer by layer.",
     "bench": "Measure how fast steps train, and how far that is from the arithmetic alone.",

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", metavar="TARGET", help="file.py:Class, notebook.ipynb:Class, package.module:Class or the id of a step"
     )
-    parser.add_argument("--parameters", type=parse_positive, metavar="N", help="the most that it may train")
+    parser.add_argument("--parameters", type=parse_positive, metavar="N", help="the limit: more to train is status 1")
     parser.add_argument("--train", action="store_true", help="train it too, and judge whether it holds the goal")
     parser.add_argument(
         "--recipe",

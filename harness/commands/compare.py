@@ -1,4 +1,4 @@
-"""Compare two steps, or one step under two records, over common seeds."""
+"""Compare the final test accuracy of two steps, or of one step under two records, seed by seed."""
 
 import argparse
 from pathlib import Path

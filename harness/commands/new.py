@@ -14,7 +14,10 @@ from harness.escape import printable
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `new`."""
     parser.add_argument(
-        "folder", type=parse_path, metavar="DIR", help="a folder to make; with STEP, PROJECT/LADDER, which is there"
+        "folder",
+        type=parse_path,
+        metavar="DIR",
+        help="the folder of the project to make; with STEP, an existing ladder, as PROJECT/LADDER",
     )
     parser.add_argument("step", metavar="STEP", nargs="?", help="the name of a step to add to the ladder")
     parser.add_argument(

@@ -98,7 +98,7 @@ class StepSpec(Step):
             assert changed or admitted, f"{self.id} changes nothing since {self.follows}, and does not say so"
 
     def test_rules(self) -> None:
-        """The step is found in its ladder; where that ends, it breaks the rules that it says it breaks, and no others."""
+        """The step is found in its ladder; at its end that breaks the rules that it says it breaks, and no others."""
         known = steps()
         assert known.get(self.id) is type(self), (
             f"{self.source} is no place where a step is found; make it spec/<ladder>/test_<nn>_<step>.py with an "

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb `search`."""
-    parser.add_argument(
-        "ladder", metavar="LADDER", help="a ladder with a file spec/LADDER/candidates.py, such as frontier"
-    )
+    parser.add_argument("ladder", metavar="LADDER", help="a ladder with a candidates.py, such as frontier")
     add_device(parser)
     add_data(parser)
     add_engine(parser, default="processes")

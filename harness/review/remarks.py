@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from harness.review.review import Review
+from harness.review.inspection import Review
 
 DIGIT = 20
 """The side in pixels of the box that a digit of MNIST is scaled to (LeCun et al., yann.lecun.com/exdb/mnist)."""

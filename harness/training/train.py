@@ -138,7 +138,7 @@ def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str
     return single_trainer(step, seeds[0], data)
 
 
-WIDEST = 100_000
+WIDEST_STACKED = 100_000
 """Parameters above which a network should keep a GPU busy alone; stacked, its convolutions would be grouped ones."""
 
 
@@ -149,7 +149,7 @@ def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers
     """
     seeds = list(seeds)
     with foreign("stacking its networks", step.id):
-        alone = device.type != "cuda" or _parameters(step) > WIDEST or refusal(step, device) is not None
+        alone = device.type != "cuda" or _parameters(step) > WIDEST_STACKED or refusal(step, device) is not None
     if alone:
         return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]

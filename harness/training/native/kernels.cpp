@@ -14,7 +14,7 @@
 //   2. A lane is an image. Sums over pixels are kept per lane, in an order that no tile or vector can change.
 //   3. Lanes, blocks and chunks of blocks are added up in a fixed order; their number depends on the batch alone.
 //   4. Of the library only + - * / and sqrt, which IEEE 754 defines to the last bit. exp, log, sine and cosine follow.
-// Whoever changes a result by a bit gives NUMERICS in __init__.py a new number.
+// Whoever changes a result by a bit gives NUMERICS in coverage.py a new number.
 
 #include <algorithm>
 #include <atomic>

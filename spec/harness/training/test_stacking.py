@@ -14,7 +14,7 @@ from harness import Recipe, StepSpec, steps
 from harness.recipe import Adam
 from harness.step import Step
 from harness.training.stacking import refusal
-from harness.training.train import WIDEST
+from harness.training.train import WIDEST_STACKED
 
 CPU = torch.device("cpu")
 
@@ -197,7 +197,7 @@ ENDS = {"discover/8k_lr", "expand_squeeze/s7_file3", "five_steps/step5", "four_s
     [
         pytest.param(step, id=name, marks=[] if name in ENDS else pytest.mark.slow)
         for name, step in steps().items()
-        if step.parameters <= WIDEST
+        if step.parameters <= WIDEST_STACKED
     ],
 )
 def test_the_steps_of_the_ladders_are_stacked(step: type[Step]) -> None:

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from harness import steps
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
-from harness.training import native
 from harness.training.choice import Choice, choose
-from harness.training.native import library, native_trainer
+from harness.training.native import coverage, library, native_trainer
 from harness.training.native.initial import initialized, refusal_of
 from harness.training.native.operations import NotCoveredError
 from spec.harness.jobs.small import Plain
@@ -178,7 +177,7 @@ def test_the_weights_of_the_ladders_do_not_depend_on_the_cpu(step: str) -> None:
 
 
 def test_a_step_with_such_weights_is_trained_by_eager_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "fault", lambda: None)
+    monkeypatch.setattr(coverage, "fault", lambda: None)
     step = type("Orthogonal", (Plain,), {"model": staticmethod(orthogonal), "__module__": __name__})
     assert choose("auto", Plain, torch.device("cpu")).name == "native"
     assert choose("auto", step, torch.device("cpu")) == Choice("eager", refusal_of(orthogonal))

@@ -2,7 +2,8 @@
 
 import os
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from harness.errors import ForeignError, HarnessError
@@ -41,6 +42,19 @@ def current(device: "torch.device") -> AbstractContextManager[None]:
     import torch
 
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """As many threads of torch on the CPU; as many as before at the end."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def out_of_memory(error: BaseException) -> bool:

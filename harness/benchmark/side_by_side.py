@@ -7,6 +7,7 @@ over turns, of three for a test; the rate behind the floor is the best of all tu
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +17,7 @@ from harness.benchmark.all_cores import on_all_cores
 from harness.benchmark.arithmetic import operations_of_epoch
 from harness.benchmark.implementations import IMPLEMENTATIONS, WARM_UP, advance, eager, names
 from harness.data import MNIST
-from harness.device import out_of_memory
+from harness.device import out_of_memory, threads
 from harness.errors import ForeignError, foreign
 from harness.provenance import environment
 from harness.run import NATIVE
@@ -37,13 +38,8 @@ def bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[s
 
     `tell` is called with the progress.
     """
-    before = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
+    with threads(1) if device.type == "cpu" else nullcontext():
         return _bench(step, data, device, tell)
-    finally:
-        torch.set_num_threads(before)
 
 
 def _bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:

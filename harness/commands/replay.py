@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _replay(recorded: Run, data: "MNIST") -> int:
     """Train a run again and print how it compares; the exit status."""
-    from harness.jobs.retraining import doubts, threads
+    from harness.jobs.retraining import doubts, threads_of
 
-    with threads(recorded), display(len(recorded.epochs)) as shown:
+    with threads_of(recorded), display(len(recorded.epochs)) as shown:
         for line in doubts(recorded):
             say(line)
         return compare(recorded, _again(recorded, data, shown))

@@ -69,7 +69,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     it is trained if it cannot come to the same.
     """
     from harness.evidence import record
-    from harness.jobs.retraining import doubts, threads
+    from harness.jobs.retraining import doubts, threads_of
     from harness.provenance import trainer_name
     from harness.training.train import train, training
     from harness.training.weights import probe, save, trained
@@ -79,7 +79,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
         say(line)
     probe(step)
     name = trainer_name(recorded.provenance)
-    with threads(recorded), training(step, [seed], data.to("cpu"), name) as trainer:
+    with threads_of(recorded), training(step, [seed], data.to("cpu"), name) as trainer:
         trainer.on_steps = partial(shown.on_steps, step, [seed])
         for outcomes in train(step, trainer, Progress([seed]), step.recipe.epochs):
             epoch = finite(outcomes[seed])

@@ -1,11 +1,10 @@
 """What it takes to train a recorded run again so that it comes to the same numbers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from harness.device import cores
+from harness.device import cores, threads
 from harness.errors import HarnessError
 from harness.evidence.record import path_of
 from harness.provenance import differences, is_native, provenance, trainer_name
@@ -14,16 +13,12 @@ from harness.training import native
 from harness.training.choice import made_by
 
 
-@contextmanager
-def threads(recorded: Run) -> Iterator[None]:
+def threads_of(recorded: Run) -> AbstractContextManager[None]:
     """As many threads as an eager run was made with, as far as there are cores; the order of its sums depends on it."""
-    before, wanted = torch.get_num_threads(), recorded.provenance.get("threads")
-    if not is_native(recorded.provenance) and isinstance(wanted, int) and 1 <= wanted <= cores():
-        torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    wanted = recorded.provenance.get("threads")
+    if isinstance(wanted, int) and 1 <= wanted <= cores() and not is_native(recorded.provenance):
+        return threads(wanted)
+    return nullcontext()
 
 
 def doubts(recorded: Run) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from harness.device import threads
 from harness.errors import ForeignError, foreign_call
 from harness.training.native.agreement import disagreement
 from harness.training.network import returns_logits
@@ -68,15 +69,11 @@ def running(what: str) -> Iterator[None]:
 
     On one thread, since those of torch cannot be used in a process that was forked.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
-        with foreign_call(what):
+        with threads(1), foreign_call(what):
             yield
     except ForeignError as error:
         raise NotCoveredError(f"it cannot be traced: {error}") from error
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _traced(network: nn.Module) -> fx.Graph:

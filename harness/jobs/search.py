@@ -54,15 +54,7 @@ def search(
     if it holds out images of its own or has another number of parameters than it says, or if the log cannot be read or
     written.
     """
-    if taught := [candidate.title for candidate in candidates if candidate.recipe.teacher is not None]:
-        raise HarnessError(f"{', '.join(taught)}: a teacher of the repository has seen the images held out")
-    if judged := [candidate.title for candidate in candidates if candidate.recipe.validation > 0]:
-        raise HarnessError(f"{', '.join(judged)}: a search holds out the images itself; leave out validation")
-    for candidate in candidates:
-        if (counted := parameters(candidate)) != candidate.parameters:
-            raise HarnessError(
-                f"{candidate.id} says that it has {candidate.parameters:,} parameters, and has {counted:,}"
-            )
+    _check(candidates)
     prints = {candidate: fingerprint(candidate) for candidate in candidates}
     trainer = _trainer_of_all(prints, read(log), engine.device)
     ranked = {candidate: list[Trial]() for candidate in candidates}
@@ -87,6 +79,19 @@ def search(
             ranked[candidate] = [known[prints[candidate], seed] for seed in seeds]
         ranked = dict(sorted(ranked.items(), key=lambda row: _rank(row[1])))
     return ranked
+
+
+def _check(candidates: Sequence[type[Step]]) -> None:
+    """Raise HarnessError for candidates that cannot be compared on images held out, or that say what they are not."""
+    if taught := [candidate.title for candidate in candidates if candidate.recipe.teacher is not None]:
+        raise HarnessError(f"{', '.join(taught)}: a teacher of the repository has seen the images held out")
+    if judged := [candidate.title for candidate in candidates if candidate.recipe.validation > 0]:
+        raise HarnessError(f"{', '.join(judged)}: a search holds out the images itself; leave out validation")
+    for candidate in candidates:
+        if (counted := parameters(candidate)) != candidate.parameters:
+            raise HarnessError(
+                f"{candidate.id} says that it has {candidate.parameters:,} parameters, and has {counted:,}"
+            )
 
 
 def _rank(trials: Sequence[Trial]) -> tuple[bool, int, float]:

@@ -209,8 +209,7 @@ def _check_record(
                 which = f"seed{'s' if len(gone) > 1 else ''} {', '.join(map(str, gone))}"
                 say(f"{step.id}: its record was made with something else; the runs of {which} leave it, too")
             return
-        interrupted = [seed for files in existing.interrupted for seed in files.job.seeds]
-        refused = record.refusals(step, provenance, [*existing.rest, *interrupted])
+        refused = record.refusals(step, provenance, existing.untrained())
     except HarnessError as error:
         say(f"{error}; until it is mended, runs stay in their run files")
         return

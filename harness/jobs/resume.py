@@ -5,6 +5,7 @@ What is wrong with the files of one seed is that seed's trouble alone: the other
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from os.path import lexists
 from pathlib import Path
 
@@ -37,6 +38,11 @@ class Resumable:
     def trained_anew(self) -> list[str]:
         """The lines of `not_taken` whose seeds are trained, in their order."""
         return [self.not_taken[seed] for seed in self.rest if seed in self.not_taken]
+
+    def untrained(self) -> list[int]:
+        """The seeds that have epochs to be trained; others may be recorded already, by who was killed after that."""
+        going_on = [files.job.seeds for files in self.interrupted if not files.progress.over(files.job.epochs)]
+        return [*self.rest, *chain(*going_on)]
 
     def close(self) -> None:
         """Release the locks of what can resume; once more changes nothing."""
@@ -180,7 +186,9 @@ def _interrupted(
         if tuple(saved.progress.epochs) != candidate.seeds or path.name.split("-")[0] != f"seed{candidate.seeds[0]}":
             raise HarnessError(f"{path} is not of the seeds that its name says; delete it to start anew")
         job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
-        return JobFiles(folder, job, candidate.stamp, lock)
+        files = JobFiles(folder, job, candidate.stamp, lock)
+        files.progress = saved.progress
+        return files
     except (HarnessError, FileNotFoundError):
         release(lock)
         raise

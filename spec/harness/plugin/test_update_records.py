@@ -94,7 +94,7 @@ def test_runs_on_a_gpu_are_added_beside_those_of_the_processor(ladder: Ladder, m
     ladder.run(*arguments).assert_outcomes(passed=1)
     before = (records / "tiny.json").read_bytes()
     monkeypatch.setattr(engines, "work", scripted(98.0, 98.1, made=made_on_gpu))
-    monkeypatch.setattr("harness.provenance.provenance", made_on_gpu)
+    monkeypatch.setattr(engines, "provenance", made_on_gpu)
     ladder.run(*arguments).assert_outcomes(passed=1)
     assert (records / "tiny.json").read_bytes() == before
     assert [run["seed"] for run in json.loads((records / "tiny.cuda.json").read_text())["runs"]] == [0, 1]

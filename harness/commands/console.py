@@ -99,14 +99,6 @@ def update_texts() -> None:
         say(f"wrote {path}")
 
 
-def update_texts_beforehand() -> None:
-    """Bring the texts up to the records, or say what prevents it, while it can still be mended as something trains."""
-    try:
-        update_texts()
-    except HarnessError as error:
-        say(f"{error}; until it is mended, no text is brought up to what is recorded")
-
-
 class Display:
     """The progress of a training on standard error: a line per epoch."""
 

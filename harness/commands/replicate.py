@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, add_engine, add_out
-from harness.commands.console import Display, display, say, update_texts, update_texts_beforehand
+from harness.commands.console import Display, display, say, update_texts
 from harness.errors import Failures, HarnessError
 from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE, sound
@@ -71,7 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
             if not failures.messages:
                 say("every step has its planned runs")
             return 0
-        update_texts_beforehand()
         data, began = load(arguments.data), time.monotonic()
         done, total = 0.0, sum(one.cost * len(one.seeds) for one in wanted)
         for one in wanted:

@@ -115,7 +115,7 @@ def test_what_is_kept_is_kept_before_anything_is_printed_which_may_fail(
         raise HarnessError("it cannot be printed")
 
     def rewrite() -> list[Path]:
-        texts.append("after" if texts else "before")
+        texts.append("written")
         return []
 
     texts: list[str] = []
@@ -124,7 +124,7 @@ def test_what_is_kept_is_kept_before_anything_is_printed_which_may_fail(
     monkeypatch.setattr(report, "rewrite", rewrite)
     monkeypatch.setattr(train, printed, fails)
     status, _, err = call("train mine/claim --record --csv epochs.csv")
-    assert (status, texts, Path("epochs.csv").read_text().count("mine/claim")) == (2, ["before", "after"], 4)
+    assert (status, texts, Path("epochs.csv").read_text().count("mine/claim")) == (2, ["written"], 4)
     assert err.splitlines()[-1] == "python -m harness train: error: it cannot be printed"
 
 

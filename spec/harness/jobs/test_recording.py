@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import report
 from harness.data import MNIST
-from harness.errors import HarnessError
 from harness.evidence import record
 from harness.jobs import dispatch, engines
 from harness.jobs.job import Job, Update
@@ -97,22 +95,6 @@ def test_a_spoilt_record_stops_no_training(
     monkeypatch.setattr(engines, "work", None)  # nothing is trained again
     assert call(f"small/plain --seed 0 1 {option} --resume")[0] == 0
     assert recorded() == [0, 1, 5]
-
-
-def test_what_keeps_the_texts_from_being_written_is_said_before_the_training(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Such as a claim in another spec that is none, which may be mended while this one trains for hours."""
-
-    def refuse() -> list[Path]:
-        raise HarnessError("small/other: no such claim")
-
-    monkeypatch.setattr(report, "rewrite", refuse)
-    status, runs, err = call("small/plain --seed 0 --record")
-    first, *_, last = err.splitlines()
-    assert (status, len(runs), recorded()) == (2, 1, [0])
-    assert first == "small/other: no such claim; until it is mended, no text is brought up to what is recorded"
-    assert last == "python -m harness train: error: small/other: no such claim"
 
 
 def test_a_seed_that_is_recorded_already_stops_no_other_from_resuming(call: Call) -> None:

@@ -83,6 +83,6 @@ def _class(tree: ast.Module, name: str) -> ast.ClassDef:
 
 def _is_claims(node: ast.stmt) -> TypeGuard[ast.Assign | ast.AnnAssign]:
     match node:
-        case ast.Assign([target], _) | ast.AnnAssign(target, _, _):
+        case ast.Assign([target, *_], _) | ast.AnnAssign(target, _, _):
             return ast.unparse(target) == "claims"
     return False

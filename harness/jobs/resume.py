@@ -52,7 +52,7 @@ class Resumable:
     def refuse(self, reasons: Mapping[int, str]) -> None:
         """Take seeds out of what is trained, for a reason each; HarnessError with all reasons if no seed is left.
 
-        What was interrupted stays where it is. It goes on if it is of another seed as well, since it is trained as one.
+        The files of an interrupted training stay. It resumes all the same if it is of other seeds too, as it is one.
         """
         self.rest = [seed for seed in self.rest if seed not in reasons]
         for files in [files for files in self.interrupted if reasons.keys() >= set(files.job.seeds)]:

@@ -91,6 +91,16 @@ def say_stale(*steps: type[Step]) -> None:
             say(stale)
 
 
+def check_texts() -> None:
+    """Say what would keep the texts from being brought up to the records, while there is time to mend it."""
+    from harness.report import check
+
+    try:
+        check()
+    except HarnessError as error:
+        say(f"{error}; until it is mended, no text is brought up to the records")
+
+
 def update_texts() -> None:
     """Bring specs, README and the other texts up to the records; a line for each file that changed."""
     from harness.report import rewrite

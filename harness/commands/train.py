@@ -12,7 +12,7 @@ from rich.table import Table
 
 from harness.argument_types import parse_path, parse_positive
 from harness.commands.arguments import add_data, add_device, add_engine, add_out, add_seeds, add_trainer, output_file
-from harness.commands.console import bare_table, console, display, say, start_line, update_texts
+from harness.commands.console import bare_table, check_texts, console, display, say, start_line, update_texts
 from harness.commands.verdict import verdict
 from harness.device import device_of
 from harness.errors import Failures, HarnessError, foreign
@@ -158,6 +158,7 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     with closing(existing):
         if arguments.record:
             _check_record(step, engine.provenance(step, choice.name), existing, arguments)
+            check_texts()
         for line in existing.trained_anew():
             say(line)
         data = load(arguments.data)

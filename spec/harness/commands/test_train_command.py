@@ -142,6 +142,21 @@ def test_texts_that_cannot_be_written_keep_nobody_from_the_verdict(
     assert err.splitlines()[-1] == "python -m harness train: error: cannot write README.md: No space left on device"
 
 
+def test_what_would_keep_texts_from_being_written_is_said_before_the_training(
+    call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong() -> None:
+        raise HarnessError("mine/claim: [claim: is pretty] is not in the vocabulary")
+
+    (workplace / "mine").mkdir()
+    monkeypatch.setattr(engines, "work", scripted(99.45))
+    monkeypatch.setattr(report, "check", wrong)
+    monkeypatch.setattr(report, "rewrite", list)
+    status, _, err = call("train mine/tiny --record")
+    told = "mine/claim: [claim: is pretty] is not in the vocabulary; until it is mended, no text is brought up to the"
+    assert (status, err.splitlines()[0]) == (0, f"{told} records")
+
+
 @pytest.mark.parametrize(
     ("spread", "chance"),
     [

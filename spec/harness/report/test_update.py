@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.evidence import record, summary
 from harness.evidence.record_folder import SUMS, checksums
 from harness.provenance import fingerprint
-from harness.report import rewrite
+from harness.report import check, rewrite
 from harness.report.spec_source import with_claims, with_measured
 from harness.step import Step
 from spec.harness.evidence.records_of import keep
@@ -215,9 +215,18 @@ def test_a_claim_that_is_not_in_the_vocabulary_changes_nothing(project: Path) ->
     spec = project / "spec" / "mine" / "test_01_tiny.py"
     spec.write_text(SPEC.replace("[claim: on average over-fits]", "[claim: overfits]"), encoding="utf-8")
     before = spec.read_bytes()
-    with pytest.raises(HarnessError, match=r"mine/tiny: \[claim: overfits\] is not in the vocabulary"):
-        rewrite()
+    for look in (check, rewrite):
+        with pytest.raises(HarnessError, match=r"mine/tiny: \[claim: overfits\] is not in the vocabulary"):
+            look()
     assert spec.read_bytes() == before
+
+
+def test_a_check_writes_nothing(project: Path) -> None:
+    keep(tiny(), RUNS)
+    before = contents(project)
+    check()
+    assert contents(project) == before
+    assert rewrite()
 
 
 CODE = '99.30 (AMD"""+print()+"""EPYC)'

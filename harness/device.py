@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -22,19 +23,44 @@ def known(word: str) -> str:
 def device_of(word: str = "auto") -> "torch.device":
     """The device for "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
 
-    Raises HarnessError for any other word, and for a CUDA device that does not exist.
+    Raises HarnessError for any other word, and for a CUDA device that does not exist or that torch cannot use.
     """
     known(word)
     import torch
 
-    if word == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if word != "cpu":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if count <= int(word.partition(":")[2] or 0):
-            seen = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
-            raise HarnessError(f"{word} was asked for, but torch {torch.__version__} sees {seen}; use --device cpu")
+    usable = [] if word == "cpu" else gpus()
+    if word == "cpu" or (word == "auto" and not usable):
+        return torch.device("cpu")
+    if word in ("auto", "cuda") and usable:
+        return usable[0] if usable[0].index else torch.device("cuda")
+    if torch.device(word) not in usable:
+        can_use = ", ".join(map(str, usable)) or "no CUDA device"
+        raise HarnessError(f"{word} was asked for, but torch {torch.__version__} can use {can_use}; use --device cpu")
     return torch.device(word)
+
+
+def gpus() -> list["torch.device"]:
+    """The CUDA devices that torch can use: those that CUDA has, and that torch was built for."""
+    import torch
+
+    with warnings.catch_warnings(action="ignore"):  # which torch gives of the others, and of an old driver
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return [torch.device("cuda", index) for index in range(count) if _built_for(index)]
+
+
+def _built_for(index: int) -> bool:
+    """Whether torch was built for a GPU. Machine code is for those of its major version, PTX for all later ones."""
+    import torch
+
+    try:
+        capability = torch.cuda.get_device_capability(index)
+    except (AssertionError, RuntimeError):  # the driver counts GPUs that CUDA has not, as in MIG mode
+        return False
+    found = re.findall(r"(sm|compute)_(\d+)(\d)", " ".join(torch.cuda.get_arch_list()))
+    built = [(kind, (int(major), int(minor))) for kind, major, minor in found]
+    return not built or any(
+        version <= capability and (kind == "compute" or version[0] == capability[0]) for kind, version in built
+    )
 
 
 def current(device: "torch.device") -> AbstractContextManager[None]:

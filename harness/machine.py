@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from harness import strict_json
+from harness.device import gpus
 from harness.errors import HarnessError
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -107,14 +108,19 @@ def driver() -> str | None:
 
 def lacks_gpu() -> str | None:
     """What keeps torch from computing on a GPU, and what to do; None if nothing does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of an old driver
-        if torch.cuda.is_available():
-            return None
+    if gpus():
+        return None
     if torch.version.cuda is None:
         return f"torch {torch.__version__} was built without CUDA; install one that was built with it"
     if (found := driver()) is None:
         return f"torch {torch.__version__} finds no NVIDIA driver that answers; run it on a machine with a GPU"
+    with warnings.catch_warnings(action="ignore"):  # of an old driver or GPU
+        if torch.cuda.is_available():
+            (major, minor), built = torch.cuda.get_device_capability(0), " ".join(torch.cuda.get_arch_list())
+            return (
+                f"torch {torch.__version__} was not built for {hardware(torch.device('cuda', 0))}, whose compute "
+                f"capability is {major}.{minor}; install one that was (in this are {built})"
+            )
     return (
         f"torch {torch.__version__} sees no GPU by the NVIDIA driver {found}; compare CUDA_VISIBLE_DEVICES with what "
         f"nvidia-smi lists, and the CUDA version there with {torch.version.cuda}"

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from harness.data import MNIST
-from harness.device import cores, device_of
+from harness.device import cores, device_of, gpus
 from harness.errors import HarnessError
 from harness.jobs.job import Engine, Job, Results
 from harness.jobs.processes import Processes
 from harness.jobs.worker import work
+from harness.machine import hardware
 from harness.provenance import provenance
 from harness.run import EAGER
 from harness.step import Step
@@ -63,9 +64,13 @@ def engine_of(name: str, device: str, ray_address: str | None = None) -> Engine:
 
 
 def _devices_of(device: torch.device) -> list[torch.device]:
-    """One device per worker process: the CPU once per core, each of the GPUs, or the one GPU that was named."""
+    """One device per worker process: the CPU once per core, the GPU that was named, or all that are like the first.
+
+    The runs of one record are of one kind of GPU.
+    """
     if device.type == "cpu":
         return [device] * cores()
     if device.index is not None:
         return [device]
-    return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    first, *others = gpus()
+    return [first, *(gpu for gpu in others if hardware(gpu) == hardware(first))]

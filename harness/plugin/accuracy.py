@@ -118,9 +118,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("--reruns repeats a measurement until it passes, which proves nothing; leave it out", pytrace=False)
     if item.get_closest_marker("gpu") is None or item.config.getoption("--device") != "auto":
         return
-    import torch
-
-    if not torch.cuda.is_available():
+    if not device.gpus():
         pytest.skip("no CUDA device; run on the CPU with --device cpu")
 
 

@@ -7,12 +7,12 @@ import torch
 
 from harness.device import cores, device_of
 from harness.errors import HarnessError
+from spec.harness.support.gpus import BUILT, has_gpus
 
 
-def has_gpus(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
-    """A machine with n GPUs, as torch sees it."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: n > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+def test_no_cuda_device_is_looked_for_where_none_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", None)
+    assert device_of("cpu") == torch.device("cpu")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def has_gpus(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
 def test_a_word_means_a_device_that_is_there(
     monkeypatch: pytest.MonkeyPatch, word: str, gpus: int, type_and_index: tuple[str, int | None]
 ) -> None:
-    has_gpus(monkeypatch, gpus)
+    has_gpus(monkeypatch, [(9, 0)] * gpus)
     device = device_of(word)
     assert (device.type, device.index) == type_and_index
 
@@ -38,18 +38,47 @@ def test_a_word_means_a_device_that_is_there(
     [
         ("cuda", 0, "no CUDA device"),
         ("cuda:0", 0, "no CUDA device"),
-        ("cuda:1", 1, "1 CUDA device"),
-        ("cuda:9999", 2, "2 CUDA devices"),
+        ("cuda:1", 1, "cuda:0"),
+        ("cuda:9999", 2, "cuda:0, cuda:1"),
     ],
 )
 def test_a_gpu_that_is_not_there_is_refused_with_what_is(
     monkeypatch: pytest.MonkeyPatch, word: str, gpus: int, seen: str
 ) -> None:
-    has_gpus(monkeypatch, gpus)
+    has_gpus(monkeypatch, [(9, 0)] * gpus)
     with pytest.raises(HarnessError) as error:
         device_of(word)
-    expected = f"{word} was asked for, but torch {torch.__version__} sees {seen}; use --device cpu"
+    expected = f"{word} was asked for, but torch {torch.__version__} can use {seen}; use --device cpu"
     assert str(error.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "built", "word", "means"),
+    [
+        ([(6, 1)], BUILT, "auto", "cpu"),
+        ([(6, 1), (9, 0)], BUILT, "auto", "cuda:1"),
+        ([(6, 1), (9, 0)], BUILT, "cuda", "cuda:1"),
+        ([(9, 0), (6, 1)], BUILT, "auto", "cuda"),
+        ([(8, 9)], BUILT, "auto", "cuda"),  # machine code for 8.6
+        ([(8, 0)], ["sm_86"], "auto", "cpu"),
+        ([(10, 3)], [*BUILT, "sm_100"], "auto", "cuda"),
+        ([(12, 1)], ["sm_90a", "compute_90"], "auto", "cuda"),  # by PTX
+        ([(8, 9)], ["sm_90a", "compute_90"], "auto", "cpu"),
+        ([(9, 0)], [], "auto", "cuda"),  # as a build that says nothing
+        ([(9, 4)], ["gfx90a", "gfx942"], "auto", "cuda"),  # as one for another vendor
+        ([None], BUILT, "auto", "cpu"),  # which NVML counts and CUDA has not
+    ],
+)
+def test_a_gpu_that_torch_was_not_built_for_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+    capabilities: list[tuple[int, int] | None],
+    built: list[str],
+    word: str,
+    means: str,
+) -> None:
+    """By the compatibility that NVIDIA promises: within a major version upwards, and from PTX on."""
+    has_gpus(monkeypatch, capabilities, built)
+    assert str(device_of(word)) == means
 
 
 @pytest.mark.parametrize(("allowed", "n"), [({3, 5, 6}, 3), ({0}, 1)])

@@ -17,6 +17,7 @@ import torch
 from harness import machine, provenance, steps, strict_json
 from harness.errors import HarnessError
 from harness.provenance import binding, commit, differences, environment, made_alike, shared
+from spec.harness.support.gpus import has_gpus
 from spec.harness.support.paths import ROOT
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -200,8 +201,18 @@ def test_what_a_machine_without_a_gpu_lacks(
     monkeypatch.setattr(torch.version, "cuda", cuda)
     answer(monkeypatch, driver)
     assert (machine.lacks_gpu() or "").startswith(f"torch {torch.__version__} {lacking}")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    has_gpus(monkeypatch, [(6, 1), (9, 0)])
     assert machine.lacks_gpu() is None
+
+
+def test_a_machine_whose_gpu_is_too_old_lacks_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_gpus(monkeypatch, [(6, 1)], ["sm_75", "sm_80"])
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    answer(monkeypatch, "580.95")
+    assert machine.lacks_gpu() == (
+        f"torch {torch.__version__} was not built for GPU (6, 1), whose compute capability is 6.1; "
+        "install one that was (in this are sm_75 sm_80)"
+    )
 
 
 NAMED = "0123456789abcdef0123456789abcdef01234567"

@@ -39,7 +39,10 @@ REAL_LOAD = data.load
         ("train mine/tiny --device banana", rf".* --device: unknown device 'banana'; use auto, .* or cuda:N{USAGE}"),
         ("train mine/tiny --device cuda:01", rf".* --device: unknown device 'cuda:01'; use auto, .* or cuda:N{USAGE}"),
         ("train mine/tiny --device cpu:1", rf".* --device: unknown device 'cpu:1'; use auto, .* or cuda:N{USAGE}"),
-        ("train mine/tiny --device cuda", ".* cuda was asked for, but torch .* sees no CUDA device; use --device cpu"),
+        (
+            "train mine/tiny --device cuda",
+            ".* cuda was asked for, but torch .* can use no CUDA device; use --device cpu",
+        ),
         (
             "train mine/tiny --seed 1 x",
             rf".* --seed: 'x' is not a seed; .* or more, and other words before --seed{USAGE}",

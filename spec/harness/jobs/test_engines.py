@@ -29,6 +29,7 @@ from spec.harness.jobs.faults import Note
 from spec.harness.jobs.faults import note as note
 from spec.harness.jobs.small import by_seed, ignore
 from spec.harness.jobs.small import one_thread as one_thread
+from spec.harness.support.gpus import has_gpus
 from spec.harness.support.paths import ROOT
 from spec.harness.support.processes import alive_in
 
@@ -87,13 +88,12 @@ def test_seeds_share_the_gpus_evenly(workers: int, expected: list[list[int]]) ->
 
 
 @pytest.mark.parametrize(
-    ("word", "names"), [("cuda", ["cuda:0", "cuda:1"]), ("auto", ["cuda:0", "cuda:1"]), ("cuda:1", ["cuda:1"])]
+    ("word", "names"), [("cuda", ["cuda:0", "cuda:2"]), ("auto", ["cuda:0", "cuda:2"]), ("cuda:1", ["cuda:1"])]
 )
-def test_every_gpu_has_a_process_unless_one_is_named(
+def test_every_gpu_like_the_first_has_a_process_unless_one_is_named(
     monkeypatch: pytest.MonkeyPatch, word: str, names: list[str]
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    has_gpus(monkeypatch, [(9, 0), (8, 6), (9, 0), (6, 1)])
     engine = engine_of("processes", word)
     assert isinstance(engine, Processes)
     assert (engine.device.type, engine.workers) == ("cuda", len(names))

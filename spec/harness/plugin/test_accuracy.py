@@ -117,7 +117,7 @@ def test_a_device_that_is_missing_is_one_line(ladder: Ladder) -> None:
     result = ladder.run("-m", "gpu", "--device", "cuda")
     result.assert_outcomes(failed=1)
     [line] = failure(result)
-    assert re.fullmatch(r"cuda was asked for, but torch \S+ sees no CUDA device; use --device cpu", line)
+    assert re.fullmatch(r"cuda was asked for, but torch \S+ can use no CUDA device; use --device cpu", line)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_under_xdist_it_fails_and_does_not_pass_in_silence(bench: Bench) -> None
 def test_a_device_that_is_missing_is_one_failure(bench: Bench) -> None:
     result = bench.run("--device=cuda")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["cuda was asked for, but torch * sees no CUDA device; use --device cpu"])
+    result.stdout.fnmatch_lines(["cuda was asked for, but torch * can use no CUDA device; use --device cpu"])
 
 
 def test_a_network_that_diverges_is_not_timed(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_a_profile_is_written_after_the_measurement(bench: Bench, cuda: Cuda, op
         ),
         (
             "--benchmark-save=x --device=cuda",
-            f"cuda was asked for, but torch {torch.__version__} sees no CUDA device; use --device cpu",
+            f"cuda was asked for, but torch {torch.__version__} can use no CUDA device; use --device cpu",
         ),
         ("--benchmark-json=", "cannot write .: Is a directory; name another file"),
         ("--benchmark-json=mine", "cannot write mine: Is a directory; name another file"),

@@ -46,7 +46,7 @@ def run_jobs(
                 on_epoch(step, run.seed, epoch)
             yield run
         head = commit()
-        seeds = groups(step, resumable.rest, engine.device, engine.workers)
+        seeds = groups(step, resumable.rest, engine.device, engine.workers, here=engine.here)
         jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
         all_jobs = [*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)]
         yield from _train(all_jobs, engine, data, on_epoch, resumable.errors)

@@ -26,7 +26,7 @@ from harness.training.choice import made_by
 class Local:
     """Trains in this process, one job after the other."""
 
-    workers = 1
+    workers, here = 1, True
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.threads = device, torch.get_num_threads()

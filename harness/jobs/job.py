@@ -65,6 +65,8 @@ class Engine(Protocol):
     """How many jobs it trains at the same time."""
     threads: int
     """How many threads a job has on a CPU."""
+    here: bool
+    """Whether it trains in this process."""
     on_steps: OnSteps
     """Called within epochs, once or twice a second for each job, where the engine hears of it."""
 

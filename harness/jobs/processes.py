@@ -35,7 +35,7 @@ ALIVE = "alive"
 class Processes:
     """Trains in one process per device, and ends a worker that has been silent for some seconds."""
 
-    threads = 1
+    threads, here = 1, False
 
     def __init__(self, devices: Sequence[torch.device], silence: float = SILENCE) -> None:
         self.devices, self.device, self.workers = list(devices), devices[0], len(devices)

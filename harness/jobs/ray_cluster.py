@@ -44,7 +44,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 class RayCluster:
     """Trains on the Ray cluster at an address, or on one that is started on this machine and ends with this engine."""
 
-    threads = 1
+    threads, here = 1, False
 
     def __init__(self, device: str, address: str | None) -> None:
         self._address = address

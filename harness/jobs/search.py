@@ -123,7 +123,7 @@ def _trials(
     jobs = [
         Job(candidate, tuple(group), candidate.recipe.epochs, trainer=trainer)
         for candidate, own in seeds.items()
-        for group in groups(candidate, own, engine.device)
+        for group in groups(candidate, own, engine.device, here=engine.here)
     ]
     runs = {row: list[Epoch]() for row in wanted}
     with Failures() as failures, closing(engine.run(jobs, held_out)) as updates:

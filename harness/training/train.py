@@ -134,7 +134,9 @@ def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str
         if why is None:
             return ensemble_trainer(step, seeds, data)
         if len(seeds) > 1:
-            raise HarnessError(f"{step.id} trains one seed after the other, not several at once: {why}")
+            raise HarnessError(
+                f"{step.id} trains one seed after the other, not several at once: {why}; use --engine local"
+            )
     return single_trainer(step, seeds[0], data)
 
 
@@ -142,14 +144,18 @@ WIDEST_STACKED = 100_000
 """Parameters above which a network should keep a GPU busy alone; stacked, its convolutions would be grouped ones."""
 
 
-def groups(step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1) -> list[list[int]]:
+def groups(
+    step: type[Step], seeds: Iterable[int], device: torch.device, workers: int = 1, *, here: bool = True
+) -> list[list[int]]:
     """Which seeds share a trainer: on a GPU all of its worker's, if their networks can be stacked and are not wide.
 
-    On a CPU none do, since that is faster there.
+    On a CPU none do, since that is faster there. Where other processes train, whether they can be stacked is tried on
+    the CPU alone: to try it on a GPU takes memory there until this process ends.
     """
     seeds = list(seeds)
+    tried = device if here else torch.device("cpu")
     with foreign("stacking its networks", step.id):
-        alone = device.type != "cuda" or _parameters(step) > WIDEST_STACKED or refusal(step, device) is not None
+        alone = device.type != "cuda" or _parameters(step) > WIDEST_STACKED or refusal(step, tried) is not None
     if alone:
         return [[seed] for seed in seeds]
     return [seeds[first::workers] for first in range(min(workers, len(seeds)))]

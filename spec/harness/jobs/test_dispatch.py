@@ -27,7 +27,7 @@ ACCURACIES = [99.1, 99.2, 99.3]
 class Interleaved:
     """An engine whose jobs report in turn; one of these seeds never begins, and its worker has died."""
 
-    device, workers, threads = CPU, 2, 1
+    device, workers, threads, here = CPU, 2, 1, False
 
     def __init__(self, dead: Sequence[int] = ()) -> None:
         self.dead, self.jobs, self.closed = dead, list[Job](), False

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from itertools import count
@@ -85,6 +85,22 @@ def test_a_worker_that_is_killed_costs_its_own_seed(
 def test_seeds_share_the_gpus_evenly(workers: int, expected: list[list[int]]) -> None:
     assert groups(small.Plain, [3, 1, 4, 15], torch.device("cuda"), workers) == expected
     assert groups(small.Plain, [3, 1], CPU, workers) == [[3], [1]]
+
+
+@pytest.mark.parametrize(("engine", "tried"), [(Local, "cuda"), (lambda gpu: Processes([gpu]), "cpu")])
+def test_only_who_trains_on_a_gpu_tries_there_whether_networks_can_be_stacked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: Callable[[torch.device], Engine], tried: str
+) -> None:
+    asked: list[str] = []
+
+    def refusal(step: type[Step], device: torch.device) -> str:
+        asked.append(device.type)
+        raise HarnessError("enough is known")
+
+    monkeypatch.setattr("harness.training.train.refusal", refusal)
+    with pytest.raises(HarnessError, match="enough is known"):
+        list(train(small.Plain, engine(torch.device("cuda")), tmp_path))
+    assert asked == [tried]
 
 
 @pytest.mark.parametrize(

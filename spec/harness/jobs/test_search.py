@@ -60,7 +60,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scripted:
     """An engine whose runs have the accuracies above, and which is interrupted after `runs` of them."""
 
-    device, workers, threads = torch.device("cpu"), 1, 1
+    device, workers, threads, here = torch.device("cpu"), 1, 1, False
     on_steps: OnSteps
 
     def __init__(self, runs: int = 100) -> None:

@@ -65,6 +65,8 @@ CHANGES: Mapping[type[Transform], type[Change]] = {
 
 AHEAD = {"cpu": 1, "cuda": 64}
 """Batches that are prepared at once: on a GPU many, since a launch costs more than what it does for one."""
+TOGETHER = 2**16
+"""Images up to which networks have theirs augmented together: some transforms take 0.1 MB of memory for each."""
 
 
 def in_order(
@@ -85,7 +87,11 @@ def prepare(images: Tensor, recipe: Recipe, generators: Sequence[torch.Generator
 
     The images are those of one network or several, in equal parts, each with the generator of its augmentation.
     """
-    draws = Draws(generators, len(images) // len(generators))
+    n = len(images) // len(generators)
+    if len(generators) > 1 and len(images) > TOGETHER:
+        each = zip(images.split(n), generators, strict=True)
+        return torch.cat([prepare(own, recipe, [generator]) for own, generator in each])
+    draws = Draws(generators, n)
     sequence = transforms(recipe.augmentation)
     images = changed(images, [one for one in sequence if one.on == "image"], draws)
     tensors = normalized(images, recipe.normalize)

@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.recipe import (
     ColorJitter,
     GaussianBlur,
+    Normalize,
     OneCycle,
     RandomAffine,
     RandomApply,
@@ -28,6 +29,7 @@ from harness.recipe import (
 from harness.run import Epoch, sound
 from harness.step import Step
 from harness.training import train as loop
+from harness.training.augmentation import batches
 from harness.training.augmentation.batches import AHEAD
 from harness.training.cuda_graph import WARM_UP
 from harness.training.ensemble import EnsembleTrainer, ensemble_trainer
@@ -135,6 +137,26 @@ def test_batches_prepared_ahead_are_those_prepared_one_by_one(data: MNIST, monke
     monkeypatch.setitem(AHEAD, "cpu", 3)
     for ours, theirs in zip(ensemble_trainer(step, [3, 0], data).batches(), expected, strict=True):
         assert all(map(torch.equal, ours, theirs))
+
+
+def test_many_images_are_those_of_a_few_and_are_prepared_for_one_network_after_the_other(
+    data: MNIST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = step_of(replace(RECIPE, augmentation=SEQUENCE))
+    seen: list[int] = []
+    normalize_all = batches.normalized
+
+    def normalized(images: torch.Tensor, normalize: Normalize) -> torch.Tensor:
+        seen.append(len(images))
+        return normalize_all(images, normalize)
+
+    monkeypatch.setitem(AHEAD, "cpu", 4)
+    monkeypatch.setattr(batches, "normalized", normalized)
+    expected = list(ensemble_trainer(step, [3, 0], data).batches())
+    monkeypatch.setattr(batches, "TOGETHER", 2 * 102 - 1)
+    for ours, theirs in zip(ensemble_trainer(step, [3, 0], data).batches(), expected, strict=True):
+        assert all(map(torch.equal, ours, theirs))
+    assert seen == [204, 102, 102]
 
 
 def test_a_network_never_touches_another(data: MNIST) -> None:

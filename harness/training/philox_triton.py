@@ -10,19 +10,20 @@ from torch import Tensor
 from harness.device import current
 
 _BLOCK = 256
+_MOST = 2**31 - 4 * _BLOCK  # words that int32 counts, those after the last in its block included
 
 
-@triton.jit(do_not_specialize=["purpose", "least"])  # type: ignore[untyped-decorator]
-def kernel(out, seeds, now, purpose, least, networks, places, counters, block: tl.constexpr):  # type: ignore[no-untyped-def]
+@triton.jit(do_not_specialize=["purpose", "least", "first"])  # type: ignore[untyped-decorator]
+def kernel(out, seeds, now, purpose, least, first, networks, places, counters, block: tl.constexpr):  # type: ignore[no-untyped-def]
     """Which words are no less than `least`, of places (rows, places); a counter is for four places of a row.
 
-    A row is an image of a network: that of image i and network s is i * networks + s.
+    A row is an image of a network: that of image first + i and network s is i * networks + s.
     """
     quads = tl.cdiv(places, 4)
     counter = tl.program_id(0) * block + tl.arange(0, block)
     row = counter // quads
     seed = tl.load(seeds + row % networks, mask=counter < counters, other=0)
-    image, step = (row // networks).to(tl.uint32), tl.load(now).to(tl.uint32)
+    image, step = (first + row // networks).to(tl.uint32), tl.load(now).to(tl.uint32)
     a, b, c, d = tl.philox(seed, (counter % quads).to(tl.uint32), image, step, purpose)
     words = tl.interleave(tl.interleave(a, c), tl.interleave(b, d))  # a0 b0 c0 d0 a1 ...
     word = tl.program_id(0) * 4 * block + tl.arange(0, 4 * block)
@@ -32,12 +33,16 @@ def kernel(out, seeds, now, purpose, least, networks, places, counters, block: t
 
 
 def by_triton(shape: list[int], seeds: Tensor, step: Tensor, purpose: int, least: int) -> Tensor:
-    """By one kernel, on a GPU."""
+    """By one kernel on a GPU, or several where its 32 bits do not count all words."""
     images, networks, *rest = shape
     places = math.prod(rest)
     kept = torch.empty(shape, dtype=torch.bool, device=seeds.device)
-    counters = images * networks * math.ceil(places / 4)
-    grid = (triton.cdiv(counters, _BLOCK),)
+    counters = networks * math.ceil(places / 4)  # of an image
+    at_once = max(1, _MOST // (4 * counters))
     with current(seeds.device):  # on which Triton launches, wherever the tensors are
-        kernel[grid](kept.view(torch.uint8), seeds, step, purpose, least, networks, places, counters, block=_BLOCK)
+        for first in range(0, images, at_once):
+            part = kept[first : first + at_once].view(torch.uint8)
+            grid = (triton.cdiv(len(part) * counters, _BLOCK),)
+            numbers = purpose, least, first, networks, places, len(part) * counters
+            kernel[grid](part, seeds, step, *numbers, block=_BLOCK)
     return kept

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ import os
 os.environ["TRITON_INTERPRET"] = "1"
 import json, sys
 import torch
+from harness.training import philox_triton
 from harness.training.philox import fastest
 from harness.training.philox_triton import by_triton
+philox_triton._MOST = int(sys.argv[2])
 assert fastest(torch.device("cpu")) is by_triton
 for shape, seeds, step, purpose, least in json.loads(sys.argv[1]):
     print(by_triton(shape, torch.tensor(seeds), torch.tensor(step), purpose, least).int().flatten().tolist())
@@ -31,10 +34,11 @@ SHAPES = [[5, 2, 7, 3, 3], [4, 2, 13], [2, 2], [3, 2, 16, 10, 10]]
 
 
 @pytest.mark.thorough
-def test_the_kernel_draws_what_numpy_does() -> None:
+@pytest.mark.parametrize("most", [2**31 - 1024, 500, 1])
+def test_the_kernel_draws_what_numpy_does_in_as_many_launches_as_it_takes(most: int) -> None:
     """In a process of its own, in which Triton interprets and does not compile."""
     cases = [[shape, SEEDS, 1000 + number, 3, round(RATE * 2**32)] for number, shape in enumerate(SHAPES)]
-    words = [sys.executable, "-W", "ignore", "-c", INTERPRETED, str(cases)]
+    words = [sys.executable, "-W", "ignore", "-c", INTERPRETED, str(cases), str(most)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     for line, (number, (images, _, *rest)) in zip(done.stdout.splitlines(), enumerate(SHAPES), strict=True):
         each = [philox.kept(RATE, (images, *rest), seed=seed, step=1000 + number, unit=2) for seed in SEEDS]
@@ -64,6 +68,24 @@ def test_the_kernel_is_launched_on_the_gpu_that_has_the_seeds(monkeypatch: pytes
     assert cuda.calls == ["on cuda:1", "launch", "off cuda:1"]
 
 
+def test_no_launch_has_more_words_than_its_numbers_count(monkeypatch: pytest.MonkeyPatch, cuda: Cuda) -> None:
+    from harness.training import philox_triton
+
+    words: list[int] = []
+
+    class Launches:
+        def __getitem__(self, grid: tuple[int]) -> Callable[..., None]:
+            return lambda *_, block: words.append(4 * block * grid[0])
+
+    monkeypatch.setattr(philox_triton, "kernel", Launches())
+    with FakeTensorMode():
+        seeds, step = (torch.empty(shape, dtype=torch.int64, device="cuda:1") for shape in (43, ()))
+        philox_triton.by_triton([1024, 43, 64, 28, 28], seeds, step, 1, 2**31)
+    assert len(words) == 2
+    assert max(words) < 2**31
+    assert sum(words) >= 1024 * 43 * 64 * 28 * 28
+
+
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION")
 @pytest.mark.parametrize("networks", ["i32", "constexpr"], ids=["many networks", "one, of which Triton makes a case"])
@@ -77,7 +99,7 @@ def test_it_compiles_for_every_gpu_and_draws_four_places_at_a_time(
     from harness.training.philox_triton import kernel
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    types = dict.fromkeys(("networks", "places", "counters"), "i32")
+    types = dict.fromkeys(("first", "networks", "places", "counters"), "i32")
     signature = {"out": "*u8", "seeds": "*i64", "now": "*i64", "purpose": "i32", "least": least, **types}
     signature |= {"networks": networks, "block": "constexpr"}
     constants = {"block": 256, **({"networks": 1} if networks == "constexpr" else {})}

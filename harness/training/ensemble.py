@@ -6,7 +6,7 @@ those of `SingleTrainer` up to rounding: `torch.vmap` turns S convolutions into 
 order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -85,9 +85,8 @@ class EnsembleTrainer(Trainer):
         return all_rates if own else all_rates[:, 0]
 
     def _graphs(self) -> StepGraphs | None:
-        # A momentum that has a schedule, or a decay that rises, would be a constant of the graph.
-        cycled = self.recipe.cycled_momentum(0, 0, self.steps_per_epoch) is not None
-        return None if not self.taken.is_cuda or cycled or self.recipe.average_warmup else StepGraphs(self.taken.device)
+        recorded = self.taken.is_cuda and recordable(self.recipe, self.weights.values())
+        return StepGraphs(self.taken.device) if recorded else None
 
     def train_steps(self, images: Tensor, labels: Tensor, rates: Tensor) -> None:
         """A training step for each of some batches that lie one after the other, and for its rate."""
@@ -212,6 +211,14 @@ class EnsembleTrainer(Trainer):
 
     def _generators(self) -> Generators:
         return {"order": self.orders, "augmentation": self.augmentations, "dropout": self.masks.generators}
+
+
+def recordable(recipe: Recipe, weights: Iterable[Tensor]) -> bool:
+    """Whether training steps can be a CUDA graph, in which all that Python computes is a constant."""
+    cycled = recipe.cycled_momentum(0, 0, 1) is not None
+    # SGD of complex weights is not fused, and reads the rate on the host.
+    reads_rate = recipe.optimizer is None and any(weight.is_complex() for weight in weights)
+    return not (cycled or recipe.average_warmup or reads_rate)
 
 
 def ensemble_trainer(step: type[Step], seeds: Sequence[int], data: MNIST) -> EnsembleTrainer:

@@ -7,6 +7,7 @@ import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from harness.recipe import Adam, OneCycle, OneCycleLR, RandomAffine, StepLR
 from harness.training import dropout, train
 from harness.training.augmentation.batches import AHEAD
 from harness.training.cuda_graph import WARM_UP, StepGraphs
-from harness.training.ensemble import AT_ONCE, EnsembleTrainer
+from harness.training.ensemble import AT_ONCE, EnsembleTrainer, recordable
 from spec.harness.training.graph_stand_in import Cuda, Graph
 from spec.harness.training.graph_stand_in import cuda as cuda
 from spec.harness.training.test_ensemble import Small
@@ -92,6 +93,23 @@ def test_no_graph_of_an_earlier_training_is_destroyed_within_a_recording(cuda: C
     assert "record" in cuda.calls
     assert cuda.settings["collected"] is False
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "recorded"),
+    [
+        ({"momentum": 0.9, "schedule": OneCycle()}, torch.float32, True),
+        ({"schedule": OneCycleLR(cycle_momentum=True), "momentum": 0.9}, torch.float32, False),
+        ({"average": 0.9}, torch.float32, True),
+        ({"average": 0.9, "average_warmup": True}, torch.float32, False),
+        ({}, torch.complex64, False),
+        ({"optimizer": Adam()}, torch.complex64, True),
+    ],
+)
+def test_steps_are_recorded_unless_python_computes_something_in_each(
+    settings: dict[str, Any], kind: torch.dtype, recorded: bool
+) -> None:
+    assert recordable(replace(RECIPE, **settings), [torch.ones(1), torch.ones(1, dtype=kind)]) is recorded
 
 
 def test_a_graph_that_does_nothing_is_an_error(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ class Verdict:
 _SHARES = ("runs", "pairs")
 
 
-def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
+def above(values: Collection[float], bound: float, unit: str = "points") -> Verdict:
     """Whether the mean of independent runs is at the bound or above: by the 95 % Student interval of that mean.
 
     Supported where all of the interval is, refuted where none of it is, undecided in between. Values that are all the
@@ -101,8 +101,7 @@ def above(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
     if not values:
         return Verdict("undecided")
     # Rounded, since means of equal accuracies may come out a millionth of a millionth off the bound that they are at.
-    interval_of = statistics.accuracy_interval if unit == "%" else statistics.mean_interval
-    interval = Interval(*(round(value, 9) + 0.0 for value in interval_of(list(values))))
+    interval = Interval(*(round(value, 9) + 0.0 for value in statistics.mean_interval(list(values))))
     if len(values) < 2 or alike(values):
         return Verdict("undecided", len(values), Interval(interval.estimate), unit)
     word: Word = "undecided"
@@ -116,14 +115,14 @@ def alike(values: Collection[float]) -> bool:
     return len(values) > 1 and max(values) - min(values) < 1e-9
 
 
-def below(values: Collection[float], bound: float, unit: str = "%") -> Verdict:
+def below(values: Collection[float], bound: float, unit: str = "points") -> Verdict:
     """Whether the mean of independent runs is below the bound."""
     return above(values, bound, unit).negated
 
 
-def between(values: Collection[float], low: float, high: float, unit: str = "points") -> Verdict:
+def between(values: Collection[float], low: float, high: float) -> Verdict:
     """Whether the mean of independent values lies between two bounds: supported where all of its interval does."""
-    over, under = above(values, low, unit), below(values, high, unit)
+    over, under = above(values, low), below(values, high)
     words = {over.word, under.word}
     word: Word = "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
     far, near = sorted((over.p, under.p))  # the p-value of the nearer bound is larger, outside of them too

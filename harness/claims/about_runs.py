@@ -213,22 +213,25 @@ def neighbours(step: type[Step]) -> list[type[Step]]:
 
 trained = partial(final, kind="train")
 
+QUANTIFIERS: dict[str, Callable[..., Verdict]] = {"in every run": every, "in most runs": most, "in some runs": some}
+"""What decides that a predicate holds of runs, by the words before it."""
+
 AVERAGES: dict[str, Callable[..., Verdict]] = {
-    "over-fits": mean(gap, above, OVER_FITS),
-    "does not over-fit": mean(gap, below, OVER_FITS),
-    "trains above its test accuracy": mean(running_gap, above, 0.0),
-    "trains below its test accuracy": mean(running_gap, below, 0.0),
-    "has a test loss above its training loss": mean(loss_gap, above, 0.0, ""),
-    "rises after epoch N": mean(rise_after, above, 0.0),
-    "falls after epoch N": mean(rise_after, below, 0.0),
-    "test loss rises after epoch N": mean(loss_rise_after, above, 0.0, ""),
-    "test loss falls after epoch N": mean(loss_rise_after, below, 0.0, ""),
-    "still improves at the end": mean(slope, above, STILL_IMPROVES, "points per epoch"),
-    "still improves in training at the end": mean(
+    "on average over-fits": mean(gap, above, OVER_FITS),
+    "on average does not over-fit": mean(gap, below, OVER_FITS),
+    "on average trains above its test accuracy": mean(running_gap, above, 0.0),
+    "on average trains below its test accuracy": mean(running_gap, below, 0.0),
+    "on average has a test loss above its training loss": mean(loss_gap, above, 0.0, ""),
+    "on average rises after epoch N": mean(rise_after, above, 0.0),
+    "on average falls after epoch N": mean(rise_after, below, 0.0),
+    "on average test loss rises after epoch N": mean(loss_rise_after, above, 0.0, ""),
+    "on average test loss falls after epoch N": mean(loss_rise_after, below, 0.0, ""),
+    "on average still improves at the end": mean(slope, above, STILL_IMPROVES, "points per epoch"),
+    "on average still improves in training at the end": mean(
         partial(slope, kind="train"), above, STILL_IMPROVES, "points per epoch"
     ),
-    "improves no more at the end": mean(slope, below, STILL_IMPROVES, "points per epoch"),
-    "confuses A with B": mean(confusions, above, CONFUSES, "times the average pair"),
+    "on average improves no more at the end": mean(slope, below, STILL_IMPROVES, "points per epoch"),
+    "on average confuses A with B": mean(confusions, above, CONFUSES, "times the average pair"),
 }
 """What the mean over runs decides."""
 
@@ -264,10 +267,10 @@ FIGURES: dict[str, Callable[..., Verdict]] = {
 RUN_CLAIMS: dict[str, Callable[..., Verdict]] = {
     **{
         f"{prefix} {words}": counted(quantifier, words)
-        for prefix, quantifier in (("in every run", every), ("in most runs", most), ("in some runs", some))
+        for prefix, quantifier in QUANTIFIERS.items()
         for words in PREDICATES
     },
-    **{f"on average {words}": claim for words, claim in AVERAGES.items()},
+    **AVERAGES,
     **COMPARISONS,
     **FIGURES,
 }

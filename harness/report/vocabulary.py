@@ -6,7 +6,7 @@ from itertools import chain
 from harness import escape
 from harness.claims.about_logs import LOG_CLAIMS
 from harness.claims.about_networks import NETWORK_CLAIMS
-from harness.claims.about_runs import AVERAGES, COMPARISONS, FIGURES
+from harness.claims.about_runs import AVERAGES, COMPARISONS, FIGURES, QUANTIFIERS
 from harness.claims.predicates import PREDICATES
 from harness.claims.sentences import claimed, sentences
 from harness.claims.vocabulary import entry_of, entry_of_quote
@@ -33,7 +33,6 @@ whole numbers; A and B, digits; LAYERS, such as `conv3x3 then bn then relu`; FIE
 `show` says has changed. In a quotation WHICH is `test`, `train`, `test loss` or `train loss`, LIST is several figures
 and EPOCHS one epoch or several. What begins with the id of a step is about that step.
 """
-QUANTIFIERS = ("in every run", "in most runs", "in some runs")
 
 
 def page(steps: Sequence[type[Step]]) -> str:
@@ -48,7 +47,7 @@ def page(steps: Sequence[type[Step]]) -> str:
         [
             HEAD,
             _section("Of a run, behind *in every run*, *in most runs* or *in some runs*", PREDICATES, examples),
-            _section("Of the mean over runs", [f"on average {words}" for words in AVERAGES], examples),
+            _section("Of the mean over runs", AVERAGES, examples),
             _section("Of two steps, over the seeds that both have", COMPARISONS, examples),
             _section("Of a figure, which one more run could give", FIGURES, examples),
             _section("Of the network and the recipe, without any run", NETWORK_CLAIMS, examples),

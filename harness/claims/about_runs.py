@@ -37,7 +37,6 @@ from harness.evidence.quantities import (
     collapsed,
     confusions,
     epochs_to,
-    final,
     gap,
     last,
     loss_gap,
@@ -112,7 +111,7 @@ def more(runs: Runs, other: Runs, quantity: Quantity, unit: str = "points", beyo
 
 def within(runs: Runs, other: Runs, low: float, high: float) -> Verdict:
     """The mean difference in final test accuracy, in points, lies between two bounds; by the same rule as `more`."""
-    found = differences(values(runs, final), values(other, final))
+    found = differences(values(runs, Run.final_mean), values(other, Run.final_mean))
     if counts(runs, other, found):
         return most((low <= difference < high for difference in found), "pairs")
     return between(found, low, high)
@@ -134,13 +133,13 @@ def improves(runs: Runs, other: Runs, points: float = 0.0) -> Verdict:
     By `more`, and supported only where `Comparison.improvement`, with the points added to the other's accuracies, says
     so too; refuted where Student's interval of the mean difference lies below the points.
     """
-    verdict = more(runs, other, final, beyond=points)
+    verdict = more(runs, other, Run.final_mean, beyond=points)
     if verdict.unit != "points" or verdict.word == "refuted" or not verdict.interval.estimate > points:
         return verdict
     if verdict.word == "undecided":
         return replace(verdict, by="improvement")
-    theirs = {seed: accuracy + points for seed, accuracy in values(other, final).items()}
-    improvement = paired(values(runs, final), theirs).improvement
+    theirs = {seed: accuracy + points for seed, accuracy in values(other, Run.final_mean).items()}
+    improvement = paired(values(runs, Run.final_mean), theirs).improvement
     return verdict if improvement else replace(verdict, word="undecided", by="")
 
 
@@ -211,7 +210,7 @@ def neighbours(step: type[Step]) -> list[type[Step]]:
     return [one for one in ladder.steps().values() if one.id == step.follows or one.follows == step.id]
 
 
-trained = partial(final, kind="train")
+trained = partial(Run.final_mean, kind="train")
 
 QUANTIFIERS: dict[str, Callable[..., Verdict]] = {"in every run": every, "in most runs": most, "in some runs": some}
 """What decides that a predicate holds of runs, by the words before it."""

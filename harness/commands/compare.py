@@ -11,6 +11,7 @@ from harness.argument_types import parse_path
 from harness.commands.console import bare_table, console, say_stale
 from harness.errors import HarnessError
 from harness.ladder import find
+from harness.run import Run
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     b = a if arguments.b is None else find(arguments.b)
     records = existing(a), existing(b) if arguments.against is None else against(a, Path(arguments.against))
     names = a.id, escape.printable(str(arguments.against or b.id))
-    ours, theirs = (quantities.values(saved.runs, quantities.final) for saved in records)
+    ours, theirs = (quantities.values(saved.runs, Run.final_mean) for saved in records)
     comparison = paired(ours, theirs)
     lines = summary(names, comparison)
     if len(comparison.seeds) > 1:

@@ -40,11 +40,6 @@ def collapsed(run: Run) -> bool:
     return run.final_mean() < COLLAPSED
 
 
-def final(run: Run, kind: Kind = "test") -> float:
-    """Mean accuracy over the final epochs."""
-    return run.final_mean(kind)
-
-
 def gap(run: Run) -> float:
     """Final accuracy on training images as they are minus final test accuracy, in points.
 

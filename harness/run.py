@@ -42,13 +42,12 @@ class Epoch:
 
     def as_json(self) -> dict[str, Any]:
         """The epoch as files hold it, without what it does not have: NaN is not a number of JSON."""
-        value = {name: getattr(self, name) for name in _NAMES}
+        value = {name: getattr(self, name) for name in ("epoch", *FIGURES, "errors")}
         return {name: entry for name, entry in value.items() if name not in _OPTIONAL or not math.isnan(entry)}
 
 
-_NAMES = (
-    "epoch", "train_accuracy", "clean_train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds", "errors"
-)  # fmt: skip
+FIGURES = ("train_accuracy", "clean_train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds")
+"""The numbers of an epoch, in the order in which files have them; of two runs that are the same, all but the last."""
 _OPTIONAL = ("clean_train_accuracy", "train_loss", "test_loss")
 
 LARGEST_LOSS = 1e39

@@ -14,7 +14,7 @@ from harness.device import device_of
 from harness.errors import HarnessError
 from harness.escape import printable
 from harness.ladder import find, steps
-from harness.run import Errors, Progress, Run, finite
+from harness.run import Progress, Run, finite
 from harness.step import Step
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
     it is trained if it cannot come to the same.
     """
     from harness.evidence import record
+    from harness.evidence.replica import decided_otherwise
     from harness.jobs.retraining import doubts, threads_of
     from harness.provenance import trainer_name
     from harness.training.train import train, training
@@ -85,7 +86,7 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
             epoch = finite(outcomes[seed])
             shown.on_epoch(step, seed, epoch)
         made = trained(step, seed, trainer.state())
-    if _differences(epoch.errors, recorded.errors or ()) > TIES:
+    if len(decided_otherwise(epoch.errors, recorded.errors or ())) > TIES:
         raise HarnessError(
             f"{step.id}, seed {seed}: this training misses other test images than that of {record.path_of(step)}; "
             "train on the hardware and with the versions that the record names"
@@ -95,13 +96,14 @@ def _make(step: type[Step], seed: int, data: MNIST, shown: Display) -> Path:
 
 def _verified(trained: Trained, data: MNIST) -> bool:
     """Print what the network reaches, and return whether that is what its record says, but for ties."""
+    from harness.evidence.replica import decided_otherwise
     from harness.training.evaluation import evaluation
     from harness.training.network import arranged
 
     step, device, n = trained.step, data.test_images.device, len(data.test_labels)
     network = arranged(trained.network, device)
     missed = evaluation(network, data.test_images, data.test_labels, step.recipe.normalize).errors
-    differences = _differences(missed, _recorded(step, trained.seed).errors or ())
+    differences = len(decided_otherwise(missed, _recorded(step, trained.seed).errors or ()))
     if not differences:
         comparison = f"and the {len(missed)} that the record says are wrong"
     elif differences <= TIES:
@@ -127,8 +129,3 @@ def _recorded(step: type[Step], seed: int) -> Run:
             f"train it anew: python -m harness train {step.id} --seed {seed} --record --replace"
         )
     return run
-
-
-def _differences(one: Errors, other: Errors) -> int:
-    """The number of images that only one of the two misses, or takes for another digit."""
-    return len({index for index, _, _ in set(one) ^ set(other)})

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from harness.run import Epoch, Errors, Run
+from harness.run import FIGURES, Epoch, Errors, Run
 
 
 class Difference(NamedTuple):
@@ -23,7 +23,7 @@ def epoch_difference(recorded: Epoch, again: Epoch) -> Difference | None:
 
     What the record does not have is not compared.
     """
-    for what in ("train_accuracy", "clean_train_accuracy", "test_accuracy", "train_loss", "test_loss"):
+    for what in FIGURES[:-1]:
         then, now = getattr(recorded, what), getattr(again, what)
         if then != now and not math.isnan(then):
             return Difference(recorded.epoch, what, then, now)
@@ -38,10 +38,15 @@ def errors_difference(recorded: Run, again: Run) -> Difference | None:
     if recorded.errors is None or len(again.epochs) != len(recorded.epochs):
         return None
     last, missed = recorded.epochs[-1].epoch, again.epochs[-1].errors
-    for image in sorted({index for index, _, _ in set(recorded.errors) ^ set(missed)}):
+    for image in sorted(decided_otherwise(recorded.errors, missed)):
         then, now = (_answer(image, errors) for errors in (recorded.errors, missed))
         return Difference(last, f"test image {image}", then, now)
     return None
+
+
+def decided_otherwise(one: Errors, other: Errors) -> set[int]:
+    """The images that only one of two networks misses, or takes for another digit."""
+    return {index for index, _, _ in set(one) ^ set(other)}
 
 
 def _answer(image: int, errors: Errors) -> str:

@@ -10,14 +10,8 @@ from pathlib import Path
 
 from harness import files
 from harness.errors import HarnessError
-from harness.run import Epoch, Run
+from harness.run import FIGURES, Epoch, Run
 from harness.step import Step
-
-FIGURES = (
-    *("train_accuracy", "clean_train_accuracy", "test_accuracy"),  # percent
-    *("train_loss", "test_loss", "seconds"),
-)
-"""The numbers of an epoch; see `harness.run.Epoch`."""
 
 
 def csv_of(runs: Sequence[Run]) -> str:

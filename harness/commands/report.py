@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page or the plot, and print its path."""
     from harness import report
+    from harness.data import load_test_images
     from harness.report import page
 
     path = Path(arguments.plot or arguments.out)
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise none_yet()
     with busy() as on_part:
         on_part(f"{escape.printable(str(path))}: {len(specs)} step{'s' if len(specs) > 1 else ''}")
-        text = page.plot(specs) if arguments.plot else report.html(specs, page.mnist_images())
+        text = page.plot(specs) if arguments.plot else report.html(specs, load_test_images())
     files.write(place, text.encode(), advice="name another file")
     print(escape.printable(str(path)))
     say_stale(*specs)

@@ -80,15 +80,25 @@ def digest() -> str:
 
 def find(path: str | Path | None) -> tuple[Path, dict[str, bytes]]:
     """The folder of the four files and their verified bytes by name."""
-    named = path if path is not None else os.environ.get("MNIST_DIR") or None
-    if named is None:
+    if (folder := named_folder(path)) is None:
         return _find_cached()
-    folder, origin = Path(named), " (from MNIST_DIR)" if path is None else ""
+    origin = " (from MNIST_DIR)" if path is None else ""
     contents, damage = _read_all(folder)
     if damage:
         why = ", ".join(damage.values()) if _is_folder(folder) else "there is no such folder"
         raise HarnessError(f"{folder}{origin} does not hold MNIST: {why}; {_INSTEAD}, or none, to have them fetched")
     return folder, contents
+
+
+def named_folder(path: str | Path | None) -> Path | None:
+    """The folder that is given, or else that of MNIST_DIR; None if there is neither, and the cache is searched."""
+    named = path if path is not None else os.environ.get("MNIST_DIR") or None
+    return None if named is None else Path(named)
+
+
+def cache() -> Path:
+    """The folder of the user in which fetched files are kept."""
+    return user_cache_path("mnist-ladders")
 
 
 def _is_folder(path: Path) -> bool:
@@ -99,18 +109,18 @@ def _is_folder(path: Path) -> bool:
 
 
 def _find_cached() -> tuple[Path, dict[str, bytes]]:
-    cache = user_cache_path("mnist-ladders")
-    contents, damage = _read_all(cache)
+    folder = cache()
+    contents, damage = _read_all(folder)
     if damage:
         try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with locked(cache / "mnist", wait=2 * WHOLE, advice=_INSTEAD):
-                contents, damage = _read_all(cache)  # the process that had the lock may have fetched everything
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder / "mnist", wait=2 * WHOLE, advice=_INSTEAD):
+                contents, damage = _read_all(folder)  # the process that had the lock may have fetched everything
                 if damage:
-                    contents |= _fetch(cache, damage)
+                    contents |= _fetch(folder, damage)
         except OSError as error:
             raise HarnessError(f"the cache cannot be written ({error}); {_INSTEAD}") from error
-    return cache, contents
+    return folder, contents
 
 
 def _read_all(folder: Path) -> tuple[dict[str, bytes], dict[File, str]]:

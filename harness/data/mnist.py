@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.data import download
 from harness.data.download import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Arrays, find
 from harness.errors import HarnessError
 
@@ -43,6 +44,15 @@ def load(path: str | Path | None = None) -> MNIST:
     raw = find(path)[1]
     train, test = parse(raw[TRAIN_IMAGES], 3), parse(raw[TEST_IMAGES], 3)
     return MNIST(train, parse(raw[TRAIN_LABELS], 1).long(), test, parse(raw[TEST_LABELS], 1).long())
+
+
+def load_test_images(path: str | Path | None = None) -> Tensor | None:
+    """The test images (N, 28, 28) uint8, from where `load` looks for them; None if missing, as nothing is fetched."""
+    [file] = [file for file in download.FILES if file.name == TEST_IMAGES]
+    try:
+        return parse(download.read(download.named_folder(path) or download.cache(), file), 3)
+    except download.SourceError:
+        return None
 
 
 def hold_out(data: MNIST, n: int = 10_000, seed: int = 0) -> MNIST:

@@ -39,7 +39,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not (trained := {row["step"] for row in attached(config, EVIDENCE)}):
         return
     from harness import report
-    from harness.report.page import mnist_images
+    from harness.data import load_test_images
 
     folder = Path(config.getoption("--out"))
     specs = specs_of(config, trained)
@@ -47,7 +47,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         records = {step.id: found for step in specs if (found := record(folder, step, config.stash[STARTED]))}
         if not records:
             return
-        page = report.html(specs, mnist_images(config.getoption("--data")), records)
+        page = report.html(specs, load_test_images(config.getoption("--data")), records)
         files.write(folder / "report.html", page.encode())
     except HarnessError as error:
         config.stash[WRITTEN] = f"no report: {error}"

@@ -7,21 +7,17 @@ import base64
 import functools
 import importlib
 import io
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.image import imsave
-from platformdirs import user_cache_path
 from torch import Tensor
 
 from harness.claims.sentences import OUTCOMES
-from harness.data import download, mnist
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.confusion import missed
@@ -134,19 +130,6 @@ def frontier(pages: Iterable[Page], name: str, width: float) -> Markup | None:
         return None
     figure = plots.frontier(measured, width=width)
     return svg.inline(figure, f"frontier-{name}", f"accuracy against parameters. {described(measured)}", plots.DARK)
-
-
-def mnist_images(folder: str | Path | None = None) -> Tensor | None:
-    """The test images, N x 28 x 28 uint8, from that folder, MNIST_DIR or the cache; None if missing.
-
-    Nothing is fetched: the report does without them.
-    """
-    where = folder or os.environ.get("MNIST_DIR") or user_cache_path("mnist-ladders")
-    [file] = [file for file in download.FILES if file.name == download.TEST_IMAGES]
-    try:
-        return mnist.parse(download.read(Path(where), file), 3)
-    except download.SourceError:
-        return None
 
 
 def png(image: Tensor) -> str:

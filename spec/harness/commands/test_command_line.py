@@ -13,7 +13,6 @@ import pytest
 from harness import data, ladder, report
 from harness.__main__ import main
 from harness.provenance import fingerprint
-from harness.report import page
 from spec.harness.commands.workplace import Call, Claim, Tiny
 from spec.harness.commands.workplace import call as call
 from spec.harness.commands.workplace import workplace as workplace
@@ -208,7 +207,7 @@ def test_figures_of_a_record_that_is_no_longer_of_its_step_are_said_to_be_that(
 ) -> None:
     monkeypatch.setattr("harness.commands.report.steps", ladder.steps)
     monkeypatch.setattr(report, "html", lambda *_: "")  # what is on the page is tested elsewhere
-    monkeypatch.setattr(page, "mnist_images", lambda: None)
+    monkeypatch.setattr(data, "load_test_images", lambda: None)
     for step in (Tiny, Claim):
         keep(step, {seed: ([98.0] * 4, [99.0] * 4) for seed in (0, 7)}, fingerprint=fingerprint(step))
     assert call(line)[0] == 0

@@ -49,7 +49,6 @@ from harness import data, ladder, report, streams
 from harness.__main__ import PROGRAM, main
 from harness.commands import compare, replay, rf, search, show, train, verify
 from harness.data.synthetic import synthetic
-from harness.report import page
 from spec.harness.commands.workplace import Claim, Tiny
 from spec.harness.evidence.records_of import keep
 
@@ -60,7 +59,7 @@ for name, step in steps.items():
 for module in (ladder, show):
     module.steps = lambda: steps
 data.load, data.folder = lambda path=None: synthetic(64), lambda path=None: Path("/a/folder/\\u00fc")
-report.html, page.mnist_images = lambda *_: "a page", lambda *_: None
+report.html, data.load_test_images = lambda *_: "a page", lambda *_: None
 Claim.__doc__ = Claim.__doc__.replace("Hold the goal.", "Hold the goal \\u2265 99.40 \\u00b7 \\u00fc.")
 
 

@@ -9,11 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import ladder, report
+from harness import data, ladder, report
 from harness.__main__ import main
 from harness.commands import rf
 from harness.evidence import record
-from harness.report import page
 from spec.harness.commands.workplace import Call
 from spec.harness.commands.workplace import call as call
 from spec.harness.commands.workplace import workplace as workplace
@@ -95,7 +94,7 @@ def test_a_report_with_a_name_that_is_no_text_is_written_and_named(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(report, "html", lambda steps, images: "a page")
-    monkeypatch.setattr(page, "mnist_images", lambda: None)
+    monkeypatch.setattr(data, "load_test_images", lambda: None)
     assert main(["report", "-o", "\udcff.html"]) == 0
     out, err = capsys.readouterr()
     assert out == "\\udcff.html\n"
@@ -222,7 +221,7 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setattr(report, "html", lambda steps, images: "a page")
-    monkeypatch.setattr(page, "mnist_images", lambda: None)
+    monkeypatch.setattr(data, "load_test_images", lambda: None)
     (workplace / "far").mkdir()
     for name, there in (("new", False), ("old", True)):
         if there:

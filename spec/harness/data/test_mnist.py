@@ -5,6 +5,7 @@ The bytes are packed here with `struct`; the classes of a split are counted by h
 
 import hashlib
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +112,17 @@ def test_data_moves_to_a_device_whole() -> None:
     moved = numbered([1, 2, 3]).to("meta")
     assert [tensor.device.type for tensor in vars(moved).values()] == ["meta"] * 4
     assert moved.train_images.shape == (3, 1, 1)
+
+
+def test_test_images_are_read_where_they_are_and_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
+    monkeypatch.setattr(download, "_fetch", None)
+    assert data.load_test_images(tmp_path) is None
+    (tmp_path / download.TEST_IMAGES).write_bytes(raw)
+    assert data.load_test_images(tmp_path) is None  # not what MNIST is
+    monkeypatch.setattr(
+        download, "FILES", (download.File(download.TEST_IMAGES, len(raw), hashlib.sha256(raw).hexdigest()),)
+    )
+    found = data.load_test_images(tmp_path)
+    assert found is not None
+    assert found.tolist() == [[[1, 2], [3, 4]]]

@@ -1,7 +1,6 @@
 """The report: what is on the page comes from specs and records, is escaped, and needs nothing from elsewhere."""
 
 import base64
-import hashlib
 import io
 import json
 import re
@@ -17,12 +16,10 @@ from matplotlib.image import imread
 
 from harness import Recipe, report, steps
 from harness.__main__ import main
-from harness.data import download
 from harness.evidence import record
 from harness.evidence.confusion import confusion, missed, missed_by_all
 from harness.evidence.record import Record
 from harness.provenance import fingerprint
-from harness.report import page as report_page
 from harness.report import plots
 from harness.run import run_of_json
 from harness.step import Step
@@ -221,20 +218,6 @@ def test_missed_digits_are_drawn_where_mnist_is_at_hand(tmp_path: Path) -> None:
     bare = page_of(a_step(tmp_path), run)
     assert "#image-5" not in bare
     assert "4 → 9 #5" in text_of(bare)
-
-
-def test_test_images_are_read_where_they_are_and_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
-    monkeypatch.setattr(download, "_fetch", None)
-    assert report_page.mnist_images(tmp_path) is None
-    (tmp_path / download.TEST_IMAGES).write_bytes(raw)
-    assert report_page.mnist_images(tmp_path) is None  # not what MNIST is
-    monkeypatch.setattr(
-        download, "FILES", (download.File(download.TEST_IMAGES, len(raw), hashlib.sha256(raw).hexdigest()),)
-    )
-    found = report_page.mnist_images(tmp_path)
-    assert found is not None
-    assert found.tolist() == [[[1, 2], [3, 4]]]
 
 
 def test_the_verb_writes_the_page_of_all_steps(

@@ -12,7 +12,7 @@ from harness.step import GOAL, TEST_IMAGES, Step
 Errors = tuple[tuple[int, int, int], ...]
 """Images that were misclassified: index, digit, digit predicted."""
 
-EAGER, NATIVE = "eager", "native"
+EAGER, NATIVE = TRAINERS = ("eager", "native")
 """The trainers: torch, operation by operation, and our own in C++, which computes the same bits on every machine."""
 
 Kind = Literal["test", "train", "clean"]
@@ -66,6 +66,13 @@ def epoch_of_json(value: Any, number: int) -> Epoch:
         test_loss=strict_json.number_or_nan(value, "test_loss", -LARGEST_LOSS, LARGEST_LOSS),
         clean_train_accuracy=strict_json.number_or_nan(value, "clean_train_accuracy", 0, 100),
     )
+
+
+def trainer_of_json(value: Mapping[str, Any]) -> str:
+    """The trainer that JSON names, and eager if it names none, as of older versions; ValueError for any other."""
+    if (trainer := value.get("trainer", EAGER)) not in TRAINERS:
+        raise ValueError(f"'trainer' is neither {EAGER} nor {NATIVE}")
+    return str(trainer)
 
 
 def errors_of_json(value: Any) -> Errors:

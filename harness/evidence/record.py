@@ -24,9 +24,8 @@ from harness.provenance import (
     differences,
     fingerprint,
     is_native,
-    trainer_name,
 )
-from harness.run import EAGER, NATIVE, Run, run_of_json
+from harness.run import Run, run_of_json, trainer_of_json
 from harness.step import Step
 
 _LATER = "its run stays in its run file, from which python -m harness adopt FOLDER records it, once that is mended"
@@ -119,8 +118,7 @@ def _record(step: type[Step], step_id: str, raw: bytes) -> Record:
 
 def _check_binding(made: Mapping[str, Any]) -> None:
     """Raise ValueError unless the provenance of a record says what its trainer has to say."""
-    if trainer_name(made) not in (EAGER, NATIVE):
-        raise ValueError(f"'trainer' is neither {EAGER} nor {NATIVE}")
+    trainer_of_json(made)
     for key in ("fingerprint",) if is_native(made) else ("hardware", "torch", "fingerprint"):
         strict_json.text(made, key)
     if is_native(made):

@@ -18,7 +18,7 @@ from harness.jobs.job import Engine, Job
 from harness.jobs.run_file import MAKE_ROOM
 from harness.jobs.run_folder import CHECKPOINT, RUN, JobFiles, files_in, remove_leftovers
 from harness.provenance import differences
-from harness.run import EAGER, NATIVE, Run
+from harness.run import EAGER, TRAINERS, Run
 from harness.step import Step
 
 
@@ -88,7 +88,7 @@ def trainer_left(step: type[Step], seeds: list[int], folder: Path, device: torch
         if not set(candidate.seeds).isdisjoint(seeds)
     ]
     left += [(False, stamp, run.provenance.get("trainer")) for _, stamp, run in _run_files(step_folder, step, seeds)]
-    trainers = (EAGER, NATIVE) if device.type == "cpu" else (EAGER,)
+    trainers = TRAINERS if device.type == "cpu" else (EAGER,)
     named = [entry for entry in left if entry[-1] in trainers]
     return max(named)[-1] if named else None
 

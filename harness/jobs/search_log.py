@@ -7,7 +7,7 @@ from typing import Any
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.run import EAGER, NATIVE
+from harness.run import EAGER, trainer_of_json
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,9 @@ def _trial_of_json(value: Any) -> Trial:
         validation=tuple(strict_json.number({"validation": one}, "validation", 0, 100) for one in validation),
         train=strict_json.number(value, "train", 0, 100),
         seconds=strict_json.number(value, "seconds", 0, 1e9),
-        trainer=_trainer(value),
+        trainer=trainer_of_json(value),
         failed=None if failed is None else strict_json.text(value, "failed", strict_json.LONGEST),
     )
-
-
-def _trainer(value: Any) -> str:
-    """The trainer in the JSON of a trial: eager, unless it says otherwise."""
-    trainer = strict_json.text({"trainer": EAGER, **value}, "trainer")
-    if trainer not in (EAGER, NATIVE):
-        raise ValueError(f"'trainer' is neither {EAGER} nor {NATIVE}")
-    return trainer
 
 
 def _as_json(trial: Trial) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from harness.training.network import classifier
 from harness.training.optimizers import optimizer_of, set_momentum
 from harness.training.regularization import clip_each, l1_of_each, per_network
 from harness.training.seeding import seeded
-from harness.training.snapshot import Generators, State, capture, restore
+from harness.training.snapshot import Generators, State
 from harness.training.trainer import Trainer, with_validation_split
 
 AT_ONCE = {"cuda": 8}
@@ -52,9 +52,10 @@ class EnsembleTrainer(Trainer):
         self.masks = dropout.masks_of(seeds, self.taken)
         dropout.replace(self.network, self.masks)
         batch_norm.replace(self.network)
-        self.optimizer = optimizer_of(self.weights.values(), recipe, torch.tensor(float(recipe.lr), device=device))
+        rate = torch.tensor(float(recipe.lr), device=device)
+        self.optimizer: torch.optim.Optimizer = optimizer_of(self.weights.values(), recipe, rate)
         self.loss = loss_of(recipe, device)
-        self.steps = self.began = 0  # of all epochs, and before this one
+        self.began = 0  # steps before this epoch
         self.at_once = AT_ONCE.get(device.type, 1)
         self.graphs = self._graphs()
         self.test_graphs = StepGraphs(device) if device.type == "cuda" else None
@@ -194,15 +195,10 @@ class EnsembleTrainer(Trainer):
         )
         return self.forward(weights, buffers, normalized(images, self.recipe.normalize))
 
-    def state(self) -> State:
-        """Networks, averages, optimizer and generators, as copies on the CPU."""
-        return capture(self._live(), self.optimizer, self._generators())
-
     def restore(self, state: State, epoch: int) -> None:
         """Resume from the state after `epoch` epochs and record new graphs; ValueError if it is of other networks."""
-        restore(self._live(), self.optimizer, self._generators(), state)
-        self.epoch, self.steps, self.graphs = epoch, epoch * self.steps_per_epoch, self._graphs()
-        self.taken.fill_(self.steps)
+        super().restore(state, epoch)
+        self.graphs = self._graphs()
 
     def _live(self) -> dict[str, Tensor]:
         parts = {"model": self.weights | self.buffers, "average": self.averaged}

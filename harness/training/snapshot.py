@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 State = dict[str, Tensor]
 Generators = Mapping[str, Sequence[torch.Generator]]
@@ -22,43 +23,46 @@ def global_generators(device: torch.device) -> dict[str, torch.Generator]:
     return generators
 
 
-def capture(live: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, generators: Generators) -> State:
-    """Contiguous copies on the CPU of the live tensors and of the state of the optimizer and the generators."""
+def capture(live: Mapping[str, Tensor], optimizer: Optimizer | None, generators: Generators) -> State:
+    """Contiguous copies on the CPU of the live tensors and of the states of optimizer, if any, and generators."""
     everything = {**live, **_of_optimizer(optimizer), **_generator_states(generators)}
     return {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in everything.items()
     }
 
 
-def restore(live: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, generators: Generators, state: State) -> None:
+def restore(live: Mapping[str, Tensor], optimizer: Optimizer | None, generators: Generators, state: State) -> None:
     """Restore the live tensors, the optimizer and the generators to a captured state, in place.
 
     Raises ValueError if the state is of another network: other names, shapes, types or generators.
     """
-    _begin(optimizer, state)
+    if optimizer is not None:
+        _begin(optimizer, state)
     own = {**live, **_of_optimizer(optimizer)}
-    check({**own, **_generator_states(generators)}, state)
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(state[name])
+    _check({**own, **_generator_states(generators)}, state)
     for name, several in generators.items():
         for generator, generator_state in zip(several, state.get(f"generator.{name}", ()), strict=True):
             try:
                 generator.set_state(generator_state.clone())  # set_state ignores the offset of a row in its tensor
             except RuntimeError as error:
                 raise ValueError(f"generator.{name} is no state of a generator: {error}") from error
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(state[name])
 
 
-def _names(optimizer: torch.optim.Optimizer, index: int) -> str:
+def _names(optimizer: Optimizer, index: int) -> str:
     # How the state of the weight of that index is called, with the key of torch in place of {}.
     return f"momentum.{index}" if isinstance(optimizer, torch.optim.SGD) else f"optimizer.{index}.{{}}"
 
 
-def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+def _weights(optimizer: Optimizer) -> list[Tensor]:
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
-def _of_optimizer(optimizer: torch.optim.Optimizer) -> State:
+def _of_optimizer(optimizer: Optimizer | None) -> State:
+    if optimizer is None:
+        return {}
     # Before the first step no weight has any state.
     return {
         _names(optimizer, index).format(key): value
@@ -68,7 +72,7 @@ def _of_optimizer(optimizer: torch.optim.Optimizer) -> State:
     }
 
 
-def _begin(optimizer: torch.optim.Optimizer, state: State) -> None:
+def _begin(optimizer: Optimizer, state: State) -> None:
     """Give each weight the state, of zeros, that a captured one has of it.
 
     In the layout of the weight, as fused optimizers expect; only the number of steps is a scalar.
@@ -95,7 +99,7 @@ def _generator_states(generators: Generators) -> State:
     }
 
 
-def check(own: State, state: State) -> None:
+def _check(own: State, state: State) -> None:
     """Raise ValueError unless a state has the tensors of this one: their names, shapes and types."""
     if own.keys() != state.keys():
         raise ValueError(f"it has not the same tensors: {', '.join(sorted(own.keys() ^ state.keys())[:3])}")

@@ -40,6 +40,10 @@ class Trainer(ABC):
     steps_per_epoch: int
     epoch: int
     """How many epochs are finished."""
+    steps: int
+    """How many training steps of all epochs were launched."""
+    optimizer: torch.optim.Optimizer | None = None
+    """That of torch, if it is one of its that trains."""
     finite: Tensor
     """(S,) how many batches of the last epoch came before the first whose loss was not finite."""
     taken: Tensor
@@ -51,7 +55,7 @@ class Trainer(ABC):
 
     def __init__(self, recipe: Recipe, data: MNIST, networks: int) -> None:
         check_teacher(recipe)
-        self.recipe, self.data, self.epoch = recipe, data, 0
+        self.recipe, self.data, self.epoch, self.steps = recipe, data, 0, 0
         self.on_steps = lambda launched, of: None
         self.steps_per_epoch = batches_of(recipe, len(data.train_labels))
         self.taken = torch.zeros((), dtype=torch.int64, device=data.train_images.device)
@@ -100,13 +104,23 @@ class Trainer(ABC):
         """What the schedule has seen, if that matters to it."""
         return {"held_out": self.held_out} if isinstance(self.recipe.schedule, ReduceLROnPlateau) else {}
 
-    @abstractmethod
     def state(self) -> State:
         """Everything that the next epoch depends on, as copies on the CPU."""
+        return capture(self._live(), self.optimizer, self._generators())
 
-    @abstractmethod
     def restore(self, state: State, epoch: int) -> None:
         """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
+        restore(self._live(), self.optimizer, self._generators(), state)
+        self.epoch, self.steps = epoch, epoch * self.steps_per_epoch
+        self.taken.fill_(self.steps)
+
+    @abstractmethod
+    def _live(self) -> State:
+        """The tensors of that state, which change while it trains, without those of the optimizer."""
+
+    @abstractmethod
+    def _generators(self) -> Generators:
+        """The generators of that state, by name."""
 
 
 def batches_of(recipe: Recipe, n: int) -> int:
@@ -149,7 +163,7 @@ class SingleTrainer(Trainer):
         self.model = model
         self.masks = dropout.masks_of([seed], self.taken)
         dropout.replace(model, self.masks)
-        self.optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
+        self.optimizer: torch.optim.Optimizer = optimizer_of(model.parameters(), recipe, recipe.lr)
         self.loss = loss_of(recipe, device)
         # Drawn on the CPU, so that the order is the same on every device.
         self.order = torch.Generator().manual_seed(seed)
@@ -157,7 +171,6 @@ class SingleTrainer(Trainer):
         self.loss_sum = torch.zeros((), device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
         self.finite = torch.zeros(1, dtype=torch.int64, device=device)
-        self.steps = 0
         self.averaged: AveragedModel | None = None
         if recipe.average is not None:
             self.averaged = AveragedModel(model)
@@ -240,16 +253,6 @@ class SingleTrainer(Trainer):
     def evaluate(self, images: Tensor, labels: Tensor) -> list[Evaluation]:
         """The images that the network misses, and its mean loss, in a list of one."""
         return [evaluation(self.evaluated, images, labels, self.recipe.normalize)]
-
-    def state(self) -> State:
-        """Network, average, optimizer and generators, as copies on the CPU."""
-        return capture(self._live(), self.optimizer, self._generators())
-
-    def restore(self, state: State, epoch: int) -> None:
-        """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
-        restore(self._live(), self.optimizer, self._generators(), state)
-        self.epoch, self.steps = epoch, epoch * self.steps_per_epoch
-        self.taken.fill_(self.steps)
 
     def _live(self) -> dict[str, Tensor]:
         averaged = {} if self.averaged is None else self.averaged.state_dict(prefix="average.")

@@ -17,10 +17,9 @@ from harness.training.native import library
 from harness.training.native.library import pointer_to
 from harness.training.native.operations import NotCoveredError
 from harness.training.native.plan import plan_of
-from harness.training.snapshot import State, check
+from harness.training.snapshot import Generators, State
 from harness.training.trainer import Trainer
 
-_ORDER = "generator.order"
 SETTINGS = {
     *("lr", "batch_size", "epochs", "momentum", "nesterov", "weight_decay", "schedule", "augmentation", "normalize"),
     *("average", "teacher", "drop_last", "validation"),
@@ -151,25 +150,11 @@ class NativeTrainer(Trainer):
         loss = library.load().judge(pointer_to(logits), pointer_to(labels), len(labels), pointer_to(predicted))
         return [Evaluation(missed(predicted, labels), loss)]
 
-    def state(self) -> State:
-        """Network, average, momentum and the generator of the order, as copies."""
-        return {name: value.clone() for name, value in self._live().items()} | {_ORDER: self.order.get_state()[None]}
-
-    def restore(self, state: State, epoch: int) -> None:
-        """Resume from the state after `epoch` epochs; ValueError if it is of another network."""
-        live = self._live()
-        check({**live, _ORDER: self.order.get_state()[None]}, state)
-        try:
-            self.order.set_state(state[_ORDER][0].clone())
-        except RuntimeError as error:
-            raise ValueError(f"{_ORDER} is no state of a generator: {error}") from error
-        with torch.no_grad():
-            for name, value in live.items():
-                value.copy_(state[name])
-        self.epoch = epoch
-
     def _live(self) -> State:
         network = self.network
         average = {} if network.averaged is None else network.averaged.state_dict(prefix="average.module.")
         live = {**network.trained.state_dict(prefix="model."), **average, "momentum": network.momentum}
         return live | self.memory()
+
+    def _generators(self) -> Generators:
+        return {"order": [self.order]}

@@ -32,7 +32,7 @@ class Child:
 
     A terminal sends Ctrl-C to it too, which it ignores from its first moment: the process that started it ends it.
 
-    It is put into a queue of `arrivals` for each message of it that is there as a whole, and once when it is dead.
+    It puts itself into the queue `arrivals` once for each message that is complete, and once when it has died.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ def current(device: "torch.device") -> AbstractContextManager[None]:
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """As many threads of torch on the CPU; as many as before at the end."""
+    """Run the block with n threads of torch on the CPU."""
     import torch
 
     before = torch.get_num_threads()
@@ -84,7 +84,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or that which a user's own code raised, is of a device that has no memory for more."""
+    """Whether an error, or the error of a user's code behind it, means that a device is out of memory."""
     import torch
 
     cause = _cause(error)
@@ -96,7 +96,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def short_of_memory(error: BaseException, device: "torch.device") -> "torch.device":
-    """Which device has no memory for more, by an error that is `out_of_memory` while something trains on a device."""
+    """Which device is out of memory, by an error that is `out_of_memory` while something trains on a device."""
     import torch
 
     of_cpu = isinstance(_cause(error), MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -46,6 +46,7 @@ class Step:
     goal: ClassVar[bool] = False
     """Whether the step, or whoever published it, claims that 99.40 % is held over the final epochs."""
     final_epochs: ClassVar[int] = 3
+    """Over how many of the last epochs the goal is held, and accuracies are averaged."""
     claims: ClassVar[dict[str, str]] = {}
     """The verdict on each claim of the Analysis: supported, refuted or undecided; see `harness.claims`."""
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

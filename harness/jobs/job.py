@@ -45,7 +45,7 @@ class Update:
     """By seed, without the seeds that failed in an earlier epoch."""
 
 
-class Steps(NamedTuple):
+class StepsDone(NamedTuple):
     """A worker's message within an epoch: how many of its training steps are done."""
 
     done: int

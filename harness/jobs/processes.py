@@ -18,7 +18,7 @@ import torch
 from harness.child import Child, pickled, unpickled
 from harness.data import MNIST
 from harness.errors import HarnessError, foreign
-from harness.jobs.job import AGAIN, Job, Results, Steps
+from harness.jobs.job import AGAIN, Job, Results, StepsDone
 from harness.jobs.worker import work
 from harness.provenance import provenance
 from harness.run import EAGER
@@ -118,7 +118,7 @@ class _Worker:
             return
         if message is None:
             self.task = None
-        elif isinstance(message, Steps):
+        elif isinstance(message, StepsDone):
             on_steps(self.task[1].step, self.task[1].seeds, *message)
         elif message != ALIVE:
             yield self.task[0], message
@@ -157,7 +157,7 @@ def _serve(connection: Connection, device: str, period: float) -> None:
                     with foreign("loading it"):
                         job = unpickled(raw)
                         data = data or MNIST.of_arrays(arrays).to(device)
-                    for update in work(job, data, lambda done, of: send(Steps(done, of))):
+                    for update in work(job, data, lambda done, of: send(StepsDone(done, of))):
                         send(update)
                 except HarnessError as error:
                     send(HarnessError(str(error)))

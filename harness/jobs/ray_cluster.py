@@ -23,7 +23,7 @@ from harness.data import MNIST
 from harness.data.download import Arrays
 from harness.device import cores, known
 from harness.errors import HarnessError, described, foreign
-from harness.jobs.job import AGAIN, Job, Results, Steps, Update
+from harness.jobs.job import AGAIN, Job, Results, StepsDone, Update
 from harness.jobs.worker import PERIOD, work
 from harness.provenance import provenance
 from harness.run import EAGER
@@ -101,7 +101,7 @@ class RayCluster:
                 self._driver.send(pickled((list(jobs), data.arrays(), self.device.type)))
             while (received := self._receive()) is not None:
                 index, message = received
-                if isinstance(message, Steps):
+                if isinstance(message, StepsDone):
                     self.on_steps(jobs[index].step, jobs[index].seeds, *message)
                 else:
                     yield index, message
@@ -161,19 +161,19 @@ class _Board:
     """
 
     def __init__(self) -> None:
-        self.notes: dict[int, Steps] = {}
+        self.notes: dict[int, StepsDone] = {}
 
-    def put(self, index: int, note: Steps) -> None:
+    def put(self, index: int, note: StepsDone) -> None:
         self.notes[index] = note
 
-    def take(self) -> dict[int, Steps]:
+    def take(self) -> dict[int, StepsDone]:
         notes, self.notes = self.notes, {}
         return notes
 
 
 def _results(
     ray: Any, jobs: list[Job], arrays: Arrays, device: str
-) -> Iterator[tuple[int, Update | HarnessError | Steps]]:
+) -> Iterator[tuple[int, Update | HarnessError | StepsDone]]:
     """The updates of all jobs and their steps; HarnessError if something is wrong that is not of one of them."""
     gpus = 1 if device == "cuda" else 0
     remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, num_returns="streaming")(_work)
@@ -203,7 +203,7 @@ def _work(job: Job, data: Arrays, device: str, index: int, board: Any) -> Iterat
         torch.set_num_threads(1)
     try:
         yield from work(
-            job, MNIST.of_arrays(data).to(device), lambda done, of: board.put.remote(index, Steps(done, of))
+            job, MNIST.of_arrays(data).to(device), lambda done, of: board.put.remote(index, StepsDone(done, of))
         )
     except HarnessError as error:
         yield error

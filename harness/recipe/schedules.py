@@ -24,7 +24,7 @@ class Moment(NamedTuple):
     """0-based, of the `steps` in all epochs together."""
     steps: int
     held_out: Sequence[float] = ()
-    """What a plateau is seen by, after each finished epoch: see `ReduceLROnPlateau`."""
+    """The held-out loss or accuracy after each finished epoch, which `ReduceLROnPlateau` watches."""
 
 
 class Schedule(ABC):

@@ -127,9 +127,9 @@ def _unused(review: Review) -> Iterator[Remark]:
         yield Remark(f"{_listed(review.unused)}: never used", "they count as parameters and are never trained")
 
 
-def _listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    first, others = ", ".join(names[:4]), len(names) - 4
+    return f"{first} and {others} more" if others > 0 else first
 
 
 RULES: tuple[Callable[[Review], Iterator[Remark]], ...] = (

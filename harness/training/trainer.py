@@ -51,7 +51,7 @@ class Trainer(ABC):
     on_steps: Callable[[int, int], None]
     """Called in each epoch with how many of its steps are launched, and of how many, again and again."""
     held_out: Tensor
-    """(S, epochs) what a plateau of each network is seen by, after each epoch; NaN for those to come."""
+    """(S, epochs) the held-out loss or accuracy that ReduceLROnPlateau watches; NaN for epochs to come."""
 
     def __init__(self, recipe: Recipe, data: MNIST, networks: int) -> None:
         check_teacher(recipe)

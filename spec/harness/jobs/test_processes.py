@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness.jobs import engines, processes
-from harness.jobs.job import Job, Steps, Update
+from harness.jobs.job import Job, StepsDone, Update
 from harness.jobs.processes import ALIVE, Processes
 from harness.step import Step
 from spec.harness.jobs import small
@@ -32,7 +32,7 @@ class Said:
         self.received += 1
         if [one.received for one in self.existing] == [2, 2]:  # the images, and a job each
             self.existing[0].say(ALIVE)
-            self.existing[1].say(Steps(0, 1000))
+            self.existing[1].say(StepsDone(0, 1000))
 
     def say(self, message: Any) -> None:
         self.messages.append(message)
@@ -55,7 +55,7 @@ def test_a_worker_that_is_silent_while_another_says_much_is_not_taken_for_still(
 
     def on_steps(step: type[Step], seeds: Any, done: int, of: int) -> None:
         if done < 100:
-            existing[1].say(Steps(done + 1, of))
+            existing[1].say(StepsDone(done + 1, of))
             return
         for one in existing:
             one.say(Update(b"the end"))

@@ -18,7 +18,7 @@ import torch
 from harness.child import pickled
 from harness.commands.console import busy, console, display, say
 from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
-from harness.jobs.job import Steps
+from harness.jobs.job import StepsDone
 from harness.jobs.processes import Processes
 from harness.run import Epoch
 from harness.step import Step
@@ -68,7 +68,7 @@ def test_a_worker_process_reports_through_its_pipe(monkeypatch: pytest.MonkeyPat
         sent: list[object] = []
         patch.setattr(theirs, "send", sent.append, raising=False)
         processes._serve(theirs, "cpu", 1000.0)
-    steps = [message for message in sent if isinstance(message, Steps)]
+    steps = [message for message in sent if isinstance(message, StepsDone)]
     assert steps == [(done, BATCHES) for done in range(1, BATCHES + 1)]
 
     engine = Processes([CPU])

@@ -14,7 +14,7 @@ from harness.child import unpickled
 from harness.errors import HarnessError
 from harness.jobs import ray_cluster, worker
 from harness.jobs.engines import Local
-from harness.jobs.job import Engine, Job, Steps, Update
+from harness.jobs.job import Engine, Job, StepsDone, Update
 from harness.jobs.ray_cluster import RayCluster
 from harness.provenance import provenance
 from harness.run import Epoch
@@ -132,7 +132,7 @@ def test_a_cluster_that_is_lost_in_training_is_left_after_what_it_gave_and_joine
 
 
 def test_steps_are_shown_and_are_no_updates(answers: Answers) -> None:
-    answers((8, 0), (0, Steps(3, 8)), (0, Update(b"one")), (1, Steps(7, 8)), None)
+    answers((8, 0), (0, StepsDone(3, 8)), (0, Update(b"one")), (1, StepsDone(7, 8)), None)
     cluster = RayCluster("auto", None)
     shown: list[Any] = []
     cluster.on_steps = lambda *steps: shown.append(steps)
@@ -148,7 +148,7 @@ def test_tasks_note_their_steps_beside_their_updates(monkeypatch: pytest.MonkeyP
     updates = [message for _, message in found if isinstance(message, Update)]
     assert len(updates) == 1 + JOB.epochs
     steps = math.ceil(len(images.train_labels) / small.Plain.recipe.batch_size)
-    assert [message for _, message in found if isinstance(message, Steps)] == [(steps, steps)] * JOB.epochs
+    assert [message for _, message in found if isinstance(message, StepsDone)] == [(steps, steps)] * JOB.epochs
 
 
 def test_a_set_of_jobs_that_is_abandoned_leaves_the_cluster(answers: Answers) -> None:

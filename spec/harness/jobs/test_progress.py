@@ -39,7 +39,7 @@ def test_each_step_of_each_epoch_is_reported(trainer: str, tmp_path: Path, monke
     engine.on_steps = lambda step, seeds, done, of: seen.append((step, tuple(seeds), done, of))
     monkeypatch.setattr(worker, "PERIOD", 0.0)
     groups = [(4, 7)] if trainer == "ensemble" else [(4,), (7,)]
-    monkeypatch.setattr("harness.jobs.dispatch.groups", lambda *_: groups)
+    monkeypatch.setattr("harness.jobs.dispatch.groups", lambda *_, here: groups)
     resumable, data = Resumable([4, 7]), small.images()
     list(run_jobs(small.Simple, resumable, engine, folder=tmp_path, data=data, epochs=2, on_epoch=ignore))
     each = [(done, BATCHES) for done in range(1, BATCHES + 1)]

@@ -1,6 +1,6 @@
 """Hands the jobs of a step to an engine, saves what they report, and yields each run once it is finished."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 
 from harness.data import MNIST
 from harness.errors import Failures, HarnessError
-from harness.jobs.job import Engine, Job
+from harness.jobs.job import Engine, Job, Update
 from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
@@ -59,14 +59,21 @@ def _train(
     with Failures(earlier) as failures, ExitStack() as opened:
         for files in jobs:
             opened.callback(files.close)
-        updates = opened.enter_context(closing(engine.run([files.job for files in jobs], data)))
-        for index, update in updates:
-            if isinstance(update, HarnessError):
-                failures.add(update)
-                del update  # its frames hold the trainer that failed, in the way of the next one
-                continue
+        updates = updates_of([files.job for files in jobs], engine, data, failures)
+        for index, update in opened.enter_context(closing(updates)):
             files = jobs[index]
             files.save(update, on_epoch)
             if files.progress.over(files.job.epochs):
                 yield from files.runs()
                 files.finish()
+
+
+def updates_of(jobs: Sequence[Job], engine: Engine, data: MNIST, failures: Failures) -> Generator[tuple[int, Update]]:
+    """Train the jobs and yield their updates, each with the index of its job; errors are added to the failures."""
+    with closing(engine.run(jobs, data)) as results:
+        for index, update in results:
+            if isinstance(update, HarnessError):
+                failures.add(update)
+                del update  # its frames hold the trainer that failed, in the way of the next one
+            else:
+                yield index, update

@@ -15,6 +15,7 @@ from harness import files
 from harness.data import MNIST
 from harness.errors import Failures, HarnessError
 from harness.evidence.facts import parameters
+from harness.jobs.dispatch import updates_of
 from harness.jobs.job import Engine, Job
 from harness.jobs.search_log import Trial, append, read
 from harness.provenance import fingerprint
@@ -126,12 +127,8 @@ def _trials(
         for group in groups(candidate, own, engine.device, here=engine.here)
     ]
     runs = {row: list[Epoch]() for row in wanted}
-    with Failures() as failures, closing(engine.run(jobs, held_out)) as updates:
+    with Failures() as failures, closing(updates_of(jobs, engine, held_out, failures)) as updates:
         for index, update in updates:
-            if isinstance(update, HarnessError):
-                failures.add(update)
-                del update  # as in dispatch
-                continue
             candidate = jobs[index].step
             for seed, outcome in update.outcomes.items():
                 run = runs[candidate, seed]

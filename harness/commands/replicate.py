@@ -136,16 +136,12 @@ def replicate(one: Missing, engine: "Engine", data: "MNIST", folder: Path, shown
     with fewer runs than it had would say less than it did.
     """
     from harness.evidence import record
-    from harness.jobs.dispatch import run_jobs
-    from harness.jobs.resume import find_resumable
+    from harness.jobs import Request, find_resumable, run_jobs
 
-    step, seeds, epochs = one.step, list(one.seeds), one.step.recipe.epochs
-    existing = find_resumable(step, seeds, folder, epochs, engine, one.trainer)
+    existing = find_resumable(Request(one.step, one.seeds, one.step.recipe.epochs, one.trainer, folder), engine)
     for line in existing.trained_anew():
         say(line)
-    trained = run_jobs(
-        step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=shown.on_epoch, trainer=one.trainer
-    )
+    trained = run_jobs(existing, engine, data, shown.on_epoch)
     runs = list(record.added(trained) if one.grows else trained)
     if not one.grows:
         record.add(*sound(runs), replace=True)

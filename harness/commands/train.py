@@ -140,9 +140,8 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
     """
     from harness.data import load
     from harness.evidence import record
-    from harness.jobs import engine_of
-    from harness.jobs.dispatch import run_jobs
-    from harness.jobs.resume import Resumable, find_resumable, trainer_left
+    from harness.jobs import Request, Resumable, engine_of, find_resumable, run_jobs
+    from harness.jobs.resume import trainer_left
     from harness.training.choice import choose
 
     seeds, folder, epochs = arguments.seeds, Path(arguments.out), arguments.epochs or step.recipe.epochs
@@ -151,10 +150,8 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
         trainer_left(step, seeds, folder, engine.device) if arguments.resume and arguments.trainer == "auto" else None
     )
     choice = choose(left or arguments.trainer, step, engine.device)
-    if arguments.resume:
-        existing = find_resumable(step, seeds, folder, epochs, engine, choice.name)
-    else:
-        existing = Resumable(seeds)
+    request = Request(step, seeds, epochs, choice.name, folder)
+    existing = find_resumable(request, engine) if arguments.resume else Resumable(request)
     with closing(existing):
         if arguments.record:
             _check_record(step, engine.provenance(step, choice.name), existing, arguments)
@@ -165,9 +162,7 @@ def _trained(step: type[Step], arguments: argparse.Namespace) -> Iterator[Run]:
         say(start_line(step, choice, engine))
         with display(epochs, len(seeds)) as shown:
             engine.on_steps, on_epoch = shown.on_steps, _with_scalars(arguments.tensorboard, shown.on_epoch)
-            runs = run_jobs(
-                step, existing, engine, folder=folder, data=data, epochs=epochs, on_epoch=on_epoch, trainer=choice.name
-            )
+            runs = run_jobs(existing, engine, data, on_epoch)
             yield from record.added(runs, replace=arguments.replace) if arguments.record else runs
 
 

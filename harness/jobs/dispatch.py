@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import torch
 
@@ -12,33 +11,23 @@ from harness.jobs.job import Engine, Job, Update
 from harness.jobs.resume import Resumable
 from harness.jobs.run_folder import JobFiles
 from harness.provenance import commit
-from harness.run import EAGER, Run
-from harness.step import Step
+from harness.run import Run
 from harness.training import OnEpoch
 from harness.training.network import check_output
 from harness.training.train import groups
 
 
-def run_jobs(
-    step: type[Step],
-    resumable: Resumable,
-    engine: Engine,
-    *,
-    folder: Path,
-    data: MNIST,
-    epochs: int,
-    on_epoch: OnEpoch,
-    trainer: str = EAGER,
-) -> Iterator[Run]:
-    """Train seeds of a step, with files under `folder`; yield each run once it is finished, failed ones included.
+def run_jobs(resumable: Resumable, engine: Engine, data: MNIST, on_epoch: OnEpoch) -> Iterator[Run]:
+    """Train what was asked for; yield each run once it is finished, failed ones included.
 
-    Of the seeds in `resumable`, finished runs are yielded as they are, interrupted ones resume, and the rest start. A
-    checkpoint is removed only when the next run is asked for: by then the caller may have recorded the last one.
+    Finished runs are yielded as they are, interrupted ones resume, and the rest start. A checkpoint is removed only
+    when the next run is asked for: by then the caller may have recorded the last one.
 
     Raises HarnessError if the step cannot be trained at all, before any file is opened; if a file cannot be written;
     and, after the last run, for the errors in `resumable`, and if a worker died or met an error. The epochs up to its
-    last checkpoint are saved there.
+    last checkpoint are saved in the folder of the request.
     """
+    step, epochs, trainer = resumable.request.step, resumable.request.epochs, resumable.request.trainer
     with closing(resumable):
         check_output(step.id, step.network(), torch.device("cpu"))
         for run in resumable.finished:
@@ -48,7 +37,7 @@ def run_jobs(
         head = commit()
         seeds = groups(step, resumable.rest, engine.device, engine.workers, here=engine.here)
         jobs = [Job(step, tuple(group), epochs, head, trainer=trainer) for group in seeds]
-        all_jobs = [*resumable.interrupted, *(JobFiles(folder, job) for job in jobs)]
+        all_jobs = [*resumable.interrupted, *(JobFiles(resumable.request.folder, job) for job in jobs)]
         yield from _train(all_jobs, engine, data, on_epoch, resumable.errors)
 
 

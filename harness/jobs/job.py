@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -14,6 +15,17 @@ from harness.training.train import OnSteps, label_of
 
 AGAIN = "start it again, with --resume for train"
 """What to do after the loss of a worker."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for: seeds of a step, trained for so many epochs, with run files under a folder."""
+
+    step: type[Step]
+    seeds: Sequence[int]
+    epochs: int
+    trainer: str
+    folder: Path
 
 
 @dataclass(frozen=True)

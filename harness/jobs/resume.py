@@ -14,7 +14,7 @@ import torch
 from harness.errors import HarnessError
 from harness.files import acquire, release
 from harness.jobs import checkpoint, run_file
-from harness.jobs.job import Engine, Job
+from harness.jobs.job import Engine, Job, Request
 from harness.jobs.run_file import MAKE_ROOM
 from harness.jobs.run_folder import CHECKPOINT, RUN, JobFiles, files_in, remove_leftovers
 from harness.provenance import differences
@@ -24,9 +24,10 @@ from harness.step import Step
 
 @dataclass
 class Resumable:
-    """What earlier trainings left of the seeds that are asked for."""
+    """What earlier trainings left of the seeds that are asked for, and without any, all that is asked for."""
 
-    rest: list[int]
+    request: Request
+    rest: list[int] = field(init=False)
     """The seeds that they left nothing of, in order."""
     finished: list[Run] = field(default_factory=list)
     interrupted: list[JobFiles] = field(default_factory=list)
@@ -34,6 +35,9 @@ class Resumable:
     """Why the seeds that are in none of these are not trained."""
     not_taken: dict[int, str] = field(default_factory=dict)
     """The seeds that have a finished run which was made with something else, each with a line that says so."""
+
+    def __post_init__(self) -> None:
+        self.rest = list(self.request.seeds)
 
     def trained_anew(self) -> list[str]:
         """The lines of `not_taken` whose seeds are trained, in their order."""
@@ -93,22 +97,21 @@ def trainer_left(step: type[Step], seeds: list[int], folder: Path, device: torch
     return max(named)[-1] if named else None
 
 
-def find_resumable(
-    step: type[Step], seeds: list[int], folder: Path, epochs: int, engine: Engine, trainer: str = EAGER
-) -> Resumable:
-    """Look in a folder of run files for runs of the seeds that have all `epochs`, or can resume until they do.
+def find_resumable(request: Request, engine: Engine) -> Resumable:
+    """Look in the folder of run files for runs of the seeds that have all epochs, or can resume until they do.
 
     A damaged run file is none. A checkpoint that would be used but cannot be is an error of its seeds: damaged; made
     with another recipe, network, trainer, version or device; with more epochs; or of a training that is still running.
     If another process ends such a training meanwhile, it looks again. Raises HarnessError if such errors leave no seed.
     """
-    step_folder = folder / step.id
+    step, seeds = request.step, list(request.seeds)
+    step_folder = request.folder / step.id
     remove_leftovers(step_folder)
-    made = engine.provenance(step, trainer)
-    resumable = Resumable(seeds)
+    made = engine.provenance(step, request.trainer)
+    resumable = Resumable(request)
     candidates = _checkpoints(step_folder, step)
     for path, stamp, run in _run_files(step_folder, step, seeds):
-        if len(run.epochs) != epochs or run.failed is not None:
+        if len(run.epochs) != request.epochs or run.failed is not None:
             continue
         if other := differences(run.provenance, made):
             resumable.not_taken[run.seed] = f"{path} was made with {other}; seed {run.seed} is trained anew"
@@ -123,10 +126,10 @@ def find_resumable(
         else:
             try:
                 _check_whole(candidate, wanted)
-                resumable.interrupted.append(_interrupted(step, folder, candidate, epochs, made, trainer))
+                resumable.interrupted.append(_interrupted(request, candidate, made))
             except FileNotFoundError:
                 resumable.close()
-                return find_resumable(step, seeds, folder, epochs, engine, trainer)
+                return find_resumable(request, engine)
             except HarnessError as error:
                 resumable.refuse(dict.fromkeys(wanted, str(error)))
         resumable.rest = [seed for seed in resumable.rest if seed not in wanted]
@@ -169,9 +172,7 @@ def _run_files(folder: Path, step: type[Step], seeds: list[int]) -> Iterator[tup
             yield path, stamp, run
 
 
-def _interrupted(
-    step: type[Step], folder: Path, candidate: _Candidate, epochs: int, made: dict[str, object], trainer: str
-) -> JobFiles:
+def _interrupted(request: Request, candidate: _Candidate, made: dict[str, object]) -> JobFiles:
     """The files of a job that can resume, locked; HarnessError if it cannot, FileNotFoundError if it is over by now."""
     path = candidate.path
     lock = acquire(path, wait=0, advice=MAKE_ROOM)
@@ -180,13 +181,13 @@ def _interrupted(
             raise FileNotFoundError(path)
         raw = checkpoint.raw(path)
         saved = checkpoint.unpack(raw, str(path))
-        saved.check(step, made, str(path))
-        if saved.epoch > epochs:
+        saved.check(request.step, made, str(path))
+        if saved.epoch > request.epochs:
             raise HarnessError(f"{path} has {saved.epoch} epochs already; go on with --epochs {saved.epoch}")
         if tuple(saved.progress.epochs) != candidate.seeds or path.name.split("-")[0] != f"seed{candidate.seeds[0]}":
             raise HarnessError(f"{path} is not of the seeds that its name says; delete it to start anew")
-        job = Job(step, candidate.seeds, epochs, checkpoint=raw, trainer=trainer)
-        files = JobFiles(folder, job, candidate.stamp, lock)
+        job = Job(request.step, candidate.seeds, request.epochs, checkpoint=raw, trainer=request.trainer)
+        files = JobFiles(request.folder, job, candidate.stamp, lock)
         files.progress = saved.progress
         return files
     except (HarnessError, FileNotFoundError):

@@ -162,7 +162,7 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
     def train(step: type[Step]) -> list[Run]:
         from harness.data import load
         from harness.evidence import record
-        from harness.jobs import Resumable, engine_of, run_jobs
+        from harness.jobs import Request, Resumable, engine_of, run_jobs
         from harness.training.choice import choose
 
         seeds: Iterable[int] = config.getoption("--seed") or range(config.getoption("--seeds"))
@@ -177,14 +177,10 @@ def train_seeds(request: pytest.FixtureRequest) -> Callable[[type[Step]], list[R
         write(choice.line(step))
         length = min(epochs or step.recipe.epochs, step.recipe.epochs)
         trained = run_jobs(
-            step,
-            Resumable(list(seeds)),
+            Resumable(Request(step, list(seeds), length, choice.name, Path(config.getoption("--out")))),
             engine,
-            folder=Path(config.getoption("--out")),
-            epochs=length,
-            data=load(config.getoption("--data")),
-            on_epoch=lambda step, seed, epoch: write(epoch_line(step, seed, epoch, length)),
-            trainer=choice.name,
+            load(config.getoption("--data")),
+            lambda step, seed, epoch: write(epoch_line(step, seed, epoch, length)),
         )
         runs = sound(list(record.added(trained) if update else trained))
         attach(request.node, EVIDENCE, _evidence(runs))

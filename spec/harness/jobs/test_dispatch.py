@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.jobs import dispatch, engines
 from harness.jobs.dispatch import run_jobs
 from harness.jobs.engines import Local
-from harness.jobs.job import Job, Results, Update
+from harness.jobs.job import Job, Request, Results, Update
 from harness.jobs.resume import Resumable
 from harness.provenance import commit
 from harness.run import Epoch, Run
@@ -60,14 +60,10 @@ def runs_of(
     engine: Any, folder: Path, shown: list[tuple[int, int]], seeds: Sequence[int], finished: Sequence[Run] = ()
 ) -> Iterator[Run]:
     return dispatch.run_jobs(
-        Plain,
-        Resumable(list(seeds), finished=list(finished)),
+        Resumable(Request(Plain, seeds, 2, "native", folder), finished=list(finished)),
         engine,
-        folder=folder,
-        data=images(),
-        epochs=2,
-        on_epoch=lambda step, seed, epoch: shown.append((seed, epoch.epoch)),
-        trainer="native",
+        images(),
+        lambda step, seed, epoch: shown.append((seed, epoch.epoch)),
     )
 
 
@@ -158,18 +154,10 @@ def test_seeds_are_trained_in_their_order_for_as_many_epochs_and_by_whom_one_ask
     monkeypatch.setattr(engines, "work", work)
     shown: list[tuple[type[Step], int, Epoch]] = []
     engine, data = Local(CPU), images()
-    whole = list(run_jobs(Plain, Resumable([2, 0]), engine, folder=tmp_path, data=data, epochs=4, on_epoch=ignore))
+    whole = list(run_jobs(Resumable(Request(Plain, [2, 0], 4, "eager", tmp_path)), engine, data, ignore))
     assert [(run.seed, len(run.epochs)) for run in whole] == [(2, 4), (0, 4)]
-    [short] = run_jobs(
-        Plain,
-        Resumable([1]),
-        engine,
-        folder=tmp_path,
-        data=data,
-        epochs=1,
-        on_epoch=lambda *each: shown.append(each),
-        trainer="native",
-    )
+    request = Request(Plain, [1], 1, "native", tmp_path)
+    [short] = run_jobs(Resumable(request), engine, data, lambda *each: shown.append(each))
     assert made == ["eager", "eager", "native"]
     assert (short.seed, len(short.epochs)) == (1, 1)
     assert shown == [(Plain, 1, short.epochs[0])]

@@ -18,7 +18,7 @@ import torch
 
 from harness.child import exit_reason
 from harness.errors import HarnessError
-from harness.jobs import Engine, Resumable, engine_of, find_resumable, run_jobs
+from harness.jobs import Engine, Request, Resumable, engine_of, find_resumable, run_jobs
 from harness.jobs.engines import Local
 from harness.jobs.processes import Processes
 from harness.run import Run
@@ -39,8 +39,9 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not inst
 
 
 def train(step: type[Step], engine: Engine, folder: Path, resume: bool = False) -> Iterator[Run]:
-    resumable = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
-    return run_jobs(step, resumable, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore)
+    request = Request(step, SEEDS, 4, "eager", folder)
+    resumable = find_resumable(request, engine) if resume else Resumable(request)
+    return run_jobs(resumable, engine, small.images(), ignore)
 
 
 @pytest.mark.end_to_end
@@ -269,9 +270,8 @@ def test_ray_comes_to_the_same_and_a_node_that_dies_costs_nothing(tmp_path: Path
             cluster.remove_node(nodes[0], allow_graceful=False)
             killed.append(seed)
 
-    runs = run_jobs(
-        small.Plain, Resumable(SEEDS), on_ray, folder=tmp_path / "ray", data=small.images(), epochs=4, on_epoch=kill
-    )
+    request = Request(small.Plain, SEEDS, 4, "eager", tmp_path / "ray")
+    runs = run_jobs(Resumable(request), on_ray, small.images(), kill)
     assert by_seed(list(runs)) == expected
     assert killed
     for seed in SEEDS:

@@ -17,7 +17,7 @@ import torch
 
 from harness.child import pickled
 from harness.commands.console import busy, console, display, say
-from harness.jobs import Job, Resumable, engines, processes, run_jobs, worker
+from harness.jobs import Job, Request, Resumable, engines, processes, run_jobs, worker
 from harness.jobs.job import StepsDone
 from harness.jobs.processes import Processes
 from harness.run import Epoch
@@ -40,8 +40,7 @@ def test_each_step_of_each_epoch_is_reported(trainer: str, tmp_path: Path, monke
     monkeypatch.setattr(worker, "PERIOD", 0.0)
     groups = [(4, 7)] if trainer == "ensemble" else [(4,), (7,)]
     monkeypatch.setattr("harness.jobs.dispatch.groups", lambda *_, here: groups)
-    resumable, data = Resumable([4, 7]), small.images()
-    list(run_jobs(small.Simple, resumable, engine, folder=tmp_path, data=data, epochs=2, on_epoch=ignore))
+    list(run_jobs(Resumable(Request(small.Simple, [4, 7], 2, "eager", tmp_path)), engine, small.images(), ignore))
     each = [(done, BATCHES) for done in range(1, BATCHES + 1)]
     assert seen == [(small.Simple, seeds, *steps) for seeds in groups for _ in range(2) for steps in each]
 

@@ -17,7 +17,7 @@ import torch
 
 from harness.child import unpickled
 from harness.errors import HarnessError
-from harness.jobs import Resumable, find_resumable, processes, run_jobs
+from harness.jobs import Request, Resumable, find_resumable, processes, run_jobs
 from harness.jobs.engines import Local
 from harness.jobs.job import Engine, Job, Update
 from harness.jobs.processes import ALIVE, CALLS, SILENCE, START, Processes, heartbeat
@@ -153,11 +153,11 @@ def test_a_worker_that_is_stopped_half_way_through_a_message_costs_its_own_seed(
 
 def train(engine: Engine, folder: Path, resume: bool = False) -> list[Run]:
     """The runs of four seeds; those that are finished when an error comes are in the list of the caller."""
-    step = small.Standing
-    resumable = find_resumable(step, SEEDS, folder, 4, engine) if resume else Resumable(SEEDS)
+    request = Request(small.Standing, SEEDS, 4, "eager", folder)
+    resumable = find_resumable(request, engine) if resume else Resumable(request)
     runs: list[Run] = []
     try:
-        runs.extend(run_jobs(step, resumable, engine, folder=folder, data=small.images(), epochs=4, on_epoch=ignore))
+        runs.extend(run_jobs(resumable, engine, small.images(), ignore))
     except HarnessError as error:
         raise StandingError(runs, str(error)) from error
     return runs

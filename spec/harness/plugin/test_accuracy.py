@@ -37,7 +37,8 @@ def engine_of(name, device):
     return SimpleNamespace(device=device)
 
 
-def run_jobs(step, seeds, engine, on_epoch, **rest):
+def run_jobs(request, engine, data, on_epoch):
+    step, seeds, *_ = request
     epochs = tuple(Epoch(n, 98.5, 98.9 + n / 10, 0.05, 1.0 + n) for n in range(1, 5))
     runs = [Run(step, seed, epochs) for seed in seeds]
     for run in runs:
@@ -48,7 +49,7 @@ def run_jobs(step, seeds, engine, on_epoch, **rest):
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):
-    jobs = SimpleNamespace(Resumable=list, engine_of=engine_of, run_jobs=run_jobs)
+    jobs = SimpleNamespace(Request=lambda *all: all, Resumable=tuple, engine_of=engine_of, run_jobs=run_jobs)
     monkeypatch.setitem(sys.modules, "harness.data", SimpleNamespace(load=str))
     monkeypatch.setitem(sys.modules, "harness.jobs", jobs)
     monkeypatch.setitem(sys.modules, "harness.training.choice", SimpleNamespace(choose=choose))

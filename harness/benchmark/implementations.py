@@ -146,7 +146,7 @@ class Notebook:
         return percent(correct, len(self.test_loader.dataset))  # type: ignore[arg-type]
 
 
-class Trained:
+class Stepwise:
     """A trainer of the harness, one step at a time.
 
     A call of the native trainer takes one step here and fifty in `harness train`, which is no faster; and a launch on a
@@ -168,14 +168,14 @@ class Trained:
         return percent(n - len(self.trainer.test()[0].errors), n)
 
 
-def eager(step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> Trained:
+def eager(step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> Stepwise:
     """The eager training of the harness: a single network on a CPU, a CUDA graph of stacked ones on a GPU."""
-    return Trained(trainer_of(step, range(seeds), data.to(device), EAGER))
+    return Stepwise(trainer_of(step, range(seeds), data.to(device), EAGER))
 
 
-def native(step: type[Step], data: MNIST, device: torch.device) -> Trained:
+def native(step: type[Step], data: MNIST, device: torch.device) -> Stepwise:
     """The training of the harness in C++, on a CPU."""
-    return Trained(trainer_of(step, [0], data.to(device), NATIVE))
+    return Stepwise(trainer_of(step, [0], data.to(device), NATIVE))
 
 
 IMPLEMENTATIONS: dict[str, Callable[[type[Step], MNIST, torch.device], Implementation]] = {

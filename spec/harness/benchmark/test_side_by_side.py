@@ -18,7 +18,7 @@ from harness import Recipe, files, steps
 from harness.__main__ import main
 from harness.benchmark import implementations, side_by_side
 from harness.benchmark.arithmetic import operations_of_epoch
-from harness.benchmark.implementations import IMPLEMENTATIONS, Trained, advance, eager, names, transforms_of
+from harness.benchmark.implementations import IMPLEMENTATIONS, Stepwise, advance, eager, names, transforms_of
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
 from harness.errors import HarnessError
@@ -66,7 +66,7 @@ def test_the_steps_are_those_of_an_epoch_of_the_trainer(
     data, step = synthetic(100), step_of(replace(STEP.recipe, **settings))
     stepped, whole = (trainer_of(step, range(seeds), data, name) for _ in range(2))
     assert isinstance(stepped, kind)
-    steps = Trained(stepped).steps()
+    steps = Stepwise(stepped).steps()
     advance(steps, taken)
     whole.launch_epoch()
     after, expected = stepped.state(), whole.state()

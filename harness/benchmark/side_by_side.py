@@ -23,7 +23,7 @@ from harness.provenance import environment
 from harness.run import NATIVE
 from harness.step import Step
 from harness.training.choice import choose, made_by
-from harness.training.philox import masks
+from harness.training.philox import mask_facts
 from harness.training.train import groups
 from harness.training.trainer import batches_of, with_validation_split
 
@@ -73,7 +73,7 @@ def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callabl
     return {
         "step": step.id,
         "batch_size": step.recipe.batch_size,
-        "made": {**environment(device), **_native_facts(ways), **masks(device), "turns": TURNS},
+        "made": {**environment(device), **_native_facts(ways), **mask_facts(device), "turns": TURNS},
         "ways": summaries,
         "ratios": {
             f"{one} / {other}": round(summaries[one]["epoch_s"] / summaries[other]["epoch_s"], 2)

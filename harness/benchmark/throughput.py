@@ -20,7 +20,7 @@ from harness.device import forked
 from harness.errors import HarnessError
 from harness.step import Step
 from harness.training.choice import choose
-from harness.training.philox import masks
+from harness.training.philox import mask_facts
 from harness.training.train import trainer_of
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _conditions(step: type[Step], rounds: Rounds) -> dict[str, Any]:
         "steps_per_round": rounds.steps,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "threads": torch.get_num_threads(),
-        **masks(rounds.device),
+        **mask_facts(rounds.device),
     }
 
 

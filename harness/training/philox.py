@@ -50,8 +50,8 @@ def by_torch(shape: list[int], seeds: Tensor, step: Tensor, purpose: int, least:
     return (words.reshape(images, networks, -1)[..., :places] >= least).view(shape)
 
 
-def masks(device: torch.device) -> dict[str, str]:
-    """What draws masks on a GPU, of which the time of a step depends; nothing to say of a CPU."""
+def mask_facts(device: torch.device) -> dict[str, str]:
+    """Which implementation draws dropout masks on a GPU, since a step's time depends on it; nothing on a CPU."""
     return {"masks": fastest(device).__name__} if device.type == "cuda" else {}
 
 

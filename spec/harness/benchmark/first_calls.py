@@ -73,9 +73,9 @@ def does_it_work(out: Path, small: bool) -> list[Part]:
     device = "cpu" if small else "cuda"
     facts = f"""import json, torch
 from harness import provenance
-from harness.training.philox import masks
+from harness.training.philox import mask_facts
 device = torch.device({device!r})
-print(json.dumps(provenance.environment(device) | provenance.commit() | masks(device)))"""
+print(json.dumps(provenance.environment(device) | provenance.commit() | mask_facts(device)))"""
     tests = [f"spec/harness/{name}.py" for name in GPU_TESTS]
     steps = STEPS[-1:] if small else ["five_steps/step5", INTERRUPTED, "five_steps/step3"]
     seeds = ["1", "2"] if small else ["1", "5", "16"]

@@ -33,7 +33,7 @@ def refusal(step: type[Step]) -> str | None:
         parameters = sum(parameter.numel() for parameter in plan.parameters)
         if parameters > max(WIDEST, plan.multiplications / FEWEST_USES):
             return f"oneDNN is faster, since of {parameters:,} parameters most are used in few places of an image"
-        library.recipe_of(step.recipe, seed=0)
+        library.settings_of(step.recipe, seed=0)
         if refused := initial.refusal_of(step.network):
             return refused
         return fault() or wrong_predictions(network, step.recipe)

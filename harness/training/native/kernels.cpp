@@ -566,7 +566,7 @@ static void weight_gradient_of_batch(const Shape& s, const Grid& g, const std::v
 
 // ------------------------------------------------------------------------------------------------------------ batches
 
-struct Recipe {  // as plan.py fills it in
+struct Settings {  // of a recipe, as library.py fills it in
   double mean, deviation;  // of pixels in [0, 1]
   double degrees, translate, least_scale, most_scale, fill, shear, elastic;
   double momentum, weight_decay, average, share, temperature;
@@ -576,8 +576,8 @@ struct Recipe {  // as plan.py fills it in
 };
 enum Augmentation { NONE, IMAGE, NEAREST, BILINEAR };
 
-static void grey_levels(const Recipe& r, float* normalized) {
-  for (int v = 0; v < 256; v++) normalized[v] = (float(v) / 255.0f - float(r.mean)) / float(r.deviation);
+static void grey_levels(const Settings& settings, float* normalized) {
+  for (int v = 0; v < 256; v++) normalized[v] = (float(v) / 255.0f - float(settings.mean)) / float(settings.deviation);
 }
 
 // Where a pixel of the result comes from: input = linear (output - centre) + offset + centre.
@@ -585,29 +585,29 @@ struct Affine {
   double linear[2][2], offset[2];  // (x, y)
   double displacement[2][4][4];    // in pixels, of 4 x 4 points
 };
-static Affine draw(const Recipe& r, uint32_t image, uint32_t step) {
+static Affine draw(const Settings& settings, uint32_t image, uint32_t step) {
   double number[2];
   uint32_t place = 0;
   auto next = [&] {  // two numbers in [0, 1)
-    Words w = philox(place++, image, step, AUGMENTATION, r.seed);
+    Words w = philox(place++, image, step, AUGMENTATION, settings.seed);
     number[0] = unit(w.word[0], w.word[1]), number[1] = unit(w.word[2], w.word[3]);
   };
   auto between = [](double low, double high, double share) { return low + (high - low) * share; };
   next();
-  double sine, cosine, scale = between(r.least_scale, r.most_scale, number[1]);
-  turn(between(-r.degrees, r.degrees, number[0]) / 360, sine, cosine);
+  double sine, cosine, scale = between(settings.least_scale, settings.most_scale, number[1]);
+  turn(between(-settings.degrees, settings.degrees, number[0]) / 360, sine, cosine);
   next();
-  double reach = r.translate * SIDE;
+  double reach = settings.translate * SIDE;
   double x = round_even(between(-reach, reach, number[0])), y = round_even(between(-reach, reach, number[1]));
   next();
   Affine a;
-  a.linear[0][0] = cosine / scale, a.linear[0][1] = between(-r.shear, r.shear, number[0]) - sine / scale;
+  a.linear[0][0] = cosine / scale, a.linear[0][1] = between(-settings.shear, settings.shear, number[0]) - sine / scale;
   a.linear[1][0] = sine / scale, a.linear[1][1] = cosine / scale;
   for (int i = 0; i < 2; i++) a.offset[i] = -(a.linear[i][0] * x + a.linear[i][1] * y);
   double* point = &a.displacement[0][0][0];
-  for (int i = 0; r.elastic > 0 && i < 32; i += 2) {  // normal by the transform of Box and Muller
+  for (int i = 0; settings.elastic > 0 && i < 32; i += 2) {  // normal by the transform of Box and Muller
     next();
-    double length = r.elastic * std::sqrt(-2 * log_(1 - number[0]));
+    double length = settings.elastic * std::sqrt(-2 * log_(1 - number[0]));
     turn(number[1], sine, cosine);
     point[i] = length * cosine, point[i + 1] = length * sine;
   }
@@ -662,10 +662,11 @@ struct Cubic {
 static const Cubic cubic;
 
 // Nearest or bilinear in the normalized image, less `fill`, with zeros around it; as torch's grid_sample.
-static void warp_tensor(const Recipe& r, const Affine& a, const uint8_t* image, const float* normalized, float* to) {
+static void warp_tensor(const Settings& settings, const Affine& a, const uint8_t* image, const float* normalized,
+                        float* to) {
   constexpr int WIDE = 32;  // a row of the image with what lies around it: one pixel before, three behind
   alignas(64) float padded[(SIDE + 3) * WIDE] = {}, row[WIDE], column[WIDE];
-  const float fill = float(r.fill);
+  const float fill = float(settings.fill);
   for (int y = 0; y < SIDE; y++)
     for (int x = 0; x < SIDE; x++) padded[(y + 1) * WIDE + x + 1] = normalized[image[y * SIDE + x]] - fill;
   for (int x = 0; x < WIDE; x++) column[x] = float(x);
@@ -675,7 +676,7 @@ static void warp_tensor(const Recipe& r, const Affine& a, const uint8_t* image, 
       const double *l = a.linear[i], half = SIDE / 2.0;
       start[i] = float(l[0] * (0.5 - half) + l[1] * (y + 0.5 - half) + a.offset[i] + half - 0.5);
       across[i] = float(l[0]);
-      for (int k = 0; r.elastic > 0 && k < 4; k++) {
+      for (int k = 0; settings.elastic > 0 && k < 4; k++) {
         double sum = 0;
         for (int j = 0; j < 4; j++) sum += cubic.weight[j][y] * a.displacement[i][j][k];
         point[i][k] = float(sum);
@@ -685,10 +686,11 @@ static void warp_tensor(const Recipe& r, const Affine& a, const uint8_t* image, 
       vf at[2];
       for (int i = 0; i < 2; i++) {
         at[i] = fma(load(column + x), splat(across[i]), splat(start[i]));
-        for (int k = 0; r.elastic > 0 && k < 4; k++) at[i] = fma(load(cubic.weight[k] + x), splat(point[i][k]), at[i]);
+        for (int k = 0; settings.elastic > 0 && k < 4; k++)
+          at[i] = fma(load(cubic.weight[k] + x), splat(point[i][k]), at[i]);
         at[i] = at[i] > float(SIDE) ? splat(SIDE) : at[i];  // beyond there is nothing
         at[i] = at[i] >= -1.0f ? at[i] : splat(-1);         // nor where an infinite displacement leads
-        if (r.augmentation == NEAREST) at[i] = (at[i] + 12582912.0f) - 12582912.0f;
+        if (settings.augmentation == NEAREST) at[i] = (at[i] + 12582912.0f) - 12582912.0f;
       }
       vf u = floor(at[0]), v = floor(at[1]), du = at[0] - u, dv = at[1] - v;
       vi index = __builtin_convertvector(fma(v, splat(WIDE), u), vi) + (WIDE + 1);
@@ -702,18 +704,18 @@ static void warp_tensor(const Recipe& r, const Affine& a, const uint8_t* image, 
 }
 
 // n <= 16 images of a batch, the first of which has the number `image` in it, as a block.
-static void prepare(const Recipe& r, const float* normalized, const uint8_t* images, const int64_t* index, int n,
-                    uint32_t image, uint32_t step, float* block) {
+static void prepare(const Settings& settings, const float* normalized, const uint8_t* images, const int64_t* index,
+                    int n, uint32_t image, uint32_t step, float* block) {
   float flat[B][PIXELS];
   for (int l = 0; l < n; l++) {
     const uint8_t* from = images + (index ? index[l] : l) * PIXELS;
-    if (r.augmentation == NONE) {
+    if (settings.augmentation == NONE) {
       for (int p = 0; p < PIXELS; p++) flat[l][p] = normalized[from[p]];
       continue;
     }
-    Affine affine = draw(r, image + l, step);
-    if (r.augmentation == IMAGE) warp_image(affine, from, normalized, uint8_t(r.fill), flat[l]);
-    else warp_tensor(r, affine, from, normalized, flat[l]);
+    Affine affine = draw(settings, image + l, step);
+    if (settings.augmentation == IMAGE) warp_image(affine, from, normalized, uint8_t(settings.fill), flat[l]);
+    else warp_tensor(settings, affine, from, normalized, flat[l]);
   }
   if (n < B) memset(flat[n], 0, sizeof flat[0] * (B - n));
   for (int p = 0; p < PIXELS; p++)
@@ -732,7 +734,7 @@ struct Unit {  // as plan.py fills it in
 };
 enum Kind { CONVOLUTION, COPY, AVERAGE };
 
-struct State {  // arrays that Python owns
+struct Arrays {  // of a network; Python owns them
   float *parameters, *momentum, *average, *buffers, *average_buffers;
   int64_t parameters_n, buffers_n;
 };
@@ -994,13 +996,13 @@ static void log_softmax(const float* logits, double temperature, double* to) {
   for (int k = 0; k < CLASSES; k++) to[k] -= log_(sum);
 }
 // Of one image, by its logits: (1 - share) NLL + share T^2 KL(teacher || student), and its derivatives by the logits.
-static double loss_of(const Recipe& r, const float* logits, const float* target, int label, double* slope,
+static double loss_of(const Settings& settings, const float* logits, const float* target, int label, double* slope,
                       int64_t& predicted) {
   double own[CLASSES];
   log_softmax(logits, 1, own);
   predicted = 0;
   for (int k = 1; k < CLASSES; k++) predicted = logits[k] > logits[predicted] ? k : predicted;
-  const double share = target ? r.share : 0, t = r.temperature;
+  const double share = target ? settings.share : 0, t = settings.temperature;
   double loss = -(1 - share) * own[label];
   for (int k = 0; k < CLASSES; k++) slope[k] = (1 - share) * (exp_(own[k]) - (k == label));
   if (!target) return loss;
@@ -1021,9 +1023,9 @@ static int images_in(int64_t images, int block) { return int(std::min<int64_t>(B
 
 class Network {
  public:
-  Network(const Unit* units, int n, int64_t batch, const State& state) : state(state) {
+  Network(const Unit* units, int n, int64_t batch, const Arrays& arrays) : arrays(arrays) {
     for (int i = 0; i < n; i++) layers.emplace_back(units[i], blocks_of(batch));
-    gradients.allocate(state.parameters_n);
+    gradients.allocate(arrays.parameters_n);
     long input = 0, back = 0;
     for (const Layer& l : layers)
       if (l.wide()) input = std::max(input, l.input.size), back = std::max(back, l.back.size);
@@ -1033,22 +1035,22 @@ class Network {
   }
 
   // One step of gradient descent on images that are prepared; returns the mean loss and adds the correct predictions.
-  double train(const Recipe& r, const int64_t* labels, const float* targets, int n, uint32_t step, float rate,
+  double train(const Settings& settings, const int64_t* labels, const float* targets, int n, uint32_t step, float rate,
                int64_t& hits) {
     prepare_threads();
-    pack_weights(state.parameters, true);
-    forward(r, n, step);
-    double loss = descend(r, labels, targets, n, hits);
+    pack_weights(arrays.parameters, true);
+    forward(settings, n, step);
+    double loss = descend(settings, labels, targets, n, hits);
     for (size_t l = layers.size(); l-- > 0;) backward(l, n);
-    update(r, rate, step);
+    update(settings, rate, step);
     return loss;
   }
   // Whether all weights are, by their bits. ReLU and max-pool may hide what is not a number.
   bool finite() const {
     uint32_t largest = 0;
-    for (int64_t i = 0; i < state.parameters_n; i++) {
+    for (int64_t i = 0; i < arrays.parameters_n; i++) {
       uint32_t bits;
-      memcpy(&bits, state.parameters + i, sizeof bits);
+      memcpy(&bits, arrays.parameters + i, sizeof bits);
       largest = std::max(largest, bits & 0x7fffffffu);
     }
     return largest < 0x7f800000u;
@@ -1084,7 +1086,7 @@ class Network {
     }
   }
 
-  State state;
+  Arrays arrays;
   Buffer images;              // of the batch, in blocks
   std::vector<float> wanted;  // logits of the teacher, [image][class]
 
@@ -1137,7 +1139,7 @@ class Network {
     return input_from(before, before.raw_of(block), before.bits_of(block), full, layers[l], to);
   }
 
-  void forward(const Recipe& r, int n, uint32_t step) {
+  void forward(const Settings& settings, int n, uint32_t step) {
     for (size_t l = 0; l < layers.size(); l++) {
       Layer& layer = layers[l];
       const Unit& u = layer.u;
@@ -1147,15 +1149,15 @@ class Network {
         if (u.normalized) sums.start(channels);
         float* out = layer.raw_of(i);
         Scratch& s = scratch[thread];
-        layer.apply(state.parameters, input_of(l, i, s.full, s.input), out, [&](int c0, int c1, int y) {
+        layer.apply(arrays.parameters, input_of(l, i, s.full, s.input), out, [&](int c0, int c1, int y) {
           if (u.normalized || u.relu_before)
             for (int c = c0; c < c1; c++) layer.finish_row(out, c, y, u.normalized ? &sums : nullptr);
         });
         if (u.normalized) sums.total(images_in(n, i), &layer.of_blocks[size_t(i) * channels * 2]);
-        if (u.dropout > 0) layer.draw_dropout(r.seed, step, int(l), i);
+        if (u.dropout > 0) layer.draw_dropout(settings.seed, step, int(l), i);
       });
       if (u.normalized) statistics(layer, n);
-      layer.normalize(state.parameters, layer.dropped);
+      layer.normalize(arrays.parameters, layer.dropped);
     }
   }
   // Sums of blocks, [block][n], in order.
@@ -1174,12 +1176,12 @@ class Network {
       variance = variance > 0 ? variance : variance == variance ? 0 : variance;
       layer.mean[c] = mean, layer.inverse[c] = 1 / std::sqrt(variance + u.eps);
       auto follow = [&](float& running, double value) { running = float(running + u.momentum * (value - running)); };
-      follow(state.buffers[u.mean + c], mean), follow(state.buffers[u.variance + c], variance * count / (count - 1));
+      follow(arrays.buffers[u.mean + c], mean), follow(arrays.buffers[u.variance + c], variance * count / (count - 1));
     }
   }
 
   // The loss, and its gradient down to the last unit's z.
-  double descend(const Recipe& r, const int64_t* labels, const float* targets, int n, int64_t& hits) {
+  double descend(const Settings& settings, const int64_t* labels, const float* targets, int n, int64_t& hits) {
     Layer& last = layers.back();
     const int blocks = blocks_of(n);
     std::vector<double> losses(blocks);
@@ -1198,7 +1200,7 @@ class Network {
         for (int k = 0; k < CLASSES; k++) logits[k] = z[last.pooled.at(k, 0) + l];
         int64_t predicted;
         const float* target = targets ? targets + long(image) * CLASSES : nullptr;
-        losses[i] += loss_of(r, logits, target, int(labels[image]), slope, predicted);
+        losses[i] += loss_of(settings, logits, target, int(labels[image]), slope, predicted);
         correct[i] += predicted == labels[image];
         for (int k = 0; k < CLASSES; k++) gradient[last.pooled.at(k, 0) + l] = float(slope[k] / n);
       }
@@ -1255,7 +1257,7 @@ class Network {
   }
   void descend_to(Layer& before, const Layer& layer, const float* back, int i, int n, Scratch& s) {
     if (before.u.window) {
-      layer.input_gradient(state.parameters, back, before.pooled, s.pooled, [](int, int, int) {});
+      layer.input_gradient(arrays.parameters, back, before.pooled, s.pooled, [](int, int, int) {});
       pass(before, i, n, s);
       return;
     }
@@ -1264,7 +1266,7 @@ class Network {
     auto pass_rows = [&](int c0, int c1, int y) {
       for (int c = c0; c < c1; c++) pass_row(before, i, c, y, sums);
     };
-    layer.input_gradient(state.parameters, back, before.maps, before.gradient_of(i), pass_rows);
+    layer.input_gradient(arrays.parameters, back, before.maps, before.gradient_of(i), pass_rows);
     finish(before, i, n, sums);
   }
   void coefficients(Layer& layer, int n) {
@@ -1275,7 +1277,7 @@ class Network {
       double sum = in_order(layer.of_blocks, blocks_of(n), sums, 2 * c);
       double raw = in_order(layer.of_blocks, blocks_of(n), sums, 2 * c + 1);
       double dot = (raw - layer.mean[c] * sum) * layer.inverse[c];
-      double a = layer.inverse[c] * (u.gamma < 0 ? 1 : state.parameters[u.gamma + c]);
+      double a = layer.inverse[c] * (u.gamma < 0 ? 1 : arrays.parameters[u.gamma + c]);
       double b = -a * layer.inverse[c] * dot / count;
       if (u.beta >= 0) gradients[u.beta + c] = float(sum);
       if (u.gamma >= 0) gradients[u.gamma + c] = float(dot);
@@ -1301,20 +1303,21 @@ class Network {
     });
   }
 
-  void update(const Recipe& r, float rate, uint32_t step) {
-    const float momentum = float(r.momentum), decay = float(r.weight_decay), rest = float(1 - r.average);
-    float *w = state.parameters, *v = state.momentum;
-    for (int64_t i = 0; i < state.parameters_n; i++) {
+  void update(const Settings& settings, float rate, uint32_t step) {
+    const float momentum = float(settings.momentum), decay = float(settings.weight_decay);
+    const float rest = float(1 - settings.average);
+    float *w = arrays.parameters, *v = arrays.momentum;
+    for (int64_t i = 0; i < arrays.parameters_n; i++) {
       float d = decay == 0 ? gradients[i] : __builtin_fmaf(decay, w[i], gradients[i]);
       v[i] = __builtin_fmaf(momentum, v[i], d);
-      w[i] = __builtin_fmaf(-rate, r.nesterov ? __builtin_fmaf(momentum, v[i], d) : v[i], w[i]);
+      w[i] = __builtin_fmaf(-rate, settings.nesterov ? __builtin_fmaf(momentum, v[i], d) : v[i], w[i]);
     }
-    if (!state.average) return;
+    if (!arrays.average) return;
     auto follow = [&](float* average, const float* now, int64_t n) {
       for (int64_t i = 0; i < n; i++)
         average[i] = step == 0 ? now[i] : __builtin_fmaf(rest, now[i] - average[i], average[i]);
     };
-    follow(state.average, w, state.parameters_n), follow(state.average_buffers, state.buffers, state.buffers_n);
+    follow(arrays.average, w, arrays.parameters_n), follow(arrays.average_buffers, arrays.buffers, arrays.buffers_n);
   }
 };
 
@@ -1335,9 +1338,9 @@ void use_threads(int n) {
   wake_pool(n);
 }
 
-Network* network_new(const Unit* units, int n, int64_t batch, const State* state) {
+Network* network_new(const Unit* units, int n, int64_t batch, const Arrays* arrays) {
   try {
-    return new Network(units, n, batch, *state);
+    return new Network(units, n, batch, *arrays);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
@@ -1347,29 +1350,29 @@ void network_delete(Network* network) { delete network; }
 // Trains on `count` images in the given order, a batch after the other; `first` is the number of the first step. Stops
 // after a loss that is not finite, as is that of weights that are not. Returns the number of steps before it, -1 where
 // memory is lacking, and adds up losses and correct predictions.
-int64_t train(Network* network, Network* teacher, const Recipe* recipe, const uint8_t* images, const int64_t* labels,
-              const int64_t* order, int64_t count, int64_t batch, const float* rates, int64_t first, double* loss,
-              int64_t* hits) try {
+int64_t train(Network* network, Network* teacher, const Settings* settings, const uint8_t* images,
+              const int64_t* labels, const int64_t* order, int64_t count, int64_t batch, const float* rates,
+              int64_t first, double* loss, int64_t* hits) try {
   std::lock_guard<std::mutex> lock(one_caller);
   wake_pool(pool->wanted);
   FloatEnvironment environment;
   float normalized[256];
-  grey_levels(*recipe, normalized);
+  grey_levels(*settings, normalized);
   std::vector<int64_t> of_batch(std::min(batch, count));
-  if (teacher) teacher->predicting(teacher->state.parameters, teacher->state.buffers);
+  if (teacher) teacher->predicting(teacher->arrays.parameters, teacher->arrays.buffers);
   int64_t steps = 0;
   for (int64_t at = 0; at < count; at += batch, steps++) {
     const int n = int(std::min(batch, count - at));
     const uint32_t step = uint32_t(first + steps);
     pool->run(blocks_of(n), [&](int thread, int i) {
       float* block = network->images + long(i) * PIXELS * B;
-      prepare(*recipe, normalized, images, order + at + long(i) * B, images_in(n, i), uint32_t(i * B), step, block);
+      prepare(*settings, normalized, images, order + at + long(i) * B, images_in(n, i), uint32_t(i * B), step, block);
       if (teacher) teacher->predict(thread, block, &network->wanted[size_t(i) * B * CLASSES], images_in(n, i));
     });
     for (int i = 0; i < n; i++) of_batch[i] = labels[order[at + i]];
     const float* targets = teacher ? network->wanted.data() : nullptr;
     double mean = NAN;
-    if (network->finite()) mean = network->train(*recipe, of_batch.data(), targets, n, step, rates[steps], *hits);
+    if (network->finite()) mean = network->train(*settings, of_batch.data(), targets, n, step, rates[steps], *hits);
     *loss += mean;
     if (!std::isfinite(mean)) break;
   }
@@ -1380,16 +1383,17 @@ int64_t train(Network* network, Network* teacher, const Recipe* recipe, const ui
 
 // Logits (n, 10) of images (n, 28, 28), which are normalized only: by the parameters, or by their average. False where
 // memory is lacking.
-bool predict(Network* network, int average, const Recipe* recipe, const uint8_t* images, int64_t n, float* logits) try {
+bool predict(Network* network, int average, const Settings* settings, const uint8_t* images, int64_t n,
+             float* logits) try {
   std::lock_guard<std::mutex> lock(one_caller);
   wake_pool(pool->wanted);
   FloatEnvironment environment;
   float normalized[256];
-  Recipe plain = *recipe;
+  Settings plain = *settings;
   plain.augmentation = NONE;
   grey_levels(plain, normalized);
-  const State& s = network->state;
-  network->predicting(average ? s.average : s.parameters, average ? s.average_buffers : s.buffers);
+  const Arrays& arrays = network->arrays;
+  network->predicting(average ? arrays.average : arrays.parameters, average ? arrays.average_buffers : arrays.buffers);
   pool->run(blocks_of(n), [&](int thread, int i) {
     alignas(64) float block[PIXELS * B];
     prepare(plain, normalized, images + int64_t(i) * B * PIXELS, nullptr, images_in(n, i), 0, 0, block);
@@ -1403,7 +1407,7 @@ bool predict(Network* network, int average, const Recipe* recipe, const uint8_t*
 // The mean negative log-likelihood of labels by logits (n, 10), and which class each image is taken for.
 double judge(const float* logits, const int64_t* labels, int64_t n, int64_t* predicted) {
   FloatEnvironment environment;
-  Recipe plain{};
+  Settings plain{};
   plain.temperature = 1;
   double loss = 0, slope[CLASSES];
   for (int64_t i = 0; i < n; i++)
@@ -1412,13 +1416,13 @@ double judge(const float* logits, const int64_t* labels, int64_t n, int64_t* pre
 }
 
 // The images (n, 28, 28) of a batch, augmented and normalized.
-void augment(const Recipe* recipe, const uint8_t* images, int64_t n, int64_t step, float* to) {
+void augment(const Settings* settings, const uint8_t* images, int64_t n, int64_t step, float* to) {
   FloatEnvironment environment;
   float normalized[256];
-  grey_levels(*recipe, normalized);
+  grey_levels(*settings, normalized);
   for (int i = 0; i < blocks_of(n); i++) {
     alignas(64) float block[PIXELS * B];
-    prepare(*recipe, normalized, images + int64_t(i) * B * PIXELS, nullptr, images_in(n, i), uint32_t(i * B),
+    prepare(*settings, normalized, images + int64_t(i) * B * PIXELS, nullptr, images_in(n, i), uint32_t(i * B),
             uint32_t(step), block);
     for (int l = 0; l < images_in(n, i); l++)
       for (int p = 0; p < PIXELS; p++) to[(int64_t(i) * B + l) * PIXELS + p] = block[p * B + l];

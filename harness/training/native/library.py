@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.recipe import RandomAffine, RandomDistortion, RandomRotation
-from harness.recipe import Recipe as TrainingRecipe
+from harness.recipe import RandomAffine, RandomDistortion, RandomRotation, Recipe
 from harness.recipe.sequence import transforms
 from harness.recipe.transform import level
 from harness.training.native.build import ADVICE, Library, build
@@ -21,8 +20,8 @@ _NONE, _IMAGE, _NEAREST, _BILINEAR = range(4)  # augmentations
 _MOST_DEGREES, _LEAST_SCALE = 36_000.0, 0.01  # beyond, whole numbers of the kernels might overflow
 
 
-class Recipe(ctypes.Structure):
-    """What the kernels need of a recipe. Mirrors `Recipe` in kernels.cpp."""
+class Settings(ctypes.Structure):
+    """What the kernels need of a recipe. Mirrors `Settings` in kernels.cpp."""
 
     _fields_ = [
         *(
@@ -38,8 +37,8 @@ class Recipe(ctypes.Structure):
     ]
 
 
-class State(ctypes.Structure):
-    """The arrays of a network. Mirrors `State` in kernels.cpp."""
+class Arrays(ctypes.Structure):
+    """The arrays of a network. Mirrors `Arrays` in kernels.cpp."""
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("parameters", "momentum", "average", "buffers", "average_buffers")),
@@ -47,9 +46,9 @@ class State(ctypes.Structure):
     ]
 
 
-def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
+def settings_of(recipe: Recipe, seed: int) -> Settings:
     """A recipe and a seed as the kernels take them; NotCoveredError if they do not."""
-    settings = Recipe(
+    settings = Settings(
         mean=recipe.normalize.mean,
         deviation=recipe.normalize.std,
         least_scale=1.0,
@@ -72,7 +71,7 @@ def recipe_of(recipe: TrainingRecipe, seed: int) -> Recipe:
     return settings
 
 
-def _affine(recipe: TrainingRecipe) -> RandomAffine | None:
+def _affine(recipe: Recipe) -> RandomAffine | None:
     """The affine map or the distortion of a recipe; NotCoveredError for what the kernels do not do.
 
     They draw from symmetric ranges, the same across and down, and interpolate in tensors only.
@@ -144,11 +143,11 @@ def pointer_to(tensor: Tensor | None) -> int | None:
     return tensor.data_ptr()
 
 
-def new_network(units: Sequence[Unit], batch: int, state: State) -> int:
+def new_network(units: Sequence[Unit], batch: int, arrays: Arrays) -> int:
     """A network of the library for batches of up to n images, on the threads that torch would use; never 0."""
     library = load()
     library.use_threads(torch.get_num_threads())
-    handle: int | None = library.network_new((Unit * len(units))(*units), len(units), batch, ctypes.byref(state))
+    handle: int | None = library.network_new((Unit * len(units))(*units), len(units), batch, ctypes.byref(arrays))
     if handle is None:
         raise MemoryError(f"no memory for batches of {batch} images")
     return handle

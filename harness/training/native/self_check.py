@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.recipe import RandomDistortion, Recipe
 from harness.training.augmentation import normalized
 from harness.training.native.initial import initialized
-from harness.training.native.library import recipe_of
+from harness.training.native.library import settings_of
 from harness.training.native.operations import NotCoveredError, running
 from harness.training.native.trainer import NativeTrainer, Network
 
@@ -55,7 +55,7 @@ def wrong_predictions(network: nn.Module, recipe: Recipe) -> str | None:
     images = synthetic(IMAGES).test_images
     with running("its predictions"), torch.no_grad():
         expected = deepcopy(network).eval()(normalized(images, recipe.normalize)).double()
-    found = Network(deepcopy(network), IMAGES).predict(recipe_of(recipe, seed=0), images).double().log_softmax(1)
+    found = Network(deepcopy(network), IMAGES).predict(settings_of(recipe, seed=0), images).double().log_softmax(1)
     error = ((found - expected).nan_to_num().norm() / expected.nan_to_num().norm()).item()
     return f"the kernels predict otherwise than it does, by {error:.1e}" if error > TOLERANCE else None
 

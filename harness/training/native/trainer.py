@@ -46,12 +46,12 @@ class Network:
             copied = dict(zip(network.buffers(), self.averaged.buffers(), strict=True))
             self.average = _flat(list(self.averaged.parameters()))
             self.average_buffers = _flat([copied[buffer] for buffer in self.plan.buffers])
-        arrays = (self.parameters, self.momentum, self.average, self.buffers, self.average_buffers)
-        state = library.State(*map(pointer_to, arrays), self.parameters.numel(), self.buffers.numel())
-        self.handle = library.new_network(self.plan.units, batch, state)
+        tensors = (self.parameters, self.momentum, self.average, self.buffers, self.average_buffers)
+        arrays = library.Arrays(*map(pointer_to, tensors), self.parameters.numel(), self.buffers.numel())
+        self.handle = library.new_network(self.plan.units, batch, arrays)
         weakref.finalize(self, library.load().network_delete, self.handle)
 
-    def predict(self, settings: library.Recipe, images: Tensor) -> Tensor:
+    def predict(self, settings: library.Settings, images: Tensor) -> Tensor:
         """Logits (N, 10) of images (N, 28, 28) uint8, which are normalized and not augmented."""
         logits, images = torch.empty(len(images), 10), images.contiguous()
         averaged = self.averaged is not None
@@ -92,7 +92,7 @@ class NativeTrainer(Trainer):
         batch = min(recipe.batch_size, self.images_per_epoch)  # a larger one never comes
         self.network = Network(model, batch, average=recipe.average is not None)
         self.teacher = None if recipe.teacher is None else Network(teacher_network(recipe.teacher), batch)
-        self.settings = library.recipe_of(recipe, seed)
+        self.settings = library.settings_of(recipe, seed)
         self.order = torch.Generator().manual_seed(seed)
         self.finite = torch.zeros(1, dtype=torch.int64)
         self.loss_sum, self.correct = ctypes.c_double(), ctypes.c_int64()

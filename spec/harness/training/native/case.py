@@ -1,7 +1,7 @@
 """A few steps of a network: run by the library in this process, or written for `driver.cpp` and read back.
 
 The file of a case holds arrays, each after its size in bytes as a little-endian integer of 64 bits: batch size and
-number of the first step (int64); the recipe; images (uint8), labels and order (int64), rates (float32); then of the
+number of the first step (int64); the settings; images (uint8), labels and order (int64), rates (float32); then of the
 network, and of its teacher, units, weights, momentum, average, running statistics and their average, empty for none.
 The file of a result holds the five arrays of the network, logits, the sum of losses (float64) and the hits (int64).
 """
@@ -41,9 +41,9 @@ class Case:
         random = torch.Generator().manual_seed(1)
         object.__setattr__(self, "order", torch.randint(0, self.images, (n,), generator=random))
 
-    def settings(self) -> library.Recipe:
+    def settings(self) -> library.Settings:
         """The recipe as the kernels take it."""
-        settings = library.recipe_of(self.recipe, seed=0x1234_5678_9ABC_DEF0)
+        settings = library.settings_of(self.recipe, seed=0x1234_5678_9ABC_DEF0)
         if self.teacher is not None:
             settings.share, settings.temperature = self.share, self.temperature
         return settings

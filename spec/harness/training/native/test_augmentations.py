@@ -36,7 +36,7 @@ def recipe(*augmentation: Any) -> Recipe:
     ],
 )
 def test_a_map_that_the_kernels_can_draw_is_taken_as_that(same: Any, affine: RandomAffine) -> None:
-    taken, expected = (library.recipe_of(recipe(one), 3) for one in (same, affine))
+    taken, expected = (library.settings_of(recipe(one), 3) for one in (same, affine))
     assert bytes(taken) == bytes(expected)
     assert (taken.degrees, taken.augmentation) == (pytest.approx(affine.angles[1]), expected.augmentation)
     assert taken.augmentation != 0
@@ -62,6 +62,6 @@ def test_what_the_kernels_cannot_draw_is_refused_with_a_reason(
     monkeypatch: pytest.MonkeyPatch, augmentation: tuple[Any, ...], why: str
 ) -> None:
     with pytest.raises(NotCoveredError, match=re.escape(why)):
-        library.recipe_of(recipe(*augmentation), 3)
+        library.settings_of(recipe(*augmentation), 3)
     monkeypatch.setattr(Plain, "recipe", recipe(*augmentation))
     assert str(refusal(Plain)).startswith(why)

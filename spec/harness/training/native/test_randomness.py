@@ -117,7 +117,7 @@ def augmented(transform: RandomAffine, step: int) -> tuple[Tensor, Tensor, Recip
     """Images of noise, what the kernels make of them, and the recipe."""
     recipe = Recipe(lr=1, batch_size=N, epochs=1, augmentation=transform)
     images, to = noise(N).train_images, torch.full((N, 28, 28), math.nan)
-    settings = library.recipe_of(recipe, SEED)
+    settings = library.settings_of(recipe, SEED)
     library.load().augment(ctypes.byref(settings), library.pointer_to(images), N, step, library.pointer_to(to))
     return images, to, recipe
 

@@ -499,6 +499,15 @@ static void run(int channels, Rest&&... rest) {
   else if (channels == 2) run_of<2>(rest...);
   else run_of<1>(rest...);
 }
+// The address in a block of each of n taps, the first of which has the number `tap`; `first` is the first channel in of
+// their group.
+static void find_taps(const Shape& s, const Grid& g, int first, int tap, int n, long* at) {
+  for (int i = 0; i < n; i++) at[i] = g.at(first + (tap + i) / s.kernel, 0) + ((tap + i) % s.kernel - s.padding) * B;
+}
+// The index of the weight of a tap in row k of the kernel, to a channel out.
+static long index_of_weight(const Shape& s, int channel, int tap, int k) {
+  return ((long(channel) * s.in + tap / s.kernel) * s.kernel + k) * s.kernel + tap % s.kernel;
+}
 static void weight_gradient(const Shape& s, const Grid& g, const float* in, const Grid& d, const float* gradient,
                             float* lanes) {
   const long next = long(s.in) * s.kernel * s.kernel;  // from one channel out to the next
@@ -514,11 +523,8 @@ static void weight_gradient(const Shape& s, const Grid& g, const float* in, cons
           for (int tap = 0, m; tap < taps; tap += m) {
             m = std::min(TILE, taps - tap);
             long at[TILE], weight[TILE];
-            for (int i = 0; i < m; i++) {
-              int from = (tap + i) / s.kernel, column = (tap + i) % s.kernel;
-              at[i] = g.at(group * s.in + from, 0) + (column - s.padding) * B;
-              weight[i] = (long(from) * s.kernel + k) * s.kernel + column;
-            }
+            find_taps(s, g, group * s.in, tap, m, at);
+            for (int i = 0; i < m; i++) weight[i] = index_of_weight(s, 0, tap + i, k);
             run(n, m, s, g, in, d, q, y, k, at, to, weight, next);
           }
       }
@@ -539,10 +545,8 @@ static void weight_gradient_of_batch(const Shape& s, const Grid& g, const std::v
   for (int tap = 0, m; tap < taps; tap += m) {
     m = std::min(TILE, taps - tap);
     long at[TILE], own[TILE];
-    for (int i = 0; i < m; i++) {
-      at[i] = g.at(first + (tap + i) / s.kernel, 0) + ((tap + i) % s.kernel - s.padding) * B;
-      own[i] = i;
-    }
+    find_taps(s, g, first, tap, m, at);
+    for (int i = 0; i < m; i++) own[i] = i;
     const long row = long(n) * m * B, numbers = s.kernel * row;  // [row of the kernel][channel out][tap][lane]
     float* lanes = one_run ? total : total + numbers;
     memset(total, 0, numbers * sizeof(float));
@@ -556,11 +560,8 @@ static void weight_gradient_of_batch(const Shape& s, const Grid& g, const std::v
     }
     for (int k = 0; k < s.kernel; k++)
       for (int j = 0; j < n; j++)
-        for (int i = 0; i < m; i++) {
-          const int from = (tap + i) / s.kernel, column = (tap + i) % s.kernel;
-          const long weight = ((long(channel + j) * s.in + from) * s.kernel + k) * s.kernel + column;
-          to[weight] = sum_of_lanes(total + k * row + (j * m + i) * B);
-        }
+        for (int i = 0; i < m; i++)
+          to[index_of_weight(s, channel + j, tap + i, k)] = sum_of_lanes(total + k * row + (j * m + i) * B);
   }
 }
 

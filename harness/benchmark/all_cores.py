@@ -22,14 +22,16 @@ from harness.training.trainer import with_validation_split
 READY, START = "ready", "start"
 
 
-def on_all_cores(step: type[Step], data: MNIST, ways: list[str], turns: int, count: int) -> list[dict[str, Any]]:
+def on_all_cores(
+    step: type[Step], data: MNIST, implementations: list[str], turns: int, count: int
+) -> list[dict[str, Any]]:
     """Training images per second in all: of one thread, of one process on all cores, and of a process per core.
 
     Medians over some turns of a count of training steps each. HarnessError if the step fails in one of the processes,
     or if one of them dies.
     """
     n = cores()
-    settings = [(way, *setting) for way in ways for setting in dict.fromkeys(((1, 1), (1, n), (n, 1)))]
+    settings = [(name, *setting) for name in implementations for setting in dict.fromkeys(((1, 1), (1, n), (n, 1)))]
     rates: dict[tuple[str, int, int], list[float]] = {setting: [] for setting in settings}
     workers: list[Child] = []
     try:
@@ -37,15 +39,15 @@ def on_all_cores(step: type[Step], data: MNIST, ways: list[str], turns: int, cou
             workers.append(Child(_measure, step.id))
         _ask(workers, data.arrays(), step)  # and wait: nothing is measured while others load torch
         for _ in range(turns):
-            for way, processes, threads in settings:
-                _ask(workers[:processes], (way, step, threads, count), step)
-                rates[way, processes, threads].append(sum(_ask(workers[:processes], START, step)))
+            for name, processes, threads in settings:
+                _ask(workers[:processes], (name, step, threads, count), step)
+                rates[name, processes, threads].append(sum(_ask(workers[:processes], START, step)))
     finally:
         for worker in workers:
             worker.end()
     return [
-        {"way": way, "processes": processes, "threads": threads, "images_per_s": round(statistics.median(found))}
-        for (way, processes, threads), found in rates.items()
+        {"way": name, "processes": processes, "threads": threads, "images_per_s": round(statistics.median(found))}
+        for (name, processes, threads), found in rates.items()
     ]
 
 
@@ -77,10 +79,10 @@ def _measure(connection: Connection, name: str) -> None:
             raw = connection.recv_bytes()
             try:
                 with foreign("loading it", name):
-                    way, step, threads, count = unpickled(raw)
+                    implementation, step, threads, count = unpickled(raw)
                 with foreign("its recipe", name):
                     torch.set_num_threads(threads)
-                    steps = IMPLEMENTATIONS[way](step, data, torch.device("cpu")).steps()
+                    steps = IMPLEMENTATIONS[implementation](step, data, torch.device("cpu")).steps()
                     advance(steps, WARM_UP)
                 connection.send(READY)
                 connection.recv()

@@ -56,28 +56,29 @@ def _bench(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[
 
 def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callable[[str], None]) -> dict[str, Any]:
     """The implementations beside each other and beside the arithmetic floor, in this process."""
-    ways = names(step, device)
-    tell(f"{step.id}: {', '.join(ways)}, in turns; {choose('auto', step, device).line(step)}")
-    sides = {way: IMPLEMENTATIONS[way](step, data, device) for way in ways}
-    trained, rates = alternate({way: side.steps() for way, side in sides.items()}, device)
-    tests = [{way: _timed(side.test, device) for way, side in sides.items()} for _ in range(3)]
+    implementations = names(step, device)
+    tell(f"{step.id}: {', '.join(implementations)}, in turns; {choose('auto', step, device).line(step)}")
+    sides = {name: IMPLEMENTATIONS[name](step, data, device) for name in implementations}
+    trained, rates = alternate({name: side.steps() for name, side in sides.items()}, device)
+    tests = [{name: _timed(side.test, device) for name, side in sides.items()} for _ in range(3)]
     judged = with_validation_split(step.recipe, data)
     batches = batches_of(step.recipe, len(judged.train_labels))
     images = min(batches * step.recipe.batch_size, len(judged.train_labels))
     operations = operations_of_epoch(step, images, len(judged.test_labels))
     floor = operations / max(rates)
+    batch_size = min(images, step.recipe.batch_size)
     summaries = {
-        way: summary(trained[way], [turn[way] for turn in tests], batches, min(images, step.recipe.batch_size), floor)
-        for way in ways
+        name: summary(trained[name], [turn[name] for turn in tests], batches, batch_size, floor)
+        for name in implementations
     }
     return {
         "step": step.id,
         "batch_size": step.recipe.batch_size,
-        "made": {**environment(device), **_native_facts(ways), **mask_facts(device), "turns": TURNS},
+        "made": {**environment(device), **_native_facts(implementations), **mask_facts(device), "turns": TURNS},
         "ways": summaries,
         "ratios": {
             f"{one} / {other}": round(summaries[one]["epoch_s"] / summaries[other]["epoch_s"], 2)
-            for one, other in combinations(ways, 2)
+            for one, other in combinations(implementations, 2)
         },
         "floor": {
             "operations": operations,
@@ -87,9 +88,9 @@ def _in_turns(step: type[Step], data: MNIST, device: torch.device, tell: Callabl
     }
 
 
-def _native_facts(ways: list[str]) -> dict[str, Any]:
+def _native_facts(implementations: list[str]) -> dict[str, Any]:
     """Compiler, flags and numerics of the native trainer, if it takes part."""
-    return {key: fact for key, fact in made_by(NATIVE).items() if key != "trainer"} if NATIVE in ways else {}
+    return {key: fact for key, fact in made_by(NATIVE).items() if key != "trainer"} if NATIVE in implementations else {}
 
 
 def alternate(sides: dict[str, Iterator[None]], device: torch.device) -> tuple[dict[str, list[float]], list[float]]:

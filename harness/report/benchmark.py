@@ -12,9 +12,11 @@ from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
 from harness.ladder import root
 from harness.report.markdown import table
+from harness.run import EAGER, NATIVE
 
-WAYS = ("notebook", "eager", "native")
-PAIRS = tuple(f"{one} / {other}" for one, other in combinations(WAYS, 2))
+# The file calls an implementation "way", and several "ways": the results that are saved have these keys.
+IMPLEMENTATIONS = ("notebook", EAGER, NATIVE)
+PAIRS = tuple(f"{one} / {other}" for one, other in combinations(IMPLEMENTATIONS, 2))
 HEAD = """# How fast it trains
 
 Made by `python -m harness bench ID... --record` from `benchmark.json`; do not edit.
@@ -83,24 +85,24 @@ def overview(results: list[dict[str, Any]]) -> str:
         best: dict[str, int] = {}
         for row in one["cores"]:
             best[row["way"]] = max(row["images_per_s"], best.get(row["way"], 0))
-        fastest = min(one["ways"].values(), key=lambda way: way["epoch_s"])
+        fastest = min(one["ways"].values(), key=lambda figures: figures["epoch_s"])
         rows.append(
             (
                 markdown_code(one["step"]),
                 markdown(one["made"]["hardware"]),
-                *(f"{one['ways'][way]['epoch_s']:.1f}" if way in one["ways"] else "" for way in WAYS),
+                *(f"{one['ways'][name]['epoch_s']:.1f}" if name in one["ways"] else "" for name in IMPLEMENTATIONS),
                 *(f"{one['ratios'][pair]:.2f}" if pair in one["ratios"] else "" for pair in PAIRS[1:]),
                 f"{fastest['over_floor']:.2f}",
-                *(f"{best[way]:,}" if way in best else "" for way in WAYS),
+                *(f"{best[name]:,}" if name in best else "" for name in IMPLEMENTATIONS),
             )
         )
     head = (
         "step",
         "hardware",
-        *(f"{way}, seconds per epoch" for way in WAYS),
+        *(f"{name}, seconds per epoch" for name in IMPLEMENTATIONS),
         *(f"{pair}, ratio of seconds" for pair in PAIRS[1:]),
         "fastest / arithmetic floor, ratio of seconds",
-        *(f"{way} on all cores, images per second" for way in WAYS),
+        *(f"{name} on all cores, images per second" for name in IMPLEMENTATIONS),
     )
     return table(head, rows) + "\n"
 
@@ -137,18 +139,18 @@ def _columns(results: list[dict[str, Any]], figures: Callable[[dict[str, Any]], 
 
 
 def _figures(result: dict[str, Any]) -> dict[str, str]:
-    ways, floor = result["ways"], result["floor"]
+    measured, floor = result["ways"], result["floor"]
 
-    def of_ways(label: str, form: str) -> dict[str, str]:
-        return {label.format(way): form.format(**ways[way]) for way in WAYS if way in ways}
+    def of_each(label: str, form: str) -> dict[str, str]:
+        return {label.format(name): form.format(**measured[name]) for name in IMPLEMENTATIONS if name in measured}
 
     return {
-        **of_ways("{}: a step, ms", "{step_ms:.2f} ({step_ms_range[0]:.2f} to {step_ms_range[1]:.2f})"),
-        **of_ways("{}: images per second", "{images_per_s:,}"),
-        **of_ways("{}: a test, s", "{test_s:.2f}"),
-        **of_ways("{}: an epoch, s", "{epoch_s:.2f}"),
+        **of_each("{}: a step, ms", "{step_ms:.2f} ({step_ms_range[0]:.2f} to {step_ms_range[1]:.2f})"),
+        **of_each("{}: images per second", "{images_per_s:,}"),
+        **of_each("{}: a test, s", "{test_s:.2f}"),
+        **of_each("{}: an epoch, s", "{epoch_s:.2f}"),
         **{f"{pair}, epochs": f"{result['ratios'][pair]:.2f}" for pair in PAIRS if pair in result["ratios"]},
-        **of_ways("{} / floor, epochs", "{over_floor:.2f}"),
+        **of_each("{} / floor, epochs", "{over_floor:.2f}"),
         "floor: an epoch, s": f"{floor['epoch_s']:.2f}",
         "operations of an epoch, GFLOP": f"{floor['operations'] / 1e9:.0f}",
         "a matrix product, GFLOP/s": f"{floor['matrix_gflops']:.0f}",

@@ -42,11 +42,11 @@ DOCS = ROOT / "docs"
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("way", "seeds"), [("notebook", 1), ("eager", 1), ("eager", 3), ("native", 1)])
-def test_every_implementation_trains(way: str, seeds: int) -> None:
+@pytest.mark.parametrize(("name", "seeds"), [("notebook", 1), ("eager", 1), ("eager", 3), ("native", 1)])
+def test_every_implementation_trains(name: str, seeds: int) -> None:
     torch.manual_seed(0)
     data = synthetic(320)
-    side = IMPLEMENTATIONS[way](STEP, data, CPU) if seeds == 1 else eager(STEP, data, CPU, seeds)
+    side = IMPLEMENTATIONS[name](STEP, data, CPU) if seeds == 1 else eager(STEP, data, CPU, seeds)
     before = side.test()
     advance(side.steps(), 80)
     assert before < 40
@@ -77,7 +77,7 @@ def test_the_steps_are_those_of_an_epoch_of_the_trainer(
 
 
 @pytest.mark.parametrize(
-    ("step", "ways"),
+    ("step", "expected"),
     [
         ("five_steps/step5", ["notebook", "eager", "native"]),
         ("frontier/step6", ["notebook", "eager", "native"]),
@@ -86,9 +86,9 @@ def test_the_steps_are_those_of_an_epoch_of_the_trainer(
         ("s5/code1", ["notebook", "eager", "native"]),
     ],
 )
-def test_a_step_is_benchmarked_in_the_ways_that_it_can_be_trained(step: str, ways: list[str]) -> None:
-    assert names(steps()[step], CPU) == ways
-    assert names(steps()[step], torch.device("cuda", 0)) == [way for way in ways if way != "native"]
+def test_a_step_is_benchmarked_by_the_implementations_that_can_train_it(step: str, expected: list[str]) -> None:
+    assert names(steps()[step], CPU) == expected
+    assert names(steps()[step], torch.device("cuda", 0)) == [name for name in expected if name != "native"]
 
 
 def test_a_distortion_within_another_transform_has_no_notebook_either() -> None:
@@ -197,14 +197,14 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = {"notebook": (0.040, 4.0), "eager": (0.020, 2.0), "native": (0.005, 0.5)}
     monkeypatch.setattr(side_by_side, "time", clock)
     monkeypatch.setattr(side_by_side, "_matrix_rate", lambda device: 1e10)
-    for way, times in sides.items():
-        monkeypatch.setitem(implementations.IMPLEMENTATIONS, way, lambda *_, times=times: StandIn(clock, *times))
+    for name, times in sides.items():
+        monkeypatch.setitem(implementations.IMPLEMENTATIONS, name, lambda *_, times=times: StandIn(clock, *times))
     rates = {(1, 1): 1000, (1, 2): 1500, (2, 1): 2000}
 
-    def on_all_cores(step: type[Step], data: MNIST, ways: list[str], *_: int) -> list[dict[str, Any]]:
+    def on_all_cores(step: type[Step], data: MNIST, measured: list[str], *_: int) -> list[dict[str, Any]]:
         return [
-            {"way": way, "processes": processes, "threads": threads, "images_per_s": rate}
-            for way in ways
+            {"way": name, "processes": processes, "threads": threads, "images_per_s": rate}
+            for name in measured
             for (processes, threads), rate in rates.items()
         ]
 
@@ -218,7 +218,7 @@ def test_ratios_are_those_of_the_epochs(known: None) -> None:
     result = side_by_side.bench(STEP, synthetic(320), CPU, told.append)
     assert torch.get_num_threads() == threads
     assert json.loads(json.dumps(result)) == result
-    assert {way: one["epoch_s"] for way, one in result["ways"].items()} == {
+    assert {name: one["epoch_s"] for name, one in result["ways"].items()} == {
         "notebook": 4.4,
         "eager": 2.2,
         "native": 0.55,
@@ -333,11 +333,13 @@ def test_results_of_other_machines_stand_apart() -> None:
     assert re.findall("^## (.*?),", text, re.MULTILINE) == [first["made"]["hardware"], "Another"]
 
 
-def test_the_floor_is_compared_with_the_fastest_way_whichever_it_is() -> None:
+def test_the_floor_is_compared_with_the_fastest_implementation_whichever_it_is() -> None:
     result = json.loads((DOCS / "benchmark.json").read_text())[0]
-    ways = {name: {**way, "epoch_s": way["epoch_s"] + 100 * (name == "native")} for name, way in result["ways"].items()}
-    row = overview([{**result, "ways": ways}]).splitlines()[2].split(" | ")
-    assert row[7] == f"{ways['eager']['over_floor']:.2f}"
+    slower = {
+        name: {**one, "epoch_s": one["epoch_s"] + 100 * (name == "native")} for name, one in result["ways"].items()
+    }
+    row = overview([{**result, "ways": slower}]).splitlines()[2].split(" | ")
+    assert row[7] == f"{slower['eager']['over_floor']:.2f}"
 
 
 def test_an_unknown_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,8 +38,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "synchronize", clock.synchronize)
     monkeypatch.setattr(side_by_side, "environment", lambda device: {"device": device.type})
     monkeypatch.setattr(side_by_side, "_matrix_rate", lambda device: 1e10)
-    for way, times in {"notebook": (0.040, 4.0), "eager": (0.020, 2.0)}.items():
-        monkeypatch.setitem(implementations.IMPLEMENTATIONS, way, lambda *_, times=times: StandIn(clock, *times))
+    for name, times in {"notebook": (0.040, 4.0), "eager": (0.020, 2.0)}.items():
+        monkeypatch.setitem(implementations.IMPLEMENTATIONS, name, lambda *_, times=times: StandIn(clock, *times))
 
     def eager(step: type[Step], data: MNIST, device: torch.device, seeds: int = 1) -> StandIn:
         return StandIn(clock, 0.001 * (seeds + 3) / 4, 0.0)
@@ -54,8 +54,8 @@ def no_threads(n: int) -> None:
 def test_a_time_is_that_of_the_work_and_not_of_its_launch(gpu: None) -> None:
     """320 images are 10 batches of 32: epochs of 4.4 and 2.2 s."""
     result = side_by_side.bench(STEP, synthetic(320), GPU, lambda _: None)
-    assert {way: one["epoch_s"] for way, one in result["ways"].items()} == {"notebook": 4.4, "eager": 2.2}
-    assert {way: one["test_s"] for way, one in result["ways"].items()} == {"notebook": 4.0, "eager": 2.0}
+    assert {name: one["epoch_s"] for name, one in result["ways"].items()} == {"notebook": 4.4, "eager": 2.2}
+    assert {name: one["test_s"] for name, one in result["ways"].items()} == {"notebook": 4.0, "eager": 2.0}
     assert result["ways"]["notebook"]["step_ms_range"] == [40.0, 50.0]  # of the 200 of a turn 50 are slow
     assert result["ratios"] == {"notebook / eager": 2.0}
 

@@ -39,6 +39,6 @@ class Draws:
         )
 
 
-def between(low: float, high: float, share: Tensor) -> Tensor:
+def between(low: float | Tensor, high: float | Tensor, share: Tensor) -> Tensor:
     """The numbers at those shares of the way from low to high."""
     return low + (high - low) * share

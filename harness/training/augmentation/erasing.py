@@ -39,13 +39,13 @@ class Erasing:
 
     def apply(self, images: Tensor) -> Tensor:
         """Float images (N, C, H, W)."""
-        rows = _between(self.top, self.height, images.shape[-2], images.device)
-        columns = _between(self.left, self.width, images.shape[-1], images.device)
+        rows = _inside(self.top, self.height, images.shape[-2], images.device)
+        columns = _inside(self.left, self.width, images.shape[-1], images.device)
         inside = rows[:, None, :, None] & columns[:, None, None, :] & self.erased[:, None, None, None]
         return torch.where(inside, self.value, images)
 
 
-def _between(first: Tensor, length: Tensor, side: int, device: torch.device) -> Tensor:
+def _inside(first: Tensor, length: Tensor, side: int, device: torch.device) -> Tensor:
     """Which of the rows or columns of each image are in its rectangle: (N, side) bool."""
     places = torch.arange(side, device=device)
     return (places >= first[:, None]) & (places < (first + length)[:, None])

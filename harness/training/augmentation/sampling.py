@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from harness.training.augmentation.draws import between
+
 
 def middles(images: Tensor) -> tuple[Tensor, Tensor]:
     """The middles of the pixels of images (N, H, W): columns (1, 1, W) and rows (1, H, 1), float64."""
@@ -31,16 +33,12 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor, fill: int) -> Tensor:
     right_share, lower_share = x - 0.5 - left, y - 0.5 - top
     first, second = ((left + step).clamp(0, width - 1) for step in (0, 1))
     upper, lower = (
-        _between(_gather(images, row + first).double(), _gather(images, row + second), right_share)
+        between(_gather(images, row + first).double(), _gather(images, row + second), right_share)
         for row in ((top + step).clamp(0, height - 1) * width for step in (0, 1))
     )
-    return _between(upper, lower, lower_share).to(torch.uint8).masked_fill_(~inside, fill)
+    return between(upper, lower, lower_share).to(torch.uint8).masked_fill_(~inside, fill)
 
 
 def _gather(images: Tensor, index: Tensor) -> Tensor:
     """The pixels with these numbers (N, h, w), counted along rows."""
     return images.flatten(1).gather(1, index.long().flatten(1)).view_as(index)
-
-
-def _between(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    return first + (second - first) * share

@@ -24,7 +24,7 @@ from harness.evidence.confusion import missed
 from harness.evidence.record import Record
 from harness.evidence.summary import Summary
 from harness.report import plots, svg
-from harness.report.step_page import Page, page
+from harness.report.step_page import Section, section
 from harness.step import GOAL, Step
 
 SHOWN_MISSED = 24  # images per step; the others are named by their index
@@ -39,12 +39,12 @@ class Ladder:
     title: str
     text: list[str]
     """Paragraphs."""
-    pages: list[Page]
+    sections: list[Section]
 
     @property
     def tally(self) -> Counter[str]:
         """How many sentences of the Analyses of all steps have each outcome."""
-        return sum((each.tally for each in self.pages), Counter())
+        return sum((each.tally for each in self.sections), Counter())
 
 
 def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str, Record] | None = None) -> str:
@@ -62,23 +62,25 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
     fresh = fresh or {}
     records = {step: fresh.get(step.id) or record.read(step) for step in specs}
     on_gpu = {step: None if step.id in fresh else record.read(step, "cuda") for step in records}
-    pages = [page(step, shown, images, on_gpu[step]) for step, shown in records.items()]
+    sections = [section(step, shown, images, on_gpu[step]) for step, shown in records.items()]
     runs = [run for shown in records.values() if shown for run in shown.runs]
     hardest = missed(runs)[:SHOWN_MISSED]
     drawn = {
-        image.index for images_of in (hardest, *(each.missed[:SHOWN_MISSED] for each in pages)) for image in images_of
+        image.index
+        for images_of in (hardest, *(each.missed[:SHOWN_MISSED] for each in sections))
+        for image in images_of
     }
     template = environment().get_template("report.html.j2")
     return template.render(
-        ladders=ladders(pages),
-        pages=pages,
+        ladders=ladders(sections),
+        sections=sections,
         outcomes=OUTCOMES,
-        tally=sum((each.tally for each in pages), Counter[str]()),
+        tally=sum((each.tally for each in sections), Counter[str]()),
         runs=len(runs),
         goal=GOAL,
         strip_ends=STRIP,
-        wide=frontier(pages, "wide", 9.0),
-        narrow=frontier(pages, "narrow", 4.6),
+        wide=frontier(sections, "wide", 9.0),
+        narrow=frontier(sections, "narrow", 4.6),
         hardest=hardest,
         runs_with_errors=sum(run.errors is not None for run in runs),
         shown_missed=SHOWN_MISSED,
@@ -88,11 +90,11 @@ def html(specs: Iterable[type[Step]], images: Tensor | None, fresh: Mapping[str,
     )
 
 
-def ladders(pages: Sequence[Page]) -> list[Ladder]:
-    """The pages by ladder, in order; a ladder whose specs are in no package has no text."""
+def ladders(sections: Sequence[Section]) -> list[Ladder]:
+    """The sections of the steps by ladder, in order; a ladder whose specs are in no package has no text."""
     result = []
-    for name in dict.fromkeys(each.step.ladder for each in pages):
-        of_ladder = [each for each in pages if each.step.ladder == name]
+    for name in dict.fromkeys(each.step.ladder for each in sections):
+        of_ladder = [each for each in sections if each.step.ladder == name]
         package = of_ladder[0].step.__module__.rpartition(".")[0]
         prose = importlib.import_module(package).__doc__ if package else None
         title, *text = (prose or name).strip().split("\n\n")
@@ -123,9 +125,9 @@ def plot(specs: Iterable[type[Step]]) -> str:
     return svg.standalone(plots.frontier(measured), "frontier", described(measured))
 
 
-def frontier(pages: Iterable[Page], name: str, width: float) -> Markup | None:
+def frontier(sections: Iterable[Section], name: str, width: float) -> Markup | None:
     """The plot of accuracy against parameters, `width` inches wide; None if nothing was measured."""
-    measured = [_point(each.step, each.summary) for each in pages if each.summary and each.summary.complete]
+    measured = [_point(each.step, each.summary) for each in sections if each.summary and each.summary.complete]
     if not measured:
         return None
     figure = plots.frontier(measured, width=width)

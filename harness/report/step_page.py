@@ -51,7 +51,7 @@ class OnGpu:
 
 
 @dataclass(frozen=True)
-class Page:
+class Section:
     """The content of a step's section."""
 
     step: type[Step]
@@ -81,12 +81,12 @@ class Page:
         return Counter(judged.outcome for point in self.analysis for judged in point)
 
 
-def page(step: type[Step], record: Record | None, images: Tensor | None, gpu: Record | None) -> Page:
+def section(step: type[Step], record: Record | None, images: Tensor | None, gpu: Record | None) -> Section:
     """The section of a step, with the runs of a record, and beside them those of a GPU's."""
     document, verdicts = step.document(), claims.verdicts(step)
     runs = record.runs if record else ()
     before = find(step.follows) if step.follows else None
-    return Page(
+    return Section(
         step=step,
         target=document.target,
         result=re.sub(r"\n\s+", " ", document.result).splitlines(),
@@ -116,12 +116,12 @@ def on_gpu(gpu: Record, cpu: Sequence[Run]) -> OnGpu:
     return OnGpu(Summary.of(gpu.runs), gpu.outdated, provenance(gpu), beside_cpu(gpu.runs, cpu) if cpu else None)
 
 
-def judged(section: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:
+def judged(prose: str, verdicts: Mapping[str, Verdict]) -> list[list[Judged]]:
     """A section of a docstring by points and sentences, with the verdict on each claim."""
     words = words_of(verdicts)
     return [
         [Judged(one, outcome(one, words), {claim: verdicts[claim] for claim in one.claims}) for one in point]
-        for point in points(section)
+        for point in points(prose)
     ]
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from harness import report
 from harness.evidence import record
-from harness.report.step_page import page
+from harness.report.step_page import section
 from harness.run import Epoch, Run
 from harness.step import Step
 from spec.harness.evidence.records_of import step_with
@@ -40,8 +40,8 @@ def put(step: type[Step], made: Mapping[str, object], *accuracies: float) -> Non
 
 def text_of(html: str) -> str:
     """The section of the step without its tags, on one line."""
-    [section] = re.findall(r"<article.*?</article>", html, re.DOTALL)
-    return " ".join(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", section, flags=re.DOTALL).replace("&nbsp;", " ").split())
+    [article] = re.findall(r"<article.*?</article>", html, re.DOTALL)
+    return " ".join(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", article, flags=re.DOTALL).replace("&nbsp;", " ").split())
 
 
 def test_both_are_shown_with_their_difference_worked_out_by_hand(step: type[Step]) -> None:
@@ -79,4 +79,4 @@ def test_without_a_gpu_nothing_is_said_of_one(step: type[Step]) -> None:
     fresh = record.read(step)
     assert fresh is not None
     assert "GPU" not in text_of(report.html([step], None, {step.id: fresh}))  # a session shows its own runs alone
-    assert page(step, None, None, None).on_gpu is None
+    assert section(step, None, None, None).on_gpu is None

@@ -16,7 +16,7 @@ from harness.claims.sentences import Verdicts, words_of
 from harness.errors import HarnessError
 from harness.evidence import record, record_folder, summary
 from harness.ladder import find, root, steps
-from harness.report import benchmark, page, results, tables, vocabulary
+from harness.report import benchmark, claims, page, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step
 
@@ -94,7 +94,7 @@ def texts() -> Iterator[tuple[Path, str]]:
     if (path := docs / "results.md").exists():
         yield path, results.page(specs, found)
     if (path := docs / "claims.md").exists():
-        yield path, vocabulary.page(specs)
+        yield path, claims.page(specs)
     if (path := docs / "frontier.svg").exists():
         yield path, page.plot(specs)
 

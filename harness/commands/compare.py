@@ -88,10 +88,11 @@ def table(names: tuple[str, str], comparison: "Comparison") -> Table:
 
 def markdown(names: tuple[str, str], comparison: "Comparison", lines: list[str]) -> str:
     """The whole comparison as Markdown: a headline, the table, and one bullet per line."""
+    from harness.report.markdown import table as markdown_table
+
     a, b = map(escape.markdown, names)
-    cells = "\n".join(f"| {' | '.join(row)} |" for row in rows(comparison))
-    head = f"### {a} against {b}\n\n| seed | {a} | {b} | difference |\n| ---: | ---: | ---: | ---: |"
-    return "\n".join([head, cells, "", *(f"- {escape.markdown(line)}" for line in lines)])
+    pairs = markdown_table(("seed", a, b, "difference"), rows(comparison), left=0)
+    return "\n".join([f"### {a} against {b}", "", pairs, "", *(f"- {escape.markdown(line)}" for line in lines)])
 
 
 def summary(names: tuple[str, str], comparison: "Comparison") -> list[str]:

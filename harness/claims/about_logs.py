@@ -51,13 +51,13 @@ def best_in(published: Published, which: str, quoted: Decimal, epochs: list[int]
     there = series(published, which)
     best = min(there) if "loss" in which else max(there)
     having = [epoch for epoch, value in enumerate(there, 1) if value == best]
-    return fact((as_quoted(best, quoted), having) == (quoted, epochs), f"{best:g} in {listed(having)}")
+    return fact((as_quoted(best, quoted), having) == (quoted, epochs), f"{best:g} in {epochs_text(having)}")
 
 
 def at_least_in(published: Published, which: str, quoted: Decimal, epochs: list[int]) -> Verdict:
     """All the epochs that are at a figure or above."""
     having = [epoch for epoch, value in enumerate(series(published, which), 1) if value >= float(quoted)]
-    return fact(having == epochs, f"{quoted} or more in {listed(having)}")
+    return fact(having == epochs, f"{quoted} or more in {epochs_text(having)}")
 
 
 def mean_over(published: Published, which: str, quoted: Decimal, n: int) -> Verdict:
@@ -84,7 +84,7 @@ def digit_at(published: Published, digit: int, quoted: Decimal) -> Verdict:
     return fact(found is not None and as_quoted(found, quoted) == quoted, f"{found}")
 
 
-def listed(epochs: Sequence[int]) -> str:
+def epochs_text(epochs: Sequence[int]) -> str:
     """Epochs as a claim names them."""
     return f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {', '.join(map(str, epochs))}"
 

@@ -127,12 +127,12 @@ def same_setting(step: type[Step], name: str, other: type[Step]) -> Verdict:
 
 def changes(step: type[Step], what: str, other: type[Step]) -> Verdict:
     """The listed layers and settings differ, and maybe others do."""
-    return fact(set(listed(what)) <= set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
+    return fact(set(parse_list(what)) <= set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
 
 
 def changes_only(step: type[Step], what: str, other: type[Step]) -> Verdict:
     """The listed layers and settings differ, and nothing else does."""
-    return fact(set(listed(what)) == set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
+    return fact(set(parse_list(what)) == set(changed(step, other)), f"changes {', '.join(changed(step, other))}")
 
 
 def changes_nothing(step: type[Step], other: type[Step]) -> Verdict:
@@ -140,7 +140,7 @@ def changes_nothing(step: type[Step], other: type[Step]) -> Verdict:
     return fact(not changed(step, other), f"changes {', '.join(changed(step, other)) or 'nothing'}")
 
 
-def listed(what: str) -> list[str]:
+def parse_list(what: str) -> list[str]:
     """The words of an enumeration: "a, b and c"."""
     return re.split(r", | and ", what)
 

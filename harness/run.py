@@ -15,7 +15,7 @@ Errors = tuple[tuple[int, int, int], ...]
 EAGER, NATIVE = TRAINERS = ("eager", "native")
 """The trainers: torch, operation by operation, and our own in C++, which computes the same bits on every machine."""
 
-Kind = Literal["test", "train", "clean"]
+AccuracyKind = Literal["test", "train", "clean"]
 """Which accuracy of an epoch: `test_accuracy`, `train_accuracy` or `clean_train_accuracy`."""
 
 
@@ -101,7 +101,7 @@ class Run:
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Where and with what it was trained, from its run file or its record; empty for a run that has neither."""
 
-    def accuracies(self, kind: Kind = "test") -> tuple[float, ...]:
+    def accuracies(self, kind: AccuracyKind = "test") -> tuple[float, ...]:
         """The accuracy of each epoch, in percent."""
         name = {"test": "test_accuracy", "train": "train_accuracy", "clean": "clean_train_accuracy"}[kind]
         return tuple(getattr(epoch, name) for epoch in self.epochs)
@@ -116,7 +116,7 @@ class Run:
         """Test accuracy of the final epochs, in percent."""
         return self.accuracies()[-self.step.final_epochs :]
 
-    def final_mean(self, kind: Kind = "test") -> float:
+    def final_mean(self, kind: AccuracyKind = "test") -> float:
         """The mean accuracy of the final epochs, in percent."""
         final = self.accuracies(kind)[-self.step.final_epochs :]
         return sum(final) / len(final)

@@ -13,7 +13,7 @@ from harness.step import Step
 
 Verdicts = Mapping[str, Mapping[str, Verdict]]
 """The verdict on each claim of each step, by the step's id."""
-Kind = Literal["runs", "fact", "next", "judgement", "untagged"]
+SentenceKind = Literal["runs", "fact", "next", "judgement", "untagged"]
 """What a sentence is: one that runs decide, one that network or recipe decide, the announcement of a step, one that
 nothing here can decide, or one that does not say."""
 
@@ -63,7 +63,7 @@ def word_of(sentence: Sentence, recorded: Mapping[str, str]) -> str | None:
     return "refuted" if "refuted" in words else "undecided" if "undecided" in words else "supported"
 
 
-def kind_of(sentence: Sentence) -> Kind:
+def kind_of(sentence: Sentence) -> SentenceKind:
     """What decides a sentence. An announcement may have claims about networks that check it, but is no finding.
 
     A sentence that only quotes a log is a fact too, of what was published.

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.evidence.facts import drops
-from harness.run import Kind, Run
+from harness.run import AccuracyKind, Run
 
 LAST = 5  # epochs
 TEST_DIGITS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
@@ -62,12 +62,12 @@ def lowest_from(run: Run, epoch: int) -> float:
     return min(enough(run, epoch)[epoch - 1 :])
 
 
-def best(run: Run, kind: Kind = "test", until: int | None = None) -> float:
+def best(run: Run, kind: AccuracyKind = "test", until: int | None = None) -> float:
     """The highest accuracy of all epochs, or of those up to one."""
     return max(enough(run, until or 1, kind)[:until])
 
 
-def last(run: Run, kind: Kind = "test") -> float:
+def last(run: Run, kind: AccuracyKind = "test") -> float:
     """The accuracy after the last epoch."""
     return run.accuracies(kind)[-1]
 
@@ -137,7 +137,7 @@ def loss_gap(run: Run) -> float:
     return float(np.mean(losses))
 
 
-def slope(run: Run, kind: Kind = "test") -> float:
+def slope(run: Run, kind: AccuracyKind = "test") -> float:
     """Least-squares slope of accuracy over the last five epochs, in points per epoch."""
     return float(np.polyfit(range(LAST), enough(run, LAST, kind)[-LAST:], 1)[0])
 
@@ -163,7 +163,7 @@ def missed_more(run: Run, digit: int) -> float:
     return float(share[digit] - np.delete(share, digit).max())
 
 
-def enough(run: Run, epochs: int, kind: Kind = "test") -> tuple[float, ...]:
+def enough(run: Run, epochs: int, kind: AccuracyKind = "test") -> tuple[float, ...]:
     """The accuracy of each epoch of a run that has at least n of them."""
     if len(run.epochs) < epochs:
         raise HarnessError(

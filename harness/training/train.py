@@ -38,14 +38,14 @@ def train_one(
     step: type[Step],
     seed: int,
     data: MNIST,
-    trainer: str = EAGER,
+    trainer_name: str = EAGER,
     epochs: int | None = None,
     on_steps: OnSteps = ignore_steps,
 ) -> Iterator[Outcome]:
     """Train one seed for all epochs of the recipe, or fewer; yield each epoch, or last of all why it has none."""
-    with training(step, [seed], data, trainer) as made:
-        made.on_steps = partial(on_steps, step, [seed])
-        for outcomes in train(step, made, Progress([seed]), epochs or step.recipe.epochs):
+    with training(step, [seed], data, trainer_name) as trainer:
+        trainer.on_steps = partial(on_steps, step, [seed])
+        for outcomes in train(step, trainer, Progress([seed]), epochs or step.recipe.epochs):
             yield outcomes[seed]
 
 
@@ -106,7 +106,7 @@ def label_of(step: type[Step], seeds: Sequence[int]) -> str:
 
 
 @contextmanager
-def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Iterator[Trainer]:
+def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer_name: str = EAGER) -> Iterator[Trainer]:
     """The trainer of the seeds, on the device of the data, made current; restores torch's global generator at the end.
 
     It does not repeat, in every worker, a warning that the check of the network gave already.
@@ -115,17 +115,17 @@ def training(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str =
     with warnings.catch_warnings(), current(device), forked(device):
         warnings.filterwarnings("ignore", "Implicit dimension choice")
         with foreign("its recipe", label_of(step, seeds)):
-            made = trainer_of(step, seeds, data, trainer)
-        yield made
+            trainer = trainer_of(step, seeds, data, trainer_name)
+        yield trainer
 
 
-def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer: str = EAGER) -> Trainer:
+def trainer_of(step: type[Step], seeds: Sequence[int], data: MNIST, trainer_name: str = EAGER) -> Trainer:
     """The trainer of that name: of eager ones an ensemble for several seeds or a GPU, else a single network.
 
     Seeds torch's global generator. Raises HarnessError if the native trainer is asked for what it does not do, and if
     several networks are that cannot be stacked; `groups` gives these a trainer each.
     """
-    if trainer == NATIVE:
+    if trainer_name == NATIVE:
         if data.train_images.device.type != "cpu" or len(seeds) > 1:
             raise HarnessError(f"{step.id}: the native trainer trains one seed at a time, on a CPU")
         return native.native_trainer(step, seeds[0], data)

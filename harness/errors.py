@@ -1,5 +1,6 @@
 """The exceptions that are meant for users, and the boundary that turns those of a user's own code into them."""
 
+import difflib
 import os
 import sys
 import sysconfig
@@ -115,3 +116,9 @@ def _place(error: BaseException) -> str:
         if not file.startswith(("<", *_LIBRARIES)):
             place = f" ({os.path.basename(file)}, line {line})"
     return "" if isinstance(error, SyntaxError) else place
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A phrase for an error message: the known words that are nearest to an unknown one."""
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.4) or known[:3]
+    return f"nearest: {', '.join(close)}" if close else "none are known"

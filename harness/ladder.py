@@ -1,6 +1,5 @@
 """Ladders: the rules that each of them states in spec/<ladder>/__init__.py, and the steps of all."""
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
-from harness.errors import ForeignError, HarnessError, foreign_call
+from harness.errors import ForeignError, HarnessError, foreign_call, nearest
 from harness.recipe.checks import Range, checked, shown
 from harness.step import Step
 
@@ -273,9 +272,3 @@ def find(step_id: str) -> type[Step]:
 def with_variants(known: Mapping[str, type[Step]]) -> list[str]:
     """The ids of steps, each followed by those of its variants."""
     return [one.id for step in known.values() for one in step.with_variants()]
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """A phrase for an error message: the known words that are nearest to an unknown one."""
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.4) or known[:3]
-    return f"nearest: {', '.join(close)}" if close else "none are known"

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import device
-from harness.errors import HarnessError
-from harness.ladder import nearest
+from harness.errors import HarnessError, nearest
 from harness.plugin.user_properties import EVIDENCE, RAN, attach, attached
 from harness.run import Run, epoch_line, sound
 from harness.step import Step

@@ -89,7 +89,7 @@ def rules(ladder: str) -> Rules:
 
 def ends(of_ladder: Sequence[type[Step]]) -> list[type[Step]]:
     """The steps of a ladder that no other of it follows or learns from: one per branch."""
-    followed = {before for step in of_ladder for before in _before(step)}
+    followed = {before for step in of_ladder for before in step.builds_on()}
     return [step for step in of_ladder if step.id not in followed]
 
 
@@ -97,12 +97,6 @@ def judged(of_ladder: Sequence[type[Step]]) -> list[type[Step]]:
     """The steps of a ladder whose epochs and parameters are ruled: those that end a branch or claim the goal."""
     last = ends(of_ladder)
     return [step for step in of_ladder if step in last or step.goal]
-
-
-def _before(step: type[Step]) -> list[str]:
-    """The ids of what a step follows and of what it learns from."""
-    teacher = step.recipe.teacher
-    return [one for one in (step.follows, teacher.step if teacher else None) if one is not None]
 
 
 def broken(rules: Rules, of_ladder: Sequence[type[Step]]) -> dict[str, list[str]]:
@@ -188,7 +182,7 @@ def _check(known: tuple[type[Step], ...]) -> None:
     for step in known:
         step.check()
     try:
-        TopologicalSorter({one.id: _before(one) for step in known for one in step.with_variants()}).prepare()
+        TopologicalSorter({one.id: one.builds_on() for step in known for one in step.with_variants()}).prepare()
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
         raise HarnessError(

@@ -121,6 +121,12 @@ class Step:
         return [cls, *(getattr(cls, name) for name in cls.variants)]
 
     @classmethod
+    def builds_on(cls) -> list[str]:
+        """The ids of what the step follows and of what it learns from."""
+        teacher = cls.recipe.teacher
+        return [one for one in (cls.follows, teacher.step if teacher else None) if one is not None]
+
+    @classmethod
     def planned_runs(cls) -> int:
         """How many runs decide the claims about the step."""
         if cls.goal:

@@ -4,11 +4,11 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # typing itself takes its time to load
 if TYPE_CHECKING:
-    from harness.ladder import steps
+    from harness.discovery import steps
     from harness.recipe import Recipe
     from harness.step_spec import StepSpec
 else:
-    _HOMES = {"Recipe": "harness.recipe", "StepSpec": "harness.step_spec", "steps": "harness.ladder"}
+    _HOMES = {"Recipe": "harness.recipe", "StepSpec": "harness.step_spec", "steps": "harness.discovery"}
 
     def __getattr__(name: str) -> object:
         """A name is loaded when it is asked for: the command line begins here, and is not yet ready for Ctrl-C."""

@@ -13,9 +13,9 @@ import torch
 from torch import fx, nn
 
 from harness import data, machine, strict_json
+from harness.discovery import root
 from harness.errors import ForeignError, HarnessError, foreign_call
 from harness.hidden_settings import hidden_settings, untraced
-from harness.ladder import root
 from harness.run import EAGER, NATIVE
 from harness.step import Step
 

@@ -6,8 +6,9 @@ Free of torch until a test runs, so that pytest can list options and steps witho
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from harness.discovery import find, steps
 from harness.errors import foreign, foreign_call
-from harness.ladder import broken, ends, find, judged, rules, steps
+from harness.ladder import broken, ends, judged, rules
 from harness.step import GOAL, GOAL_EPOCHS, Step
 
 if TYPE_CHECKING:

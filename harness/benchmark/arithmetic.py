@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from harness.ladder import find
+from harness.discovery import find
 from harness.step import Step
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from harness import ladder
+from harness import discovery
 from harness.claims.predicates import COUNTED, PREDICATES
 from harness.claims.verdict import (
     Verdict,
@@ -207,7 +207,7 @@ def best_until(run: Run, epoch: int) -> float:
 
 def neighbours(step: type[Step]) -> list[type[Step]]:
     """The step before, and those that follow."""
-    return [one for one in ladder.steps().values() if one.id == step.follows or one.follows == step.id]
+    return [one for one in discovery.steps().values() if one.id == step.follows or one.follows == step.id]
 
 
 trained = partial(Run.final_mean, kind="train")

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from harness.claims.sentences import sentences
 from harness.claims.vocabulary import quoted
+from harness.discovery import ancestors, find
 from harness.evidence import published
-from harness.ladder import ancestors, find
 from harness.step import GOAL, Step
 
 _OF_A_LOG = re.compile(r"\b(logs?|published (epochs?|runs?))\b", re.IGNORECASE)

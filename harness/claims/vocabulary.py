@@ -23,9 +23,9 @@ from harness.claims.about_logs import LOG_CLAIMS, SERIES
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
 from harness.claims.verdict import Verdict, fact
+from harness.discovery import find
 from harness.errors import HarnessError
 from harness.evidence import published, record
-from harness.ladder import find
 from harness.provenance import trainer_name
 from harness.run import Run
 from harness.step import Step

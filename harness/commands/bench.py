@@ -6,8 +6,8 @@ import json
 from harness.commands.arguments import add_data, add_device
 from harness.commands.console import busy, say
 from harness.device import device_of
+from harness.discovery import find
 from harness.errors import Failures
-from harness.ladder import find
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

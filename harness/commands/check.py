@@ -15,8 +15,8 @@ from harness.argument_types import parse_positive
 from harness.commands import fields
 from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer
 from harness.commands.console import bare_table, chance, console, display, say, start_line
+from harness.discovery import find
 from harness.errors import Failures, HarnessError, foreign_call, nearest
-from harness.ladder import find
 from harness.recipe import Recipe
 from harness.recipe.named import NAMED
 from harness.run import Epoch, Run, finite

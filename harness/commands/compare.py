@@ -9,8 +9,8 @@ from rich.table import Table
 from harness import escape, files
 from harness.argument_types import parse_path
 from harness.commands.console import bare_table, console, say_stale
+from harness.discovery import find
 from harness.errors import HarnessError
-from harness.ladder import find
 from harness.run import Run
 from harness.step import Step
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_seed
 from harness.commands.console import Display, display, say
+from harness.discovery import find
 from harness.errors import HarnessError
-from harness.ladder import find
 from harness.run import Epoch, Outcome, Run, epoch_line
 
 if TYPE_CHECKING:

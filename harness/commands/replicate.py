@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import Display, display, say, update_texts
+from harness.discovery import find, steps, with_variants
 from harness.errors import Failures, HarnessError
-from harness.ladder import find, steps, with_variants
 from harness.run import EAGER, NATIVE, sound
 from harness.step import Step
 

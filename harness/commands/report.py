@@ -7,7 +7,7 @@ from harness import escape, files
 from harness.argument_types import parse_path
 from harness.commands.arguments import output_file
 from harness.commands.console import busy, say_stale
-from harness.ladder import none_yet, steps
+from harness.discovery import none_yet, steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from harness.argument_types import parse_positive
 from harness.commands import fields
 from harness.commands.console import console
+from harness.discovery import steps
 from harness.errors import HarnessError, foreign_call, nearest
-from harness.ladder import steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

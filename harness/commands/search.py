@@ -10,9 +10,9 @@ from rich.table import Table
 
 from harness.commands.arguments import add_data, add_device, add_engine, output_file
 from harness.commands.console import bare_table, console, display
+from harness.discovery import steps
 from harness.errors import ForeignError, HarnessError, foreign_call
 from harness.escape import printable
-from harness.ladder import steps
 from harness.step import Step
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from harness.commands import fields
 from harness.commands.console import console, say_stale
+from harness.discovery import find, none_yet, steps
 from harness.errors import foreign_call
 from harness.escape import printable
-from harness.ladder import find, none_yet, steps
 from harness.step import GOAL, Step
 
 

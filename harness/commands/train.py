@@ -15,9 +15,9 @@ from harness.commands.arguments import add_data, add_device, add_engine, add_out
 from harness.commands.console import bare_table, check_texts, console, display, say, start_line, update_texts
 from harness.commands.verdict import verdict
 from harness.device import device_of
+from harness.discovery import find
 from harness.errors import Failures, HarnessError, foreign
 from harness.escape import printable
-from harness.ladder import find
 from harness.run import Epoch, Run
 from harness.step import Step
 

@@ -11,9 +11,9 @@ from harness.argument_types import parse_seed
 from harness.commands.arguments import add_data, add_device
 from harness.commands.console import Display, busy, display, say
 from harness.device import device_of
+from harness.discovery import find, steps
 from harness.errors import HarnessError
 from harness.escape import printable
-from harness.ladder import find, steps
 from harness.run import Progress, Run, finite
 from harness.step import Step
 

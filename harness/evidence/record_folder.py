@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from harness import files, ladder
+from harness import discovery, files
 from harness.errors import HarnessError
 from harness.evidence.record import path_of
 from harness.step import Step
@@ -48,7 +48,7 @@ def changed(step: type[Step]) -> str:
 
 def check(step: type[Step]) -> None:
     """Raise HarnessError if among the records of a step's ladder there is one of no step."""
-    of_steps = {path for one in ladder.steps().values() for path in _paths(one)}
+    of_steps = {path for one in discovery.steps().values() for path in _paths(one)}
     for path in sorted(path_of(step).parent.glob("*.json")):
         if path not in of_steps:
             raise HarnessError(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import data, files, ladder, strict_json
+from harness import data, discovery, files, strict_json
+from harness.discovery import find
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.replica import difference
 from harness.jobs import run_file
 from harness.jobs.run_folder import NAME, RUN
-from harness.ladder import find
 from harness.provenance import Device, binding, device_type, differences, fingerprint, is_native
 from harness.run import NATIVE, Run
 from harness.step import TEST_IMAGES, Step
@@ -90,7 +90,7 @@ def _recorded(path: Path) -> dict[str, Run]:
     try:
         step = find(named)
     except HarnessError as error:
-        known = [one for step in ladder.steps().values() for one in step.with_variants()]
+        known = [one for step in discovery.steps().values() for one in step.with_variants()]
         same = [one for one in known if fingerprint(one) == made.get("fingerprint")]
         if len(same) != 1:
             raise HarnessError(f"{path} is of no step here: {error}") from error

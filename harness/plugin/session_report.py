@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import files
+from harness.discovery import steps
 from harness.errors import HarnessError
 from harness.escape import printable
-from harness.ladder import steps
 from harness.plugin.user_properties import EVIDENCE, attached
 from harness.step import Step
 from harness.step_spec import StepSpec

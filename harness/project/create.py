@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from harness import files
+from harness.discovery import NOT_SEARCHED, find
 from harness.errors import HarnessError, foreign_call
-from harness.ladder import NOT_SEARCHED, find
 from harness.project.literal import classes, literal
 from harness.recipe.named import NAMED
 from harness.review import load, review

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import files, strict_json
+from harness.discovery import root
 from harness.errors import HarnessError
 from harness.escape import markdown, markdown_code
-from harness.ladder import root
 from harness.report.markdown import table
 from harness.run import EAGER, NATIVE
 

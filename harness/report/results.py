@@ -6,9 +6,9 @@ from harness import escape
 from harness.claims import tally
 from harness.claims.sentences import Verdicts, analysis, words_of
 from harness.claims.vocabulary import by_runs
+from harness.discovery import find
 from harness.evidence import record
 from harness.evidence.facts import difference
-from harness.ladder import find
 from harness.report import tables
 from harness.report.markdown import table
 from harness.step import Step

@@ -14,6 +14,7 @@ from torch import Tensor
 from harness import claims
 from harness.claims import Verdict
 from harness.claims.sentences import outcome, words_of
+from harness.discovery import find
 from harness.docstring import Sentence, points
 from harness.evidence import published
 from harness.evidence.comparison import beside_cpu
@@ -21,7 +22,6 @@ from harness.evidence.confusion import Confusion, Missed, confusion, missed_by_a
 from harness.evidence.facts import difference
 from harness.evidence.record import Record
 from harness.evidence.summary import Summary
-from harness.ladder import find
 from harness.provenance import shared
 from harness.report import plots, svg
 from harness.run import Run

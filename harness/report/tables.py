@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 from harness import claims, escape
 from harness.claims.sentences import OUTCOMES, Verdicts, analysis, decided, kind_of, notes, words_of
+from harness.discovery import steps
 from harness.docstring import Sentence
 from harness.evidence import published, record
 from harness.evidence.summary import Summary
-from harness.ladder import steps
 from harness.report.markdown import table
 from harness.step import Step
 

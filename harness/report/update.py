@@ -13,9 +13,9 @@ from pathlib import Path
 from harness import escape, files
 from harness.claims import sentences
 from harness.claims.sentences import Verdicts, words_of
+from harness.discovery import find, root, steps
 from harness.errors import HarnessError
 from harness.evidence import record, record_folder, summary
-from harness.ladder import find, root, steps
 from harness.report import benchmark, claims, page, results, tables
 from harness.report.spec_source import only, with_claims, with_measured
 from harness.step import Step

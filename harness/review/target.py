@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import nn
 
+from harness.discovery import find
 from harness.errors import HarnessError, foreign_call, nearest
-from harness.ladder import find
 from harness.network import new_network
 from harness.review import source
 from harness.review.module import module_of

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.discovery import find
 from harness.errors import HarnessError
-from harness.ladder import find
 from harness.recipe import Recipe, Teacher
 from harness.training import weights
 from harness.training.network import arranged

@@ -17,8 +17,8 @@ FLOORS = [  # from the top down; what stands on one floor does not know its neig
     {"project", "report", "step_spec"},
     {"benchmark", "claims", "jobs", "review"},
     {"evidence", "training"},
-    {"provenance"},
-    {"data", "ladder", "machine", "run"},
+    {"ladder", "provenance"},
+    {"data", "discovery", "machine", "run"},
     {"argument_types", "step"},
     {
         "child",

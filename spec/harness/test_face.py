@@ -3,7 +3,7 @@
 import pytest
 
 import harness
-from harness import ladder, recipe, step_spec
+from harness import discovery, recipe, step_spec
 
 NOTHING = "nothing"
 
@@ -12,7 +12,7 @@ def test_the_face_has_its_names_and_no_others() -> None:
     names = ["Recipe", "StepSpec", "steps"]
     assert sorted(harness.__all__) == names
     assert set(names) <= set(dir(harness))
-    assert (harness.Recipe, harness.StepSpec, harness.steps) == (recipe.Recipe, step_spec.StepSpec, ladder.steps)
+    assert (harness.Recipe, harness.StepSpec, harness.steps) == (recipe.Recipe, step_spec.StepSpec, discovery.steps)
     with pytest.raises(AttributeError, match="^module 'harness' has no attribute 'ledder'$"):
         harness.ledder  # type: ignore[attr-defined]  # noqa: B018
 

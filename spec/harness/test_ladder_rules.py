@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from harness import steps
+from harness.discovery import find
 from harness.evidence.facts import difference, layers
-from harness.ladder import ANY, AtLeast, AtMost, Exactly, Rule, Rules, broken, ends, find, rules
+from harness.ladder import ANY, AtLeast, AtMost, Exactly, Rule, Rules, broken, ends, rules
 from harness.step import Step
 from harness.step_spec import HOLDS_GOAL, StepSpec
 from spec.harness.support.paths import ROOT

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from harness.discovery import steps
 from harness.evidence import record
-from harness.ladder import steps
 from harness.provenance import fingerprint
 from harness.recipe import (
     Adadelta,

@@ -11,8 +11,8 @@ import pytest
 
 from harness import steps
 from harness.__main__ import main
+from harness.discovery import find
 from harness.errors import HarnessError
-from harness.ladder import find
 from spec.harness.support.other_spec import hide_ours
 from spec.harness.support.paths import ROOT
 

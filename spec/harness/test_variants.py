@@ -8,9 +8,9 @@ import pytest
 
 from harness import steps
 from harness.__main__ import main
+from harness.discovery import find
 from harness.errors import HarnessError
 from harness.evidence import published, record
-from harness.ladder import find
 
 
 def test_a_variant_is_shown_with_its_own_figures_and_without_the_prose_of_its_step(

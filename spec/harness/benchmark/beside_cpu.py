@@ -6,13 +6,13 @@ python -m spec.harness.benchmark.beside_cpu runs
 import sys
 from pathlib import Path
 
+from harness.discovery import find
 from harness.errors import HarnessError
 from harness.evidence import record
 from harness.evidence.comparison import beside_cpu
 from harness.evidence.summary import Summary
 from harness.jobs import run_file
 from harness.jobs.run_folder import RUN, files_in
-from harness.ladder import find
 from harness.run import Run
 from harness.step import Step
 

@@ -6,7 +6,7 @@ python -m spec.harness.benchmark.same_again runs again
 import sys
 from pathlib import Path
 
-from harness import ladder
+from harness import discovery
 from harness.evidence.replica import difference, same
 from harness.jobs import run_file
 from harness.jobs.run_folder import RUN, files_in
@@ -15,7 +15,7 @@ from harness.jobs.run_folder import RUN, files_in
 def main(first: Path, second: Path) -> int:
     """Print the lines; 0 if there is one, whatever it says."""
     printed = 0
-    for step in ladder.steps().values():
+    for step in discovery.steps().values():
         # The latest of each seed.
         one, other = ({seed: path for path, seed, _ in files_in(folder / step.id, RUN)} for folder in (first, second))
         for seed in sorted(one.keys() & other.keys()):

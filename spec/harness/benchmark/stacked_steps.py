@@ -24,8 +24,8 @@ from harness.benchmark.throughput import held_before
 from harness.commands.arguments import add_device
 from harness.data.synthetic import unteachable
 from harness.device import device_of
+from harness.discovery import find
 from harness.errors import HarnessError, foreign
-from harness.ladder import find
 from harness.machine import set_precision
 from harness.run import EAGER
 from harness.step import TEST_IMAGES, Step

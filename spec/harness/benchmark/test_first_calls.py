@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import _parser
-from harness.ladder import find
+from harness.discovery import find
 from spec.harness.benchmark import beside_cpu, same_again, stacked_steps
 from spec.harness.benchmark.first_calls import CALLS, GPU_TESTS, Part, _lines, carry_out, lacking, outcome
 from spec.harness.jobs.made_elsewhere import CPU, change, put

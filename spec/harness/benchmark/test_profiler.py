@@ -26,8 +26,8 @@ from harness import Recipe, StepSpec
 from harness.__main__ import main
 from harness.benchmark.profiler import ACTIVE, Trace, for_plugin, trace
 from harness.commands import train
+from harness.discovery import find
 from harness.errors import HarnessError
-from harness.ladder import find
 from harness.step import Step
 from spec.harness.benchmark.profiled_cuda import CUDA_TRACE
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, ladder
+from harness import Recipe, discovery
 from harness.claims import decide
 from harness.recipe import StepLR
 from harness.step import Step
@@ -156,7 +156,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
         step("mine/tall", Tall),
         step("mine/twice", Twice),
     ]
-    monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in known})
+    monkeypatch.setattr(discovery, "steps", lambda: {step.id: step for step in known})
     return known[0]
 
 

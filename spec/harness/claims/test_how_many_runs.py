@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ladder
+from harness import discovery
 from harness.claims import decide
 from harness.step import Step
 from spec.harness.claims.two_steps import pair as pair
@@ -53,10 +53,10 @@ def test_as_many_runs_decide_as_were_planned_and_in_the_order_of_their_seeds(tmp
 
 
 def test_as_many_runs_are_planned_as_the_page_says() -> None:
-    counts = {n: [step.id for step in ladder.steps().values() if step.planned_runs() == n] for n in (3, 10, 20)}
-    assert sum(map(len, counts.values())) == len(ladder.steps())
+    counts = {n: [step.id for step in discovery.steps().values() if step.planned_runs() == n] for n in (3, 10, 20)}
+    assert sum(map(len, counts.values())) == len(discovery.steps())
     assert counts[3] == ["four_steps/step1", "s5/code1", "s5/code2"]
-    assert counts[20] == [step.id for step in ladder.steps().values() if step.goal]
+    assert counts[20] == [step.id for step in discovery.steps().values() if step.goal]
     page = (ROOT / "docs" / "verdicts.md").read_text()
     assert all(f"`{step_id}`" in page for step_id in counts[3])
     assert re.findall(r"^\| .* \| (\d+) \|$", page, re.MULTILINE) == ["20", "3", "10"]
@@ -81,7 +81,7 @@ def test_more_runs_are_said_to_decide_only_what_they_can(pair: type[Step]) -> No
     assert decide(pair, "in some runs holds the goal").evidence == "0 of 10 runs (95 % interval 0 to 31 %)"
     # 7 gains of 1 and 3 losses of 0.01 and less: Student's interval is above nothing, and the wins are not convincing
     gains = [1.0] * 7 + [-0.01, -0.008, -0.006]
-    keep(ladder.steps()["mine/b"], {seed: ([99.0] * 6, [99.0 - gain] * 6) for seed, gain in enumerate(gains)})
+    keep(discovery.steps()["mine/b"], {seed: ([99.0] * 6, [99.0 - gain] * 6) for seed, gain in enumerate(gains)})
     verdict = decide(pair, "improves on mine/b")
     assert verdict.interval.low > 0
     assert (verdict.word, verdict.runs_needed) == ("undecided", None)
@@ -90,7 +90,7 @@ def test_more_runs_are_said_to_decide_only_what_they_can(pair: type[Step]) -> No
 def test_an_improvement_is_said_to_take_as_many_runs_as_gain_and_wins_together(pair: type[Step]) -> None:
     gains = [0.05 * one for one in (-2, -1, 1, 1, 1, 1, 1, 2, 2, -1)]  # a mean of 0.369 standard deviations
     keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(10)})
-    keep(ladder.steps()["mine/b"], {seed: ([99.0] * 6, [99.0 - gain] * 6) for seed, gain in enumerate(gains)})
+    keep(discovery.steps()["mine/b"], {seed: ([99.0] * 6, [99.0 - gain] * 6) for seed, gain in enumerate(gains)})
     gain, loss = decide(pair, "improves on mine/b"), decide(pair, "worsens on mine/b")
     assert (gain.word, gain.by, gain.runs_needed) == ("undecided", "improvement", None)  # wins of two in three
     assert (loss.word, loss.by) == ("undecided", "mean")  # a gain refutes that, however few the wins are

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness import Recipe, ladder
+from harness import Recipe, discovery
 from harness.claims import decide
 from harness.claims.verdict import between
 from harness.step import Step
@@ -29,7 +29,7 @@ def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeyp
         step_with(tmp_path, f"mine/{name}", recipe=Recipe(lr=0.1, batch_size=64, epochs=epochs))
         for name, epochs in (("a", 6), ("b", 9))
     )
-    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b})
+    monkeypatch.setattr(discovery, "steps", lambda: {"mine/a": a, "mine/b": b})
     keep(a, {seed: ([97.0] * 6, [97.0] * 6) for seed in range(3)})
     keep(b, {seed: ([98.0] * 9, [98.0] * 8 + [99.4]) for seed in range(3)})  # in an epoch that the other has not
     for claim in ("faster to 99.4 than mine/b", "mine/b faster to 99.4 than mine/a"):
@@ -43,7 +43,7 @@ def test_two_steps_that_never_get_there_are_equally_fast(tmp_path: Path, monkeyp
 
 def test_pairs_that_are_ties_are_told_and_count_as_planned(pair: type[Step]) -> None:
     """Seven small gains, one of them over a run that never learned, and three ties; then seven pairs more."""
-    b = ladder.steps()["mine/b"]
+    b = discovery.steps()["mine/b"]
     lower = [99.3, 99.3, 99.3, 99.2, 99.1, 99.0, 98.9, 98.8, 98.7, 10.0]
     keep(pair, {seed: ([99.0] * 6, [99.3] * 6) for seed in range(10)})
     keep(b, {seed: ([99.0] * 6, [accuracy] * 6) for seed, accuracy in enumerate(lower)})
@@ -55,7 +55,7 @@ def test_pairs_that_are_ties_are_told_and_count_as_planned(pair: type[Step]) -> 
 
 def test_a_run_that_never_learned_turns_a_mean_into_a_count(pair: type[Step]) -> None:
     """Of Student's interval five small gains and one of 89 points would leave nothing."""
-    b = ladder.steps()["mine/b"]
+    b = discovery.steps()["mine/b"]
     runs = {seed: ([99.0] * 6, [99.3] * 6) for seed in range(6)}
     keep(pair, runs)
     keep(b, {**{seed: ([99.0] * 6, [99.0 + seed / 100] * 6) for seed in range(5)}, 5: ([10.0] * 6, [10.0] * 6)})
@@ -66,7 +66,7 @@ def test_a_run_that_never_learned_turns_a_mean_into_a_count(pair: type[Step]) ->
 
 
 def test_runs_are_the_same_if_every_epoch_is(pair: type[Step]) -> None:
-    b = ladder.steps()["mine/b"]
+    b = discovery.steps()["mine/b"]
     keep(b, six(TRAINED, RISING))
     assert decide(pair, "gives the runs of mine/b").word == "supported"
     runs = six(TRAINED, RISING)
@@ -79,7 +79,7 @@ def test_runs_are_the_same_if_every_epoch_is(pair: type[Step]) -> None:
 
 @pytest.mark.parametrize("made", [{"hardware": "another"}, {"torch": "2.14.0"}, {"threads": 2}])
 def test_runs_that_were_made_otherwise_are_not_asked_to_be_the_same(pair: type[Step], made: dict[str, Any]) -> None:
-    b = ladder.steps()["mine/b"]
+    b = discovery.steps()["mine/b"]
     keep(b, six(TRAINED, RISING), **made)
     assert decide(pair, "gives the runs of mine/b").word == "undecided"
     keep(pair, six(TRAINED, RISING), **made)
@@ -95,14 +95,14 @@ def test_closeness_is_in_points(pair: type[Step]) -> None:
 
 
 def test_a_difference_of_nothing_improves_nothing(pair: type[Step]) -> None:
-    keep(ladder.steps()["mine/b"], six(TRAINED, RISING), clean=dict.fromkeys(range(6), 99.6667))
+    keep(discovery.steps()["mine/b"], six(TRAINED, RISING), clean=dict.fromkeys(range(6), 99.6667))
     found = [decide(pair, f"{claim} mine/b") for claim in ("improves on", "worsens on", "over-fits more than")]
     assert [verdict.word for verdict in found] == ["refuted"] * 3
     assert {verdict.evidence for verdict in found} == {"0 [0, 0] points, n = 6 of 10 planned"}
 
 
 def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(pair: type[Step]) -> None:
-    b = ladder.steps()["mine/b"]
+    b = discovery.steps()["mine/b"]
     keep(b, {0: ([99.0] * 6, [98.0] * 6), 1: ([99.0] * 6, [98.1] * 6), 2: ([99.0] * 6, [98.2] * 6)})
     keep(pair, {seed: ([99.0] * 6, [99.0] * 6) for seed in range(3)})
     # differences 1.0, 0.9, 0.8: 0.9 +- 4.3027 x 0.1 / sqrt(3)
@@ -118,7 +118,7 @@ def test_an_improvement_is_told_with_its_interval_and_takes_more_than_student_s(
 def test_an_improvement_by_some_points_wins_by_as_many(pair: type[Step]) -> None:
     gains = [0.49] * 4 + [1.0, 1.01] * 3  # Student's interval is above 0.5, and four of ten pairs are not
     keep(pair, {seed: ([99.0] * 6, [98.0 + gain] * 6) for seed, gain in enumerate(gains)})
-    keep(ladder.steps()["mine/b"], {seed: ([99.0] * 6, [98.0] * 6) for seed in range(10)})
+    keep(discovery.steps()["mine/b"], {seed: ([99.0] * 6, [98.0] * 6) for seed in range(10)})
     verdict = decide(pair, "improves on mine/b by 0.5")
     assert verdict.interval.low > 0.5
     assert verdict.word == "undecided"

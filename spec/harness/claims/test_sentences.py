@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import claims, ladder, steps
+from harness import claims, discovery, steps
 from harness.claims.sentences import (
     OUTCOMES,
     Decided,
@@ -86,7 +86,7 @@ def test_verdicts_are_counted_once_each_and_as_they_stand_together(
         "- " + " ".join(f"So. [claim: {claim}]" for claim in (*words, words[0])) + " It is. [claim: has 7 parameters]"
     )
     step = step_with(tmp_path, "mine/a", text)
-    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": step})
+    monkeypatch.setattr(discovery, "steps", lambda: {"mine/a": step})
     keep(step, {seed: ([99.0] * 6, [99.40 if seed < 3 else 99.39] * 6) for seed in range(6)})
     assert decided([step], judged(step, words)) == Decided(claims=4, each=3, provisional=3, together=1)
     keep(step, {seed: ([99.0] * 6, [99.40 if seed < 3 else 99.39] * 6) for seed in range(10)})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import StepSpec, ladder, steps
+from harness import StepSpec, discovery, steps
 from harness.claims import sources
 from harness.claims.about_logs import LOG_CLAIMS
 from harness.claims.vocabulary import _LOGS, quoted
@@ -24,7 +24,7 @@ def published_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         step = step_with(tmp_path, "mine/a", analysis)
         others = [step_with(tmp_path, "mine/b", follows="mine/a"), step_with(tmp_path, "mine/c", follows="mine/b")]
         apart = step_with(tmp_path, "mine/d")
-        monkeypatch.setattr(ladder, "steps", lambda: {one.id: one for one in (step, *others, apart)})
+        monkeypatch.setattr(discovery, "steps", lambda: {one.id: one for one in (step, *others, apart)})
         digits = [99.1, 99.2, 99.3, 99.4, 99.5, 98.02, 99.0, 98.9, 98.8, 98.7]
         train = [90.0, 98.0, 99.0, 99.2, 99.31, 99.31]
         publish(step, train, [91.0, 98.5, 98.99, 99.21, 99.15, 99.21], sentences=2, digits=digits)
@@ -123,7 +123,7 @@ QUOTES = {  # what the log has, and what it almost has
 )
 def test_a_quote_is_in_the_log_to_the_digits_that_it_has(published_step: Make, quote: str, word: str) -> None:
     assert quoted(published_step(BOTH), quote).word == word
-    assert quoted(ladder.steps()["mine/b"], f"mine/a {quote}").word == word
+    assert quoted(discovery.steps()["mine/b"], f"mine/a {quote}").word == word
 
 
 def test_every_word_of_the_vocabulary_is_quoted_above() -> None:

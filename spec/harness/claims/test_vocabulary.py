@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Recipe, ladder
+from harness import Recipe, discovery
 from harness.claims import decide, vocabulary
 from harness.claims.about_networks import NETWORK_CLAIMS
 from harness.claims.about_runs import RUN_CLAIMS
@@ -201,7 +201,7 @@ def test_every_word_of_the_vocabulary_is_decided_above() -> None:
 @pytest.mark.parametrize("claim", [claim for claim in RUNS if not re.search("every run|some runs|the runs", claim)])
 def test_two_runs_decide_nothing(pair: type[Step], claim: str) -> None:
     keep(pair, dict(list(six(TRAINED, RISING).items())[:2]), MISSED, LOSSES, clean={0: 99.7, 1: 99.6})
-    b = ladder.steps()["mine/b"]
+    b = discovery.steps()["mine/b"]
     keep(b, dict(list(six(HINDERED, SWINGING, apart=0.0).items())[:2]), losses=OTHER_LOSSES, clean={0: 98.3, 1: 98.3})
     verdict = decide(pair, claim)
     assert (verdict.word, verdict.n) == ("undecided", 2)
@@ -219,7 +219,7 @@ def test_two_runs_decide_nothing(pair: type[Step], claim: str) -> None:
     ],
 )
 def test_no_runs_leave_a_claim_undecided(pair: type[Step], claim: str) -> None:
-    verdict = decide(ladder.steps()["mine/c"], claim)
+    verdict = decide(discovery.steps()["mine/c"], claim)
     assert (verdict.word, verdict.n, verdict.evidence) == ("undecided", 0, "no runs")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from harness import Recipe, ladder
+from harness import Recipe, discovery
 from harness.recipe import RandomAffine
 from harness.step import Step
 from models.blocks import GlobalAverage, LogProbabilities
@@ -89,5 +89,5 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Step]:
     keep(a, six(TRAINED, RISING), MISSED, LOSSES, clean=dict.fromkeys(range(6), 99.6667))
     keep(b, six(HINDERED, SWINGING, apart=0.0), losses=OTHER_LOSSES, clean=dict.fromkeys(range(6), 98.3))
     publish(b, HINDERED, [96.0, 97.0, 98.0, 98.4, 98.5, 98.6])
-    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b, "mine/c": c})
+    monkeypatch.setattr(discovery, "steps", lambda: {"mine/a": a, "mine/b": b, "mine/c": c})
     return a

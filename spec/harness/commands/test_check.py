@@ -12,7 +12,7 @@ from harness import data
 from harness.__main__ import main
 from harness.commands.check import _places
 from harness.data.synthetic import synthetic
-from harness.ladder import find
+from harness.discovery import find
 from harness.recipe.named import NAMED
 from harness.review import review
 

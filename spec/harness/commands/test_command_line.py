@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import data, ladder, report
+from harness import data, discovery, report
 from harness.__main__ import main
 from harness.provenance import fingerprint
 from spec.harness.commands.workplace import Call, Claim, Tiny
@@ -205,7 +205,7 @@ def test_a_file_that_is_named_as_a_module_of_python_is_one_line(tmp_path: Path) 
 def test_figures_of_a_record_that_is_no_longer_of_its_step_are_said_to_be_that(
     line: str, call: Call, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.commands.report.steps", ladder.steps)
+    monkeypatch.setattr("harness.commands.report.steps", discovery.steps)
     monkeypatch.setattr(report, "html", lambda *_: "")  # what is on the page is tested elsewhere
     monkeypatch.setattr(data, "load_test_images", lambda: None)
     for step in (Tiny, Claim):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from harness import ladder
+from harness import discovery
 from harness.__main__ import main
 from harness.errors import HarnessError
 from harness.evidence import paired, record
@@ -24,7 +24,7 @@ Run = Callable[[str], tuple[int, str, str]]
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[type[Step], type[Step]]:
     """Two steps without records."""
     a, b = (step_with(tmp_path, f"mine/{name}", model=nn.Flatten) for name in "ab")
-    monkeypatch.setattr(ladder, "steps", lambda: {"mine/a": a, "mine/b": b})
+    monkeypatch.setattr(discovery, "steps", lambda: {"mine/a": a, "mine/b": b})
     return a, b
 
 

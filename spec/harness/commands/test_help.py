@@ -86,7 +86,9 @@ runpy.run_module("harness", run_name="__main__", alter_sys=True)
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("module", ["escape", "errors", "streams", "commands.show", "ladder", "recipe", "step_spec"])
+@pytest.mark.parametrize(
+    "module", ["escape", "errors", "streams", "commands.show", "discovery", "ladder", "recipe", "step_spec"]
+)
 def test_ctrl_c_while_our_own_modules_are_loaded_is_one_line(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, f"harness.{module}"], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import data, files, ladder, report
+from harness import data, discovery, files, report
 from harness.__main__ import main
 from harness.commands import replicate
 from harness.errors import HarnessError
@@ -30,8 +30,8 @@ def few(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "refusal", lambda step: "it is tried out here")
     for step in small.STEPS.values():
         monkeypatch.setattr(step, "planned_runs", classmethod(lambda cls: 2))
-    monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in (Plain, Simple)})
-    monkeypatch.setattr(replicate, "steps", ladder.steps)
+    monkeypatch.setattr(discovery, "steps", lambda: {step.id: step for step in (Plain, Simple)})
+    monkeypatch.setattr(replicate, "steps", discovery.steps)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_step_of_which_there_can_be_no_record_is_not_trained(run: Replicate, m
 
 @pytest.mark.thorough
 def test_a_step_that_fails_does_not_keep_the_others(run: Replicate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ladder, "steps", lambda: {step.id: step for step in (Failing, Simple)})
+    monkeypatch.setattr(discovery, "steps", lambda: {step.id: step for step in (Failing, Simple)})
     monkeypatch.setattr(data, "load", lambda path=None: small.poisoned(5))
     status, lines = run("small/failing", "small/simple")
     assert status == 2
@@ -224,6 +224,6 @@ def test_an_unknown_step_is_refused_before_anything_is_trained(run: Replicate) -
 
 
 def test_variants_are_among_all_steps() -> None:
-    named = ladder.with_variants(ladder.steps())
+    named = discovery.with_variants(discovery.steps())
     assert named.index("expand_squeeze/s7_file3@batch32") == named.index("expand_squeeze/s7_file3") + 1
     assert len(named) == len(set(named))

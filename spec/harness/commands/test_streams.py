@@ -45,7 +45,7 @@ DRIVER = """
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from harness import data, ladder, report, streams
+from harness import data, discovery, report, streams
 from harness.__main__ import PROGRAM, main
 from harness.commands import compare, replay, rf, search, show, train, verify
 from harness.data.synthetic import synthetic
@@ -56,7 +56,7 @@ steps = {"mine/tiny": Tiny, "mine/claim": Claim}
 for name, step in steps.items():
     step.id, step.source = name, Path("mine", "test_01_tiny.py").absolute()
     keep(step, {seed: ([99.0] * 4, [98.9 + seed / 100] * 4) for seed in range(3)})
-for module in (ladder, show):
+for module in (discovery, show):
     module.steps = lambda: steps
 data.load, data.folder = lambda path=None: synthetic(64), lambda path=None: Path("/a/folder/\\u00fc")
 report.html, data.load_test_images = lambda *_: "a page", lambda *_: None

@@ -281,14 +281,14 @@ INTERRUPTED = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 import sys
-from harness import Recipe, data, ladder
+from harness import Recipe, data, discovery
 from harness.__main__ import main
 from harness.data.synthetic import synthetic
 from spec.harness.commands.workplace import Tiny
 
 Tiny.id = "mine/tiny"
 Tiny.recipe = Recipe(lr=0.05, batch_size=32, epochs=100_000)
-ladder.steps = lambda: {"mine/tiny": Tiny}
+discovery.steps = lambda: {"mine/tiny": Tiny}
 data.load = lambda path=None: synthetic(64)
 sys.exit(main(["train", "mine/tiny", "--device", "cpu"]))
 """

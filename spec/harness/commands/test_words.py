@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import data, ladder, report
+from harness import data, discovery, report
 from harness.__main__ import main
 from harness.commands import rf
 from harness.evidence import record
@@ -72,7 +72,7 @@ def label(words: list[str]) -> str:
 def test_one_line_and_status_2(
     words: list[str], workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(rf, "steps", ladder.steps)
+    monkeypatch.setattr(rf, "steps", discovery.steps)
     assert main(words) == 2
     out, err = capsys.readouterr()
     assert out == ""

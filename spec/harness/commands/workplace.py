@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness import Recipe, StepSpec, data, ladder
+from harness import Recipe, StepSpec, data, discovery
 from harness.__main__ import main
 from harness.commands import show
 from harness.data.synthetic import synthetic
@@ -86,7 +86,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for step_id, step in steps.items():
         monkeypatch.setattr(step, "id", step_id)
         monkeypatch.setattr(step, "source", tmp_path / "mine" / "test_01_tiny.py")
-    for module in (ladder, show):
+    for module in (discovery, show):
         monkeypatch.setattr(module, "steps", lambda: steps)
     monkeypatch.setattr(data, "load", lambda path=None: synthetic(64))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import steps
-from harness.ladder import find
+from harness.discovery import find
 from harness.report.tables import ladder_table
 from spec.harness.support.paths import ROOT
 

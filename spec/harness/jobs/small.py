@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness import Recipe, StepSpec, data, ladder, report
+from harness import Recipe, StepSpec, data, discovery, report
 from harness.__main__ import main
 from harness.data import MNIST
 from harness.data.synthetic import synthetic
@@ -249,7 +249,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     for step in STEPS.values():
         monkeypatch.setattr(step, "source", tmp_path / "small" / "test_01_small.py")
     (tmp_path / "small").mkdir()
-    monkeypatch.setattr(ladder, "steps", lambda: STEPS)
+    monkeypatch.setattr(discovery, "steps", lambda: STEPS)
     monkeypatch.setattr(data, "load", lambda path=None: images())
     monkeypatch.setattr(report, "rewrite", list)
     monkeypatch.chdir(tmp_path)

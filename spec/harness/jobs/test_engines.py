@@ -146,11 +146,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup this one
 import sys
 from harness.data import download as data
-from harness import ladder
+from harness import discovery
 from harness.__main__ import main
 from spec.harness.jobs import small
 
-ladder.steps = lambda: small.STEPS
+discovery.steps = lambda: small.STEPS
 if __name__ == "__main__":
     images = int(sys.argv.pop(1))
     data.load = lambda path=None: small.images(images)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness import data, ladder, report
+from harness import data, discovery, report
 from harness.__main__ import main
 from harness.evidence import record
 from harness.jobs import dispatch
@@ -31,7 +31,7 @@ def command(folder: Path) -> None:
     torch.set_num_threads(1)
     for step in small.STEPS.values():
         step.source = folder / "small" / "test_01_small.py"
-    ladder.steps = lambda: dict(small.STEPS)
+    discovery.steps = lambda: dict(small.STEPS)
     data.load = lambda path=None: small.images(20 * small.BATCH)
     report.rewrite = list
     sys.stdout, sys.stderr = (folder / "out").open("w"), (folder / "err").open("w")

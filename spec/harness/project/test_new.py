@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from harness.__main__ import main
-from harness.ladder import steps
+from harness.discovery import steps
 from harness.project import create
 from harness.project.literal import classes, literal
 from harness.recipe import Recipe, named

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from harness.claims import Verdict, verdicts
+from harness.discovery import find, steps
 from harness.evidence.statistics import Interval
-from harness.ladder import find, steps
 from harness.report import results
 from spec.harness.support.paths import ROOT
 

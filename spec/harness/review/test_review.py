@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.discovery import steps
 from harness.errors import HarnessError
-from harness.ladder import steps
 from harness.review import review
 from harness.review.remarks import remarks
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.ladder import find, steps
+from harness.discovery import find, steps
 from harness.step import Step
 from spec.harness.support.paths import ROOT
 from spec.harness.training.traced import prepared, row, traced

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from harness.__main__ import main
 from harness.commands import verify
 from harness.data import MNIST
+from harness.discovery import steps
 from harness.errors import HarnessError
 from harness.evidence import record
-from harness.ladder import steps
 from harness.provenance import fingerprint
 from harness.run import Epoch, Run
 from harness.step import Step

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from harness.data import MNIST
-from harness.ladder import find
+from harness.discovery import find
 from harness.recipe import Recipe, Teacher
 from harness.step import Step
 from harness.training import ensemble, losses, optimizers

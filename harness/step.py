@@ -21,6 +21,8 @@ TEST_IMAGES = 10_000
 GOAL = 99.40  # percent of the test images
 GOAL_EPOCHS = 15
 """The most epochs in which a step that claims the goal may reach it."""
+HOLDS_GOAL = "in every run holds the goal"
+"""The claim of a step whose authors say that it holds the goal."""
 HEAVY = 150_000
 """Parameters above which a run takes about an hour on one core, or more."""
 PLANNED, PLANNED_FOR_GOAL, PLANNED_FOR_HEAVY = 10, 20, 3
@@ -125,6 +127,11 @@ class Step:
         """The ids of what the step follows and of what it learns from."""
         teacher = cls.recipe.teacher
         return [one for one in (cls.follows, teacher.step if teacher else None) if one is not None]
+
+    @classmethod
+    def goal_is_refuted(cls) -> bool:
+        """Whether the step is said to hold the goal, and its record shows that it does not."""
+        return cls.claims.get(HOLDS_GOAL) == "refuted"
 
     @classmethod
     def planned_runs(cls) -> int:

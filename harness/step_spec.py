@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from harness.run import Run
 
 
-HOLDS_GOAL = "in every run holds the goal"
-"""The claim of a step whose authors say that it holds the goal."""
-
-
 class RefutedError(AssertionError):
     """Runs do not show what somebody claimed, as the record says already: a failure that is expected."""
 
@@ -163,9 +159,9 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
     assert not step.goal or step.recipe.epochs <= GOAL_EPOCHS, (
         f"{step.id} claims the goal, to be held within {GOAL_EPOCHS} epochs, and trains for {step.recipe.epochs}"
     )
-    if step.goal and held < n and step.claims.get(HOLDS_GOAL) == "refuted":
+    if step.goal and held < n and step.goal_is_refuted():
         raise RefutedError(f"{step.id} is said to hold the goal, which its record refutes: {said}")
-    claims_goal = step.goal and step.claims.get(HOLDS_GOAL) != "refuted"
+    claims_goal = step.goal and not step.goal_is_refuted()
     recorded = [run.held for run in record.runs(step)]
     usual = not claims_goal and statistics.more_often_than_not(sum(recorded), len(recorded))
     assert usual or not statistics.contradicts(claims_goal, held, n), (

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from harness.commands.console import chance
 from harness.run import Run
 from harness.step import GOAL, Step
-from harness.step_spec import HOLDS_GOAL
 
 if TYPE_CHECKING:
     from harness.evidence.summary import Summary
@@ -25,7 +24,7 @@ def verdict(runs: list[Run]) -> str:
     sentences = [f"{GOAL:.2f} %{images} held over the final {step.final_epochs} epochs by {by}."]
     if not step.goal:
         sentences.append(f"The step does not claim to hold {GOAL:.2f} %.")
-    elif step.claims.get(HOLDS_GOAL) == "refuted" and (recorded := record.runs(step)):
+    elif step.goal_is_refuted() and (recorded := record.runs(step)):
         held = Summary.of(recorded).verdict
         sentences.append(f"The step is said to hold it, which its record refutes: {held} runs do.")
     else:

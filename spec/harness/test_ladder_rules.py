@@ -11,8 +11,8 @@ from harness import steps
 from harness.discovery import find
 from harness.evidence.facts import difference, layers
 from harness.ladder import ANY, AtLeast, AtMost, Exactly, Rule, Rules, broken, ends, rules
-from harness.step import Step
-from harness.step_spec import HOLDS_GOAL, StepSpec
+from harness.step import HOLDS_GOAL, Step
+from harness.step_spec import StepSpec
 from spec.harness.support.paths import ROOT
 
 PARAMETERS = {

@@ -3,7 +3,7 @@
 Free of torch until a test runs, so that pytest can list options and steps without loading it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.discovery import find, steps
@@ -136,9 +136,19 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
     record shows that too. The published best test accuracy must lie where one more run like ours would. No run may be
     far better than those of the committed record, as they would be after a leak of test images into the training.
     """
+    from harness.evidence import record
+
+    recorded = record.runs(step)
+    _judge_plausible(step, runs, recorded)
+    _judge_published(step, runs)
+    _judge_goal(step, runs, recorded)
+
+
+def _judge_plausible(step: type[Step], runs: "list[Run]", recorded: "Sequence[Run]") -> None:
+    """No run is far better than those of the record."""
     from harness.evidence import record, statistics
 
-    highest = statistics.highest_plausible([run.final_mean() for run in record.runs(step)])
+    highest = statistics.highest_plausible([run.final_mean() for run in recorded])
     for run in runs:
         reached = run.final_mean()
         assert reached <= highest, (
@@ -146,6 +156,12 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
             f"of the record, which make {highest:.2f} the most to expect; look for test images in the training, and if "
             f"the step did become better, delete {record.path_of(step)} and record it anew"
         )
+
+
+def _judge_published(step: type[Step], runs: "list[Run]") -> None:
+    """The published best test accuracy lies where one more run would."""
+    from harness.evidence import statistics
+
     published = step.document().published.get("best test")
     if published is not None:
         best = [max(run.accuracies()) for run in runs]
@@ -154,6 +170,12 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
             f"{step.id}: published best test accuracy {published:.2f} is outside {low:.2f} to {high:.2f}, where one "
             f"more run like these {len(best)} would fall"
         )
+
+
+def _judge_goal(step: type[Step], runs: "list[Run]", recorded: "Sequence[Run]") -> None:
+    """The goal is held as often as the step says, or as its record lets expect."""
+    from harness.evidence import statistics
+
     held, n = sum(run.held for run in runs), len(runs)
     said = f"{held} of {n} runs held {GOAL:.2f} % in each of their final {step.final_epochs} epochs"
     assert not step.goal or step.recipe.epochs <= GOAL_EPOCHS, (
@@ -162,8 +184,7 @@ def judge(step: type[Step], runs: "list[Run]") -> None:
     if step.goal and held < n and step.goal_is_refuted():
         raise RefutedError(f"{step.id} is said to hold the goal, which its record refutes: {said}")
     claims_goal = step.goal and not step.goal_is_refuted()
-    recorded = [run.held for run in record.runs(step)]
-    usual = not claims_goal and statistics.more_often_than_not(sum(recorded), len(recorded))
+    usual = not claims_goal and statistics.more_often_than_not(sum(run.held for run in recorded), len(recorded))
     assert usual or not statistics.contradicts(claims_goal, held, n), (
         f"{step.id} {'claims the goal' if claims_goal else 'is not expected to hold the goal'}, but {said}"
     )

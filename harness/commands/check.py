@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from harness.argument_types import parse_positive
-from harness.commands import fields
+from harness.commands import reviews
 from harness.commands.arguments import add_data, add_device, add_seeds, add_trainer
 from harness.commands.console import bare_table, chance, console, display, say, start_line
 from harness.discovery import find
@@ -83,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     step = _step(arguments.target, build, recipe, found)
     returned, refused = _returned(step)
     if not arguments.json:
-        _print(found, returned, arguments)
+        reviews.show(found, returned, arguments.target, arguments.parameters)
     runs: list[Run] = []
     interrupt: KeyboardInterrupt | None = None
     with Failures([refused] if refused else []) as failures:
@@ -94,7 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
             interrupt = error
         held = [min(run.final) >= arguments.goal for run in runs]
         if arguments.json:
-            about = {"returns": returned, "validation": recipe.validation, **_as_json(found, arguments, runs, held)}
+            about = {
+                "returns": returned,
+                "validation": recipe.validation,
+                **reviews.as_json(found, arguments.target, arguments.parameters),
+                "goal": arguments.goal,
+                "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],
+            }
             print(json.dumps(about, indent=2))
         elif runs:
             _print_runs(runs, held, arguments.goal)
@@ -167,72 +171,6 @@ def _train(step: type[Step], arguments: argparse.Namespace, runs: list[Run], fai
                 runs.append(Run(step, seed, tuple(epochs)))
 
 
-def _print(found: Review, returned: str, arguments: argparse.Namespace) -> None:
-    from harness.review.remarks import remarks
-
-    out = console()
-    out.print(_layers(found, arguments.target))
-    out.print(
-        f"\n{_parameters(found, arguments.parameters)}; {found.multiplications:,} multiplications and "
-        f"{found.activations:,} activations per image"
-    )
-    for line in (f"returns {returned}", *_places(found)):
-        out.print(line)
-    out.print()
-    if found.field is not None:
-        out.print(fields.table(found.field))
-        out.print(f"receptive field: {fields.summary(found.field)}; the image has 28 x 28")
-    if found.no_field:
-        out.print(f"no receptive field: {found.no_field}")
-    out.print()
-    for what, why in remarks(found):
-        out.print(f"- {what}: {why}")
-
-
-def _parameters(found: Review, limit: int | None) -> str:
-    counted = f"{found.parameters:,} parameters"
-    if limit is not None:
-        more = found.parameters - limit
-        counted += f", {f'{more:,} MORE than' if more > 0 else 'within'} the limit of {limit:,}"
-    return counted + (f", and {found.frozen:,} that are frozen" if found.frozen else "")
-
-
-def _layers(found: Review, title: str) -> Table:
-    """One row per operation that has weights or writes numbers."""
-    result = bare_table(title)
-    for column in ("layer", "operation"):
-        result.add_column(column, no_wrap=True)
-    for column in ("output", "parameters", "multiplications"):
-        result.add_column(column, justify="right", no_wrap=True)
-    for one in found.operations:
-        if one.weights or one.activations:
-            numbers = (f"{number:,}" if number else "" for number in (one.parameters, one.multiplications))
-            result.add_row(one.module, one.function, " x ".join(map(str, one.shape)), *numbers)
-    return result
-
-
-def _places(found: Review) -> list[str]:
-    """Where normalization, dropout, pools and global averages stand, by the convolutions before them."""
-    from harness.review.remarks import DROPOUTS, NORMALIZATIONS
-
-    pools = found.places("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
-    kinds = {
-        "normalization": found.places(*NORMALIZATIONS),
-        "dropout": found.places(*DROPOUTS),
-        "pool": [place for place in pools if place not in found.global_averages],
-        "global average": found.global_averages,
-        "fully connected": found.places("linear"),
-    }
-    lines = []
-    for kind, places in kinds.items():
-        before = dict.fromkeys(sum(one < place for one in found.convolutions) for place in places)
-        where = ["at the start" if found.convolutions else "without a convolution"] if 0 in before else []
-        if any(before):
-            where.append(f"after convolution {', '.join(str(n) for n in before if n)}")
-        lines.append(f"{kind}: {' and '.join(where) or 'none'}")
-    return [f"convolutions: {len(found.convolutions)}", *lines]
-
-
 def _print_runs(runs: list[Run], held: list[bool], goal: float) -> None:
     from harness.evidence.statistics import binomial_interval
 
@@ -247,32 +185,3 @@ def _print_runs(runs: list[Run], held: list[bool], goal: float) -> None:
     epochs = f"each of the last {n} epochs" if n > 1 else "the last epoch"
     seeds = f"seed{'s' if len(held) > 1 else ''}"
     print(f"{goal:.2f} %{images} held in {epochs} by {sum(held)} of {len(held)} {seeds} ({chance(share)})")
-
-
-def _as_json(found: Review, arguments: argparse.Namespace, runs: list[Run], held: list[bool]) -> dict[str, Any]:
-    from harness.review.remarks import remarks
-
-    return {
-        "target": arguments.target,
-        "parameters": found.parameters,
-        "frozen": found.frozen,
-        "limit": arguments.parameters,
-        "multiplications": found.multiplications,
-        "activations": found.activations,
-        "layers": [
-            {
-                "layer": one.module,
-                "operation": one.function,
-                "output": one.shape,
-                "parameters": one.parameters,
-                "multiplications": one.multiplications,
-                "activations": one.activations,
-            }
-            for one in found.operations
-        ],
-        "receptive_field": fields.as_json(found.field) if found.field else None,
-        "no_receptive_field": found.no_field or None,
-        "remarks": [remark._asdict() for remark in remarks(found)],
-        "goal": arguments.goal,
-        "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],
-    }

@@ -10,7 +10,7 @@ from torch import nn
 
 from harness import data
 from harness.__main__ import main
-from harness.commands.check import _places
+from harness.commands.reviews import _places
 from harness.data.synthetic import synthetic
 from harness.discovery import find
 from harness.recipe.named import NAMED

@@ -19,7 +19,7 @@ print("status", main(sys.argv[1:]))
 print("modules", *sys.modules)
 """
 HEAVY = {"torch", "numpy", "scipy", "matplotlib"}
-SHARED = {f"harness.commands.{name}" for name in ("arguments", "console", "fields", "verdict")}
+SHARED = {f"harness.commands.{name}" for name in ("arguments", "console", "fields", "reviews", "verdict")}
 
 
 @pytest.mark.thorough

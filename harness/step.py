@@ -123,6 +123,11 @@ class Step:
         return [cls, *(getattr(cls, name) for name in cls.variants)]
 
     @classmethod
+    def file_in(cls, folder: str, suffix: str) -> Path:
+        """Where something of the step is in a folder beside its spec, whether it exists or not."""
+        return cls.source.parent / folder / f"{cls.id.partition('/')[2]}{suffix}"
+
+    @classmethod
     def builds_on(cls) -> list[str]:
         """The ids of what the step follows and of what it learns from."""
         teacher = cls.recipe.teacher

@@ -34,7 +34,7 @@ class Published:
 
 def path_of(step: type[Step]) -> Path:
     """Where the published figures of a step are, whether they exist or not."""
-    return step.source.parent / "published" / f"{step.id.partition('/')[2]}.json"
+    return step.file_in("published", ".json")
 
 
 def read(step: type[Step]) -> Published | None:

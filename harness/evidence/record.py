@@ -53,8 +53,7 @@ class Record:
 
 def path_of(step: type[Step], device: Device = "cpu") -> Path:
     """Where the record of a step is, whether it exists or not."""
-    suffix = ".cuda.json" if device == "cuda" else ".json"
-    return step.source.parent / "records" / f"{step.id.partition('/')[2]}{suffix}"
+    return step.file_in("records", ".cuda.json" if device == "cuda" else ".json")
 
 
 def runs(step: type[Step], device: Device = "cpu") -> tuple[Run, ...]:

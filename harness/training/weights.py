@@ -43,7 +43,7 @@ def trained(step: type[Step], seed: int, state: Mapping[str, Tensor]) -> Trained
 
 def path_of(step: type[Step]) -> Path:
     """The file for a step's weights, which need not exist."""
-    return step.source.parent / "weights" / f"{step.id.partition('/')[2]}.safetensors"
+    return step.file_in("weights", ".safetensors")
 
 
 def read(step: type[Step]) -> Trained:

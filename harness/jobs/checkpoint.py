@@ -18,7 +18,6 @@ from torch import Tensor
 
 from harness import files, strict_json
 from harness.errors import HarnessError
-from harness.jobs.run_file import MAKE_ROOM
 from harness.provenance import differences
 from harness.run import Epoch, Progress, epoch_of_json
 from harness.step import Step
@@ -120,8 +119,3 @@ def raw(path: Path) -> bytes:
         return files.read(path, LARGEST)
     except (OSError, ValueError) as error:
         raise HarnessError(f"{path} cannot be read: {error}; delete it to start its runs anew") from error
-
-
-def write(path: Path, raw: bytes) -> None:
-    """Replace a checkpoint in one move, once the new one is on the disk; HarnessError if it cannot be written."""
-    files.write(path, raw, advice=MAKE_ROOM)

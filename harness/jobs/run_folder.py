@@ -62,7 +62,7 @@ class JobFiles:
         if first:
             self._claim_names()
         if update.checkpoint is not None:
-            checkpoint.write(self._path(CHECKPOINT), update.checkpoint)
+            files.write(self._path(CHECKPOINT), update.checkpoint, advice=MAKE_ROOM)
             if first:
                 self._open_run_files(update.checkpoint, on_epoch)
         for seed, outcome in self.progress.add(update.outcomes).items():

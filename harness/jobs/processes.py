@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
@@ -50,18 +51,14 @@ class Processes:
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs. A worker that dies or stands still loses its own job and no other; a new one replaces it."""
         arrays, waiting, arrivals = pickled(data.arrays()), deque(enumerate(jobs)), SimpleQueue[Child]()
+        started = partial(_Worker, period=self.period, arrays=arrays, arrivals=arrivals)
         workers: list[_Worker] = []
         try:
             for device in self.devices[: len(jobs)]:
-                workers.append(_Worker(device, self.period, arrays, arrivals))
+                workers.append(started(device))
             called = time.monotonic()
             while True:
-                for place, worker in enumerate(workers):
-                    while waiting and worker.task is None:
-                        if worker.lost:
-                            worker.child.end()
-                            worker = workers[place] = _Worker(worker.device, self.period, arrays, arrivals)
-                        yield from worker.take(*waiting.popleft())
+                yield from _hand_out(waiting, workers, started)
                 if all(worker.task is None for worker in workers):
                     return
                 of_child = {worker.child: worker for worker in workers}
@@ -75,6 +72,18 @@ class Processes:
         finally:
             for worker in workers:
                 worker.child.end()
+
+
+def _hand_out(
+    waiting: deque[tuple[int, Job]], workers: "list[_Worker]", started: "Callable[[torch.device], _Worker]"
+) -> Results:
+    """Give each idle worker the next job that can be sent to it, and put a new one in the place of one that is lost."""
+    for place in range(len(workers)):
+        while waiting and workers[place].task is None:
+            if workers[place].lost:
+                workers[place].child.end()
+                workers[place] = started(workers[place].device)
+            yield from workers[place].take(*waiting.popleft())
 
 
 def _arrived(arrivals: "SimpleQueue[Child]", period: float) -> list[Child]:

@@ -135,7 +135,6 @@ def _faults(run: Run, in_record: bool) -> Iterator[str]:
 
 def _add(adopted: Adopted, runs: Mapping[str, Run]) -> Iterator[HarnessError]:
     """Add the runs of one step and device to its record; yield why those are refused that do not fit."""
-    where = record.path_of(adopted.step, adopted.device)
     try:
         existing = record.read(adopted.step, adopted.device)
         recorded = {run.seed: run for run in existing.runs} if existing else {}
@@ -144,22 +143,25 @@ def _add(adopted: Adopted, runs: Mapping[str, Run]) -> Iterator[HarnessError]:
         yield from (HarnessError(f"{name} is not added: {error}") for name in runs)
         return
     for name, run in runs.items():
-        other = differences(run.provenance, binding)
-        if other:
-            yield HarnessError(f"{name} is not added: it was made with {other}, and {where} takes runs of one kind")
-        elif run.seed not in recorded:
-            try:
-                record.add(run)
-            except HarnessError as error:
-                yield HarnessError(f"{name} is not added: {error}")
-            else:
-                recorded[run.seed] = run
-                adopted.added.append(run)
-        elif difference(recorded[run.seed], run) is None:
-            if all(run.seed != one.seed for one in (*adopted.added, *adopted.existing)):  # a file may be there twice
-                adopted.existing.append(run)
-        else:
-            yield HarnessError(f"{name} is not added: {where} has another run of seed {run.seed}, which stays")
+        try:
+            _add_one(adopted, run, recorded, binding)
+        except HarnessError as error:
+            yield HarnessError(f"{name} is not added: {error}")
+
+
+def _add_one(adopted: Adopted, run: Run, recorded: dict[int, Run], binding: Mapping[str, Any]) -> None:
+    """Add a run to the record, whose runs by seed are `recorded`; HarnessError if it does not fit."""
+    where = record.path_of(adopted.step, adopted.device)
+    if other := differences(run.provenance, binding):
+        raise HarnessError(f"it was made with {other}, and {where} takes runs of one kind")
+    if run.seed not in recorded:
+        record.add(run)
+        recorded[run.seed] = run
+        adopted.added.append(run)
+    elif difference(recorded[run.seed], run) is not None:
+        raise HarnessError(f"{where} has another run of seed {run.seed}, which stays")
+    elif all(run.seed != one.seed for one in (*adopted.added, *adopted.existing)):  # a file may be there twice
+        adopted.existing.append(run)
 
 
 def _common(runs: Iterable[Run]) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def errors_of_json(value: Any) -> Errors:
     """The misclassified images from their JSON: ValueError unless it is a list of [index, digit, digit predicted]."""
     triples = value if isinstance(value, list) else [value]
     for triple in triples:
-        sound = isinstance(triple, list) and len(triple) == 3 and all(type(entry) is int for entry in triple)
-        if not sound or not 0 <= triple[0] < TEST_IMAGES or not 0 <= min(triple[1:]) < max(triple[1:]) <= 9:
+        is_triple = isinstance(triple, list) and len(triple) == 3 and all(type(entry) is int for entry in triple)
+        if not is_triple or not 0 <= triple[0] < TEST_IMAGES or not 0 <= min(triple[1:]) < max(triple[1:]) <= 9:
             raise ValueError("'errors' is not a list of [index, digit, digit predicted] of misclassified test images")
     if len({index for index, _, _ in triples}) < len(triples):
         raise ValueError("'errors' has a test image twice")

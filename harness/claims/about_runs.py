@@ -73,8 +73,8 @@ def counted(quantifier: Callable[..., Verdict], words: str) -> Callable[..., Ver
     holds, is_counted = PREDICATES[words], COUNTED.get(words)
 
     def claim(runs: Runs, *details: float) -> Verdict:
-        some = [run for run in runs if is_counted is None or is_counted(run, *details)]
-        return quantifier([holds(run, *details) for run in some])
+        meant = [run for run in runs if is_counted is None or is_counted(run, *details)]
+        return quantifier([holds(run, *details) for run in meant])
 
     return claim
 

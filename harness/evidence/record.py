@@ -126,9 +126,9 @@ def _check_binding(made: Mapping[str, Any]) -> None:
             raise ValueError(f"{min(odd)!r} is of each run and not of all")
 
 
-def _own_provenance(run: Mapping[str, Any], binding: Mapping[str, Any]) -> dict[str, Any]:
+def _own_provenance(run: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
     """What a run of a record was made with besides what all were; ValueError if it does not say or contradicts."""
-    if not is_native(binding):
+    if not is_native(common):
         return {}
     made = strict_json.facts(strict_json.field(run, "made"))
     for key in ("hardware", "torch"):

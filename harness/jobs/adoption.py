@@ -138,21 +138,21 @@ def _add(adopted: Adopted, runs: Mapping[str, Run]) -> Iterator[HarnessError]:
     try:
         existing = record.read(adopted.step, adopted.device)
         recorded = {run.seed: run for run in existing.runs} if existing else {}
-        binding = existing.provenance if existing else _common(runs.values())
+        common = existing.provenance if existing else _common(runs.values())
     except HarnessError as error:
         yield from (HarnessError(f"{name} is not added: {error}") for name in runs)
         return
     for name, run in runs.items():
         try:
-            _add_one(adopted, run, recorded, binding)
+            _add_one(adopted, run, recorded, common)
         except HarnessError as error:
             yield HarnessError(f"{name} is not added: {error}")
 
 
-def _add_one(adopted: Adopted, run: Run, recorded: dict[int, Run], binding: Mapping[str, Any]) -> None:
+def _add_one(adopted: Adopted, run: Run, recorded: dict[int, Run], common: Mapping[str, Any]) -> None:
     """Add a run to the record, whose runs by seed are `recorded`; HarnessError if it does not fit."""
     where = record.path_of(adopted.step, adopted.device)
-    if other := differences(run.provenance, binding):
+    if other := differences(run.provenance, common):
         raise HarnessError(f"it was made with {other}, and {where} takes runs of one kind")
     if run.seed not in recorded:
         record.add(run)

@@ -60,10 +60,10 @@ class Checkpoint:
             raise HarnessError(f"{where} was made with {other}; go on with the same, or delete it to start anew")
 
 
-def unpack(raw: bytes, where: str) -> Checkpoint:
+def unpack(packed: bytes, where: str) -> Checkpoint:
     """The checkpoint in the bytes of a file; if they are none, a HarnessError that says `where` they are from."""
     try:
-        tensors, metadata = tensor_file.unpack(raw, LARGEST)
+        tensors, metadata = tensor_file.unpack(packed, LARGEST)
         text = strict_json.text(metadata, TEXT, LARGEST)
         if strict_json.text(metadata, DIGEST) != _digest(text, tensors):
             raise ValueError("its SHA-256 is not that of its contents")

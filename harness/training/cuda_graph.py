@@ -30,7 +30,7 @@ class StepGraphs:
 
     An epoch has two shapes if its last launch is smaller. The steps must change tensors in place and draw from no
     generator. Nothing else that they compute outlives them but a copy of their result, so that all graphs share memory.
-    Raises HarnessError if they do what a graph cannot record, such as reading a value on the host.
+    Raises HarnessError if they do what a graph cannot record, as to read a value on the host or copy one from there.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -83,8 +83,9 @@ class StepGraphs:
             if out_of_memory(first) or not isinstance(first, Exception):
                 raise first from first.__cause__  # no fault of the step
             raise HarnessError(
-                f"a step cannot be recorded as a CUDA graph: {first}; forward must not read values on the "
-                "host (.item(), .tolist(), a tensor in an if), or use --device cpu"
+                f"a step cannot be recorded as a CUDA graph: {first}; forward must neither read values on the host "
+                "(.item(), .tolist(), a tensor in an if) nor copy any from there (torch.tensor, which a buffer can "
+                "replace), or use --device cpu"
             ) from first
         finally:
             first = None  # whose traceback has this frame: such a circle would keep the graphs of a trainer in memory

@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as end:
         if arguments is None:  # a further one would interrupt the end of the interpreter
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for note in getattr(end, "__notes__", ()):
+            print(f"error: {note}", file=sys.stderr)
         number = next((one for one in end.args if isinstance(one, signal.Signals)), signal.SIGINT)
         message, status = f"interrupted{'' if number == signal.SIGINT else f' by {number.name}'}", 128 + number
     else:

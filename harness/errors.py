@@ -40,7 +40,8 @@ class ForeignError(HarnessError):
 class Failures:
     """What is wrong with some of several things, which stops none of the others: one HarnessError in the end.
 
-    That is raised by the end of a `with` block, and what ended the block is the last of it.
+    That is raised by the end of a `with` block, and what ended the block is the last of it. Where Ctrl-C ended it they
+    are notes of that.
     """
 
     def __init__(self, earlier: Iterable[str] = ()) -> None:
@@ -65,6 +66,8 @@ class Failures:
         if isinstance(error, HarnessError):
             self.add(error)
         elif error is not None:
+            for message in self.messages:
+                error.add_note(message)
             return
         if self.messages:
             raise HarnessError("; ".join(dict.fromkeys(self.messages))) from error

@@ -83,29 +83,23 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         reviews.show(found, returned, arguments.target, arguments.parameters)
     runs: list[Run] = []
-    interrupt: KeyboardInterrupt | None = None
     with Failures([refused] if refused else []) as failures:
         try:
             if arguments.train and not refused:
                 _train(step, arguments, runs, failures)
-        except KeyboardInterrupt as error:
-            interrupt = error
-        held = [min(run.final) >= arguments.goal for run in runs]
-        if arguments.json:
-            about = {
-                "returns": returned,
-                "validation": recipe.validation,
-                **reviews.as_json(found, arguments.target, arguments.parameters),
-                "goal": arguments.goal,
-                "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],
-            }
-            print(json.dumps(about, indent=2))
-        elif runs:
-            _print_runs(runs, held, arguments.goal)
-        if interrupt:
-            for message in failures.messages:
-                say(f"error: {message}")
-            raise interrupt
+        finally:
+            held = [min(run.final) >= arguments.goal for run in runs]
+            if arguments.json:
+                about = {
+                    "returns": returned,
+                    "validation": recipe.validation,
+                    **reviews.as_json(found, arguments.target, arguments.parameters),
+                    "goal": arguments.goal,
+                    "runs": [{"held": did, **run.as_json()} for run, did in zip(runs, held, strict=True)],
+                }
+                print(json.dumps(about, indent=2))
+            elif runs:
+                _print_runs(runs, held, arguments.goal)
     return 0 if within and all(held) else 1
 
 

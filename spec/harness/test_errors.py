@@ -132,9 +132,10 @@ def test_failures_stop_nothing_and_are_one_error_in_the_end_each_once() -> None:
     assert done == [0, 2]
 
 
-def test_what_is_no_failure_passes_as_it_is() -> None:
-    with pytest.raises(KeyboardInterrupt), Failures(["before"]):
+def test_what_is_no_failure_passes_as_it_is_with_what_was_wrong_before() -> None:
+    with pytest.raises(KeyboardInterrupt) as interruption, Failures(["before"]):
         raise KeyboardInterrupt
+    assert interruption.value.__notes__ == ["before"]
     with pytest.raises(ValueError, match="^a fault$"), Failures() as failures, failures.go_on():
         raise ValueError("a fault")
     with Failures() as failures, failures.go_on():

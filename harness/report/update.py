@@ -38,7 +38,7 @@ def rewrite() -> list[Path]:
     if not specs:
         return []
     with files.locked(root() / "README.md"):
-        wanted = dict(texts())
+        wanted = dict([*texts(), *_plot()])
         for path in wanted:
             files.remove_unfinished(path)
         changed = {path: text for path, text in wanted.items() if not path.exists() or _text(path) != text}
@@ -48,7 +48,7 @@ def rewrite() -> list[Path]:
 
 
 def check() -> None:
-    """Raise what keeps `rewrite` from writing, other than the disk; writes nothing."""
+    """Raise what in the texts keeps `rewrite` from writing; writes nothing, and draws no plot, which takes seconds."""
     for _ in texts():
         pass
 
@@ -74,7 +74,7 @@ def _encoded(text: str, before: bytes) -> bytes:
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Each file with generated text, and its content as it should be."""
+    """Each file with generated text, and its content as it should be; without the plot."""
     specs = list(steps().values())
     for step in {step.ladder: step for step in specs}.values():
         record_folder.check(step)  # the texts of a step that got another name would lose what its record shows
@@ -95,8 +95,12 @@ def texts() -> Iterator[tuple[Path, str]]:
         yield path, results.page(specs, found)
     if (path := docs / "claims.md").exists():
         yield path, claims.page(specs)
-    if (path := docs / "frontier.svg").exists():
-        yield path, page.plot(specs)
+
+
+def _plot() -> Iterator[tuple[Path, str]]:
+    """The file of the plot, if there is one, and the plot as it should be."""
+    if (path := root() / "docs" / "frontier.svg").exists():
+        yield path, page.plot(steps().values())
 
 
 def spec_text(step: type[Step], words: Mapping[str, str]) -> str:

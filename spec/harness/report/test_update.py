@@ -229,6 +229,15 @@ def test_a_check_writes_nothing(project: Path) -> None:
     assert rewrite()
 
 
+def test_a_check_before_the_first_record_does_not_ask_for_one_to_plot(project: Path) -> None:
+    tiny()
+    (project / "docs").mkdir()
+    (project / "docs" / "frontier.svg").touch()
+    check()
+    with pytest.raises(HarnessError, match="^no step has a record to plot"):
+        rewrite()
+
+
 CODE = '99.30 (AMD"""+print()+"""EPYC)'
 
 

@@ -66,7 +66,7 @@ class Failures:
         if isinstance(error, HarnessError):
             self.add(error)
         elif error is not None:
-            for message in self.messages:
+            for message in dict.fromkeys(self.messages):
                 error.add_note(message)
             return
         if self.messages:

@@ -19,7 +19,7 @@ AGAIN = "start it again, with --resume for train"
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asks for: seeds of a step, trained for so many epochs, with run files under a folder."""
+    """A request to train seeds of a step for n epochs, with run files under a folder."""
 
     step: type[Step]
     seeds: Sequence[int]

@@ -51,14 +51,14 @@ class Processes:
     def run(self, jobs: Sequence[Job], data: MNIST) -> Results:
         """Train the jobs. A worker that dies or stands still loses its own job and no other; a new one replaces it."""
         arrays, waiting, arrivals = pickled(data.arrays()), deque(enumerate(jobs)), SimpleQueue[Child]()
-        started = partial(_Worker, period=self.period, arrays=arrays, arrivals=arrivals)
+        start = partial(_Worker, period=self.period, arrays=arrays, arrivals=arrivals)
         workers: list[_Worker] = []
         try:
             for device in self.devices[: len(jobs)]:
-                workers.append(started(device))
+                workers.append(start(device))
             called = time.monotonic()
             while True:
-                yield from _hand_out(waiting, workers, started)
+                yield from _hand_out(waiting, workers, start)
                 if all(worker.task is None for worker in workers):
                     return
                 of_child = {worker.child: worker for worker in workers}
@@ -75,14 +75,14 @@ class Processes:
 
 
 def _hand_out(
-    waiting: deque[tuple[int, Job]], workers: "list[_Worker]", started: "Callable[[torch.device], _Worker]"
+    waiting: deque[tuple[int, Job]], workers: "list[_Worker]", start: "Callable[[torch.device], _Worker]"
 ) -> Results:
     """Give each idle worker the next job that can be sent to it, and put a new one in the place of one that is lost."""
     for place in range(len(workers)):
         while waiting and workers[place].task is None:
             if workers[place].lost:
                 workers[place].child.end()
-                workers[place] = started(workers[place].device)
+                workers[place] = start(workers[place].device)
             yield from workers[place].take(*waiting.popleft())
 
 

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,7 +114,8 @@ def lacks_gpu() -> str | None:
         return f"torch {torch.__version__} was built without CUDA; install one that was built with it"
     if (found := driver()) is None:
         return f"torch {torch.__version__} finds no NVIDIA driver that answers; run it on a machine with a GPU"
-    with warnings.catch_warnings(action="ignore"):  # of an old driver or GPU
+    # It warns of an old driver or GPU, and raises for one that the driver counts and CUDA has not.
+    with warnings.catch_warnings(action="ignore"), suppress(AssertionError, RuntimeError):
         if torch.cuda.is_available():
             (major, minor), built = torch.cuda.get_device_capability(0), " ".join(torch.cuda.get_arch_list())
             return (

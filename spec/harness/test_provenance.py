@@ -215,6 +215,14 @@ def test_a_machine_whose_gpu_is_too_old_lacks_another_torch(monkeypatch: pytest.
     )
 
 
+def test_a_machine_whose_driver_counts_gpus_that_cuda_has_not_lacks_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_gpus(monkeypatch, [None])
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    answer(monkeypatch, "580.95")
+    lacking = f"torch {torch.__version__} sees no GPU by the NVIDIA driver 580.95; "
+    assert (machine.lacks_gpu() or "").startswith(lacking)
+
+
 NAMED = "0123456789abcdef0123456789abcdef01234567"
 
 
